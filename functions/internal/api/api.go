@@ -1,0 +1,346 @@
+// Package api is what every function behind the HTTP API does once: it finds the operation, says who is calling, reads
+// what came along, and turns what comes back into an answer. An operation gets the caller as an argument and cannot
+// be reached without one. Whatever goes wrong becomes a problem document; a function never returns an error to Lambda.
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"maps"
+	"regexp"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/go-json-experiment/json"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/contract"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/ident"
+)
+
+// MaxBody is the largest body in bytes.
+const MaxBody = 64 << 10
+
+// reserve is what is kept of Lambda's time to still say that it was too short.
+const reserve = 500 * time.Millisecond
+
+// Operation does one operation of the contract.
+type Operation func(ctx context.Context, r *Request) (Reply, error)
+
+// Request is what an operation gets.
+type Request struct {
+	Caller directory.Caller
+	event  *events.APIGatewayV2HTTPRequest
+	body   []byte
+}
+
+// Reply is what an operation answers.
+type Reply struct {
+	Status   int
+	Version  int64  // of the thing in Body: becomes the ETag; 0: none
+	Location string // of what was created
+	Body     any    // nil: none
+}
+
+// OK is an answer with a body. Version 0 is for what has none.
+func OK(body any, version int64) (Reply, error) {
+	return Reply{Status: 200, Body: body, Version: version}, nil
+}
+
+// Created is the answer to making something.
+func Created(location string, version int64, body any) (Reply, error) {
+	return Reply{Status: 201, Location: location, Version: version, Body: body}, nil
+}
+
+// Done is an answer without a body.
+func Done(err error) (Reply, error) { return Reply{Status: 204}, err }
+
+// API serves one function's operations.
+type API struct {
+	operations map[string]Operation // by route key
+	ids        map[string]string    // operation ids by route key
+	limit      *limiter
+	now        func() time.Time
+	log        *slog.Logger
+}
+
+// New serves the operations of one function, by their ids in the contract. It panics when they are not exactly those
+// that the contract gives to the function: that is a mistake in the program, and any test that starts it shows it.
+func New(function string, operations map[string]Operation, count Counter, now func() time.Time, log *slog.Logger) *API {
+	a := &API{map[string]Operation{}, map[string]string{}, &limiter{count: count, clients: map[ident.Client]*window{}}, now, log}
+	left := maps.Clone(operations)
+	for _, op := range contract.Operations {
+		if op.Function != function {
+			continue
+		}
+		do := operations[op.ID]
+		if do == nil {
+			panic("function " + function + " does not do " + op.ID)
+		}
+		delete(left, op.ID)
+		key := op.Method + " " + op.Path
+		a.operations[key], a.ids[key] = do, op.ID
+	}
+	for id := range left {
+		panic("the contract does not give " + id + " to " + function)
+	}
+	return a
+}
+
+// Handle answers one request. Its error is always nil: an error would become an answer that is not ours.
+func (a *API) Handle(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+	start := a.now()
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
+		defer cancel()
+	}
+	id := event.RequestContext.RequestID
+	if id == "" {
+		id = rand.Text()
+	}
+	trace, parent := traceparent(event.Headers["traceparent"])
+	headers := map[string]string{
+		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Request-Id": id, "traceparent": parent,
+	}
+	r := &Request{event: &event}
+	r.Caller.Request = id
+
+	reply, err := a.serve(ctx, r, headers)
+	response := events.APIGatewayV2HTTPResponse{StatusCode: reply.Status, Headers: headers}
+	line := []slog.Attr{slog.String("requestId", id), slog.String("traceId", trace), slog.String("operation", a.ids[event.RouteKey]),
+		slog.String("client", string(r.Caller.Client))}
+	if err == nil && reply.Body != nil {
+		response.Body, err = encode(reply.Body)
+		headers["Content-Type"] = "application/json"
+	}
+	level := slog.LevelInfo
+	if err != nil {
+		e := fault.From(err)
+		response.StatusCode = e.Type.Status
+		response.Body = problem(e, id)
+		headers["Content-Type"] = "application/problem+json"
+		if e.RetryAfter > 0 {
+			headers["Retry-After"] = strconv.Itoa(int((e.RetryAfter + time.Second - 1) / time.Second))
+		}
+		if e.Type == fault.Unauthenticated {
+			headers["WWW-Authenticate"] = "Bearer"
+		}
+		line = append(line, slog.String("problem", e.Type.Slug))
+		if e.Type.Status >= 500 {
+			level = slog.LevelError
+			line = append(line, slog.String("cause", err.Error()))
+		}
+	} else {
+		if reply.Version > 0 {
+			headers["ETag"] = fmt.Sprintf(`"%d"`, reply.Version)
+		}
+		if reply.Location != "" {
+			headers["Location"] = reply.Location
+		}
+	}
+	line = append(line, slog.Int("status", response.StatusCode), slog.Int64("micros", a.now().Sub(start).Microseconds()))
+	a.log.LogAttrs(ctx, level, "request", line...)
+	return response, nil
+}
+
+// serve does what is common before the operation, and the operation.
+func (a *API) serve(ctx context.Context, r *Request, headers map[string]string) (reply Reply, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	do := a.operations[r.event.RouteKey]
+	if do == nil {
+		return Reply{}, fault.NoSuchRoute.New("There is no such operation. GET /docs lists all there are.")
+	}
+	if err := r.authenticate(); err != nil {
+		return Reply{}, err
+	}
+	counted := a.limit.take(ctx, r.Caller.Client, a.now())
+	defer counted.done()
+	counted.describe(headers)
+	if err := counted.err(); err != nil {
+		return Reply{}, err
+	}
+	if err := r.readHeaders(); err != nil {
+		return Reply{}, err
+	}
+	if err := r.readBody(); err != nil {
+		return Reply{}, err
+	}
+	return do(ctx, r)
+}
+
+// authenticate takes over whom the authorizer found. What they may do is decided later, from the table.
+func (r *Request) authenticate() error {
+	const how = "Send a live API key as `Authorization: Bearer pmk_…`."
+	if r.event.RequestContext.Authorizer == nil {
+		return fault.Unauthenticated.New("No credentials. %s", how)
+	}
+	found := r.event.RequestContext.Authorizer.Lambda
+	principal, _ := found["principal"].(string)
+	key, _ := found["key"].(string)
+	client, err1 := ident.ParseClient(principal)
+	secret, err2 := ident.ParseKey(key)
+	if err1 != nil || err2 != nil {
+		refusal, _ := found["refusal"].(string)
+		return fault.Unauthenticated.New("%s", strings.TrimSpace(refusal+" "+how))
+	}
+	r.Caller.Client, r.Caller.Key = client, secret
+	return nil
+}
+
+var idempotencyKey = regexp.MustCompile(`^[!-~]{1,255}$`)
+
+func (r *Request) readHeaders() error {
+	if match := r.event.Headers["if-match"]; match != "" && match != "*" {
+		r.Caller.IfMatch = []int64{}
+		for tag := range strings.SplitSeq(match, ",") {
+			tag = strings.TrimSpace(tag)
+			version, err := strconv.ParseInt(strings.Trim(tag, `"`), 10, 64)
+			if err == nil && tag == strconv.Quote(strconv.FormatInt(version, 10)) { // a weak tag never matches (RFC 9110, 13.1.1)
+				r.Caller.IfMatch = append(r.Caller.IfMatch, version)
+			}
+		}
+	}
+	key, given := r.event.Headers["idempotency-key"]
+	if !given || r.event.RequestContext.HTTP.Method != "POST" {
+		return nil
+	}
+	if !idempotencyKey.MatchString(key) {
+		return fault.IdempotencyKeyFormat.New("Idempotency-Key must have 1 to 255 visible ASCII characters; a UUID is a good one.")
+	}
+	r.Caller.Repeat = &directory.Repeat{Key: strings.Trim(key, `"`)}
+	return nil
+}
+
+func (r *Request) readBody() error {
+	body := []byte(r.event.Body)
+	if r.event.IsBase64Encoded {
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(r.event.Body); err != nil {
+			return fault.MalformedJSON.Because(err, "The body cannot be read. Send one JSON object.")
+		}
+	}
+	if len(body) > MaxBody {
+		return fault.TooLarge.New("The body has %d bytes; at most %d are read.", len(body), MaxBody)
+	}
+	if len(body) > 0 {
+		media, _, _ := strings.Cut(r.event.Headers["content-type"], ";")
+		switch strings.ToLower(strings.TrimSpace(media)) {
+		case "application/json", "application/merge-patch+json":
+		default:
+			return fault.UnsupportedMediaType.New("Send the body as `Content-Type: application/json`.")
+		}
+	}
+	r.body = body
+	if r.Caller.Repeat != nil {
+		h := sha256.New()
+		fmt.Fprintf(h, "%s\n%s\n", r.event.RouteKey, r.event.RawPath)
+		h.Write(canonical(body))
+		r.Caller.Repeat.Fingerprint = h.Sum(nil)
+	}
+	return nil
+}
+
+// Path reads an id from the path. One that cannot be is as hidden as one that is not.
+func Path[T any](r *Request, name string, parse func(string) (T, error)) (T, error) {
+	id, err := parse(r.event.PathParameters[name])
+	if err != nil {
+		return id, access.Hidden()
+	}
+	return id, nil
+}
+
+// Query reads the parameters of the query: it refuses those that the operation does not name.
+type Query struct {
+	fault.Fields
+	given map[string]string
+}
+
+// ReadQuery begins to read the query.
+func ReadQuery(r *Request) *Query { return &Query{given: maps.Clone(r.event.QueryStringParameters)} }
+
+// Text takes a parameter, "" when it is missing.
+func (q *Query) Text(name string) string {
+	v := q.given[name]
+	delete(q.given, name)
+	return v
+}
+
+// Int takes a parameter between lowest and highest.
+func (q *Query) Int(name string, otherwise, lowest, highest int) int {
+	text := q.Text(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < lowest || n > highest {
+		q.Add(name, "must be a whole number from %d to %d", lowest, highest)
+	}
+	return n
+}
+
+// Paging takes limit and cursor.
+func (q *Query) Paging() directory.Paging {
+	return directory.Paging{Cursor: q.Text("cursor"), Limit: q.Int("limit", 50, 1, directory.MaxLimit)}
+}
+
+// Err says what was wrong, or not known.
+func (q *Query) Err() error {
+	for name := range q.given {
+		q.Add(name, "is not a parameter of this operation")
+	}
+	return q.Fields.Err()
+}
+
+// NoQuery refuses any parameter.
+func NoQuery(r *Request) error { return ReadQuery(r).Err() }
+
+func encode(body any) (string, error) {
+	b, err := json.Marshal(body)
+	return string(b), err
+}
+
+// problem is the document of RFC 9457.
+func problem(e *fault.Error, request string) string {
+	doc := struct {
+		Type     string        `json:"type"`
+		Title    string        `json:"title"`
+		Status   int           `json:"status"`
+		Detail   string        `json:"detail"`
+		Instance string        `json:"instance"`
+		Errors   []fault.Field `json:"errors,omitempty"`
+		UsedBy   []fault.Ref   `json:"usedBy,omitempty"`
+	}{"/problems/" + e.Type.Slug, e.Type.Title, e.Type.Status, e.Detail, "urn:request:" + request, e.Fields, e.UsedBy}
+	body, err := encode(doc)
+	if err != nil { // a text that is no UTF-8, which no detail is
+		return `{"type":"/problems/internal","status":500}`
+	}
+	return body
+}
+
+var traceContext = regexp.MustCompile(`^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$`)
+
+// traceparent continues the caller's trace (W3C Trace Context) or begins one.
+func traceparent(header string) (trace, parent string) {
+	var b [24]byte
+	rand.Read(b[:]) // never fails
+	trace, flags := hex.EncodeToString(b[:16]), "00"
+	if m := traceContext.FindStringSubmatch(header); m != nil && strings.Trim(m[1], "0") != "" && strings.Trim(m[2], "0") != "" {
+		trace, flags = m[1], m[3]
+	}
+	return trace, "00-" + trace + "-" + hex.EncodeToString(b[16:]) + "-" + flags
+}

@@ -1,0 +1,102 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/ident"
+)
+
+// Every client may make Quota requests in each Window. Requests are counted in this process and told to all others in
+// batches, so most requests cost nothing more, and a client may exceed its quota by at most batch for each process that
+// serves it. What protects the platform as a whole is API Gateway's throttling.
+const (
+	Quota  = 3000
+	Window = time.Minute
+	batch  = 20
+)
+
+// Counter adds n to what all processes together have counted of a client in the window that begins at window.
+type Counter interface {
+	Count(ctx context.Context, client ident.Client, window time.Time, n int64) (total int64, err error)
+}
+
+type limiter struct {
+	count   Counter
+	mu      sync.Mutex
+	clients map[ident.Client]*window
+}
+
+// window is one client's present window, as this process knows it.
+type window struct {
+	begin time.Time
+	told  int64 // what all processes had told when this one last asked
+	here  int64 // requests here since then
+}
+
+// ticket is one request, counted.
+type ticket struct {
+	used  int64
+	reset time.Duration
+	told  chan struct{} // closed when the others know; nil when they need not
+}
+
+// take counts a request, and tells the others side by side with whatever the request does, when it is time.
+func (l *limiter) take(ctx context.Context, client ident.Client, now time.Time) ticket {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	begin := now.Truncate(Window)
+	w := l.clients[client]
+	if w == nil || !w.begin.Equal(begin) {
+		if w == nil && len(l.clients) >= 10_000 {
+			clear(l.clients)
+		}
+		w = &window{begin: begin}
+		l.clients[client] = w
+	}
+	w.here++
+	t := ticket{used: w.told + w.here, reset: begin.Add(Window).Sub(now)}
+	if w.here%batch == 0 {
+		t.told = make(chan struct{})
+		go l.tell(ctx, client, w, w.here, t.told)
+	}
+	return t
+}
+
+func (l *limiter) tell(ctx context.Context, client ident.Client, w *window, n int64, told chan<- struct{}) {
+	defer close(told)
+	total, err := l.count.Count(ctx, client, w.begin, n)
+	if err != nil {
+		return // who cannot count lets pass: a client must not be refused for our trouble
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w.told, w.here = total, w.here-n
+}
+
+// done waits until the others know: a Lambda process sleeps once it has answered.
+func (t ticket) done() {
+	if t.told != nil {
+		<-t.told
+	}
+}
+
+func (t ticket) seconds() int { return int((t.reset + time.Second - 1) / time.Second) }
+
+// describe sets the headers of draft-ietf-httpapi-ratelimit-headers.
+func (t ticket) describe(headers map[string]string) {
+	headers["RateLimit-Policy"] = fmt.Sprintf(`"default";q=%d;w=%d`, Quota, int(Window/time.Second))
+	headers["RateLimit"] = fmt.Sprintf(`"default";r=%d;t=%d`, max(0, Quota-t.used), t.seconds())
+}
+
+func (t ticket) err() error {
+	if t.used <= Quota {
+		return nil
+	}
+	e := fault.TooManyRequests.New("At most %d requests a minute. Wait %d seconds, and spread your requests.", Quota, t.seconds())
+	e.RetryAfter = t.reset
+	return e
+}

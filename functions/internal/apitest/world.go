@@ -1,0 +1,333 @@
+// Package apitest is the API in one process, on any store: requests go in as API Gateway sends them and every answer is
+// held against the contract. Its words read as a story: w.As(owner).Creates(…), w.As(stranger).CannotSee(…).
+package apitest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"example.com/partnertree/functions/internal/api"
+	"example.com/partnertree/functions/internal/operations"
+	"example.com/partnertree/shared/contract"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/people"
+)
+
+// Store is what the API needs of a store.
+type Store interface {
+	directory.Store
+	api.Counter
+}
+
+// World is the API on a store, founded: Root is the root partner, Founder its owner.
+type World struct {
+	T       testing.TB
+	Store   Store
+	Dir     *directory.Directory
+	Log     *bytes.Buffer // everything that was logged
+	Root    ident.Node
+	Founder *Actor
+	clock   atomic.Int64
+	apis    map[string]*api.API
+}
+
+// Actor is an API client with one of its keys.
+type Actor struct {
+	World *World
+	ID    ident.Client
+	Key   string
+}
+
+// New founds a platform on the store.
+func New(t testing.TB, store Store) *World {
+	t.Helper()
+	w := &World{T: t, Store: store, Log: new(bytes.Buffer), apis: map[string]*api.API{}}
+	w.clock.Store(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC).UnixMicro())
+	w.Dir = directory.New(store, w.Now)
+	log := slog.New(slog.NewJSONHandler(&synced{w: w.Log}, nil))
+	for name, ops := range map[string]func(*directory.Directory) map[string]api.Operation{
+		"hierarchy": operations.Hierarchy, "brands": operations.Brands, "people": operations.People,
+	} {
+		w.apis[name] = api.New(name, ops(w.Dir), store, w.Now, log)
+	}
+	root, owner, key, err := w.Dir.Found(t.Context(), "Cloudvendor", "Founder")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Root, w.Founder = root.ID, &Actor{w, owner.ID, key}
+	return w
+}
+
+type synced struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (s *synced) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.Write(b)
+}
+
+// Now is the world's clock: it moves a millisecond each time that somebody looks.
+func (w *World) Now() time.Time { return time.UnixMicro(w.clock.Add(1000)) }
+
+// Wait moves the clock.
+func (w *World) Wait(d time.Duration) { w.clock.Add(d.Microseconds()) }
+
+// Answer is what the API answered.
+type Answer struct {
+	T       testing.TB
+	Request string // method and path, for messages
+	Status  int
+	Header  map[string]string
+	Body    string
+}
+
+// With changes a request before it is sent.
+type With func(*events.APIGatewayV2HTTPRequest)
+
+// Header sets a request header.
+func Header(name, value string) With {
+	return func(e *events.APIGatewayV2HTTPRequest) { e.Headers[strings.ToLower(name)] = value }
+}
+
+// Do sends a request. A body that is a string is sent as it is; others as JSON.
+func (a *Actor) Do(method, target string, body any, with ...With) *Answer {
+	t := a.World.T
+	t.Helper()
+	u, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	op, params := find(method, u.Path)
+	if op == nil {
+		t.Fatalf("the contract has no %s %s", method, u.Path)
+	}
+	event := events.APIGatewayV2HTTPRequest{Version: "2.0", RouteKey: op.RouteKey(), RawPath: u.Path, RawQueryString: u.RawQuery,
+		Headers: map[string]string{}, PathParameters: params}
+	event.RequestContext.RequestID = "test-request"
+	event.RequestContext.HTTP.Method, event.RequestContext.HTTP.Path = method, u.Path
+	for name, values := range u.Query() {
+		if event.QueryStringParameters == nil {
+			event.QueryStringParameters = map[string]string{}
+		}
+		event.QueryStringParameters[name] = strings.Join(values, ",")
+	}
+	if key, ok := people.ParseAPIKey(a.Key); ok {
+		event.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
+			Lambda: map[string]any{"principal": string(key.Client), "key": string(key.ID)}}
+	}
+	switch body := body.(type) {
+	case nil:
+	case string:
+		event.Body = body
+	default:
+		b, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		event.Body = string(b)
+	}
+	if event.Body != "" {
+		event.Headers["content-type"] = "application/json"
+	}
+	for _, w := range with {
+		w(&event)
+	}
+	response, err := a.World.apis[op.Function].Handle(context.Background(), event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := &Answer{t, method + " " + target, response.StatusCode, response.Headers, response.Body}
+	hold(t, event, answer)
+	return answer
+}
+
+func find(method, path string) (*contract.Operation, map[string]string) {
+	parts := strings.Split(path, "/")
+next:
+	for i := range contract.Operations {
+		op := &contract.Operations[i]
+		pattern := strings.Split(op.Path, "/")
+		if op.Method != method || len(pattern) != len(parts) {
+			continue
+		}
+		params := map[string]string{}
+		for j, p := range pattern {
+			if strings.HasPrefix(p, "{") {
+				params[strings.Trim(p, "{}")] = parts[j]
+			} else if p != parts[j] {
+				continue next
+			}
+		}
+		return op, params
+	}
+	return nil, nil
+}
+
+// The contract, parsed once.
+var document = sync.OnceValues(func() (routers.Router, error) {
+	_, file, _, _ := runtime.Caller(0)
+	doc, err := openapi3.NewLoader().LoadFromFile(filepath.Join(filepath.Dir(file), "../../../shared/contract/docs/openapi.json"))
+	if err != nil {
+		return nil, err
+	}
+	doc.Servers = nil
+	return gorillamux.NewRouter(doc)
+})
+
+// hold compares an answer with what the contract says of it.
+func hold(t testing.TB, event events.APIGatewayV2HTTPRequest, a *Answer) {
+	t.Helper()
+	router, err := document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(event.RequestContext.HTTP.Method, "http://localhost"+event.RawPath+"?"+event.RawQueryString, strings.NewReader(event.Body))
+	route, params, err := router.FindRoute(r)
+	if err != nil {
+		t.Fatalf("%s: %v", a.Request, err)
+	}
+	header := http.Header{}
+	for name, value := range a.Header {
+		header.Set(name, value)
+	}
+	in := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route},
+		Status:                 a.Status, Header: header,
+		Options: &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
+	}
+	in.SetBodyBytes([]byte(a.Body))
+	if err := openapi3filter.ValidateResponse(context.Background(), in); err != nil {
+		t.Errorf("%s: the answer is not what the contract says: %v\n%d %s", a.Request, err, a.Status, a.Body)
+	}
+	if len(a.Header["X-Request-Id"]) == 0 || len(a.Header["traceparent"]) != 55 {
+		t.Errorf("%s: the answer has no request id or traceparent: %v", a.Request, a.Header)
+	}
+}
+
+// Is fails the test unless the answer has the status and, for problems, the type with this slug.
+func (a *Answer) Is(status int, slug ...string) *Answer {
+	a.T.Helper()
+	if a.Status != status || len(slug) > 0 && a.Get("type") != "/problems/"+slug[0] {
+		a.T.Fatalf("%s: %d %s; want %d %v", a.Request, a.Status, a.Body, status, slug)
+	}
+	return a
+}
+
+// JSON is the body.
+func (a *Answer) JSON() map[string]any {
+	a.T.Helper()
+	var body map[string]any
+	if err := json.Unmarshal([]byte(a.Body), &body); err != nil {
+		a.T.Fatalf("%s: %d %q: %v", a.Request, a.Status, a.Body, err)
+	}
+	return body
+}
+
+// Get is a value of the body by the names on the way to it, as text; "" when it is not there.
+func (a *Answer) Get(names ...string) string {
+	a.T.Helper()
+	var at any = a.JSON()
+	for _, name := range names {
+		object, _ := at.(map[string]any)
+		at = object[name]
+	}
+	if at == nil {
+		return ""
+	}
+	return fmt.Sprint(at)
+}
+
+// Items are the values that the items of a list have under name.
+func (a *Answer) Items(name string) []string {
+	a.T.Helper()
+	a.Is(200)
+	items, ok := a.JSON()["items"].([]any)
+	if !ok {
+		a.T.Fatalf("%s: no items in %s", a.Request, a.Body)
+	}
+	values := []string{}
+	for _, item := range items {
+		values = append(values, fmt.Sprint(item.(map[string]any)[name]))
+	}
+	return values
+}
+
+// Gets sends a GET.
+func (a *Actor) Gets(target string, args ...any) *Answer {
+	a.World.T.Helper()
+	return a.Do("GET", fmt.Sprintf(target, args...), nil)
+}
+
+// Partner creates a child partner that has these brands; the first one is its portal brand.
+func (a *Actor) Partner(parent ident.Node, name string, brands ...string) ident.Node {
+	a.World.T.Helper()
+	return ident.Node(a.Do("POST", "/v1/partners", NewPartner(parent, name, brands...)).Is(201).Get("id"))
+}
+
+// NewPartner is a request for a child partner.
+func NewPartner(parent ident.Node, name string, brands ...string) map[string]any {
+	return map[string]any{"parentId": parent, "name": name, "portalBrandId": brands[0], "availableBrandIds": brands, "canProvisionServices": true}
+}
+
+// Customer creates a customer.
+func (a *Actor) Customer(partner ident.Node, name, brand string) ident.Node {
+	a.World.T.Helper()
+	return ident.Node(a.Do("POST", "/v1/customers", map[string]any{"partnerId": partner, "name": name, "brandId": brand}).Is(201).Get("id"))
+}
+
+// Brand creates a brand.
+func (a *Actor) Brand(owner ident.Node, domain string) string {
+	a.World.T.Helper()
+	return a.Do("POST", "/v1/brands", map[string]any{"partnerId": owner, "name": "Brand " + domain, "domain": domain, "regions": []string{"eu-west-1"}}).Is(201).Get("id")
+}
+
+// Client creates an API client with a role at a node.
+func (a *Actor) Client(node ident.Node, role string) *Actor {
+	a.World.T.Helper()
+	made := a.Do("POST", "/v1/api-clients", map[string]any{"nodeId": node, "name": role, "role": role}).Is(201)
+	return &Actor{a.World, ident.Client(made.Get("id")), made.Get("secret", "key")}
+}
+
+// Sees fails the test unless the actor can read the node.
+func (a *Actor) Sees(node ident.Node) {
+	a.World.T.Helper()
+	a.Gets("%s", NodePath(node)).Is(200)
+}
+
+// CannotSee fails the test unless the node does not exist for the actor.
+func (a *Actor) CannotSee(node ident.Node) {
+	a.World.T.Helper()
+	a.Gets("%s", NodePath(node)).Is(404, "not-found")
+}
+
+// NodePath is where the API has a node.
+func NodePath(node ident.Node) string {
+	if strings.HasPrefix(string(node), ident.Customer) {
+		return "/v1/customers/" + string(node)
+	}
+	return "/v1/partners/" + string(node)
+}

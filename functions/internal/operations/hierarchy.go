@@ -1,0 +1,384 @@
+package operations
+
+import (
+	"context"
+	"fmt"
+
+	"example.com/partnertree/functions/internal/api"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// Hierarchy is what the function hierarchy serves.
+func Hierarchy(d *directory.Directory) map[string]api.Operation {
+	return map[string]api.Operation{
+		"getMe": func(ctx context.Context, r *api.Request) (api.Reply, error) {
+			if err := api.NoQuery(r); err != nil {
+				return api.Reply{}, err
+			}
+			me, err := d.Me(ctx, r.Caller)
+			if err != nil {
+				return api.Reply{}, err
+			}
+			return api.OK(meShape(me), 0)
+		},
+		"createPartner": func(ctx context.Context, r *api.Request) (api.Reply, error) {
+			in, err := readNewPartner(r)
+			if err != nil {
+				return api.Reply{}, err
+			}
+			return createdNode(d.CreatePartner(ctx, r.Caller, in))
+		},
+		"getPartner": getNode(d, ident.ParsePartner),
+		"editPartner": func(ctx context.Context, r *api.Request) (api.Reply, error) {
+			id, err := api.Path(r, "id", ident.ParsePartner)
+			if err != nil {
+				return api.Reply{}, err
+			}
+			patch, err := readPartnerPatch(r)
+			if err != nil {
+				return api.Reply{}, err
+			}
+			return foundNode(d.EditPartner(ctx, r.Caller, id, patch))
+		},
+		"listPartners":   listChildren(d, hierarchy.Partner),
+		"listCustomers":  listChildren(d, hierarchy.Customer),
+		"getPartnerPath": getPath(d, ident.ParsePartner),
+		"getPartnerTree": func(ctx context.Context, r *api.Request) (api.Reply, error) {
+			id, err := api.Path(r, "id", ident.ParsePartner)
+			if err != nil {
+				return api.Reply{}, err
+			}
+			q := api.ReadQuery(r)
+			depth := q.Int("depth", 2, 1, directory.MaxTreeDepth)
+			if err := q.Err(); err != nil {
+				return api.Reply{}, err
+			}
+			tree, err := d.Tree(ctx, r.Caller, id, depth)
+			if err != nil {
+				return api.Reply{}, err
+			}
+			return api.OK(treeShape(tree, depth), 0)
+		},
+		"listDescendants": func(ctx context.Context, r *api.Request) (api.Reply, error) {
+			id, err := api.Path(r, "id", ident.ParsePartner)
+			if err != nil {
+				return api.Reply{}, err
+			}
+			q := api.ReadQuery(r)
+			kind := hierarchy.Kind(q.Text("kind"))
+			if kind != "" && kind != hierarchy.Partner && kind != hierarchy.Customer {
+				q.Add("kind", "must be partner or customer")
+			}
+			paging := q.Paging()
+			if err := q.Err(); err != nil {
+				return api.Reply{}, err
+			}
+			found, err := d.Descendants(ctx, r.Caller, id, kind, paging)
+			return list(found, err, descendantShape)
+		},
+		"createCustomer": func(ctx context.Context, r *api.Request) (api.Reply, error) {
+			in, err := readNewCustomer(r)
+			if err != nil {
+				return api.Reply{}, err
+			}
+			return createdNode(d.CreateCustomer(ctx, r.Caller, in))
+		},
+		"getCustomer": getNode(d, ident.ParseCustomer),
+		"editCustomer": func(ctx context.Context, r *api.Request) (api.Reply, error) {
+			id, err := api.Path(r, "id", ident.ParseCustomer)
+			if err != nil {
+				return api.Reply{}, err
+			}
+			patch, err := readCustomerPatch(r)
+			if err != nil {
+				return api.Reply{}, err
+			}
+			return foundNode(d.EditCustomer(ctx, r.Caller, id, patch))
+		},
+		"getCustomerPath": getPath(d, ident.ParseCustomer),
+	}
+}
+
+func getNode(d *directory.Directory, parse func(string) (ident.Node, error)) api.Operation {
+	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
+		id, err := plainID(r, parse)
+		if err != nil {
+			return api.Reply{}, err
+		}
+		return foundNode(d.Get(ctx, r.Caller, id))
+	}
+}
+
+func getPath(d *directory.Directory, parse func(string) (ident.Node, error)) api.Operation {
+	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
+		id, err := plainID(r, parse)
+		if err != nil {
+			return api.Reply{}, err
+		}
+		path, err := d.Path(ctx, r.Caller, id)
+		return list(directory.List[directory.PathStep]{Items: path}, err, stepShape)
+	}
+}
+
+func listChildren(d *directory.Directory, kind hierarchy.Kind) api.Operation {
+	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
+		id, err := api.Path(r, "id", ident.ParsePartner)
+		if err != nil {
+			return api.Reply{}, err
+		}
+		q := api.ReadQuery(r)
+		paging := q.Paging()
+		if err := q.Err(); err != nil {
+			return api.Reply{}, err
+		}
+		found, err := d.Children(ctx, r.Caller, id, kind, paging)
+		return list(found, err, nodeShape)
+	}
+}
+
+// plainID is for operations whose only input is the id in the path.
+func plainID[T any](r *api.Request, parse func(string) (T, error)) (T, error) {
+	id, err := api.Path(r, "id", parse)
+	if err == nil {
+		err = api.NoQuery(r)
+	}
+	return id, err
+}
+
+func foundNode(n directory.Node, err error) (api.Reply, error) {
+	if err != nil {
+		return api.Reply{}, err
+	}
+	return api.OK(nodeShape(n), n.Version)
+}
+
+func createdNode(n directory.Node, err error) (api.Reply, error) {
+	if err != nil {
+		return api.Reply{}, err
+	}
+	return api.Created(fmt.Sprintf("/v1/%ss/%s", n.Kind(), n.ID), n.Version, nodeShape(n))
+}
+
+// Requests.
+
+func readNewPartner(r *api.Request) (directory.NewPartner, error) {
+	in, err := api.Body[struct {
+		Parent       api.Opt[string]   `json:"parentId"`
+		Name         api.Opt[string]   `json:"name"`
+		Portal       api.Opt[string]   `json:"portalBrandId"`
+		Available    api.Opt[[]string] `json:"availableBrandIds"`
+		CanProvision api.Opt[bool]     `json:"canProvisionServices"`
+	}](r)
+	if err != nil {
+		return directory.NewPartner{}, err
+	}
+	var f fault.Fields
+	out := directory.NewPartner{
+		Parent:       api.Required(&f, "/parentId", in.Parent, ident.ParsePartner),
+		Name:         api.Required(&f, "/name", in.Name, hierarchy.ParseName),
+		Portal:       api.Required(&f, "/portalBrandId", in.Portal, ident.ParseBrand),
+		Available:    api.Required(&f, "/availableBrandIds", in.Available, brandIDs(&f)),
+		CanProvision: api.Required(&f, "/canProvisionServices", in.CanProvision, api.As),
+	}
+	return out, f.Err()
+}
+
+func brandIDs(f *fault.Fields) func([]string) ([]ident.Brand, error) {
+	return api.Each(f, "/availableBrandIds", 0, hierarchy.MaxBrands, ident.ParseBrand)
+}
+
+func readPartnerPatch(r *api.Request) (directory.PartnerPatch, error) {
+	in, err := api.Body[struct {
+		Name      api.Opt[string]   `json:"name"`
+		Portal    api.Opt[string]   `json:"portalBrandId"`
+		Available api.Opt[[]string] `json:"availableBrandIds"`
+	}](r)
+	if err != nil {
+		return directory.PartnerPatch{}, err
+	}
+	var f fault.Fields
+	out := directory.PartnerPatch{
+		Name:      api.Optional(&f, "/name", in.Name, hierarchy.ParseName),
+		Portal:    api.Optional(&f, "/portalBrandId", in.Portal, ident.ParseBrand),
+		Available: api.Optional(&f, "/availableBrandIds", in.Available, brandIDs(&f)),
+	}
+	return out, f.Err()
+}
+
+func readNewCustomer(r *api.Request) (directory.NewCustomer, error) {
+	in, err := api.Body[struct {
+		Partner   api.Opt[string] `json:"partnerId"`
+		Name      api.Opt[string] `json:"name"`
+		Brand     api.Opt[string] `json:"brandId"`
+		Reference api.Opt[string] `json:"reference"`
+		Tenant    api.Opt[string] `json:"tenantId"`
+		Domain    api.Opt[string] `json:"domain"`
+	}](r)
+	if err != nil {
+		return directory.NewCustomer{}, err
+	}
+	var f fault.Fields
+	out := directory.NewCustomer{
+		Partner: api.Required(&f, "/partnerId", in.Partner, ident.ParsePartner),
+		Name:    api.Required(&f, "/name", in.Name, hierarchy.ParseName),
+		Details: hierarchy.Details{
+			Brand:     api.Required(&f, "/brandId", in.Brand, ident.ParseBrand),
+			Reference: orEmpty(api.Clearable(&f, "/reference", in.Reference, hierarchy.ParseReference)),
+			Tenant:    orEmpty(api.Clearable(&f, "/tenantId", in.Tenant, hierarchy.ParseTenant)),
+			Domain:    orEmpty(api.Clearable(&f, "/domain", in.Domain, hierarchy.ParseDomain)),
+		},
+	}
+	return out, f.Err()
+}
+
+func orEmpty(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func readCustomerPatch(r *api.Request) (directory.CustomerPatch, error) {
+	in, err := api.Body[struct {
+		Name      api.Opt[string] `json:"name"`
+		Brand     api.Opt[string] `json:"brandId"`
+		Reference api.Opt[string] `json:"reference"`
+		Tenant    api.Opt[string] `json:"tenantId"`
+		Domain    api.Opt[string] `json:"domain"`
+	}](r)
+	if err != nil {
+		return directory.CustomerPatch{}, err
+	}
+	if in.Brand.Set {
+		e := fault.Immutable.New("A customer keeps its brand for good. Leave brandId out, or create another customer.")
+		e.Fields = []fault.Field{{Pointer: "/brandId", Detail: "cannot change"}}
+		return directory.CustomerPatch{}, e
+	}
+	var f fault.Fields
+	out := directory.CustomerPatch{
+		Name:      api.Optional(&f, "/name", in.Name, hierarchy.ParseName),
+		Reference: api.Clearable(&f, "/reference", in.Reference, hierarchy.ParseReference),
+		Tenant:    api.Clearable(&f, "/tenantId", in.Tenant, hierarchy.ParseTenant),
+		Domain:    api.Clearable(&f, "/domain", in.Domain, hierarchy.ParseDomain),
+	}
+	return out, f.Err()
+}
+
+// Answers.
+
+type partner struct {
+	ID           ident.Node     `json:"id"`
+	Kind         hierarchy.Kind `json:"kind"`
+	Name         hierarchy.Name `json:"name"`
+	Parent       ident.Node     `json:"parentId,omitzero"`
+	Portal       ident.Brand    `json:"portalBrandId,omitzero"`
+	Available    []ident.Brand  `json:"availableBrandIds"`
+	CanProvision bool           `json:"canProvisionServices"`
+	Version      int64          `json:"version"`
+	Created      string         `json:"createdAt"`
+	Updated      string         `json:"updatedAt"`
+}
+
+type customer struct {
+	ID        ident.Node     `json:"id"`
+	Kind      hierarchy.Kind `json:"kind"`
+	Name      hierarchy.Name `json:"name"`
+	Partner   ident.Node     `json:"partnerId,omitzero"`
+	Reference string         `json:"reference,omitzero"`
+	Brand     ident.Brand    `json:"brandId"`
+	Tenant    string         `json:"tenantId,omitzero"`
+	Domain    string         `json:"domain,omitzero"`
+	Version   int64          `json:"version"`
+	Created   string         `json:"createdAt"`
+	Updated   string         `json:"updatedAt"`
+}
+
+func nodeShape(n directory.Node) any {
+	parent := n.Parent
+	if !n.ParentVisible {
+		parent = ""
+	}
+	if n.Kind() == hierarchy.Customer {
+		return customer{n.ID, n.Kind(), n.Name, parent, n.Details.Reference, n.Details.Brand, n.Details.Tenant, n.Details.Domain,
+			n.Version, stamp(n.Created), stamp(n.Updated)}
+	}
+	return partner{n.ID, n.Kind(), n.Name, parent, n.Brands.Portal, n.Brands.Available, n.CanProvision,
+		n.Version, stamp(n.Created), stamp(n.Updated)}
+}
+
+type step struct {
+	ID   ident.Node     `json:"id"`
+	Kind hierarchy.Kind `json:"kind"`
+	Name hierarchy.Name `json:"name"`
+}
+
+func stepShape(s directory.PathStep) step { return step{s.ID, hierarchy.KindOf(s.ID), s.Name} }
+
+type me struct {
+	Principal struct {
+		ID   ident.Client   `json:"id"`
+		Kind string         `json:"kind"`
+		Name hierarchy.Name `json:"name"`
+	} `json:"principal"`
+	Grants []myGrant `json:"grants"`
+}
+
+type myGrant struct {
+	Node step   `json:"node"`
+	Role string `json:"role"`
+	Path []step `json:"path"`
+}
+
+func meShape(m directory.Me) me {
+	var out me
+	out.Principal.ID, out.Principal.Kind, out.Principal.Name = m.ID, "api-client", m.Name
+	out.Grants = each(m.Grants, func(g directory.MyGrant) myGrant {
+		return myGrant{stepShape(g.Node), g.Role.String(), each(g.Path, stepShape)}
+	})
+	return out
+}
+
+type tree struct {
+	Root  treeNode `json:"root"`
+	Depth int      `json:"depth"`
+	Nodes int      `json:"nodes"`
+	Cut   bool     `json:"cut"`
+}
+
+type treeNode struct {
+	step
+	Children *[]treeNode `json:"children,omitzero"`
+	Cut      *cut        `json:"cut,omitzero"`
+}
+
+type cut struct {
+	Reason string `json:"reason"`
+}
+
+func treeShape(t directory.Tree, depth int) tree {
+	return tree{treeNodeShape(t.Root), depth, t.Nodes, t.Cut}
+}
+
+func treeNodeShape(n *directory.TreeNode) treeNode {
+	out := treeNode{step: stepShape(n.PathStep)}
+	if n.Opened {
+		children := each(n.Children, treeNodeShape)
+		out.Children = &children
+	}
+	if n.Cut != "" {
+		out.Cut = &cut{n.Cut}
+	}
+	return out
+}
+
+type descendant struct {
+	step
+	Path []ident.Node `json:"path"`
+}
+
+func descendantShape(d directory.Descendant) descendant {
+	return descendant{stepShape(d.PathStep), d.Path}
+}

@@ -1,0 +1,193 @@
+package operations_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/partnertree/functions/internal/apitest"
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/contract"
+	"example.com/partnertree/shared/directory/directorytest"
+	"example.com/partnertree/shared/ident"
+)
+
+// scene is a tree around two targets, a partner and a customer, with a place for every position that a caller can have
+// towards them.
+//
+//	root ─┬─ top ─┬─ parent ─┬─ self ─┬─ child
+//	      │       │          │        └─ customer ……… the target of operations on customers
+//	      │       │          └─ sibling ── nephew
+//	      │       └─ uncle ── cousin
+//	      └─ other top
+type scene struct {
+	*apitest.World
+	brand     string
+	self      ident.Node
+	customer  ident.Node
+	ownBrand  string         // of self
+	client    *apitest.Actor // managed at self, with a second secret
+	secret    string
+	positions map[string]ident.Node
+}
+
+func newScene(t *testing.T) *scene {
+	w := apitest.New(t, new(directorytest.Fake))
+	s := &scene{World: w, positions: map[string]ident.Node{}}
+	f := w.Founder
+	s.brand = f.Brand(w.Root, "vendor.example")
+	below := func(parent ident.Node, name string) ident.Node { return f.Partner(parent, name, s.brand) }
+	top := below(w.Root, "Top")
+	parent, uncle := below(top, "Parent"), below(top, "Uncle")
+	s.self = below(parent, "Self")
+	sibling := below(parent, "Sibling")
+	s.customer = f.Customer(s.self, "Customer", s.brand)
+	s.positions = map[string]ident.Node{
+		"self": s.self, "root": w.Root, "top": top, "parent": parent, "child": below(s.self, "Child"),
+		"sibling": sibling, "nephew": below(sibling, "Nephew"), "uncle": uncle, "cousin": below(uncle, "Cousin"), "other top": below(w.Root, "Other top"),
+		"the customer": s.customer, "another customer": f.Customer(s.self, "Another customer", s.brand), "no grant": "",
+	}
+	s.ownBrand = f.Brand(s.self, "self.example")
+	s.client = f.Client(s.self, "viewer")
+	s.secret = f.Do("POST", "/v1/api-clients/"+string(s.client.ID)+"/secrets", nil).Is(201).Get("secret", "id")
+	return s
+}
+
+// call is how the matrix makes a request of an operation.
+type call func(s *scene, as *apitest.Actor) *apitest.Answer
+
+func get(path string) call {
+	return func(s *scene, as *apitest.Actor) *apitest.Answer { return as.Do("GET", s.expand(path), nil) }
+}
+
+func send(method, path string, body func(s *scene) any) call {
+	return func(s *scene, as *apitest.Actor) *apitest.Answer { return as.Do(method, s.expand(path), body(s)) }
+}
+
+func nothing(*scene) any { return nil }
+
+func (s *scene) expand(path string) string {
+	return strings.NewReplacer("SELF", string(s.self), "CUSTOMER", string(s.customer), "BRAND", s.ownBrand, "CLIENT", string(s.client.ID),
+		"SECRET", s.secret).Replace(path)
+}
+
+// calls has every operation of the contract that asks who is calling. One that is missing fails the matrix.
+var calls = map[string]call{
+	"getMe": get("/v1/me"),
+	"createPartner": send("POST", "/v1/partners", func(s *scene) any {
+		return apitest.NewPartner(s.self, "New", s.brand)
+	}),
+	"getPartner":      get("/v1/partners/SELF"),
+	"editPartner":     send("PATCH", "/v1/partners/SELF", func(*scene) any { return map[string]any{"name": "Renamed"} }),
+	"listPartners":    get("/v1/partners/SELF/partners"),
+	"listCustomers":   get("/v1/partners/SELF/customers"),
+	"getPartnerPath":  get("/v1/partners/SELF/path"),
+	"getPartnerTree":  get("/v1/partners/SELF/tree"),
+	"listDescendants": get("/v1/partners/SELF/descendants"),
+	"createCustomer": send("POST", "/v1/customers", func(s *scene) any {
+		return map[string]any{"partnerId": s.self, "name": "New", "brandId": s.brand}
+	}),
+	"getCustomer":     get("/v1/customers/CUSTOMER"),
+	"editCustomer":    send("PATCH", "/v1/customers/CUSTOMER", func(*scene) any { return map[string]any{"name": "Renamed"} }),
+	"getCustomerPath": get("/v1/customers/CUSTOMER/path"),
+	"createBrand": send("POST", "/v1/brands", func(s *scene) any {
+		return map[string]any{"partnerId": s.self, "name": "New", "domain": "new.example", "regions": []string{"eu-west-1"}}
+	}),
+	"getBrand":   get("/v1/brands/BRAND"),
+	"listBrands": get("/v1/partners/SELF/brands"),
+	"createApiClient": send("POST", "/v1/api-clients", func(s *scene) any {
+		return map[string]any{"nodeId": s.self, "name": "New", "role": "viewer"}
+	}),
+	"listApiClients":        get("/v1/api-clients?nodeId=SELF"),
+	"getApiClient":          get("/v1/api-clients/CLIENT"),
+	"revokeApiClient":       send("DELETE", "/v1/api-clients/CLIENT", nothing),
+	"addApiClientSecret":    addSecret,
+	"removeApiClientSecret": send("DELETE", "/v1/api-clients/CLIENT/secrets/SECRET", nothing),
+	"grantApiClient":        send("PUT", "/v1/api-clients/CLIENT/grants/SELF", func(*scene) any { return map[string]any{"role": "operator"} }),
+	"revokeApiClientGrant":  send("DELETE", "/v1/api-clients/CLIENT/grants/SELF", nothing),
+}
+
+// addSecret makes room for a second secret first.
+func addSecret(s *scene, as *apitest.Actor) *apitest.Answer {
+	s.Founder.Do("DELETE", s.expand("/v1/api-clients/CLIENT/secrets/SECRET"), nil).Is(204)
+	return as.Do("POST", s.expand("/v1/api-clients/CLIENT/secrets"), nil)
+}
+
+// reaches tells from which positions the target is at or below the granted node.
+func reaches(op contract.Operation, position string) bool {
+	above := []string{"root", "top", "parent", "self"}
+	if strings.Contains(op.Path, "/customers/{id}") {
+		above = append(above, "the customer")
+	}
+	return slices.Contains(above, position)
+}
+
+// TestAccessMatrix calls every operation from every position with every role. What may be done is done; what may be seen
+// and not done is 403; and everything else looks as if it did not exist, in every part of the answer.
+func TestAccessMatrix(t *testing.T) {
+	rows := 0
+	for _, op := range contract.Operations {
+		if op.Public {
+			continue
+		}
+		do := calls[op.ID]
+		if do == nil {
+			t.Errorf("the matrix has no row for %s: add how it is called to calls", op.ID)
+			continue
+		}
+		t.Run(op.ID, func(t *testing.T) {
+			needs, any := access.ParseRole(op.Role)
+			s := newScene(t)
+			for _, position := range []string{"self", "root", "top", "parent", "child", "sibling", "nephew", "uncle", "cousin", "other top", "the customer", "another customer", "no grant"} {
+				for role := access.Viewer; role <= access.Owner; role++ {
+					as := s.caller(position, role)
+					before := len(s.Store.(*directorytest.Fake).Events())
+					answer := do(s, as)
+					row := fmt.Sprintf("%s as %s at %s", op.ID, role, position)
+					switch {
+					case !any || reaches(op, position) && role >= needs:
+						if answer.Status/100 != 2 {
+							t.Errorf("%s: %d %s; want success", row, answer.Status, answer.Body)
+						}
+					case reaches(op, position):
+						if answer.Status != 403 {
+							t.Errorf("%s: %d %s; want 403", row, answer.Status, answer.Body)
+						}
+					case answer.Status != 404 || answer.Body != s.unknown(op, do).Body:
+						t.Errorf("%s: %d %s; want what an unknown id gives", row, answer.Status, answer.Body)
+					}
+					if after := len(s.Store.(*directorytest.Fake).Events()); answer.Status/100 != 2 && op.ID != "addApiClientSecret" && after != before {
+						t.Errorf("%s: refused, and %d events happened", row, after-before)
+					}
+					rows++
+					if op.Method != "GET" && (answer.Status/100 == 2 || op.ID == "addApiClientSecret") {
+						s = newScene(t) // the target is not what it was
+					}
+				}
+			}
+		})
+	}
+	t.Logf("%d rows", rows)
+}
+
+// caller has one role at one position, and nothing else.
+func (s *scene) caller(position string, role access.Role) *apitest.Actor {
+	if at := s.positions[position]; at != "" {
+		return s.Founder.Client(at, role.String())
+	}
+	as := s.Founder.Client(s.positions["other top"], role.String())
+	s.Founder.Do("DELETE", fmt.Sprintf("/v1/api-clients/%s/grants/%s", as.ID, s.positions["other top"]), nil).Is(204)
+	return as
+}
+
+// unknown is what the founder, who sees everything, gets for ids that do not exist.
+func (s *scene) unknown(op contract.Operation, do call) *apitest.Answer {
+	none := *s
+	none.self, none.customer, none.ownBrand = ident.NewPartner(), ident.NewCustomer(), string(ident.NewBrand())
+	if op.ID == "addApiClientSecret" {
+		do = send("POST", "/v1/api-clients/CLIENT/secrets", nothing)
+	}
+	none.client = &apitest.Actor{World: s.World, ID: ident.NewClient()}
+	return do(&none, s.Founder)
+}

@@ -1,0 +1,176 @@
+// Package access decides who may do what. There is one decision function, Decide. It is pure, and works on three things
+// read in the same request: the principal, the tree state and the target node. A grant names a node id, never a path:
+// it counts for every node on whose canonical path that id stands, so a move changes no grant.
+package access
+
+import (
+	"time"
+
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// Role is what somebody may do at a node and below it. Each role may do all that the one before it may.
+type Role uint8
+
+// The roles.
+const (
+	None     Role = iota
+	Viewer        // read everything below
+	Operator      // + customers, service instances, access as a partner
+	Admin         // + child partners, subtree operations, invitations up to admin, webhooks
+	Owner         // + brands, API clients, owners
+)
+
+var roleNames = [...]string{"none", "viewer", "operator", "admin", "owner"}
+
+func (r Role) String() string { return roleNames[r] }
+
+// ParseRole reads one of the four roles.
+func ParseRole(s string) (Role, bool) {
+	for r := Viewer; r <= Owner; r++ {
+		if roleNames[r] == s {
+			return r, true
+		}
+	}
+	return None, false
+}
+
+// MarshalText writes the role as its name.
+func (r Role) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads a name written by MarshalText.
+func (r *Role) UnmarshalText(b []byte) error {
+	role, ok := ParseRole(string(b))
+	if !ok {
+		return fault.Invalid.New("unknown role")
+	}
+	*r = role
+	return nil
+}
+
+// Action is something that can be done to a node.
+type Action uint8
+
+// The actions.
+const (
+	Read Action = iota
+	CreateCustomer
+	EditCustomer
+	CreatePartner
+	EditPartner
+	ManageBrands
+	ManageClients
+)
+
+var needs = [...]Role{
+	Read: Viewer, CreateCustomer: Operator, EditCustomer: Operator, CreatePartner: Admin, EditPartner: Admin,
+	ManageBrands: Owner, ManageClients: Owner,
+}
+
+// Needs is the smallest role that may do a.
+func (a Action) Needs() Role { return needs[a] }
+
+// MaxGrants is how many grants a principal may have. It keeps taking all of them away one transaction.
+const MaxGrants = 90
+
+// Secret is one of the at most two secrets of an API client. Only its hash is kept.
+type Secret struct {
+	ID      ident.Key
+	Hash    []byte // SHA-256 of the secret, which has 256 random bits
+	Hint    string // its last four characters, for people to tell secrets apart
+	Created time.Time
+}
+
+// Principal is somebody who can be granted roles: now an API client, later also a person.
+type Principal struct {
+	ID        ident.Client
+	Name      hierarchy.Name
+	Home      ident.Node // the node whose owners manage it
+	Grants    map[ident.Node]Role
+	Secrets   []Secret
+	CursorKey []byte // 32 random bytes that seal this principal's list cursors
+	Version   int64
+	Created   time.Time
+	Revoked   time.Time // zero while it lives
+}
+
+// Holds reports whether the secret is one of the principal's and the principal was not revoked.
+func (p *Principal) Holds(id ident.Key) bool {
+	if !p.Revoked.IsZero() {
+		return false
+	}
+	for i := range p.Secrets {
+		if p.Secrets[i].ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// Decision is what Decide found.
+type Decision struct {
+	Action Action
+	Role   Role // at the target: the highest of the grants on its path that count; None: the target is invisible
+	Above  Role // the same without a grant on the target itself
+	// First is the position on the canonical path where the principal's access begins: what they see as the first step
+	// of a Partner Path. It has no meaning when Role is None.
+	First int
+	Place hierarchy.Place // the target's canonical place
+}
+
+// Decide says what the principal may do at the target. A grant at or below a suspended or trashed node counts for
+// nothing; grants above it do.
+func Decide(p *Principal, tree *hierarchy.TreeState, target *hierarchy.Node, a Action) Decision {
+	d := Decision{Action: a, Place: tree.Place(target)}
+	path := d.Place.Path
+	depth := path.Depth()
+	live := depth
+	for _, m := range d.Place.Marks {
+		if m.Kind == hierarchy.NoProvisioning {
+			continue
+		}
+		if at := path.Index(m.Node); at >= 0 && at < live {
+			live = at
+		}
+	}
+	for i := range live {
+		role := p.Grants[path.At(i)]
+		if role == None {
+			continue
+		}
+		if d.Role == None {
+			d.First = i
+		}
+		d.Role = max(d.Role, role)
+		if i < depth-1 {
+			d.Above = d.Role
+		}
+	}
+	return d
+}
+
+// Allowed reports whether the action may be done.
+func (d *Decision) Allowed() bool { return d.Role >= d.Action.Needs() }
+
+// Visible reports whether the principal may know that the target exists.
+func (d *Decision) Visible() bool { return d.Role != None }
+
+// Err is nil when the action is allowed, NotFound when the target is invisible, and Forbidden otherwise.
+func (d *Decision) Err() error {
+	switch {
+	case d.Allowed():
+		return nil
+	case d.Visible():
+		return fault.Forbidden.New("This needs the role %s; yours here is %s. Ask an owner of this partner, or of one above it, for the role.",
+			d.Action.Needs(), d.Role)
+	default:
+		return Hidden()
+	}
+}
+
+// Hidden is the answer for what does not exist and for what the caller cannot see, which must look the same.
+func Hidden() error {
+	return fault.NotFound.New("There is nothing here that you can see. Check the id; GET /v1/me shows where your access begins.")
+}

@@ -1,0 +1,297 @@
+package directory
+
+import (
+	"context"
+	"crypto/rand"
+	"maps"
+	"slices"
+	"time"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/people"
+)
+
+// Client is an API client as a caller sees it.
+type Client struct {
+	ID      ident.Client
+	Name    hierarchy.Name
+	Home    ident.Node // the node whose owners manage it
+	Grants  []Grant    // those at nodes that the caller sees, by node id; only Node and Role are set
+	Secrets []access.Secret
+	Version int64
+	Created time.Time
+}
+
+// ClientWithKey is the answer to making a client or a secret. Key is shown once: it is not kept, so a request that is
+// repeated is answered without it.
+type ClientWithKey struct {
+	Client
+	SecretID ident.Key
+	Key      string `json:"-"`
+}
+
+func newClient(name hierarchy.Name, home ident.Node, role access.Role, now time.Time) (access.Principal, string) {
+	p := access.Principal{ID: ident.NewClient(), Name: name, Home: home, Version: 1, Created: now,
+		Grants: map[ident.Node]access.Role{home: role}, CursorKey: make([]byte, 32)}
+	rand.Read(p.CursorKey) // never fails
+	secret, key := people.NewSecret(p.ID, now)
+	p.Secrets = []access.Secret{secret}
+	return p, key
+}
+
+// CreateClient makes an API client with a role at a node, and its first secret.
+func (d *Directory) CreateClient(ctx context.Context, c Caller, node ident.Node, name hierarchy.Name, role access.Role) (ClientWithKey, error) {
+	return once(ctx, d, c, node, access.ManageClients, Want{}, func(v *view, n *hierarchy.Node, dec access.Decision) (attempt[ClientWithKey], error) {
+		if err := mayGrant(dec, role); err != nil {
+			return attempt[ClientWithKey]{}, err
+		}
+		p, key := newClient(name, node, role, d.now())
+		answer := ClientWithKey{clientSeen(v, &p), p.Secrets[0].ID, key}
+		return attempt[ClientWithKey]{answer, []Step{AddClient{p}, stillOwner(v, dec),
+			d.event(c, event.ClientCreated, node, dec.Place.Path, map[string]any{"clientId": p.ID, "name": p.Name, "role": role, "secretId": p.Secrets[0].ID}),
+		}}, nil
+	})
+}
+
+func mayGrant(dec access.Decision, role access.Role) error {
+	if role > dec.Role {
+		return fault.RoleTooHigh.New("Your role there is %s, so you cannot grant %s.", dec.Role, role)
+	}
+	return nil
+}
+
+// stillOwner holds the caller's own right in place until the commit. Since nobody takes away their own access, an
+// owner stays wherever an owner has just removed another, however many do so at once.
+func stillOwner(v *view, dec access.Decision) CheckGrant {
+	path := dec.Place.Path
+	check := CheckGrant{Client: v.caller.ID, Role: access.Owner, Else: errChanged}
+	for i := range path.Depth() {
+		if v.caller.Grants[path.At(i)] == access.Owner {
+			check.Node = path.At(i)
+			break
+		}
+	}
+	return check
+}
+
+// clientSeen shows of p's grants those at nodes that were read and that the caller sees, and of its secrets no hash.
+func clientSeen(v *view, p *access.Principal) Client {
+	client := Client{ID: p.ID, Name: p.Name, Home: p.Home, Version: p.Version, Created: p.Created, Grants: []Grant{}}
+	for _, s := range p.Secrets {
+		client.Secrets = append(client.Secrets, access.Secret{ID: s.ID, Hint: s.Hint, Created: s.Created})
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.Grants)) {
+		if _, dec, _ := v.decide(id, access.Read); dec.Visible() {
+			client.Grants = append(client.Grants, Grant{Node: id, Role: p.Grants[id]})
+		}
+	}
+	return client
+}
+
+// Clients lists the API clients that were granted a role at the very node.
+func (d *Directory) Clients(ctx context.Context, c Caller, node ident.Node, p Paging) (List[Grant], error) {
+	_, _, page, next, err := sideBySide(ctx, d, c, node, access.Read, listName("clients", string(node)), p,
+		func(ctx context.Context, after string) (Page[Grant], error) {
+			return d.store.Grants(ctx, node, after, p.Limit)
+		})
+	return List[Grant]{page.Items, next}, err
+}
+
+// managed reads an API client, then its home, the nodes of its grants and node, and decides at node ("": at the home). A
+// client that does not exist takes the same reads as one whose home is not visible.
+func (d *Directory) managed(ctx context.Context, c Caller, id ident.Client, node ident.Node, a access.Action) (*view, *access.Principal, access.Decision, error) {
+	fail := func(err error) (*view, *access.Principal, access.Decision, error) {
+		return nil, nil, access.Decision{}, err
+	}
+	v, err := d.read(ctx, c, Want{Clients: []ident.Client{id}})
+	if err != nil {
+		return fail(err)
+	}
+	p := v.Clients[id]
+	home := nowhere
+	var nodes []ident.Node
+	if p != nil && p.Revoked.IsZero() {
+		home, nodes = p.Home, slices.Collect(maps.Keys(p.Grants))
+	}
+	if node == "" {
+		node = home
+	}
+	if v, err = d.read(ctx, c, Want{Nodes: append(nodes, node, home), Clients: []ident.Client{id}}); err != nil {
+		return fail(err)
+	}
+	_, dec, err := v.decide(node, a)
+	if err != nil {
+		return fail(err)
+	}
+	if home == nowhere {
+		return fail(access.Hidden())
+	}
+	if now := v.Clients[id]; now == nil || now.Version != p.Version {
+		return fail(errChanged)
+	}
+	return v, p, dec, nil
+}
+
+// Client returns an API client to those who reach its home.
+func (d *Directory) Client(ctx context.Context, c Caller, id ident.Client) (Client, error) {
+	return again(func() (Client, error) {
+		v, p, _, err := d.managed(ctx, c, id, "", access.Read)
+		if err != nil {
+			return Client{}, err
+		}
+		return clientSeen(v, p), nil
+	})
+}
+
+// editClient commits what change makes of an API client, together with the event that change returns; decided at node
+// ("": at the client's home). A change without an event succeeds without writing.
+func (d *Directory) editClient(ctx context.Context, c Caller, id ident.Client, node ident.Node,
+	change func(v *view, now *access.Principal, dec access.Decision) (*AddEvent, error)) (Client, error) {
+	return again(func() (Client, error) {
+		v, was, dec, err := d.managed(ctx, c, id, node, access.ManageClients)
+		if err != nil {
+			return Client{}, err
+		}
+		now := *was
+		now.Grants = maps.Clone(was.Grants)
+		happened, err := change(v, &now, dec)
+		if err != nil {
+			return Client{}, err
+		}
+		if happened == nil {
+			return clientSeen(v, was), nil
+		}
+		if err := match(c.IfMatch, was.Version); err != nil {
+			return Client{}, err
+		}
+		now.Version++
+		return clientSeen(v, &now), d.store.Commit(ctx, changeOf(v, was, &now, dec, *happened)...)
+	})
+}
+
+// changeOf is the steps that change a client. Who changes themselves is held by the condition on the client.
+func changeOf(v *view, was, now *access.Principal, dec access.Decision, happened AddEvent) []Step {
+	steps := []Step{EditClient{Was: was, Now: now, Else: errChanged}, happened}
+	if was.ID != v.caller.ID {
+		steps = append(steps, stillOwner(v, dec))
+	}
+	return steps
+}
+
+// notSelf refuses to change the caller's own access.
+func notSelf(c Caller, id ident.Client) error {
+	if c.Client == id {
+		return fault.OwnAccess.New("Nobody changes their own access. Ask another owner.")
+	}
+	return nil
+}
+
+// RemoveSecret ends one of two secrets at once.
+func (d *Directory) RemoveSecret(ctx context.Context, c Caller, id ident.Client, secret ident.Key) error {
+	_, err := d.editClient(ctx, c, id, "", func(v *view, now *access.Principal, dec access.Decision) (*AddEvent, error) {
+		if !now.Holds(secret) {
+			return nil, access.Hidden()
+		}
+		if len(now.Secrets) == 1 {
+			return nil, fault.LastSecret.New("It is the only secret. Add another one first, or revoke the client: DELETE /v1/api-clients/%s.", id)
+		}
+		now.Secrets = slices.DeleteFunc(slices.Clone(now.Secrets), func(s access.Secret) bool { return s.ID == secret })
+		ev := d.event(c, event.ClientSecretRemoved, now.Home, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "secretId": secret})
+		return &ev, nil
+	})
+	return err
+}
+
+// RevokeClient ends all access of an API client, with the next request. Where it is an owner the caller has to be one.
+func (d *Directory) RevokeClient(ctx context.Context, c Caller, id ident.Client) error {
+	_, err := d.editClient(ctx, c, id, "", func(v *view, now *access.Principal, dec access.Decision) (*AddEvent, error) {
+		if err := notSelf(c, id); err != nil {
+			return nil, err
+		}
+		for node, role := range now.Grants {
+			if role < access.Owner {
+				continue
+			}
+			if _, at, _ := v.decide(node, access.ManageClients); v.Nodes[node] != nil && !at.Allowed() {
+				return nil, fault.LastOwner.New("The client is an owner at nodes where you are not. An owner there has to take that grant away first.")
+			}
+		}
+		now.Grants, now.Secrets, now.Revoked = map[ident.Node]access.Role{}, nil, d.now()
+		ev := d.event(c, event.ClientRevoked, now.Home, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name})
+		return &ev, nil
+	})
+	return err
+}
+
+// GrantRole gives an API client a role at a node, or another role than it has there. The caller has to be an owner at
+// the client's home and at the node.
+func (d *Directory) GrantRole(ctx context.Context, c Caller, id ident.Client, node ident.Node, role access.Role) (Client, error) {
+	return d.editClient(ctx, c, id, node, func(v *view, now *access.Principal, dec access.Decision) (*AddEvent, error) {
+		if _, _, err := v.decide(now.Home, access.ManageClients); err != nil {
+			return nil, err
+		}
+		was := now.Grants[node]
+		if was == role {
+			return nil, nil
+		}
+		if err := notSelf(c, id); err != nil {
+			return nil, err
+		}
+		if err := mayGrant(dec, role); err != nil {
+			return nil, err
+		}
+		if was == access.None && len(now.Grants) >= access.MaxGrants {
+			return nil, fault.TooManyGrants.New("A client has at most %d grants. Grant a role further up, or make another client.", access.MaxGrants)
+		}
+		now.Grants[node] = role
+		ev := d.event(c, event.ClientGranted, node, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "role": role})
+		return &ev, nil
+	})
+}
+
+// RemoveGrant takes an API client's role at a node away. An owner of the node may, wherever the client is managed.
+func (d *Directory) RemoveGrant(ctx context.Context, c Caller, id ident.Client, node ident.Node) error {
+	_, err := d.editClient(ctx, c, id, node, func(v *view, now *access.Principal, dec access.Decision) (*AddEvent, error) {
+		if err := notSelf(c, id); err != nil {
+			return nil, err
+		}
+		role, ok := now.Grants[node]
+		if !ok {
+			return nil, access.Hidden()
+		}
+		delete(now.Grants, node)
+		ev := d.event(c, event.ClientGrantRemoved, node, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "role": role})
+		return &ev, nil
+	})
+	return err
+}
+
+// AddSecret makes a second secret, so that the first can be replaced everywhere before it is removed.
+func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Client) (ClientWithKey, error) {
+	return again(func() (ClientWithKey, error) {
+		_, p, _, err := d.managed(ctx, c, id, "", access.ManageClients)
+		if err != nil {
+			return ClientWithKey{}, err
+		}
+		return once(ctx, d, c, p.Home, access.ManageClients, Want{Clients: []ident.Client{id}},
+			func(v *view, _ *hierarchy.Node, dec access.Decision) (attempt[ClientWithKey], error) {
+				was := v.Clients[id]
+				if was == nil || !was.Revoked.IsZero() {
+					return attempt[ClientWithKey]{}, access.Hidden()
+				}
+				if len(was.Secrets) >= 2 {
+					return attempt[ClientWithKey]{}, fault.TwoSecrets.New("Two secrets are valid already. Remove the old one first: DELETE /v1/api-clients/%s/secrets/{secretId}.", id)
+				}
+				now := *was
+				secret, key := people.NewSecret(id, d.now())
+				now.Secrets = append(slices.Clip(was.Secrets), secret)
+				now.Version++
+				happened := d.event(c, event.ClientSecretAdded, now.Home, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "secretId": secret.ID})
+				return attempt[ClientWithKey]{ClientWithKey{clientSeen(v, &now), secret.ID, key}, changeOf(v, was, &now, dec, happened)}, nil
+			})
+	})
+}

@@ -1,0 +1,215 @@
+// Package directory is what can be done with the tree: partners, customers, brands and API clients, by a caller who
+// reaches some of it. Every operation takes the caller, reads what it decides on in one strongly consistent batch, asks
+// access.Decide, and commits at most one transaction. No operation works without the decision.
+//
+// An operation that is refused has changed nothing. What the caller cannot see and what does not exist give the same
+// error after the same reads.
+package directory
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// Directory does the operations on a Store.
+type Directory struct {
+	store Store
+	now   func() time.Time
+}
+
+// New returns the directory that is kept in store; now is the clock.
+func New(store Store, now func() time.Time) *Directory {
+	return &Directory{store, func() time.Time { return now().UTC().Truncate(time.Microsecond) }}
+}
+
+// Caller is who makes a request, as the authorizer found, and what came along with it.
+type Caller struct {
+	Client  ident.Client
+	Key     ident.Key // the secret that was presented; it has to be live still
+	Request string    // request id, for the events
+	Repeat  *Repeat   // nil without an Idempotency-Key
+	IfMatch []int64   // versions that an edit may start from; nil: any
+}
+
+// Repeat makes a request safe to send again: for MemoFor, the same key with the same fingerprint gives the same answer.
+type Repeat struct {
+	Key         string
+	Fingerprint []byte // of the operation and its input
+}
+
+// MemoFor is how long an Idempotency-Key is remembered.
+const MemoFor = 24 * time.Hour
+
+// attempts is how often an operation starts over because something that it had read was changed before it committed.
+const attempts = 8
+
+// errChanged says that what was read is no longer so: read again.
+var errChanged = errors.New("changed since it was read")
+
+// view is what one strongly consistent read gave, with the caller in it.
+type view struct {
+	Got
+	caller *access.Principal
+}
+
+// read reads w and the caller in one batch, and refuses a caller who is not, or no longer, who they were.
+func (d *Directory) read(ctx context.Context, c Caller, w Want) (*view, error) {
+	w.Clients = append(slices.Clip(w.Clients), c.Client)
+	got, err := d.store.Read(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	p := got.Clients[c.Client]
+	if p == nil || !p.Holds(c.Key) {
+		return nil, fault.Unauthenticated.New("The API key is unknown or was revoked. Send a live key as `Authorization: Bearer pmk_…`.")
+	}
+	return &view{got, p}, nil
+}
+
+// decide returns the node and what the caller may do there, or the error that refuses it.
+func (v *view) decide(id ident.Node, a access.Action) (*hierarchy.Node, access.Decision, error) {
+	node := v.Nodes[id]
+	if node == nil {
+		return nil, access.Decision{}, access.Hidden()
+	}
+	d := access.Decide(v.caller, &v.Tree, node, a)
+	return node, d, d.Err()
+}
+
+// again runs try until it gives anything but errChanged.
+func again[T any](try func() (T, error)) (T, error) {
+	for range attempts {
+		if t, err := try(); !errors.Is(err, errChanged) {
+			return t, err
+		}
+	}
+	var none T
+	return none, fault.Conflict.New("Others changed the same thing at the same time, again and again. Repeat the request.")
+}
+
+// attempt is one try of an operation that changes something: what it decided, ready to be committed.
+type attempt[T any] struct {
+	answer T
+	steps  []Step
+}
+
+// once carries out a request at the node target: it reads, decides, and commits what do prepares. A request that
+// was carried out before under its Idempotency-Key is answered as it was then, provided that the caller still may.
+func once[T any](ctx context.Context, d *Directory, c Caller, target ident.Node, a access.Action, w Want,
+	do func(v *view, node *hierarchy.Node, dec access.Decision) (attempt[T], error)) (T, error) {
+	return again(func() (none T, err error) {
+		w := w
+		w.Nodes = append(slices.Clip(w.Nodes), target)
+		if c.Repeat != nil {
+			w.Memo = &MemoKey{c.Client, c.Repeat.Key}
+		}
+		v, err := d.read(ctx, c, w)
+		if err != nil {
+			return none, err
+		}
+		node, dec, err := v.decide(target, a)
+		if err != nil {
+			return none, err
+		}
+		if v.Memo != nil {
+			return recall[T](v.Memo, c.Repeat)
+		}
+		try, err := do(v, node, dec)
+		if err != nil {
+			return none, err
+		}
+		steps := try.steps
+		if c.Repeat != nil {
+			answer, err := json.Marshal(try.answer)
+			if err != nil {
+				return none, err
+			}
+			memo := Memo{*w.Memo, c.Repeat.Fingerprint, answer, d.now().Add(MemoFor)}
+			steps = append([]Step{Remember{memo}}, steps...)
+		}
+		switch err := d.store.Commit(ctx, steps...); {
+		case errors.Is(err, ErrRemembered):
+			return none, errChanged
+		case err != nil:
+			return none, err
+		}
+		return try.answer, nil
+	})
+}
+
+func recall[T any](m *Memo, r *Repeat) (T, error) {
+	var answer T
+	if !slices.Equal(m.Fingerprint, r.Fingerprint) {
+		return answer, fault.IdempotencyKeyReused.New("This Idempotency-Key came with another request before. Use a new key for each new request.")
+	}
+	return answer, json.Unmarshal(m.Answer, &answer)
+}
+
+// event makes the record of what happened at a node.
+func (d *Directory) event(c Caller, t event.Type, node ident.Node, path hierarchy.Path, data map[string]any) AddEvent {
+	return AddEvent{event.Event{ID: ident.NewEvent(), Type: t, Time: d.now(), Node: node, Path: path, Actor: c.Client, Request: c.Request, Data: data}}
+}
+
+// Paging is which part of a list is wanted.
+type Paging struct {
+	Cursor string
+	Limit  int
+}
+
+// List is one page; Next is "" on the last one.
+type List[T any] struct {
+	Items []T
+	Next  string
+}
+
+// sideBySide reads the decision about a node and a page of a list that belongs to it at the same time. The page is
+// thrown away when the caller may not have it.
+func sideBySide[T any](ctx context.Context, d *Directory, c Caller, node ident.Node, a access.Action, list string, p Paging,
+	page func(ctx context.Context, after string) (Page[T], error)) (*view, access.Decision, Page[T], string, error) {
+	fail := func(err error) (*view, access.Decision, Page[T], string, error) {
+		return nil, access.Decision{}, Page[T]{}, "", err
+	}
+	sum, after, cursorErr := splitCursor(p.Cursor)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		page Page[T]
+		err  error
+	}
+	pages := make(chan result, 1)
+	go func() {
+		var r result
+		if cursorErr == nil {
+			r.page, r.err = page(ctx, after)
+		}
+		pages <- r
+	}()
+	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{node}})
+	if err != nil {
+		return fail(err)
+	}
+	_, dec, err := v.decide(node, a)
+	if err != nil {
+		return fail(err)
+	}
+	r := <-pages
+	if cursorErr != nil {
+		return fail(cursorErr)
+	}
+	if err := checkCursor(v.caller, list, sum, after); err != nil {
+		return fail(err)
+	}
+	if r.err != nil {
+		return fail(r.err)
+	}
+	return v, dec, r.page, signCursor(v.caller, list, r.page.Next), nil
+}

@@ -1,0 +1,310 @@
+package directory
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// Bounds of lists.
+const (
+	MaxLimit     = 200 // of items on a page
+	MaxTreeDepth = 5   // levels below the top of a Tree
+	maxTree      = 500 // nodes in a Tree
+	maxSiblings  = 50  // children of one kind under one node of a Tree
+	readAtOnce   = 90  // nodes in one batch, beside what every batch holds
+	proposals    = 5   // pages of the subtree index that one page of Descendants reads at the most
+)
+
+// Children lists the partners or the customers right below a partner, by name.
+func (d *Directory) Children(ctx context.Context, c Caller, parent ident.Node, kind hierarchy.Kind, p Paging) (List[Node], error) {
+	list := listName("children", string(parent), string(kind))
+	_, dec, page, next, err := sideBySide(ctx, d, c, parent, access.Read, list, p, func(ctx context.Context, after string) (Page[hierarchy.Node], error) {
+		return d.store.Children(ctx, parent, kind, after, p.Limit)
+	})
+	if err != nil {
+		return List[Node]{}, err
+	}
+	items := make([]Node, len(page.Items))
+	for i := range page.Items {
+		child := &page.Items[i]
+		place := hierarchy.Place{Path: dec.Place.Path.Child(child.ID), Marks: append(slices.Clip(dec.Place.Marks), child.Place.Marks...)}
+		items[i] = seen(child, place, true)
+	}
+	return List[Node]{items, next}, nil
+}
+
+// PathStep is one node of a Partner Path.
+type PathStep struct {
+	ID   ident.Node
+	Name hierarchy.Name
+}
+
+// Path is the Partner Path: from where the caller's access begins down to the node.
+func (d *Directory) Path(ctx context.Context, c Caller, id ident.Node) ([]PathStep, error) {
+	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}})
+	if err != nil {
+		return nil, err
+	}
+	node, dec, err := v.decide(id, access.Read)
+	if err != nil {
+		return nil, err
+	}
+	ids := dec.Place.Path.IDs()[dec.First:]
+	known := map[ident.Node]*hierarchy.Node{id: node}
+	if err := d.know(ctx, c, known, ids); err != nil {
+		return nil, err
+	}
+	return steps(ids, known), nil
+}
+
+// know reads those of ids that are not known yet.
+func (d *Directory) know(ctx context.Context, c Caller, known map[ident.Node]*hierarchy.Node, ids []ident.Node) error {
+	var unknown []ident.Node
+	for _, id := range ids {
+		if known[id] == nil && !slices.Contains(unknown, id) {
+			unknown = append(unknown, id)
+		}
+	}
+	for some := range slices.Chunk(unknown, readAtOnce) {
+		v, err := d.read(ctx, c, Want{Nodes: some})
+		if err != nil {
+			return err
+		}
+		for id, n := range v.Nodes {
+			known[id] = n
+		}
+	}
+	return nil
+}
+
+func steps(ids []ident.Node, known map[ident.Node]*hierarchy.Node) []PathStep {
+	path := make([]PathStep, 0, len(ids))
+	for _, id := range ids {
+		if n := known[id]; n != nil {
+			path = append(path, PathStep{id, n.Name})
+		}
+	}
+	return path
+}
+
+// Me is who the caller is and where they begin.
+type Me struct {
+	ID     ident.Client
+	Name   hierarchy.Name
+	Grants []MyGrant
+}
+
+// MyGrant is one of the caller's own grants.
+type MyGrant struct {
+	Node PathStep
+	Role access.Role
+	Path []PathStep // from where the caller's access begins; only Node unless another grant lies above it
+}
+
+// Me returns the caller's grants that count, by the name of their nodes.
+func (d *Directory) Me(ctx context.Context, c Caller) (Me, error) {
+	v, err := d.read(ctx, c, Want{})
+	if err != nil {
+		return Me{}, err
+	}
+	me := Me{ID: c.Client, Name: v.caller.Name, Grants: []MyGrant{}}
+	known := map[ident.Node]*hierarchy.Node{}
+	granted := make([]ident.Node, 0, len(v.caller.Grants))
+	for id := range v.caller.Grants {
+		granted = append(granted, id)
+	}
+	if len(granted) == 0 {
+		return me, nil
+	}
+	if v, err = d.read(ctx, c, Want{Nodes: granted}); err != nil {
+		return Me{}, err
+	}
+	paths := map[ident.Node][]ident.Node{}
+	var all []ident.Node
+	for id, n := range v.Nodes {
+		if dec := access.Decide(v.caller, &v.Tree, n, access.Read); dec.Visible() {
+			known[id] = n
+			paths[id] = dec.Place.Path.IDs()[dec.First:]
+			all = append(all, paths[id]...)
+		}
+	}
+	if err := d.know(ctx, c, known, all); err != nil {
+		return Me{}, err
+	}
+	for id, path := range paths {
+		me.Grants = append(me.Grants, MyGrant{PathStep{id, known[id].Name}, v.caller.Grants[id], steps(path, known)})
+	}
+	slices.SortFunc(me.Grants, func(a, b MyGrant) int {
+		return cmp.Or(cmp.Compare(a.Node.Name.SortKey(), b.Node.Name.SortKey()), cmp.Compare(a.Node.ID, b.Node.ID))
+	})
+	return me, nil
+}
+
+// TreeNode is a node with what is below it.
+type TreeNode struct {
+	PathStep
+	Children []*TreeNode // partners, then customers, each by name
+	Opened   bool        // whether Children were looked for
+	// Cut tells why Children are not all there are: CutDepth, CutSize, or "" when they are all.
+	Cut string
+}
+
+// Why a Tree ends at a node.
+const (
+	CutDepth = "depth" // the asked depth ends here; there may be children
+	CutSize  = "size"  // there are more children than a Tree holds
+)
+
+// Tree is the nodes below a node to a depth, nested.
+type Tree struct {
+	Root  *TreeNode
+	Nodes int  // in the tree, the root counted
+	Cut   bool // whether any node is cut
+}
+
+// Tree returns what lies below a partner, at most MaxTreeDepth levels and about maxTree nodes of it. It is read level by
+// level: each node is as current as its own read.
+func (d *Directory) Tree(ctx context.Context, c Caller, id ident.Node, depth int) (Tree, error) {
+	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}})
+	if err != nil {
+		return Tree{}, err
+	}
+	node, _, err := v.decide(id, access.Read)
+	if err != nil {
+		return Tree{}, err
+	}
+	tree := Tree{Root: &TreeNode{PathStep: PathStep{id, node.Name}}, Nodes: 1}
+	for level := []*TreeNode{tree.Root}; len(level) > 0; depth-- {
+		var partners []*TreeNode
+		for _, n := range level {
+			if hierarchy.KindOf(n.ID) == hierarchy.Partner {
+				partners = append(partners, n)
+			}
+		}
+		level = nil
+		if depth == 0 || tree.Nodes >= maxTree {
+			for _, n := range partners {
+				n.Cut, tree.Cut = CutDepth, true
+				if depth > 0 {
+					n.Cut = CutSize
+				}
+			}
+			break
+		}
+		found, err := d.open(ctx, partners)
+		if err != nil {
+			return Tree{}, err
+		}
+		for i, n := range partners {
+			n.Opened = true
+			for _, page := range found[i] {
+				room := max(0, maxTree-tree.Nodes)
+				items := page.Items[:min(len(page.Items), room)]
+				if len(items) < len(page.Items) || page.Next != "" {
+					n.Cut, tree.Cut = CutSize, true
+				}
+				for j := range items {
+					n.Children = append(n.Children, &TreeNode{PathStep: PathStep{items[j].ID, items[j].Name}})
+				}
+				tree.Nodes += len(items)
+			}
+			level = append(level, n.Children...)
+		}
+	}
+	return tree, nil
+}
+
+// open lists the partners and the customers right below each of these, several at a time.
+func (d *Directory) open(ctx context.Context, partners []*TreeNode) ([][2]Page[hierarchy.Node], error) {
+	const atOnce = 8
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	found := make([][2]Page[hierarchy.Node], len(partners))
+	errs := make(chan error, 2*len(partners))
+	slots := make(chan struct{}, atOnce)
+	for i, n := range partners {
+		for j, kind := range []hierarchy.Kind{hierarchy.Partner, hierarchy.Customer} {
+			go func() {
+				slots <- struct{}{}
+				defer func() { <-slots }()
+				var err error
+				found[i][j], err = d.store.Children(ctx, n.ID, kind, "", maxSiblings)
+				errs <- err
+			}()
+		}
+	}
+	var first error
+	for range cap(errs) {
+		if err := <-errs; err != nil && first == nil {
+			first = err
+			cancel()
+		}
+	}
+	return found, first
+}
+
+// Descendant is a node somewhere below another.
+type Descendant struct {
+	PathStep
+	Path []ident.Node // from the node that was asked about down to this one
+}
+
+// Descendants lists everything below a partner, or what is of one kind ("": any), in the order of the subtree index. The
+// index proposes and the table decides: a node that was made a moment ago may be missing, one that is not there (any
+// more) never shows. A page may be short, or empty, and still have a Next.
+func (d *Directory) Descendants(ctx context.Context, c Caller, id ident.Node, kind hierarchy.Kind, p Paging) (List[Descendant], error) {
+	none := List[Descendant]{}
+	sum, after, err := splitCursor(p.Cursor)
+	if err != nil {
+		return none, err
+	}
+	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}})
+	if err != nil {
+		return none, err
+	}
+	_, dec, err := v.decide(id, access.Read)
+	if err != nil {
+		return none, err
+	}
+	name := listName("descendants", string(id), string(kind))
+	if err := checkCursor(v.caller, name, sum, after); err != nil {
+		return none, err
+	}
+	list := List[Descendant]{Items: []Descendant{}}
+	top := dec.Place.Path
+	for range proposals {
+		page, err := d.store.Below(ctx, top, kind, after, min(p.Limit-len(list.Items), readAtOnce))
+		if err != nil {
+			return none, err
+		}
+		after = page.Next
+		if len(page.Items) > 0 {
+			v, err := d.read(ctx, c, Want{Nodes: append(slices.Clip(page.Items), id)})
+			if err != nil {
+				return none, err
+			}
+			if _, _, err := v.decide(id, access.Read); err != nil {
+				return none, err
+			}
+			for _, found := range page.Items {
+				n := v.Nodes[found]
+				if n == nil {
+					continue
+				}
+				if path := v.Tree.Place(n).Path; path.Has(top) && path != top {
+					list.Items = append(list.Items, Descendant{PathStep{n.ID, n.Name}, path.IDs()[top.Depth()-1:]})
+				}
+			}
+		}
+		if after == "" || len(list.Items) >= p.Limit {
+			break
+		}
+	}
+	list.Next = signCursor(v.caller, name, after)
+	return list, nil
+}

@@ -1,0 +1,380 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// Node is a partner or a customer as a caller sees it.
+type Node struct {
+	hierarchy.Node
+	ParentVisible bool // whether the parent lies within the caller's reach
+	CanProvision  bool // of a partner: nothing on its path forbids it
+}
+
+func seen(n *hierarchy.Node, place hierarchy.Place, parentVisible bool) Node {
+	return Node{*n, parentVisible, !place.Marked(hierarchy.NoProvisioning)}
+}
+
+// NewPartner is what a child partner is made from. All of it is checked for form already.
+type NewPartner struct {
+	Parent       ident.Node
+	Name         hierarchy.Name
+	Portal       ident.Brand
+	Available    []ident.Brand // at most hierarchy.MaxBrands, none twice
+	CanProvision bool
+}
+
+// CreatePartner makes a child partner. Its brands have to be usable at the parent.
+func (d *Directory) CreatePartner(ctx context.Context, c Caller, in NewPartner) (Node, error) {
+	n := hierarchy.Node{ID: ident.NewPartner(), Name: in.Name}
+	n.Brands = hierarchy.Brands{Portal: in.Portal, Available: slices.Sorted(slices.Values(in.Available)), Uses: map[ident.Brand]int64{}}
+	for _, b := range in.Available {
+		n.Brands.Uses[b] = 0
+	}
+	var own []hierarchy.MarkKind
+	if !in.CanProvision {
+		own = []hierarchy.MarkKind{hierarchy.NoProvisioning}
+	}
+	return d.create(ctx, c, in.Parent, access.CreatePartner, n, own, event.PartnerCreated, partnerData(&n, in.CanProvision))
+}
+
+// NewCustomer is what a customer is made from. All of it is checked for form already.
+type NewCustomer struct {
+	Partner ident.Node
+	Name    hierarchy.Name
+	hierarchy.Details
+}
+
+// CreateCustomer makes a customer. Its brand has to be usable at the partner.
+func (d *Directory) CreateCustomer(ctx context.Context, c Caller, in NewCustomer) (Node, error) {
+	n := hierarchy.Node{ID: ident.NewCustomer(), Name: in.Name, Details: in.Details}
+	return d.create(ctx, c, in.Partner, access.CreateCustomer, n, nil, event.CustomerCreated, customerData(&n))
+}
+
+// create adds n below parent, in one transaction with the check that the parent still is where it was and has the
+// brands that n draws.
+func (d *Directory) create(ctx context.Context, c Caller, parentID ident.Node, a access.Action, n hierarchy.Node, own []hierarchy.MarkKind,
+	t event.Type, data map[string]any) (Node, error) {
+	return once(ctx, d, c, parentID, a, Want{}, func(v *view, parent *hierarchy.Node, dec access.Decision) (attempt[Node], error) {
+		draw := n.Draws()
+		if err := usable(parent, draw); err != nil {
+			return attempt[Node]{}, err
+		}
+		node, err := n.Below(parent, dec.Place, own...)
+		if err != nil {
+			return attempt[Node]{}, err
+		}
+		node.Version, node.Created = 1, d.now()
+		node.Updated = node.Created
+		place := hierarchy.Place{Path: dec.Place.Path.Child(node.ID), Marks: append(slices.Clone(dec.Place.Marks), node.OwnMarks()...)}
+		return attempt[Node]{seen(&node, place, true), []Step{
+			CheckParent{Parent: parent, Draw: draw, Else: parentChanged(draw)},
+			AddNode{node},
+			d.event(c, t, node.ID, place.Path, data),
+		}}, nil
+	})
+}
+
+func usable(parent *hierarchy.Node, brands []ident.Brand) error {
+	for _, b := range brands {
+		if !parent.Brands.Usable(b) {
+			return fault.BrandNotAvailable.New("The brand %s is not available at the parent. Choose one that GET /v1/partners/%s/brands lists.", b, parent.ID)
+		}
+	}
+	return nil
+}
+
+func parentChanged(draw []ident.Brand) func(now *hierarchy.Node) error {
+	return func(now *hierarchy.Node) error {
+		if now == nil {
+			return access.Hidden()
+		}
+		if err := usable(now, draw); err != nil {
+			return err
+		}
+		return errChanged
+	}
+}
+
+// Get returns a partner or a customer.
+func (d *Directory) Get(ctx context.Context, c Caller, id ident.Node) (Node, error) {
+	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}})
+	if err != nil {
+		return Node{}, err
+	}
+	node, dec, err := v.decide(id, access.Read)
+	if err != nil {
+		return Node{}, err
+	}
+	return seenBy(node, dec), nil
+}
+
+func seenBy(n *hierarchy.Node, dec access.Decision) Node {
+	return seen(n, dec.Place, dec.First < dec.Place.Path.Depth()-1)
+}
+
+// PartnerPatch is an edit of a partner; nil leaves as it is.
+type PartnerPatch struct {
+	Name      *hierarchy.Name
+	Portal    *ident.Brand
+	Available *[]ident.Brand // at most hierarchy.MaxBrands, none twice
+}
+
+// EditPartner edits a partner. Which brands it may sell under is decided above it, and so is a portal brand that is
+// not usable at the partner itself.
+func (d *Directory) EditPartner(ctx context.Context, c Caller, id ident.Node, patch PartnerPatch) (Node, error) {
+	return d.edit(ctx, c, id, access.EditPartner, event.PartnerEdited, partnerChanges, func(n *hierarchy.Node, dec access.Decision) error {
+		if patch.Name != nil {
+			n.Name = *patch.Name
+		}
+		above := false
+		if patch.Available != nil {
+			want := slices.Sorted(slices.Values(*patch.Available))
+			if !slices.Equal(want, n.Brands.Available) {
+				above = true
+				n.Brands.Available = want
+				uses := map[ident.Brand]int64{}
+				for _, b := range slices.Concat(want, n.Brands.Owned) {
+					uses[b] = n.Brands.Uses[b]
+				}
+				n.Brands.Uses = uses
+			}
+		}
+		if patch.Portal != nil && *patch.Portal != n.Brands.Portal {
+			n.Brands.Portal = *patch.Portal
+			above = above || !n.Brands.Usable(*patch.Portal)
+		}
+		if above && dec.Above < access.EditPartner.Needs() {
+			return fault.NeedsGrantAbove.New("Which brands a partner has is decided by an admin of a partner above it. Ask one of them.")
+		}
+		return nil
+	})
+}
+
+// CustomerPatch is an edit of a customer; nil leaves as it is, "" takes away.
+type CustomerPatch struct {
+	Name                      *hierarchy.Name
+	Reference, Tenant, Domain *string
+}
+
+// EditCustomer edits a customer.
+func (d *Directory) EditCustomer(ctx context.Context, c Caller, id ident.Node, patch CustomerPatch) (Node, error) {
+	return d.edit(ctx, c, id, access.EditCustomer, event.CustomerEdited, customerChanges, func(n *hierarchy.Node, _ access.Decision) error {
+		if patch.Name != nil {
+			n.Name = *patch.Name
+		}
+		set(&n.Details.Reference, patch.Reference)
+		set(&n.Details.Tenant, patch.Tenant)
+		set(&n.Details.Domain, patch.Domain)
+		return nil
+	})
+}
+
+func set(to, from *string) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+// edit applies change to a copy of the node and commits what became of it. An edit that changes nothing succeeds without
+// writing, whatever If-Match says: it may be the repetition of one that was applied (RFC 9110, 13.1.1).
+func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.Action, t event.Type,
+	changes func(was, now *hierarchy.Node) map[string]any, change func(n *hierarchy.Node, dec access.Decision) error) (Node, error) {
+	return again(func() (Node, error) {
+		v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}})
+		if err != nil {
+			return Node{}, err
+		}
+		was, dec, err := v.decide(id, a)
+		if err != nil {
+			return Node{}, err
+		}
+		now := *was
+		if err := change(&now, dec); err != nil {
+			return Node{}, err
+		}
+		data := changes(was, &now)
+		if len(data) == 0 {
+			return seenBy(was, dec), nil
+		}
+		if err := match(c.IfMatch, was.Version); err != nil {
+			return Node{}, err
+		}
+		now.Version, now.Updated = was.Version+1, d.now()
+		steps, err := d.drawAnew(ctx, c, was, &now)
+		if err != nil {
+			return Node{}, err
+		}
+		steps = append(steps, EditNode{Was: was, Now: &now, Else: editFailed(was, &now)}, d.event(c, t, id, dec.Place.Path, data))
+		err = unused(was, &now, was)
+		if err == nil {
+			err = d.store.Commit(ctx, steps...)
+		}
+		var used *inUse
+		if errors.As(err, &used) {
+			err = d.nameUsers(ctx, id, used.brand)
+		}
+		if err != nil {
+			return Node{}, err
+		}
+		return seenBy(&now, dec), nil
+	})
+}
+
+// drawAnew is the parent's part in an edit that changes what the node draws from it.
+func (d *Directory) drawAnew(ctx context.Context, c Caller, was, now *hierarchy.Node) ([]Step, error) {
+	before, after := was.Draws(), now.Draws()
+	draw, drop := without(after, before), without(before, after)
+	if len(draw) == 0 && len(drop) == 0 {
+		return nil, nil
+	}
+	if now.Parent == "" {
+		return nil, fault.BrandNotAvailable.New("The root has only the brands that it made itself. Create the brand first.")
+	}
+	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{now.Parent}})
+	if err != nil {
+		return nil, err
+	}
+	parent := v.Nodes[now.Parent]
+	if parent == nil {
+		return nil, errChanged
+	}
+	if err := usable(parent, draw); err != nil {
+		return nil, err
+	}
+	return []Step{CheckParent{Parent: parent, Draw: draw, Drop: drop, Else: parentChanged(draw)}}, nil
+}
+
+func without(from, these []ident.Brand) []ident.Brand {
+	return slices.DeleteFunc(slices.Clone(from), func(b ident.Brand) bool { return slices.Contains(these, b) })
+}
+
+// inUse says that a brand cannot be taken away from a partner.
+type inUse struct{ brand ident.Brand }
+
+func (*inUse) Error() string { return "the brand is in use" }
+
+// unused checks that the brands that now lacks and was had are not used at the node as it is at present.
+func unused(was, now, present *hierarchy.Node) error {
+	for _, b := range without(was.Brands.List(), now.Brands.List()) {
+		if present.Brands.Uses[b] > 0 {
+			return &inUse{b}
+		}
+	}
+	return nil
+}
+
+func editFailed(was, now *hierarchy.Node) func(present *hierarchy.Node) error {
+	return func(present *hierarchy.Node) error {
+		if present == nil {
+			return access.Hidden()
+		}
+		if present.Version != was.Version || present.Parent != was.Parent {
+			return errChanged
+		}
+		if err := unused(was, now, present); err != nil {
+			return err
+		}
+		return errChanged
+	}
+}
+
+// nameUsers makes the error for a brand that cannot be taken away from a partner, with some of what uses it: all of
+// that lies below the partner, so whoever may edit the partner may see it.
+func (d *Directory) nameUsers(ctx context.Context, partner ident.Node, b ident.Brand) error {
+	const most = 10
+	e := fault.BrandInUse.New("The brand %s is used right below the partner. Take it away there first; a customer keeps its brand for good.", b)
+	for _, kind := range []hierarchy.Kind{hierarchy.Customer, hierarchy.Partner} {
+		for after, more := "", true; more && len(e.UsedBy) < most; {
+			page, err := d.store.Children(ctx, partner, kind, after, MaxLimit)
+			if err != nil {
+				return err
+			}
+			for i := range page.Items {
+				if n := &page.Items[i]; slices.Contains(n.Draws(), b) && len(e.UsedBy) < most {
+					e.UsedBy = append(e.UsedBy, fault.Ref{ID: string(n.ID), Kind: string(n.Kind()), Name: string(n.Name)})
+				}
+			}
+			after, more = page.Next, page.Next != ""
+		}
+	}
+	return e
+}
+
+func match(versions []int64, version int64) error {
+	if versions == nil || slices.Contains(versions, version) {
+		return nil
+	}
+	return fault.PreconditionFailed.New("It has changed since you read it: it is at version %d now. Read it again and repeat your edit.", version)
+}
+
+// The data of events, by the names of the API.
+
+func partnerData(n *hierarchy.Node, canProvision bool) map[string]any {
+	return map[string]any{"name": n.Name, "portalBrandId": n.Brands.Portal, "availableBrandIds": n.Brands.Available, "canProvisionServices": canProvision}
+}
+
+func customerData(n *hierarchy.Node) map[string]any {
+	data := map[string]any{"name": n.Name, "brandId": n.Details.Brand}
+	for name, value := range map[string]string{"reference": n.Details.Reference, "tenantId": n.Details.Tenant, "domain": n.Details.Domain} {
+		if value != "" {
+			data[name] = value
+		}
+	}
+	return data
+}
+
+func partnerChanges(was, now *hierarchy.Node) map[string]any {
+	c := changes{}
+	note(c, "name", was.Name, now.Name)
+	note(c, "portalBrandId", was.Brands.Portal, now.Brands.Portal)
+	if !slices.Equal(was.Brands.Available, now.Brands.Available) {
+		c["availableBrandIds"] = fromTo{was.Brands.Available, now.Brands.Available}
+	}
+	return c
+}
+
+func customerChanges(was, now *hierarchy.Node) map[string]any {
+	c := changes{}
+	note(c, "name", was.Name, now.Name)
+	note(c, "reference", was.Details.Reference, now.Details.Reference)
+	note(c, "tenantId", was.Details.Tenant, now.Details.Tenant)
+	note(c, "domain", was.Details.Domain, now.Details.Domain)
+	return c
+}
+
+type changes = map[string]any
+
+type fromTo struct {
+	From any `json:"from"`
+	To   any `json:"to"`
+}
+
+func note[T comparable](c changes, name string, was, now T) {
+	if was != now {
+		c[name] = fromTo{was, now}
+	}
+}
+
+// Found makes the root of the tree and its first owner, once. It takes no caller: whoever may call it has been let
+// in by AWS. It returns the API key of that owner, which is not kept.
+func (d *Directory) Found(ctx context.Context, partner, client hierarchy.Name) (hierarchy.Node, access.Principal, string, error) {
+	now := d.now()
+	root := hierarchy.Node{ID: ident.NewPartner(), Name: partner, Version: 1, Created: now, Updated: now}
+	root.Place.Path = hierarchy.Path("").Child(root.ID)
+	root.Brands.Uses = map[ident.Brand]int64{}
+	owner, key := newClient(client, root.ID, access.Owner, now)
+	err := d.store.Commit(ctx,
+		Found{Else: fault.AlreadyFounded.New("The platform has its root and its first owner already. That owner can create others.")},
+		AddNode{root}, AddClient{owner},
+		d.event(Caller{}, event.PlatformFounded, root.ID, root.Place.Path, map[string]any{"name": root.Name, "clientId": owner.ID}))
+	return root, owner, key, err
+}

@@ -1,0 +1,140 @@
+// Package fault is the one vocabulary of errors. An Error has a Type from the registry below, a Detail that is safe to
+// show to whoever made the request and says what to do, and a cause that is for the log only. Whatever is not an Error
+// is Internal at the edge and loses its text there.
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Type is one kind of problem (RFC 9457). Its Slug is the last part of the problem's type URI, /problems/<slug>, and
+// never changes once it was published.
+type Type struct {
+	Slug   string
+	Status int // HTTP status code
+	Title  string
+}
+
+// The registry. The contract documents each of them; a test keeps the two alike.
+var (
+	MalformedJSON        = define("malformed-json", 400, "The body is not JSON")
+	Invalid              = define("invalid", 400, "The request is not valid")
+	UnknownField         = define("unknown-field", 400, "The body has a field that does not exist")
+	InvalidCursor        = define("invalid-cursor", 400, "The cursor cannot be used here")
+	IdempotencyKeyFormat = define("idempotency-key-invalid", 400, "The Idempotency-Key is not valid")
+	Unauthenticated      = define("unauthenticated", 401, "No valid credentials")
+	Forbidden            = define("forbidden", 403, "Your role does not allow this")
+	NeedsGrantAbove      = define("needs-grant-above", 403, "This is decided above the partner")
+	RoleTooHigh          = define("role-too-high", 403, "Nobody grants more than they have")
+	NotFound             = define("not-found", 404, "Not found")
+	NoSuchRoute          = define("no-such-route", 404, "No such route")
+	Conflict             = define("conflict", 409, "Changed by somebody else at the same time")
+	BrandInUse           = define("brand-in-use", 409, "The brand is in use")
+	DomainTaken          = define("domain-taken", 409, "The domain belongs to another brand")
+	TwoSecrets           = define("two-secrets", 409, "Two secrets are valid already")
+	LastSecret           = define("last-secret", 409, "The last secret cannot be removed")
+	LastOwner            = define("last-owner", 409, "Somebody has to stay owner")
+	OwnAccess            = define("own-access", 409, "Nobody takes away their own access")
+	AlreadyFounded       = define("already-founded", 409, "The platform has its root already")
+	PreconditionFailed   = define("precondition-failed", 412, "Changed since you read it")
+	TooLarge             = define("too-large", 413, "The body is too large")
+	UnsupportedMediaType = define("unsupported-media-type", 415, "The body must be JSON")
+	DepthLimit           = define("depth-limit", 422, "The tree would get too deep")
+	BrandNotAvailable    = define("brand-not-available", 422, "The brand is not available there")
+	Immutable            = define("immutable", 422, "This cannot change")
+	TooManyGrants        = define("too-many-grants", 422, "Too many grants")
+	IdempotencyKeyReused = define("idempotency-key-reused", 422, "The Idempotency-Key was used for another request")
+	TooManyRequests      = define("too-many-requests", 429, "Too many requests")
+	Internal             = define("internal", 500, "Something went wrong on our side")
+	Busy                 = define("busy", 503, "Too busy just now")
+)
+
+// Types lists the registry in the order above.
+var Types []*Type
+
+func define(slug string, status int, title string) *Type {
+	t := &Type{slug, status, title}
+	Types = append(Types, t)
+	return t
+}
+
+// New returns an Error of this type. The detail is shown to the caller: it says what is wrong and what to do.
+func (t *Type) New(format string, args ...any) *Error {
+	return &Error{Type: t, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Because returns an Error of this type with a cause that goes to the log and never to the caller.
+func (t *Type) Because(cause error, format string, args ...any) *Error {
+	e := t.New(format, args...)
+	e.cause = cause
+	return e
+}
+
+// Field is one thing that is wrong in a request: where (an RFC 6901 pointer into the body, or the name of a parameter
+// or header behind it) and what to do.
+type Field struct {
+	Pointer string `json:"pointer"`
+	Detail  string `json:"detail"`
+}
+
+// Ref names a node that stands in the way, for a caller who may see it.
+type Ref struct {
+	ID   string `json:"id"`
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+}
+
+// Error is a failure whose Type, Detail, Fields and UsedBy are safe to show.
+type Error struct {
+	Type       *Type
+	Detail     string
+	Fields     []Field
+	UsedBy     []Ref         // with BrandInUse: some of what uses it
+	RetryAfter time.Duration // with TooManyRequests and Busy
+	cause      error
+}
+
+// Error is for logs: it holds the cause.
+func (e *Error) Error() string {
+	if e.cause != nil {
+		return e.Type.Slug + ": " + e.Detail + ": " + e.cause.Error()
+	}
+	return e.Type.Slug + ": " + e.Detail
+}
+
+func (e *Error) Unwrap() error { return e.cause }
+
+// Is reports whether err is, or wraps, an Error of this type.
+func (t *Type) Is(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Type == t
+}
+
+// From returns err as an Error; what is none becomes Internal with err as its cause.
+func From(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return Internal.Because(err, "The request was not carried out. Repeat it; if it fails again, tell us the request id.")
+}
+
+// Fields is what a check of a whole request gathers, so that a caller hears about everything at once.
+type Fields []Field
+
+// Add notes that what stands at pointer is wrong.
+func (f *Fields) Add(pointer, format string, args ...any) {
+	*f = append(*f, Field{pointer, fmt.Sprintf(format, args...)})
+}
+
+// Err is nil when nothing was noted, and Invalid with all of it otherwise.
+func (f Fields) Err() error {
+	if len(f) == 0 {
+		return nil
+	}
+	e := Invalid.New("%s: %s", f[0].Pointer, f[0].Detail)
+	e.Fields = f
+	return e
+}

@@ -1,0 +1,96 @@
+package hierarchy
+
+import (
+	"slices"
+
+	"example.com/partnertree/shared/ident"
+)
+
+// MarkKind is what a Mark says of the node that it stands on, and so of everything below.
+type MarkKind string
+
+// The marks.
+const (
+	NoProvisioning MarkKind = "no-provisioning"
+	Suspended      MarkKind = "suspended"
+	Trashed        MarkKind = "trashed"
+)
+
+// Mark is inherited: it stands on one node and counts for all below it. Nothing else is inherited.
+type Mark struct {
+	Node ident.Node
+	Kind MarkKind
+}
+
+// Place is where a node stands and which marks lie on it, its own and inherited ones.
+type Place struct {
+	Path  Path
+	Marks []Mark
+}
+
+// Marked reports whether a mark of this kind lies on the place.
+func (p Place) Marked(kind MarkKind) bool {
+	return slices.ContainsFunc(p.Marks, func(m Mark) bool { return m.Kind == kind })
+}
+
+// ChangeKind tells what happened to a whole subtree.
+type ChangeKind string
+
+// The changes.
+const (
+	Moved    ChangeKind = "moved"
+	Marked   ChangeKind = "marked"
+	Unmarked ChangeKind = "unmarked"
+)
+
+// Change is something that happened to a whole subtree and is not yet written into every node of it. A move is
+// absolute ("this node now lives there"): it must stay right for nodes that never saw an earlier change above it.
+type Change struct {
+	Seq   int64
+	Node  ident.Node
+	Kind  ChangeKind
+	Path  Path   // moved: the path of Node from now on
+	Marks []Mark // moved: the marks that lay on the destination
+	Mark  Mark   // marked, unmarked
+}
+
+// TreeState is what has happened to whole subtrees since their nodes were last written. Every request reads it together
+// with the node and the principal; it is nearly empty at rest.
+type TreeState struct {
+	Seq     int64
+	Changes []Change // by rising Seq
+}
+
+// Place is where the node really is: what it stores, and every change later than that whose node is on its path,
+// applied in order. It allocates only when a change applies.
+func (t *TreeState) Place(n *Node) Place {
+	p := n.Place
+	for i := range t.Changes {
+		c := &t.Changes[i]
+		if c.Seq <= n.AsOf {
+			continue
+		}
+		at := p.Path.Index(c.Node)
+		if at < 0 {
+			continue
+		}
+		switch c.Kind {
+		case Moved:
+			within := p.Path.From(at)
+			marks := slices.Clone(c.Marks)
+			for _, m := range p.Marks {
+				if within.Index(m.Node) >= 0 {
+					marks = append(marks, m)
+				}
+			}
+			p = Place{c.Path + p.Path.From(at+1), marks}
+		case Marked:
+			if !slices.Contains(p.Marks, c.Mark) {
+				p.Marks = append(slices.Clone(p.Marks), c.Mark)
+			}
+		case Unmarked:
+			p.Marks = slices.DeleteFunc(slices.Clone(p.Marks), func(m Mark) bool { return m == c.Mark })
+		}
+	}
+	return p
+}

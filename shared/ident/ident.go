@@ -1,0 +1,101 @@
+// Package ident makes and reads the ids of everything that has one: a prefix that tells the kind, and 80 random bits.
+// All ids are exactly Len bytes long, so an id can never be the beginning of another.
+package ident
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"fmt"
+)
+
+// Len is the length of every id in bytes: 4 of prefix, 16 of base32.
+const Len = 20
+
+// alphabet is Crockford's base32 in lower case: no i, l, o, u, so that ids survive being read aloud.
+const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+
+var encoding = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
+
+// Each kind of id is a type of its own, so that two of them cannot be swapped.
+type (
+	Node   string // ptn_… or cus_…: a node of the tree
+	Brand  string // brd_…
+	Client string // cli_…: an API client, as a principal
+	Key    string // key_…: one secret of an API client
+	Event  string // evt_…
+)
+
+// Prefixes.
+const (
+	Partner  = "ptn_"
+	Customer = "cus_"
+	brand    = "brd_"
+	client   = "cli_"
+	key      = "key_"
+	event    = "evt_"
+)
+
+func random(prefix string) string {
+	var b [10]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the process instead
+	return prefix + encoding.EncodeToString(b[:])
+}
+
+// NewPartner and the functions below make a new id.
+func NewPartner() Node  { return Node(random(Partner)) }
+func NewCustomer() Node { return Node(random(Customer)) }
+func NewBrand() Brand   { return Brand(random(brand)) }
+func NewClient() Client { return Client(random(client)) }
+func NewKey() Key       { return Key(random(key)) }
+func NewEvent() Event   { return Event(random(event)) }
+
+// ParseNode and the functions below read an id. Their error says what an id looks like and never repeats the input.
+func ParseNode(s string) (Node, error) {
+	if wellFormed(s, Partner) || wellFormed(s, Customer) {
+		return Node(s), nil
+	}
+	return "", fmt.Errorf("must be the id of a partner (ptn_ and 16 characters) or of a customer (cus_ and 16 characters)")
+}
+
+// ParsePartner reads the id of a partner.
+func ParsePartner(s string) (Node, error) { return parse[Node](s, Partner, "a partner") }
+
+// ParseCustomer reads the id of a customer.
+func ParseCustomer(s string) (Node, error) { return parse[Node](s, Customer, "a customer") }
+
+// ParseBrand reads the id of a brand.
+func ParseBrand(s string) (Brand, error) { return parse[Brand](s, brand, "a brand") }
+
+// ParseClient reads the id of an API client.
+func ParseClient(s string) (Client, error) { return parse[Client](s, client, "an API client") }
+
+// ParseKey reads the id of a secret.
+func ParseKey(s string) (Key, error) { return parse[Key](s, key, "a secret") }
+
+func parse[T ~string](s, prefix, what string) (T, error) {
+	if !wellFormed(s, prefix) {
+		return "", fmt.Errorf("must be the id of %s: %s and 16 characters of 0-9, a-z without i, l, o, u", what, prefix)
+	}
+	return T(s), nil
+}
+
+func wellFormed(s, prefix string) bool {
+	if len(s) != Len || s[:4] != prefix {
+		return false
+	}
+	for i := 4; i < Len; i++ {
+		if c := s[i]; !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' && c != 'i' && c != 'l' && c != 'o' && c != 'u') {
+			return false
+		}
+	}
+	return true
+}
+
+// Bare is an id without its prefix, as it stands inside an API key.
+func Bare[T ~string](id T) string { return string(id[4:]) }
+
+// ClientFrom and KeyFrom read bare ids back.
+func ClientFrom(bare string) (Client, error) { return ParseClient(client + bare) }
+
+// KeyFrom reads the bare id of a secret.
+func KeyFrom(bare string) (Key, error) { return ParseKey(key + bare) }
