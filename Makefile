@@ -1,0 +1,66 @@
+# Everything that is done with this project. `make` lists it.
+#
+# The first run of a target installs what it needs below .local (a Python venv with MiniStack, the CDK command line,
+# DynamoDB Local), pinned by hash or lock file. Go, Python >= 3.10, Node >= 20, Java >= 17 and Maven have to be there.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+GO ?= go
+PORT ?= 8080
+STAGE ?= dev
+
+# infra compiles the CDK (a minute, cold) and infra/local/e2e deploys: neither belongs in the inner loop.
+INNER = $(shell $(GO) list ./... | grep -v -e /infra -e /tabletest -e /shared/table)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test quick lint generate unit e2e costs bench build synth deploy clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## run everything on this machine, with a demo tree (PORT=8080)
+	@$(GO) run ./infra/local -port $(PORT)
+
+test: lint unit e2e ## everything that CI checks: lint, tests, costs, the deployment over HTTP
+
+quick: ## the inner loop, without databases and deployments: under a minute when warm
+	@test -z "$$(gofmt -l functions infra shared | tee /dev/stderr)"
+	@$(GO) vet $(INNER)
+	@$(GO) run ./shared/contract/generate -check
+	@$(GO) test $(INNER)
+
+lint: ## format, vet, staticcheck, govulncheck, generated files, templates
+	@test -z "$$(gofmt -l functions infra shared | tee /dev/stderr)" || { echo 'gofmt: run `gofmt -w functions infra shared`'; exit 1; }
+	@$(GO) run ./shared/contract/generate -check
+	@$(GO) mod verify >/dev/null
+	@$(GO) vet ./...
+	@$(GO) tool staticcheck ./...
+	@$(GO) run ./infra/local vulncheck
+	@$(GO) run ./infra/local lint
+
+generate: ## make what comes from the contract: routes, docs, openapi.json
+	@$(GO) generate ./shared/contract
+
+unit: ## all tests but the deployed ones: the fake, DynamoDB Local, the templates, the costs
+	@$(GO) test -shuffle=on -timeout 20m $$($(GO) list ./... | grep -v /e2e)
+
+e2e: ## deploy into MiniStack and test over HTTP
+	@$(GO) test -count=1 -timeout 20m ./infra/local/e2e
+
+costs: ## compare round trips and read and write units with the golden file (UPDATE=1 writes it)
+	@$(GO) test -count=1 -v ./shared/table/costs $(if $(UPDATE),-update)
+
+bench: ## decision times, start-up times, binary sizes
+	@$(GO) run ./functions/internal/bench
+
+build: ## build the functions for AWS and the CDK app
+	@$(GO) run ./infra/local build
+
+synth: build ## write the templates of a stage to .build/cdk.out (STAGE=dev)
+	@.local/node/node_modules/.bin/cdk synth --quiet --app .build/infra -c stage=$(STAGE)
+
+deploy: build ## deploy a stage to the AWS account of your credentials (STAGE=dev)
+	@.local/node/node_modules/.bin/cdk deploy --all --app .build/infra -c stage=$(STAGE)
+
+clean: ## remove binaries, installed tools and the local run's data
+	@rm -rf .build .local

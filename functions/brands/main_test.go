@@ -1,0 +1,10 @@
+package main
+
+import (
+	"testing"
+
+	"example.com/partnertree/functions/internal/apitest"
+	"example.com/partnertree/functions/internal/operations"
+)
+
+func TestGoldenEvents(t *testing.T) { apitest.Golden(t, "brands", operations.Brands) }

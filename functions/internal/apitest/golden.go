@@ -1,0 +1,122 @@
+package apitest
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"example.com/partnertree/functions/internal/api"
+	"example.com/partnertree/functions/internal/golden"
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/directory/directorytest"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// What the recorded payloads are about.
+const (
+	goldenRoot     = ident.Node("ptn_00000000000000r1")
+	goldenPartner  = ident.Node("ptn_00000000000000v1") // Vazon Bay IT
+	goldenChild    = ident.Node("ptn_00000000000000v2") // Vale Telecom Services
+	goldenCustomer = ident.Node("cus_00000000000000c1") // Cobo Surf School
+	goldenBrand    = ident.Brand("brd_00000000000000b1")
+	goldenClient   = ident.Client("cli_00000000000000a1") // an owner at Vazon Bay IT
+	goldenKey      = ident.Key("key_00000000000000k1")
+)
+
+// Golden gives a function its recorded payloads, on a small tree with known ids at a known time. What is new or random in
+// an answer is replaced: ids by "new", keys by "secret", span ids by "span".
+func Golden(t *testing.T, function string, operations func(*directory.Directory) map[string]api.Operation) {
+	golden.Run(t, function, func(t *testing.T, payload []byte) any {
+		now := func() time.Time { return time.Date(2026, 11, 22, 9, 0, 30, 0, time.UTC) }
+		store := goldenStore(t, now())
+		var event events.APIGatewayV2HTTPRequest
+		if err := json.Unmarshal(payload, &event); err != nil {
+			t.Fatal(err)
+		}
+		handler := api.New(function, operations(directory.New(store, now)), store, now, slog.New(slog.NewJSONHandler(io.Discard, nil)))
+		response, err := handler.Handle(t.Context(), event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body = replaceNew(response.Body)
+		response.Headers["traceparent"] = span.ReplaceAllString(response.Headers["traceparent"], "-span-")
+		if location, ok := response.Headers["Location"]; ok {
+			response.Headers["Location"] = replaceNew(location)
+		}
+		return response
+	})
+}
+
+var (
+	anID   = regexp.MustCompile(`(ptn|cus|brd|cli|key)_[0-9a-z]{16}`)
+	aKey   = regexp.MustCompile(`pmk_[0-9A-Za-z_-]+`)
+	aHint  = regexp.MustCompile(`"hint":"[^"]{4}"`)
+	span   = regexp.MustCompile(`-[0-9a-f]{16}-`)
+	itsOwn = "_00000000000000"
+)
+
+func replaceNew(s string) string {
+	s = aHint.ReplaceAllString(aKey.ReplaceAllString(s, "secret"), `"hint":"…"`)
+	return anID.ReplaceAllStringFunc(s, func(id string) string {
+		if strings.Contains(id, itsOwn) {
+			return id
+		}
+		return id[:4] + "new"
+	})
+}
+
+func goldenStore(t *testing.T, now time.Time) *directorytest.Fake {
+	store := new(directorytest.Fake)
+	node := func(parent *hierarchy.Node, id ident.Node, name hierarchy.Name) *hierarchy.Node {
+		n := &hierarchy.Node{ID: id, Name: name, Version: 1, Created: now.Add(-time.Hour), Updated: now.Add(-time.Hour)}
+		if parent != nil {
+			below, err := n.Below(parent, parent.Place)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n = &below
+		} else {
+			n.Place.Path = hierarchy.Path("").Child(id)
+		}
+		if n.Kind() == hierarchy.Customer {
+			n.Details = hierarchy.Details{Brand: goldenBrand, Reference: "C-1042"}
+		} else if parent != nil {
+			n.Brands = hierarchy.Brands{Portal: goldenBrand, Available: []ident.Brand{goldenBrand}, Uses: map[ident.Brand]int64{goldenBrand: 0}}
+		} else {
+			n.Brands = hierarchy.Brands{Uses: map[ident.Brand]int64{}}
+		}
+		return n
+	}
+	root := node(nil, goldenRoot, "Cloudvendor")
+	vazon := node(root, goldenPartner, "Vazon Bay IT")
+	vale := node(vazon, goldenChild, "Vale Telecom Services")
+	draw := func(parent *hierarchy.Node) directory.Step {
+		return directory.CheckParent{Parent: parent, Draw: []ident.Brand{goldenBrand}, Else: func(*hierarchy.Node) error { return directory.ErrExists }}
+	}
+	for _, steps := range [][]directory.Step{
+		{directory.Found{Else: directory.ErrExists}, directory.AddNode{Node: *root}},
+		{directory.AddBrand{Owner: root, Taken: directory.ErrExists, Else: func(*hierarchy.Node) error { return directory.ErrExists },
+			Brand: brand.Brand{ID: goldenBrand, Owner: goldenRoot, Name: "Vazon Cloud", Domain: "vazon.example", Regions: []string{"eu-west-1", "eu-west-2"},
+				State: brand.Draft, Version: 1, Created: now.Add(-time.Hour)}}},
+		{draw(root), directory.AddNode{Node: *vazon}},
+		{draw(vazon), directory.AddNode{Node: *vale}},
+		{draw(vale), directory.AddNode{Node: *node(vale, goldenCustomer, "Cobo Surf School")}},
+		{directory.AddClient{Client: access.Principal{ID: goldenClient, Name: "Billing", Home: goldenPartner, Version: 1, Created: now.Add(-time.Hour),
+			Grants: map[ident.Node]access.Role{goldenPartner: access.Owner}, CursorKey: make([]byte, 32),
+			Secrets: []access.Secret{{ID: goldenKey, Hash: make([]byte, 32), Hint: "1042", Created: now.Add(-time.Hour)}}}}},
+	} {
+		if err := store.Commit(t.Context(), steps...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return store
+}

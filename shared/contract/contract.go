@@ -1,0 +1,42 @@
+// Package contract is the API's contract as Go values: which operations there are, which function serves each, and what
+// a caller must be allowed to do. Its one source is openapi.yaml, beside this file; everything named *.gen.go here, and
+// everything below docs, is generated from it. Nothing is parsed when a function starts.
+//
+// The package carries no documents. The rendered reference, the JSON form of the contract and the pages of the problem
+// types are in package docs, so that only the function that serves them pays for them.
+package contract
+
+//go:generate go run ./generate
+
+// Operation is one operation of the API.
+type Operation struct {
+	// ID is the operationId: unique, and the name that tests, logs and docs use.
+	ID string
+	// Method is the HTTP method in upper case.
+	Method string
+	// Path is the route's path with its parameters in braces, such as /v1/partners/{id}.
+	Path string
+	// Function is the folder below functions/ that serves the operation.
+	Function string
+	// Role is the smallest role that may call it: viewer, operator, admin or owner; none when no role is needed.
+	Role string
+	// Target says where the id of the node stands on which the role is needed: path.id, path.nodeId, body.parentId,
+	// body.partnerId, body.nodeId or query.nodeId; client (the home node of the API client in the path), brand (the
+	// partner that owns the brand in the path), self (the caller) or public (nobody is asked who they are).
+	Target string
+	// Public operations are answered without asking who is calling.
+	Public bool
+}
+
+// RouteKey is the operation's route as API Gateway names it: the method, a space and the path.
+func (o Operation) RouteKey() string { return o.Method + " " + o.Path }
+
+// ProblemType is one entry of the contract's registry of problem types (RFC 9457).
+type ProblemType struct {
+	// Slug is the last part of the type's address, /problems/<slug>.
+	Slug string
+	// Status is the HTTP status.
+	Status int
+	// Title is the type in a few words.
+	Title string
+}

@@ -1,0 +1,128 @@
+// Command generate makes everything that comes from openapi.yaml: the routes and problem types as Go values, the JSON
+// form of the contract, and the pages that the portal function serves. The same contract always gives the same bytes.
+//
+// With -check it writes nothing and fails when a generated file is not what it would write.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+func main() {
+	check := flag.Bool("check", false, "write nothing; fail when a generated file is stale")
+	flag.Parse()
+	if err := run(*check); err != nil {
+		fmt.Fprintln(os.Stderr, "contract:", err)
+		os.Exit(1)
+	}
+}
+
+func run(check bool) error {
+	dir, err := contractDir()
+	if err != nil {
+		return err
+	}
+	source, err := os.ReadFile(filepath.Join(dir, "openapi.yaml"))
+	if err != nil {
+		return err
+	}
+	files, err := generate(source)
+	if err != nil {
+		return fmt.Errorf("openapi.yaml: %w", err)
+	}
+	if check {
+		return compare(dir, files)
+	}
+	return write(dir, files)
+}
+
+// contractDir finds the contract from its own folder, where go generate runs, and from the top of the checkout.
+func contractDir() (string, error) {
+	for _, dir := range []string{".", "shared/contract"} {
+		if _, err := os.Stat(filepath.Join(dir, "openapi.yaml")); err == nil {
+			return dir, nil
+		}
+	}
+	return "", errors.New("openapi.yaml is not here; run this from the top of the checkout or from shared/contract")
+}
+
+// generate returns the generated files by their path below the contract's folder.
+func generate(source []byte) (map[string][]byte, error) {
+	c, err := parse(source)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{"docs/openapi.json": c.json}
+	if files["routes.gen.go"], err = routes(c); err != nil {
+		return nil, err
+	}
+	if files["problems.gen.go"], err = problems(c); err != nil {
+		return nil, err
+	}
+	if err := pages(c, files); err != nil {
+		return nil, err
+	}
+	return files, nil
+}
+
+func compare(dir string, files map[string][]byte) error {
+	var stale []string
+	for name, want := range files {
+		if have, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !bytes.Equal(have, want) {
+			stale = append(stale, name)
+		}
+	}
+	left, err := leftovers(dir, files)
+	if err != nil {
+		return err
+	}
+	if stale = append(stale, left...); len(stale) > 0 {
+		slices.Sort(stale)
+		return fmt.Errorf("not what openapi.yaml says: %q; run go generate ./shared/contract", stale)
+	}
+	return nil
+}
+
+func write(dir string, files map[string][]byte) error {
+	left, err := leftovers(dir, files)
+	if err != nil {
+		return err
+	}
+	for _, name := range left {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leftovers are the pages of problem types that the contract no longer has.
+func leftovers(dir string, files map[string][]byte) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, "docs", "problems"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var left []string
+	for _, e := range entries {
+		if name := "docs/problems/" + e.Name(); files[name] == nil {
+			left = append(left, name)
+		}
+	}
+	return left, nil
+}

@@ -1,0 +1,460 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html"
+	"html/template"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/extension"
+)
+
+//go:embed pages.tmpl
+var pagesTemplate string
+
+//go:embed style.css
+var style string
+
+// view is what every page is rendered from.
+type view struct {
+	*contract
+	Style    template.CSS
+	Lead     string
+	Sections []section
+	Groups   []group
+	Objects  []object
+	Simple   []row
+	Problem  *problemView // the one that a problem page is about
+	All      []*problemView
+}
+
+// section is one part of the introduction.
+type section struct{ ID, Title, Text string }
+
+// group is the operations of one tag.
+type group struct {
+	tag
+	ID         string
+	Operations []*operationView
+}
+
+type operationView struct {
+	*operation
+	Access     string
+	Parameters []row
+	Body       *bodyView
+	Curl       string
+	Answers    []answer
+	Failures   []*problemView
+}
+
+type bodyView struct {
+	Type     typeLabel
+	Fields   []row
+	Examples []example
+}
+
+type example struct {
+	Summary string
+	JSON    template.HTML
+}
+
+type answer struct {
+	Status      string
+	Description string
+	Media       string
+	Headers     []row
+	Type        typeLabel
+	Fields      []row
+	JSON        template.HTML
+}
+
+type object struct {
+	Name, Description string
+	Fields            []row
+}
+
+type problemView struct {
+	Slug string
+	*problemType
+	Operations []*operation
+}
+
+// row is one line of a table of fields, parameters, headers or simple types.
+type row struct {
+	Name        string
+	In          string
+	Required    bool
+	Type        typeLabel
+	Description string
+	Limits      string
+	Pattern     string
+}
+
+// fieldTable is a table of an object's fields. A request's says what is needed, an answer's what may be absent.
+type fieldTable struct {
+	Rows    []row
+	Request bool
+	Label   string
+}
+
+func newFieldTable(rows []row, request bool, label string) fieldTable {
+	return fieldTable{rows, request, label}
+}
+
+// typeLabel is a type's name, with a link to the schema when it has one.
+type typeLabel struct{ Before, Name, Schema string }
+
+func pages(c *contract, files map[string][]byte) error {
+	v, err := newView(c)
+	if err != nil {
+		return err
+	}
+	t, err := template.New("pages").Funcs(template.FuncMap{
+		"markdown": markdown, "lower": strings.ToLower, "fields": newFieldTable,
+	}).Parse(pagesTemplate)
+	if err != nil {
+		return err
+	}
+	render := func(name, file string) error {
+		var b bytes.Buffer
+		if err := t.ExecuteTemplate(&b, name, v); err != nil {
+			return err
+		}
+		files[file] = b.Bytes()
+		return nil
+	}
+	if err := render("reference", "docs/reference.html"); err != nil {
+		return err
+	}
+	if err := render("home", "docs/home.html"); err != nil {
+		return err
+	}
+	for _, v.Problem = range v.All {
+		if err := render("problem", "docs/problems/"+v.Problem.Slug+".html"); err != nil {
+			return err
+		}
+	}
+	files["docs/style.gen.go"], err = styleHash(files["docs/home.html"])
+	return err
+}
+
+// styleHash writes down the hash of the style that stands in every page: a content security policy allows it by that.
+func styleHash(page []byte) ([]byte, error) {
+	_, rest, found := bytes.Cut(page, []byte("<style>"))
+	css, _, closed := bytes.Cut(rest, []byte("</style>"))
+	if !found || !closed {
+		return nil, fmt.Errorf("the pages have no style")
+	}
+	sum := sha256.Sum256(css)
+	return fmt.Appendf(nil, generatedHeader+"// StyleHash is the hash of the style of every page, as a content security policy names it.\n"+
+		"const StyleHash = %q\n", "docs", "sha256-"+base64.StdEncoding.EncodeToString(sum[:])), nil
+}
+
+func newView(c *contract) (*view, error) {
+	v := &view{contract: c, Style: template.CSS(style)}
+	parts := strings.Split(c.Info.Description, "\n## ")
+	v.Lead = parts[0]
+	for _, part := range parts[1:] {
+		title, text, _ := strings.Cut(part, "\n")
+		v.Sections = append(v.Sections, section{anchor(title), title, text})
+	}
+	for _, p := range c.Problems {
+		v.All = append(v.All, &problemView{Slug: p.Name, problemType: p.Value})
+	}
+	for _, t := range c.Tags {
+		g := group{tag: t, ID: "group-" + anchor(t.Name)}
+		for _, op := range c.operations {
+			if op.Tags[0] != t.Name {
+				continue
+			}
+			o, err := v.operation(op)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", op.ID, err)
+			}
+			g.Operations = append(g.Operations, o)
+		}
+		v.Groups = append(v.Groups, g)
+	}
+	for _, s := range c.Components.Schemas {
+		if len(s.Value.Properties) == 0 {
+			v.Simple = append(v.Simple, row{Name: s.Name, Type: typeLabel{Name: s.Value.typeName()}, Description: s.Value.Description,
+				Limits: s.Value.limits(), Pattern: s.Value.Pattern})
+			continue
+		}
+		fields, err := c.fields(s.Value, "")
+		if err != nil {
+			return nil, err
+		}
+		v.Objects = append(v.Objects, object{s.Name, s.Value.Description, fields})
+	}
+	return v, nil
+}
+
+func (v *view) operation(op *operation) (*operationView, error) {
+	c := v.contract
+	o := &operationView{operation: op, Access: access(op)}
+	for _, p := range op.Parameters {
+		label, resolved, err := c.label(p.Schema)
+		if err != nil {
+			return nil, err
+		}
+		o.Parameters = append(o.Parameters, row{Name: p.Name, In: p.In, Required: p.Required, Type: label, Description: p.Description,
+			Limits: resolved.limits()})
+	}
+	var body string
+	if op.RequestBody != nil {
+		media := op.RequestBody.Content["application/json"]
+		label, resolved, err := c.label(media.Schema)
+		if err != nil {
+			return nil, err
+		}
+		o.Body = &bodyView{Type: label}
+		if o.Body.Fields, err = c.fields(resolved, ""); err != nil {
+			return nil, err
+		}
+		for i, e := range media.Examples {
+			text, err := indented(&e.Value.Value)
+			if err != nil {
+				return nil, err
+			}
+			if i == 0 {
+				body = text
+			}
+			o.Body.Examples = append(o.Body.Examples, example{e.Value.Summary, highlight(text)})
+		}
+	}
+	for _, r := range op.Responses {
+		a, err := v.answer(r.Name, r.Value)
+		if err != nil {
+			return nil, err
+		}
+		o.Answers = append(o.Answers, a)
+	}
+	for _, p := range v.All { // in the order of their statuses
+		if slices.Contains(op.Problems, p.Slug) {
+			p.Operations = append(p.Operations, op)
+			o.Failures = append(o.Failures, p)
+		}
+	}
+	var err error
+	o.Curl, err = c.curl(op, body)
+	return o, err
+}
+
+func (v *view) answer(status string, r *response) (answer, error) {
+	a := answer{Status: status, Description: r.Description}
+	for _, h := range r.Headers {
+		a.Headers = append(a.Headers, row{Name: h.Name, Description: h.Value.Description})
+	}
+	for media, m := range r.Content {
+		a.Media = media
+		label, resolved, err := v.label(m.Schema)
+		if err != nil {
+			return a, err
+		}
+		a.Type = label
+		if a.Fields, err = v.fields(resolved, ""); err != nil {
+			return a, err
+		}
+		if !m.Example.IsZero() {
+			text, err := indented(&m.Example)
+			if err != nil {
+				return a, err
+			}
+			a.JSON = highlight(text)
+		}
+	}
+	return a, nil
+}
+
+// access says in words what x-role and x-target say.
+func access(op *operation) string {
+	if op.Public() {
+		return "No key needed."
+	}
+	if op.Role == "none" {
+		return "Every caller."
+	}
+	where, ok := map[string]string{
+		"path.id":        "on the partner",
+		"body.parentId":  "on the partner in `parentId`",
+		"body.partnerId": "on the partner in `partnerId`",
+		"body.nodeId":    "on the node in `nodeId`",
+		"path.nodeId":    "on the node in `nodeId`",
+		"query.nodeId":   "on the node in `nodeId`",
+		"client":         "at the API client's home",
+		"brand":          "on the partner that owns the brand",
+	}[op.Target]
+	if !ok {
+		where = "on " + op.Target
+	}
+	if op.Target == "path.id" && strings.HasPrefix(op.Path, "/v1/customers/") {
+		where = "on the customer"
+	}
+	return fmt.Sprintf("Needs `%s` %s.", op.Role, where)
+}
+
+// curl is the operation as a command: with what it needs, and with If-Match where it counts.
+func (c *contract) curl(op *operation, body string) (string, error) {
+	path, query := op.Path, ""
+	var headers []string
+	if !op.Public() {
+		headers = append(headers, `"Authorization: Bearer $KEY"`)
+	}
+	for _, p := range op.Parameters {
+		_, resolved, err := c.label(p.Schema)
+		if err != nil {
+			return "", err
+		}
+		value := p.Example.Value
+		if value == "" {
+			value = resolved.Example.Value
+		}
+		switch {
+		case p.In == "path":
+			path = strings.Replace(path, "{"+p.Name+"}", value, 1)
+		case p.In == "query" && p.Required:
+			query = "?" + p.Name + "=" + value
+		case p.Name == "Idempotency-Key":
+			headers = append(headers, `"Idempotency-Key: $(uuidgen)"`)
+		case p.In == "header":
+			headers = append(headers, "'"+p.Name+": "+value+"'")
+		}
+	}
+	var b strings.Builder
+	b.WriteString("curl ")
+	if op.Method != "GET" {
+		b.WriteString("-X " + op.Method + " ")
+	}
+	b.WriteString(`"$API` + path + query + `"`)
+	if body != "" {
+		headers = append(headers, `"Content-Type: application/json"`)
+	}
+	for _, h := range headers {
+		b.WriteString(" \\\n  -H " + h)
+	}
+	if body != "" {
+		b.WriteString(" \\\n  -d '" + strings.ReplaceAll(body, "'", `'\''`) + "'")
+	}
+	return b.String(), nil
+}
+
+// fields are the rows of an object's properties. Those of nested objects without a name of their own follow theirs.
+func (c *contract) fields(s *schema, prefix string) ([]row, error) {
+	var rows []row
+	for _, p := range s.Properties {
+		label, resolved, err := c.label(p.Value)
+		if err != nil {
+			return nil, err
+		}
+		r := row{Name: prefix + p.Name, Type: label, Description: p.Value.Description, Limits: resolved.limits()}
+		if r.Description == "" {
+			r.Description = resolved.Description
+		}
+		for _, name := range s.Required {
+			r.Required = r.Required || name == p.Name
+		}
+		rows = append(rows, r)
+		if label.Schema == "" && len(p.Value.Properties) > 0 {
+			nested, err := c.fields(p.Value, r.Name+".")
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, nested...)
+		}
+	}
+	return rows, nil
+}
+
+// label names a schema's type, and returns the schema that it refers to.
+func (c *contract) label(s *schema) (typeLabel, *schema, error) {
+	if s.Ref != "" {
+		resolved, err := c.schema(s.Ref)
+		return typeLabel{Name: refName(s.Ref), Schema: refName(s.Ref)}, resolved, err
+	}
+	if s.Items != nil {
+		of, _, err := c.label(s.Items)
+		of.Before = "list of " + of.Before
+		return of, s, err
+	}
+	return typeLabel{Name: s.typeName()}, s, nil
+}
+
+func (s *schema) typeName() string { return strings.Join(s.Type, " or ") }
+
+// limits says in words what values a schema allows, but for its pattern.
+func (s *schema) limits() string {
+	var all []string
+	if len(s.Enum) == 1 {
+		all = append(all, "always `"+s.Enum[0]+"`")
+	} else if len(s.Enum) > 1 {
+		all = append(all, "one of `"+strings.Join(s.Enum, "`, `")+"`")
+	}
+	if s.Format != "" {
+		all = append(all, s.Format)
+	}
+	for _, bound := range []struct {
+		least, most *int
+		what        string
+	}{{s.Minimum, s.Maximum, ""}, {s.MinLength, s.MaxLength, " characters"}, {s.MinItems, s.MaxItems, " items"}} {
+		switch {
+		case bound.least != nil && bound.most != nil && *bound.least == *bound.most:
+			all = append(all, fmt.Sprintf("%d%s", *bound.least, bound.what))
+		case bound.least != nil && bound.most != nil:
+			all = append(all, fmt.Sprintf("%d to %d%s", *bound.least, *bound.most, bound.what))
+		case bound.least != nil:
+			all = append(all, fmt.Sprintf("at least %d%s", *bound.least, bound.what))
+		case bound.most != nil:
+			all = append(all, fmt.Sprintf("at most %d%s", *bound.most, bound.what))
+		}
+	}
+	if s.Unique {
+		all = append(all, "no two alike")
+	}
+	if !s.Default.IsZero() {
+		all = append(all, "default `"+s.Default.Value+"`")
+	}
+	return strings.Join(all, ", ")
+}
+
+var md = goldmark.New(goldmark.WithExtensions(extension.Table))
+
+// markdown renders a description. Raw HTML in it is left out.
+func markdown(text string) (template.HTML, error) {
+	var b bytes.Buffer
+	err := md.Convert([]byte(text), &b)
+	rendered := strings.ReplaceAll(b.String(), "<pre>", `<pre tabindex="0">`)
+	return template.HTML(rendered), err
+}
+
+func anchor(title string) string { return strings.ReplaceAll(strings.ToLower(title), " ", "-") }
+
+var jsonToken = regexp.MustCompile(`("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\b[0-9]+\b`)
+
+// highlight marks names and values of an example.
+func highlight(text string) template.HTML {
+	var b strings.Builder
+	last := 0
+	for _, m := range jsonToken.FindAllStringSubmatchIndex(text, -1) {
+		b.WriteString(html.EscapeString(text[last:m[0]]))
+		class, end := "v", m[1]
+		if m[2] >= 0 {
+			class, end = "s", m[3]
+		}
+		if m[4] >= 0 {
+			class = "n"
+		}
+		fmt.Fprintf(&b, `<span class="%s">%s</span>%s`, class, html.EscapeString(text[m[0]:end]), text[end:m[1]])
+		last = m[1]
+	}
+	b.WriteString(html.EscapeString(text[last:]))
+	return template.HTML(b.String())
+}
