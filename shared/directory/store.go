@@ -15,25 +15,30 @@ import (
 //
 // Its errors are fault.Busy for what went wrong for now (throttled, timed out, in conflict for longer than the retries
 // last: repeating is safe), the error that a Step names for its own condition, and others for what must not happen. A
-// read that failed is never "not found".
+// read that failed is never "not found". Nodes without a tree state are such an error: Found comes first.
+//
+// Times are kept in UTC to the microsecond, but Memo.Expires to the second.
 type Store interface {
 	// Read reads all that w names in one batch. What does not exist is absent from the answer.
 	Read(ctx context.Context, w Want) (Got, error)
 
 	// Children lists the children of one kind by name, then id. The nodes are as complete as Read's but for their
-	// place: Place has the marks that stand on the child itself and an empty path, AsOf is 0, Brands.Uses is nil.
+	// place: Place has the marks that stand on the child itself and an empty path, AsOf is 0, Brands.Uses and
+	// Brands.Owned are nil.
 	Children(ctx context.Context, parent ident.Node, kind hierarchy.Kind, after string, limit int) (Page[hierarchy.Node], error)
 
 	// Grants lists who was granted a role at the very node, by principal id.
 	Grants(ctx context.Context, node ident.Node, after string, limit int) (Page[Grant], error)
 
 	// Below proposes ids of nodes whose stored path lies below under (not at it), by shard and path. It is behind by an
-	// unknown time: what it proposes has to be read again and decided on. kind "" means all.
+	// unknown time: what it proposes has to be read again and decided on. kind "" means all. A page can hold less than
+	// limit, even nothing, and not be the last. A position tells nothing of what lies above under.
 	Below(ctx context.Context, under hierarchy.Path, kind hierarchy.Kind, after string, limit int) (Page[ident.Node], error)
 
 	// Commit does all steps or none, in one transaction. When conditions of several steps fail, the first such step's
 	// error is returned. Repeating a Commit whose outcome is unknown is the caller's affair: each step that adds
-	// something refuses to add it twice.
+	// something refuses to add it twice. No two steps may be about the same thing, and all may write at most 100 items:
+	// that is an error.
 	Commit(ctx context.Context, steps ...Step) error
 }
 

@@ -1,0 +1,65 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// front serves the API on a friendly port. MiniStack finds an API by the Host header, which no browser lets one set.
+type front struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+// listen takes the port, so that a taken one is known before anything else is done.
+func listen(port int) (*front, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+	if err != nil {
+		return nil, portTaken(port, "-port", err)
+	}
+	return &front{listener: l}, nil
+}
+
+func (f *front) url() string { return "http://" + f.listener.Addr().String() }
+
+// serve passes every request on to the API in MiniStack.
+func (f *front) serve(cloud, api string) {
+	to := &url.URL{Scheme: "http", Host: cloud[len("http://"):]}
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(to)
+			r.Out.Host = api + ".execute-api.localhost"
+			r.SetXForwarded()
+		},
+		Transport: &http.Transport{MaxIdleConnsPerHost: 128, IdleConnTimeout: 30 * time.Second},
+		ErrorLog:  log.New(io.Discard, "", 0),
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			http.Error(w, "The local API Gateway does not answer: "+err.Error(), http.StatusBadGateway)
+		},
+	}
+	f.server = &http.Server{Handler: proxy, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	go func() { _ = f.server.Serve(f.listener) }() // ends with close
+}
+
+func (f *front) close() error {
+	if f.server == nil {
+		return f.listener.Close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := f.server.Shutdown(ctx); err != nil {
+		if err := f.server.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return fmt.Errorf("closing the front: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// kit is the tools of a checkout: MiniStack in a Python environment and the CDK command line, both in .local and exactly as
+// the files in infra/local/tools pin them.
+type kit struct {
+	root string
+	say  progress
+}
+
+func (k kit) path(parts ...string) string {
+	return filepath.Join(append([]string{k.root}, parts...)...)
+}
+
+func (k kit) python() string     { return k.path(".local", "venv", "bin", "python") }
+func (k kit) cdkCommand() string { return k.path(".local", "node", "node_modules", ".bin", "cdk") }
+
+// install brings the tools to what is pinned. When they are, it costs nothing. Two at the same time wait for each other.
+func (k kit) install(ctx context.Context) error {
+	python, err := find(ctx, "Python", 3, 10, "python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10")
+	if err != nil {
+		return err
+	}
+	if _, err := find(ctx, "Node", 20, 0, "node"); err != nil {
+		return err
+	}
+	if _, err := exec.LookPath("npm"); err != nil {
+		return errors.New("npm is not installed: install it beside Node (on Debian and Ubuntu: apt install npm) and start again")
+	}
+	unlock, err := k.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	tools := k.path("infra", "local", "tools")
+	if err := k.environment(ctx, python, "MiniStack", "venv", filepath.Join(tools, "requirements.txt")); err != nil {
+		return err
+	}
+	return k.node(ctx, tools)
+}
+
+// environment makes .local/<name> a Python environment with what the requirements pin.
+func (k kit) environment(ctx context.Context, python, what, name, requirements string) (err error) {
+	dir := k.path(".local", name)
+	mark := filepath.Join(dir, "installed")
+	want, err := digest(dir, requirements) // a Python environment cannot be moved, so where it is belongs to it
+	if err != nil || marked(mark, want) {
+		return err
+	}
+	done := k.say.step("installing %s into %s (once)", what, filepath.Join(".local", name))
+	defer func() { done(err) }()
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := k.run(ctx, os.Environ(), python, "-m", "venv", dir); err != nil {
+		return fmt.Errorf("cannot make a Python environment: on Debian and Ubuntu run `apt install python3-venv` and start again\n%w", err)
+	}
+	if err := k.run(ctx, os.Environ(), filepath.Join(dir, "bin", "python"), "-m", "pip", "install", "--quiet",
+		"--disable-pip-version-check", "--require-hashes", "--no-deps", "-r", requirements); err != nil {
+		return fmt.Errorf("cannot install %s from PyPI: check the connection and start again\n%w", what, err)
+	}
+	return os.WriteFile(mark, []byte(want), 0o644)
+}
+
+// node makes .local/node what the lock file pins.
+func (k kit) node(ctx context.Context, tools string) (err error) {
+	dir := k.path(".local", "node")
+	mark := filepath.Join(dir, "installed")
+	names := []string{"package.json", "package-lock.json"}
+	want, err := digest("", filepath.Join(tools, names[0]), filepath.Join(tools, names[1]))
+	if err != nil || marked(mark, want) {
+		return err
+	}
+	done := k.say.step("installing the CDK command line into %s (once)", filepath.Join(".local", "node"))
+	defer func() { done(err) }()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, name := range names {
+		content, err := os.ReadFile(filepath.Join(tools, name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			return err
+		}
+	}
+	if err := k.run(ctx, os.Environ(), "npm", "ci", "--prefix", dir, "--no-audit", "--no-fund", "--ignore-scripts"); err != nil {
+		return fmt.Errorf("cannot install the CDK command line from npm: check the connection and start again\n%w", err)
+	}
+	return os.WriteFile(mark, []byte(want), 0o644)
+}
+
+// run runs a command in the checkout. What it wrote is part of the error when it fails.
+func (k kit) run(ctx context.Context, env []string, name string, args ...string) error {
+	return run(ctx, k.root, env, name, args...)
+}
+
+func run(ctx context.Context, dir string, env []string, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Env = dir, env
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 5 * time.Second
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("%s: %w\n%s", filepath.Base(name), err, strings.TrimSpace(out.String()))
+	}
+	return nil
+}
+
+// lock keeps others on this machine from installing or building in the checkout until the returned function is called.
+func (k kit) lock() (unlock func(), err error) {
+	if err := os.MkdirAll(k.path(".local"), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(k.path(".local", "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() { _ = f.Close() }, nil // closing unlocks
+}
+
+var version = regexp.MustCompile(`(\d+)\.(\d+)`)
+
+// find is the first of the commands that is at least the version.
+func find(ctx context.Context, what string, major, minor int, commands ...string) (string, error) {
+	found := "it is not installed"
+	for _, command := range commands {
+		out, err := exec.CommandContext(ctx, command, "--version").Output()
+		if err != nil {
+			continue
+		}
+		m := version.FindStringSubmatch(string(out))
+		if m == nil {
+			continue
+		}
+		a, _ := strconv.Atoi(m[1])
+		b, _ := strconv.Atoi(m[2])
+		if a > major || a == major && b >= minor {
+			return command, nil
+		}
+		found = "here is " + m[0]
+	}
+	need := fmt.Sprintf("%s %d", what, major)
+	if minor > 0 {
+		need += fmt.Sprintf(".%d", minor)
+	}
+	return "", fmt.Errorf("%s or newer is needed, but %s: install it (as %s on the PATH) and start again", need, found, commands[0])
+}
+
+// digest is a fingerprint of a text and of files, their names left aside.
+func digest(text string, files ...string) (string, error) {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%d %s", len(text), text)
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", err
+		}
+		n, err := io.Copy(sum, f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return "", err
+		}
+		fmt.Fprintf(sum, " %d", n)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+func marked(file, want string) bool {
+	have, err := os.ReadFile(file)
+	return err == nil && string(have) == want
+}

@@ -1,0 +1,175 @@
+// Package stack runs the whole deployment on this machine: the same CDK app as on AWS, deployed into MiniStack, behind one
+// friendly port. Start returns when the API answers and its first owner exists; Stop ends every process it started. Nothing
+// leaves the machine, but the tools that are installed on the first start.
+//
+// It needs a Unix system with Go, Python and Node. Tools go to .local, binaries to .build, both below the checkout.
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"example.com/partnertree/infra/stage"
+)
+
+// Options say where a deployment runs. The zero value is what a test wants: any free ports, and nothing kept.
+type Options struct {
+	// Root is the checkout. Empty: the nearest folder from the working directory upwards that has a cdk.json.
+	Root string
+	// State is the folder that keeps the deployment and its data from one start to the next. Empty: nothing is kept.
+	// What it holds is written when the stack is stopped in order; a killed one leaves the state of its last orderly stop.
+	State string
+	// Fresh throws away what State holds.
+	Fresh bool
+	// Port is where the API is served, CloudPort where MiniStack is. 0: any free port.
+	Port, CloudPort int
+	// Progress is told what takes time. Nil: nobody.
+	Progress io.Writer
+}
+
+// Stack is a running deployment. Its methods can be called at the same time, but for Stop.
+type Stack struct {
+	URL     string            // where the API is served, without a closing slash
+	Cloud   string            // MiniStack: the endpoint for AWS clients, with any credentials
+	Region  string            // the region they must name
+	Outputs map[string]string // of both stacks, by the names in package stage
+	Founder Founder           // the first owner
+
+	// Fresh reports that this deployment was made now, with nothing in it but the root partner and its first owner.
+	Fresh bool
+
+	root  string // of the checkout
+	arch  string // that the functions were built for
+	cloud *process
+	front *front
+	temp  string       // removed by Stop
+	saved func() error // called when MiniStack has saved its state; nil when it is not kept
+}
+
+// Start builds, starts and deploys. It gives up when the context is done, and leaves nothing running when it fails.
+func Start(ctx context.Context, o Options) (_ *Stack, err error) {
+	if o.Root == "" {
+		if o.Root, err = checkout(); err != nil {
+			return nil, err
+		}
+	}
+	config, err := stage.Named(stage.Local)
+	if err != nil {
+		return nil, err
+	}
+	s := &Stack{Region: config.Region, root: o.Root, arch: config.Arch}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Stop())
+		}
+	}()
+	keep := o.State != ""
+	if !keep {
+		if s.temp, err = os.MkdirTemp("", "partnertree-"); err != nil {
+			return nil, err
+		}
+		o.State = s.temp
+	}
+	if o.Fresh {
+		if err := forget(o.State); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.MkdirAll(o.State, 0o700); err != nil {
+		return nil, err
+	}
+	say := progress{o.Progress}
+	kit := kit{root: o.Root, say: say}
+
+	if s.front, err = listen(o.Port); err != nil {
+		return nil, err
+	}
+	s.URL = s.front.url()
+	if err := kit.install(ctx); err != nil {
+		return nil, err
+	}
+	if s.cloud, s.Cloud, err = kit.startCloud(ctx, o.State, o.CloudPort, keep); err != nil {
+		return nil, err
+	}
+	d := deployment{kit: kit, config: config, state: o.State, endpoint: s.Cloud}
+	now, err := d.bring(ctx)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	s.Outputs = now.Outputs
+	if keep {
+		s.saved = func() error { return d.keep(now) }
+	}
+	if s.Founder, s.Fresh, err = s.found(ctx, filepath.Join(o.State, "founder.json")); err != nil {
+		return nil, s.explain(err)
+	}
+	s.front.serve(s.Cloud, s.Outputs[stage.OutApiID])
+	return s, nil
+}
+
+// Stop ends the API and MiniStack, which first saves its state if it is kept. It can be called again.
+func (s *Stack) Stop() error {
+	var problems []error
+	if s.front != nil {
+		problems = append(problems, s.front.close())
+	}
+	if s.cloud != nil {
+		err := s.cloud.stop(15 * time.Second)
+		if err == nil && s.saved != nil {
+			err = s.saved()
+		}
+		problems = append(problems, err)
+	}
+	if s.temp != "" {
+		problems = append(problems, os.RemoveAll(s.temp))
+	}
+	s.front, s.cloud, s.temp, s.saved = nil, nil, "", nil
+	return errors.Join(problems...)
+}
+
+// Ended is closed when MiniStack ends, in order or not.
+func (s *Stack) Ended() <-chan struct{} { return s.cloud.ended }
+
+func (s *Stack) explain(err error) error {
+	words := s.cloud.lastWords()
+	if words == "" {
+		return err
+	}
+	return fmt.Errorf("%w\nMiniStack's last words:\n%s", err, words)
+}
+
+// forget removes a state folder. It refuses a folder that is none, since the name comes from a person.
+func forget(state string) error {
+	entries, err := os.ReadDir(state)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(state, cloudLog)); err != nil {
+		return fmt.Errorf("%s holds no state of a local run: nothing was removed", state)
+	}
+	return os.RemoveAll(state)
+}
+
+func checkout() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "cdk.json")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("no cdk.json here or above: start it inside the checkout")
+		}
+	}
+}

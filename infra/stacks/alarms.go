@@ -1,0 +1,91 @@
+package stacks
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/jsii-runtime-go"
+
+	"example.com/partnertree/infra/stage"
+	"example.com/partnertree/shared/table/schema"
+)
+
+// addAlarms adds the alarms, the topic that they page through, and a dashboard of the same metrics. infra/RUNBOOK.md says of
+// each alarm what it means and what to do.
+func (s *Service) addAlarms() {
+	pages := awssns.NewTopic(s.Stack, jsii.String("Pages"), &awssns.TopicProps{
+		DisplayName: jsii.String("Partner management (" + s.config.Name + "): alarms"), EnforceSSL: jsii.Bool(true),
+	})
+	// EnforceSSL replaces the topic's default policy, which let alarms of the account publish.
+	pages.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("cloudwatch.amazonaws.com"), nil)},
+		Actions:    jsii.Strings("sns:Publish"),
+		Resources:  &[]*string{pages.TopicArn()},
+		Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": s.Stack.Account()}},
+	}))
+	action := awscloudwatchactions.NewSnsAction(pages)
+
+	alarm := func(id string, metric awscloudwatch.IMetric, atLeast float64, meaning string) {
+		awscloudwatch.NewAlarm(s.Stack, jsii.String(id), &awscloudwatch.AlarmProps{
+			Metric: metric, Threshold: jsii.Number(atLeast), EvaluationPeriods: jsii.Number(1),
+			ComparisonOperator: awscloudwatch.ComparisonOperator_GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+			TreatMissingData:   awscloudwatch.TreatMissingData_NOT_BREACHING,
+			AlarmDescription:   jsii.String(meaning + " See " + id + " in infra/RUNBOOK.md."),
+		}).AddAlarmAction(action)
+	}
+
+	relay, queue := s.Functions["relay"], s.stateful.Undelivered
+	age := relay.Metric(jsii.String("IteratorAge"), over("Maximum"))
+	waiting := queue.MetricApproximateNumberOfMessagesVisible(over("Maximum"))
+	serverErrors := s.API.MetricServerError(over("Sum"))
+	alarm("EventsLate", age, 5*60*1000, "Events reach the bus more than 5 minutes late. After 24 hours they leave the stream.")
+	alarm("EventsUndelivered", waiting, 1, "The bus refused events; they wait in the undelivered queue for 14 days.")
+	alarm("ApiServerErrors", serverErrors, 5, "The API answered 5 or more requests within 5 minutes with a 5xx status.")
+
+	var errors []awscloudwatch.IMetric
+	for _, name := range stage.Functions {
+		failed := s.Functions[name].MetricErrors(over("Sum"))
+		errors = append(errors, failed)
+		alarm(title(name)+"Errors", failed, 1, "The function "+name+" crashed, timed out or answered with an error.")
+	}
+	var throttles []awscloudwatch.IMetric
+	for _, kind := range []string{"Read", "Write"} {
+		table, index := s.tableMetric(kind+"ThrottleEvents", ""), s.tableMetric(kind+"ThrottleEvents", schema.SubtreeIndex)
+		throttles = append(throttles, table, index)
+		alarm("Table"+kind+"Throttled", table, 1, "DynamoDB refused requests to the table because of their rate.")
+		alarm("Index"+kind+"Throttled", index, 1, "DynamoDB refused requests to the subtree index because of their rate.")
+	}
+
+	graph := func(heading string, metrics ...awscloudwatch.IMetric) awscloudwatch.IWidget {
+		return awscloudwatch.NewGraphWidget(&awscloudwatch.GraphWidgetProps{
+			Title: jsii.String(heading), Left: &metrics, Width: jsii.Number(12), Height: jsii.Number(6),
+		})
+	}
+	awscloudwatch.NewDashboard(s.Stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{Widgets: &[]*[]awscloudwatch.IWidget{
+		{graph("Requests", s.API.MetricCount(over("Sum")), s.API.MetricClientError(over("Sum")), serverErrors),
+			graph("Latency (ms)", s.API.MetricLatency(over("p50")), s.API.MetricLatency(over("p99")), s.API.MetricIntegrationLatency(over("p99")))},
+		{graph("Errors of functions", errors...), graph("Table throttled", throttles...)},
+		{graph("Events: age (ms)", age), graph("Events: undelivered", waiting)},
+		{graph("Table: consumed units", s.stateful.Table.MetricConsumedReadCapacityUnits(over("Sum")),
+			s.stateful.Table.MetricConsumedWriteCapacityUnits(over("Sum")))},
+	}})
+}
+
+// tableMetric is a metric of the table, or of one of its indexes.
+func (s *Service) tableMetric(name, index string) awscloudwatch.IMetric {
+	dimensions := map[string]*string{"TableName": s.stateful.Table.TableName()}
+	if index != "" {
+		dimensions["GlobalSecondaryIndexName"] = jsii.String(index)
+	}
+	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+		Namespace: jsii.String("AWS/DynamoDB"), MetricName: jsii.String(name), DimensionsMap: &dimensions,
+		Statistic: jsii.String("Sum"), Period: awscdk.Duration_Minutes(jsii.Number(5)),
+	})
+}
+
+// over is five minutes of a statistic.
+func over(statistic string) *awscloudwatch.MetricOptions {
+	return &awscloudwatch.MetricOptions{Statistic: jsii.String(statistic), Period: awscdk.Duration_Minutes(jsii.Number(5))}
+}

@@ -1,0 +1,107 @@
+package stacks
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/jsii-runtime-go"
+
+	"example.com/partnertree/infra/stage"
+	"example.com/partnertree/shared/table/schema"
+)
+
+// function is what one folder below functions/ gets.
+type function struct {
+	does    string   // one line for people who look at it in the console
+	table   []string // actions on the table, in DynamoDB's words
+	index   bool     // may query the subtree index
+	seconds float64  // time-out
+}
+
+const (
+	apiTimeoutSeconds   = 10 // far above any answer; the API itself would wait 30
+	relayTimeoutSeconds = 30
+	// memoryMB buys CPU: with less, starting takes longer and costs the same.
+	memoryMB = 512
+)
+
+// functions says exactly what each calls: reads are batches, so that what is decided on was read together, and a transaction
+// needs the actions of its parts. Nobody scans, and nobody but the deployment changes the table itself.
+var functions = map[string]function{
+	"hierarchy": {
+		does: "API: partners, customers and the tree", seconds: apiTimeoutSeconds, index: true,
+		table: []string{"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"},
+	},
+	"brands": {
+		does: "API: brands", seconds: apiTimeoutSeconds,
+		table: []string{"BatchGetItem", "PutItem", "UpdateItem", "ConditionCheckItem"},
+	},
+	"people": {
+		does: "API: API clients, their secrets and grants", seconds: apiTimeoutSeconds,
+		table: []string{"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"},
+	},
+	"portal": {does: "API: the documentation and the contract", seconds: apiTimeoutSeconds},
+	"authorizer": {
+		does: "API Gateway authorizer: says who is calling, never what they may do", seconds: apiTimeoutSeconds,
+		table: []string{"BatchGetItem"},
+	},
+	"relay": {does: "Puts every event of the table on the bus", seconds: relayTimeoutSeconds},
+	"bootstrap": {
+		does: "Makes the root partner and its first owner, once; only IAM can invoke it", seconds: apiTimeoutSeconds,
+		table: []string{"PutItem"},
+	},
+}
+
+// addFunctions adds every function with its own role and log group.
+func (s *Service) addFunctions() {
+	for _, name := range stage.Functions {
+		f := functions[name]
+		logs := s.logGroup(title(name) + "Logs")
+		role := awsiam.NewRole(s.Stack, jsii.String(title(name)+"Role"), &awsiam.RoleProps{
+			AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
+			Description: jsii.String("What the function " + name + " may do"),
+		})
+		logs.GrantWrite(role)
+		env := map[string]*string{stage.EnvStage: jsii.String(s.config.Name)}
+		if len(f.table) > 0 {
+			var actions []string
+			for _, action := range f.table {
+				actions = append(actions, "dynamodb:"+action)
+			}
+			grant(role, s.stateful.Table.TableArn(), actions...)
+			env[stage.EnvTable] = s.stateful.Table.TableName()
+		}
+		if f.index {
+			index := awscdk.Fn_Join(jsii.String("/index/"), &[]*string{s.stateful.Table.TableArn(), jsii.String(schema.SubtreeIndex)})
+			grant(role, index, "dynamodb:Query")
+		}
+		s.Functions[name] = awslambda.NewFunction(s.Stack, jsii.String(title(name)), &awslambda.FunctionProps{
+			Description:   jsii.String(f.does),
+			Runtime:       awslambda.Runtime_PROVIDED_AL2023(),
+			Architecture:  architecture(s.config.Arch),
+			Handler:       jsii.String("bootstrap"),
+			Code:          awslambda.Code_FromAsset(jsii.String(s.code(name)), nil),
+			MemorySize:    jsii.Number(memoryMB),
+			Timeout:       awscdk.Duration_Seconds(jsii.Number(f.seconds)),
+			Environment:   &env,
+			Role:          role,
+			LogGroup:      logs,
+			LoggingFormat: awslambda.LoggingFormat_JSON,
+		})
+	}
+}
+
+// grant allows exactly these actions on exactly this resource. The table's own grant methods would add its indexes with a
+// wildcard, and Scan.
+func grant(to awsiam.IGrantable, resource *string, actions ...string) {
+	to.GrantPrincipal().AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions: jsii.Strings(actions...), Resources: &[]*string{resource},
+	}))
+}
+
+func architecture(goarch string) awslambda.Architecture {
+	if goarch == "arm64" {
+		return awslambda.Architecture_ARM_64()
+	}
+	return awslambda.Architecture_X86_64()
+}

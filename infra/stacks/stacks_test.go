@@ -1,0 +1,472 @@
+package stacks
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
+	"github.com/aws/jsii-runtime-go"
+
+	"example.com/partnertree/infra/stage"
+	"example.com/partnertree/shared/contract"
+	"example.com/partnertree/shared/table/schema"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	jsii.Close()
+	os.Exit(code)
+}
+
+// synthesized is a stage's stacks and what they came to. One synthesis serves all tests: starting the CDK takes seconds.
+type synthesized struct {
+	stateful, service template
+	findings          []string // of cdk-nag
+}
+
+type template struct {
+	Resources map[string]resource
+	Outputs   map[string]any
+}
+
+type resource struct {
+	Type                string
+	Properties          map[string]any
+	DeletionPolicy      string
+	UpdateReplacePolicy string
+}
+
+var prod = sync.OnceValues(func() (synthesized, error) {
+	dir, err := os.MkdirTemp("", "stacks-")
+	if err != nil {
+		return synthesized{}, err
+	}
+	defer os.RemoveAll(dir)
+	config, err := stage.Named("prod")
+	if err != nil {
+		return synthesized{}, err
+	}
+	for _, f := range stage.Functions {
+		code := stage.BuildDir(dir, config.Arch, f)
+		if err := os.MkdirAll(code, 0o755); err != nil {
+			return synthesized{}, err
+		}
+		if err := os.WriteFile(filepath.Join(code, "bootstrap"), []byte(f), 0o755); err != nil {
+			return synthesized{}, err
+		}
+	}
+	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false), Outdir: jsii.String(filepath.Join(dir, "out"))})
+	stateful, service := Add(app, config, func(f string) string { return stage.BuildDir(dir, config.Arch, f) })
+	var s synthesized
+	for _, one := range []struct {
+		stack awscdk.Stack
+		to    *template
+	}{{stateful.Stack, &s.stateful}, {service.Stack, &s.service}} {
+		for _, e := range *assertions.Annotations_FromStack(one.stack).FindError(jsii.String("*"), assertions.Match_AnyValue()) {
+			content, err := json.Marshal(e)
+			if err != nil {
+				return s, err
+			}
+			s.findings = append(s.findings, string(content))
+		}
+		content, err := json.Marshal(assertions.Template_FromStack(one.stack, nil).ToJSON())
+		if err != nil {
+			return s, err
+		}
+		if err := json.Unmarshal(content, one.to); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+})
+
+func synth(t *testing.T) synthesized {
+	t.Helper()
+	s, err := prod()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// of are the resources of a type, by logical id. A type that a template has none of is a mistake in the test.
+func (p template) of(t *testing.T, kind string) map[string]resource {
+	t.Helper()
+	found := map[string]resource{}
+	for id, r := range p.Resources {
+		if r.Type == kind {
+			found[id] = r
+		}
+	}
+	if len(found) == 0 {
+		t.Fatalf("no %s in the template", kind)
+	}
+	return found
+}
+
+// at walks into nested maps and lists of a template; nil when the way ends early.
+func at(v any, way ...any) any {
+	for _, step := range way {
+		switch step := step.(type) {
+		case string:
+			m, _ := v.(map[string]any)
+			v = m[step]
+		case int:
+			l, _ := v.([]any)
+			if step >= len(l) {
+				return nil
+			}
+			v = l[step]
+		}
+	}
+	return v
+}
+
+func text(v any) string { s, _ := v.(string); return s }
+
+// list is a value that CloudFormation writes alone when it is the only one.
+func list(v any) []string {
+	if s, ok := v.(string); ok {
+		return []string{s}
+	}
+	var all []string
+	l, _ := v.([]any)
+	for _, e := range l {
+		all = append(all, text(e))
+	}
+	return all
+}
+
+// written is a value as text, to look for parts of it.
+func written(v any) string { content, _ := json.Marshal(v); return string(content) }
+
+// ours is the name of the function, role or log group whose construct id begins like that.
+func ours(id string) string {
+	for _, f := range stage.Functions {
+		if strings.HasPrefix(id, title(f)) {
+			return f
+		}
+	}
+	return ""
+}
+
+func TestEveryOperationIsRoutedToItsFunction(t *testing.T) {
+	s := synth(t)
+	type route struct{ function, authorization string }
+	got := map[string]route{}
+	for _, r := range s.service.of(t, "AWS::ApiGatewayV2::Route") {
+		integration := s.service.Resources[text(at(r.Properties, "Target", "Fn::Join", 1, 1, "Ref"))]
+		function := ours(text(at(integration.Properties, "IntegrationUri", "Fn::GetAtt", 0)))
+		got[text(r.Properties["RouteKey"])] = route{function, text(r.Properties["AuthorizationType"])}
+	}
+	want := map[string]route{"$default": {"portal", "NONE"}}
+	for _, op := range contract.Operations {
+		authorization := "CUSTOM"
+		if op.Public {
+			authorization = "NONE"
+		}
+		want[op.RouteKey()] = route{op.Function, authorization}
+	}
+	for key, w := range want {
+		if got[key] != w {
+			t.Errorf("route %s goes to %+v, want %+v", key, got[key], w)
+		}
+	}
+	for key := range got {
+		if _, ok := want[key]; !ok {
+			t.Errorf("route %s is not in the contract", key)
+		}
+	}
+}
+
+func TestApiGatewayMayInvokeWhatItIsRoutedTo(t *testing.T) {
+	s := synth(t)
+	got := map[string][]string{}
+	for _, r := range s.service.of(t, "AWS::Lambda::Permission") {
+		if p := r.Properties["Principal"]; p != "apigateway.amazonaws.com" {
+			t.Errorf("%v may invoke a function", p)
+		}
+		source, _ := at(r.Properties, "SourceArn", "Fn::Join", 1).([]any)
+		end := text(source[len(source)-1])
+		if end == "" {
+			end = text(source[len(source)-2]) // an authorizer's address ends with its id
+		}
+		function := ours(text(at(r.Properties, "FunctionName", "Fn::GetAtt", 0)))
+		got[function] = append(got[function], end)
+	}
+	want := map[string][]string{
+		"hierarchy": {"/*/*/*"}, "brands": {"/*/*/*"}, "people": {"/*/*/*"}, "portal": {"/*/$default", "/*/*/*"},
+		"authorizer": {"/authorizers/"},
+	}
+	for _, f := range stage.Functions {
+		slices.Sort(got[f])
+		if !slices.Equal(got[f], want[f]) {
+			t.Errorf("API Gateway may invoke %s at %q, want %q", f, got[f], want[f])
+		}
+	}
+}
+
+func TestFunctionsMayDoWhatTheyMustAndNothingElse(t *testing.T) {
+	s := synth(t)
+	logs := []string{"logs:CreateLogStream", "logs:PutLogEvents"}
+	table := func(actions ...string) []string {
+		all := slices.Clone(logs)
+		for _, a := range actions {
+			all = append(all, "dynamodb:"+a)
+		}
+		return all
+	}
+	want := map[string][]string{
+		"hierarchy":  table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "Query"),
+		"brands":     table("BatchGetItem", "PutItem", "UpdateItem", "ConditionCheckItem"),
+		"people":     table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
+		"portal":     logs,
+		"authorizer": table("BatchGetItem"),
+		"bootstrap":  table("PutItem"),
+		"relay": append(table("ListStreams", "DescribeStream", "GetRecords", "GetShardIterator"), "events:PutEvents", "sqs:SendMessage",
+			"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+	}
+	got := map[string][]string{}
+	for id, r := range s.service.of(t, "AWS::IAM::Policy") {
+		statements, _ := at(r.Properties, "PolicyDocument", "Statement").([]any)
+		for _, st := range statements {
+			actions := list(at(st, "Action"))
+			got[ours(id)] = append(got[ours(id)], actions...)
+			resource := at(st, "Resource")
+			if strings.Contains(written(resource), "*") && !slices.Equal(actions, []string{"dynamodb:ListStreams"}) {
+				t.Errorf("%s: %v on %s", id, actions, written(resource))
+			}
+		}
+	}
+	for _, f := range stage.Functions {
+		slices.Sort(got[f])
+		slices.Sort(want[f])
+		if !slices.Equal(got[f], want[f]) {
+			t.Errorf("function %s may\n  %v\nwant\n  %v", f, got[f], want[f])
+		}
+	}
+	for id, r := range s.service.of(t, "AWS::IAM::Role") {
+		if r.Properties["ManagedPolicyArns"] != nil || r.Properties["Policies"] != nil {
+			t.Errorf("%s has policies besides its grants", id)
+		}
+	}
+	if written(s.service.Resources) == "" || strings.Contains(written(s.service.Resources), "dynamodb:Scan") {
+		t.Error("a function may scan the table")
+	}
+}
+
+func TestWhatMustNotBeLostIsKept(t *testing.T) {
+	s := synth(t)
+	for id, r := range s.stateful.Resources {
+		switch r.Type {
+		case "AWS::DynamoDB::Table", "AWS::Events::EventBus", "AWS::SQS::Queue":
+			if r.DeletionPolicy != "Retain" || r.UpdateReplacePolicy != "Retain" {
+				t.Errorf("%s is deleted with its stack", id)
+			}
+		case "AWS::SQS::QueuePolicy":
+		default:
+			t.Errorf("%s (%s) is in the stateful stack: nothing but data belongs there", id, r.Type)
+		}
+	}
+	for _, kind := range []string{"AWS::DynamoDB::Table", "AWS::Events::EventBus", "AWS::SQS::Queue"} {
+		for id, r := range s.service.Resources {
+			if r.Type == kind {
+				t.Errorf("%s is in the service stack, which can be deleted", id)
+			}
+		}
+	}
+	for _, r := range s.stateful.of(t, "AWS::DynamoDB::Table") {
+		p := r.Properties
+		index, _ := p["GlobalSecondaryIndexes"].([]any)
+		for what, ok := range map[string]bool{
+			"deletion protection":    p["DeletionProtectionEnabled"] == true,
+			"point-in-time recovery": at(p, "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") == true,
+			"on-demand capacity":     p["BillingMode"] == "PAY_PER_REQUEST",
+			"stream of new images":   at(p, "StreamSpecification", "StreamViewType") == schema.Stream,
+			"time to live":           at(p, "TimeToLiveSpecification", "AttributeName") == schema.TTLAttr,
+			"key":                    at(p, "KeySchema", 0, "AttributeName") == schema.PK && at(p, "KeySchema", 1, "AttributeName") == schema.SK,
+			"generated name":         p["TableName"] == nil,
+			"subtree index": len(index) == 1 && at(index, 0, "IndexName") == schema.SubtreeIndex &&
+				at(index, 0, "KeySchema", 0, "AttributeName") == schema.IndexPK && at(index, 0, "KeySchema", 1, "AttributeName") == schema.IndexSK &&
+				slices.Equal(list(at(index, 0, "Projection", "NonKeyAttributes")), []string{schema.IndexCarries}),
+			"no local index": p["LocalSecondaryIndexes"] == nil,
+		} {
+			if !ok {
+				t.Errorf("the table has not the right %s", what)
+			}
+		}
+	}
+	for _, r := range s.stateful.of(t, "AWS::SQS::Queue") {
+		if r.Properties["SqsManagedSseEnabled"] != true || r.Properties["MessageRetentionPeriod"] != float64(14*24*3600) {
+			t.Errorf("the undelivered queue is %v", r.Properties)
+		}
+	}
+}
+
+func TestRelayGetsEveryEventAndNothingElse(t *testing.T) {
+	s := synth(t)
+	mappings := s.service.of(t, "AWS::Lambda::EventSourceMapping")
+	if len(mappings) != 2 {
+		t.Fatalf("%d mappings, want the stream and the redrive", len(mappings))
+	}
+	for id, r := range mappings {
+		p := r.Properties
+		if ours(text(at(p, "FunctionName", "Ref"))) != "relay" || !slices.Equal(list(p["FunctionResponseTypes"]), []string{"ReportBatchItemFailures"}) {
+			t.Errorf("%s: %v", id, p)
+		}
+		if p["StartingPosition"] == nil {
+			if p["Enabled"] != false {
+				t.Errorf("%s redrives without being asked", id)
+			}
+			continue
+		}
+		var filter struct {
+			EventName []string
+			Dynamodb  struct {
+				Keys map[string]map[string][]map[string]string
+			}
+		}
+		if err := json.Unmarshal([]byte(text(at(p, "FilterCriteria", "Filters", 0, "Pattern"))), &filter); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(filter.EventName, []string{"INSERT"}) || filter.Dynamodb.Keys[schema.SK]["S"][0]["prefix"] != schema.EventPrefix {
+			t.Errorf("%s filters by %+v", id, filter)
+		}
+		if p["StartingPosition"] != "TRIM_HORIZON" || p["BisectBatchOnFunctionError"] != true ||
+			p["MaximumRetryAttempts"] != nil || p["MaximumRecordAgeInSeconds"] != nil {
+			t.Errorf("%s gives up on records: %v", id, p)
+		}
+	}
+}
+
+func TestFunctionsAreThoseOfTheFolders(t *testing.T) {
+	entries, err := os.ReadDir("../../functions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var folders []string
+	for _, e := range entries {
+		if e.IsDir() && e.Name() != "internal" {
+			folders = append(folders, e.Name())
+		}
+	}
+	deployed := slices.Sorted(slices.Values(stage.Functions))
+	if !slices.Equal(folders, deployed) {
+		t.Errorf("folders %v, deployed %v", folders, deployed)
+	}
+	for id, r := range synth(t).service.of(t, "AWS::Lambda::Function") {
+		p := r.Properties
+		if p["Runtime"] != "provided.al2023" || !slices.Equal(list(p["Architectures"]), []string{"arm64"}) {
+			t.Errorf("%s runs on %v %v", id, p["Runtime"], p["Architectures"])
+		}
+		if ours(text(at(p, "LoggingConfig", "LogGroup", "Ref"))) != ours(id) {
+			t.Errorf("%s does not log to its own group", id)
+		}
+	}
+}
+
+func TestLogsEnd(t *testing.T) {
+	groups := synth(t).service.of(t, "AWS::Logs::LogGroup")
+	if want := len(stage.Functions) + 1; len(groups) != want {
+		t.Errorf("%d log groups, want %d", len(groups), want)
+	}
+	for id, r := range groups {
+		if r.Properties["RetentionInDays"] != float64(365) {
+			t.Errorf("%s keeps logs for %v days", id, r.Properties["RetentionInDays"])
+		}
+	}
+}
+
+func TestAccessLogHasNoAddresses(t *testing.T) {
+	for _, r := range synth(t).service.of(t, "AWS::ApiGatewayV2::Stage") {
+		format := text(at(r.Properties, "AccessLogSettings", "Format"))
+		if !strings.Contains(format, "$context.routeKey") {
+			t.Fatalf("no access log: %q", format)
+		}
+		for _, never := range []string{"$context.path", "querystring", "$context.authorizer.claims", "rawQuery", "userAgent"} {
+			if strings.Contains(format, never) {
+				t.Errorf("the access log has %s", never)
+			}
+		}
+		if at(r.Properties, "DefaultRouteSettings", "ThrottlingRateLimit") == nil {
+			t.Error("the API takes any number of requests")
+		}
+	}
+}
+
+// Every alarm pages somebody, and whoever is paged finds its name in the runbook.
+func TestEveryAlarmPagesAndIsInTheRunbook(t *testing.T) {
+	s := synth(t)
+	var topic string
+	for id := range s.service.of(t, "AWS::SNS::Topic") {
+		topic = id
+	}
+	content, err := os.ReadFile("../RUNBOOK.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	explained := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^### `(\\w+)`").FindAllStringSubmatch(string(content), -1) {
+		explained[m[1]] = true
+	}
+	for id, r := range s.service.of(t, "AWS::CloudWatch::Alarm") {
+		if at(r.Properties, "AlarmActions", 0, "Ref") != topic {
+			t.Errorf("%s pages nobody", id)
+		}
+		name := regexp.MustCompile(`See (\w+) in infra/RUNBOOK.md`).FindStringSubmatch(text(r.Properties["AlarmDescription"]))
+		if name == nil || !strings.HasPrefix(id, name[1]) {
+			t.Errorf("%s does not say where it is explained", id)
+			continue
+		}
+		if !explained[name[1]] {
+			t.Errorf("the runbook has no section `%s`", name[1])
+		}
+		delete(explained, name[1])
+	}
+	for name := range explained {
+		t.Errorf("the runbook explains `%s`, which is no alarm", name)
+	}
+	var mayPublish bool
+	for _, r := range s.service.of(t, "AWS::SNS::TopicPolicy") {
+		mayPublish = mayPublish || strings.Contains(written(r.Properties), `"cloudwatch.amazonaws.com"`)
+	}
+	if !mayPublish {
+		t.Error("CloudWatch may not publish to the topic")
+	}
+}
+
+func TestNagFindsNothing(t *testing.T) {
+	for _, f := range synth(t).findings {
+		t.Error(f)
+	}
+}
+
+func TestStagesSayWhyTheyLeaveSomethingOut(t *testing.T) {
+	for _, name := range stage.Names() {
+		config, err := stage.Named(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name != stage.Local && len(config.Without) > 0 {
+			t.Errorf("stage %s is without %v", name, config.Without)
+		}
+		for feature, reason := range config.Without {
+			if reason == "" {
+				t.Errorf("stage %s gives no reason for being without %s", name, feature)
+			}
+		}
+		if !config.Has("anything else") {
+			t.Errorf("stage %s is without a feature it does not name", name)
+		}
+	}
+	if _, err := stage.Named("nowhere"); err == nil || !strings.Contains(err.Error(), "prod") {
+		t.Errorf("an unknown stage gives %v, want the names of those there are", err)
+	}
+}

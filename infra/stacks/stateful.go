@@ -1,0 +1,75 @@
+package stacks
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"example.com/partnertree/infra/stage"
+	"example.com/partnertree/shared/table/schema"
+)
+
+// Stateful is the stack with what must never be lost: the table, the bus that other systems listen to, and the queue of
+// events that could not be delivered. Stages that retain keep all three even when the stack is deleted.
+type Stateful struct {
+	Stack       awscdk.Stack
+	Table       awsdynamodb.Table
+	Bus         awsevents.EventBus
+	Undelivered awssqs.Queue
+}
+
+func newStateful(scope constructs.Construct, config stage.Config) *Stateful {
+	stack := awscdk.NewStack(scope, jsii.String(config.StatefulStack()), stackProps(config,
+		"Partner management ("+config.Name+"): the data. Deleting this stack keeps the table, the bus and the queue.", config.Retain))
+	removal := awscdk.RemovalPolicy_DESTROY
+	if config.Retain {
+		removal = awscdk.RemovalPolicy_RETAIN
+	}
+
+	table := awsdynamodb.NewTable(stack, jsii.String("Table"), &awsdynamodb.TableProps{
+		PartitionKey:        stringKey(schema.PK),
+		SortKey:             stringKey(schema.SK),
+		BillingMode:         awsdynamodb.BillingMode_PAY_PER_REQUEST,
+		Stream:              awsdynamodb.StreamViewType(schema.Stream),
+		TimeToLiveAttribute: jsii.String(schema.TTLAttr),
+		DeletionProtection:  jsii.Bool(config.Has(stage.DeletionProtection)),
+		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
+			PointInTimeRecoveryEnabled: jsii.Bool(config.Has(stage.Recovery)),
+		},
+		RemovalPolicy: removal,
+	})
+	table.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
+		IndexName:        jsii.String(schema.SubtreeIndex),
+		PartitionKey:     stringKey(schema.IndexPK),
+		SortKey:          stringKey(schema.IndexSK),
+		ProjectionType:   awsdynamodb.ProjectionType_INCLUDE,
+		NonKeyAttributes: jsii.Strings(schema.IndexCarries),
+	})
+
+	bus := awsevents.NewEventBus(stack, jsii.String("Bus"), &awsevents.EventBusProps{
+		EventBusName: jsii.String(config.BusName()),
+		Description:  jsii.String("What happened in the hierarchy: at least once, unordered, each event self-contained."),
+	})
+	bus.ApplyRemovalPolicy(removal)
+
+	undelivered := awssqs.NewQueue(stack, jsii.String("Undelivered"), &awssqs.QueueProps{
+		Encryption:        awssqs.QueueEncryption_SQS_MANAGED,
+		EnforceSSL:        jsii.Bool(true),
+		RetentionPeriod:   awscdk.Duration_Days(jsii.Number(14)),
+		VisibilityTimeout: awscdk.Duration_Seconds(jsii.Number(6 * relayTimeoutSeconds)), // what AWS asks of a queue with a mapping
+		RemovalPolicy:     removal,
+	})
+	accept(undelivered, "AwsSolutions-SQS3",
+		"This is itself where undeliverable events end; what cannot be redriven stays for 14 days, with an alarm.")
+	output(stack, stage.OutTable, table.TableName())
+	output(stack, stage.OutBus, bus.EventBusName())
+	output(stack, stage.OutUndelivered, undelivered.QueueUrl())
+	return &Stateful{Stack: stack, Table: table, Bus: bus, Undelivered: undelivered}
+}
+
+func stringKey(name string) *awsdynamodb.Attribute {
+	return &awsdynamodb.Attribute{Name: jsii.String(name), Type: awsdynamodb.AttributeType_STRING}
+}

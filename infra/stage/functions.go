@@ -1,0 +1,37 @@
+package stage
+
+import (
+	"path/filepath"
+	"strings"
+)
+
+// Functions are the folders below functions/ that are deployed, each as one Lambda.
+var Functions = []string{"hierarchy", "brands", "people", "portal", "authorizer", "relay", "bootstrap"}
+
+// BuildDir is where a function's binary is for an architecture, below the root of the checkout.
+func BuildDir(root, arch, function string) string {
+	return filepath.Join(root, ".build", arch, function)
+}
+
+// Environment variables that the functions read.
+const (
+	EnvStage       = "STAGE"                 // the stage's name
+	EnvTable       = "TABLE_NAME"            // every function that reads or writes the table
+	EnvBus         = "BUS_NAME"              // relay: where events go
+	EnvUndelivered = "UNDELIVERED_QUEUE_URL" // relay: where events go that the bus refuses
+)
+
+// Outputs of the stacks, by name.
+const (
+	OutTable          = "TableName"           // stateful stack
+	OutBus            = "BusName"             // stateful stack
+	OutUndelivered    = "UndeliveredQueueUrl" // stateful stack
+	OutApiID          = "ApiId"               // service stack, like the rest
+	OutApiURL         = "ApiUrl"
+	OutRedriveMapping = "RedriveMappingId" // the event source mapping that an operator enables to redrive
+)
+
+// OutFunction is the output with a function's generated name: BootstrapFunction for bootstrap.
+func OutFunction(function string) string {
+	return strings.ToUpper(function[:1]) + function[1:] + "Function"
+}

@@ -1,0 +1,201 @@
+package directorytest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// Alike commits random steps, most of them reasonable and many not, to a store and to a Fake, and compares every outcome
+// and all that can be read after it.
+func Alike(t *testing.T, open func(t *testing.T) directory.Store) {
+	rapid.Check(t, func(r *rapid.T) {
+		store, fake := open(t), new(Fake)
+		s := newStory(t, store)
+		m := &machine{story: s, r: r, fake: fake}
+		root := hierarchy.Node{ID: ident.Node(s.id(ident.Partner)), Name: "Root", Version: 1, Created: then, Updated: then}
+		root.Place.Path = hierarchy.Path("").Child(root.ID)
+		s.root, s.nodes = &root, []ident.Node{root.ID}
+		m.commit(directory.Found{Else: errElse}, directory.AddNode{Node: root})
+		for range 3 {
+			m.commit(m.addBrand(m.present(root.ID)))
+		}
+		r.Repeat(map[string]func(*rapid.T){
+			"commit": func(r *rapid.T) {
+				m.r = r
+				steps := make([]directory.Step, rapid.IntRange(1, 3).Draw(r, "steps"))
+				for i := range steps {
+					steps[i] = m.step()
+				}
+				m.commit(steps...)
+			},
+			"": func(*rapid.T) {},
+		})
+		got, want := s.allOf(store), s.allOf(fake)
+		if d := difference(got, want); d != "" {
+			r.Fatalf("the stores differ: %s", d)
+		}
+		for _, n := range want.Got.Nodes {
+			got := s.proposed(n.Place.Path, "", 7)
+			s.store = fake
+			want := s.proposed(n.Place.Path, "", 7)
+			s.store = store
+			if !slices.Equal(got, want) {
+				r.Fatalf("below %s: got %v, want %v", n.Place.Path, got, want)
+			}
+		}
+	})
+}
+
+// machine makes random steps from what the fake has, and from what it had.
+type machine struct {
+	*story
+	r       *rapid.T
+	fake    *Fake
+	history []hierarchy.Node
+	past    []access.Principal
+}
+
+func (m *machine) commit(steps ...directory.Step) {
+	got, want := m.store.Commit(m.t.Context(), steps...), m.fake.Commit(m.t.Context(), steps...)
+	known := got == errElse || got == errTaken || got == errAnother || got == directory.ErrExists || got == directory.ErrRemembered
+	if (got == nil) != (want == nil) || known && got != want {
+		m.r.Fatalf("Commit(%+v):\n got %v\nwant %v", steps, got, want)
+	}
+	for _, id := range m.nodes {
+		if n := m.fake.node(id); n != nil {
+			m.history = append(m.history, *n)
+		}
+	}
+	for _, p := range m.fake.clients {
+		m.past = append(m.past, copyClient(p))
+	}
+}
+
+// present is a node as it is, or as it was once.
+func (m *machine) present(id ident.Node) *hierarchy.Node {
+	if n := m.fake.node(id); n != nil {
+		return n
+	}
+	return m.root
+}
+
+func (m *machine) anyNode() *hierarchy.Node {
+	if rapid.IntRange(0, 4).Draw(m.r, "old") == 0 {
+		n := copyNode(rapid.SampledFrom(m.history).Draw(m.r, "as it was"))
+		return &n
+	}
+	return m.present(rapid.SampledFrom(m.nodes).Draw(m.r, "node"))
+}
+
+func (m *machine) anyPartner() *hierarchy.Node {
+	for range 10 {
+		if n := m.anyNode(); n.Kind() == hierarchy.Partner {
+			return n
+		}
+	}
+	return m.root
+}
+
+func some(r *rapid.T, brands []ident.Brand) []ident.Brand {
+	return rapid.SliceOfNDistinct(rapid.SampledFrom(brands), 0, 2, rapid.ID).Draw(r, "brands")
+}
+
+// given are some of the brands that the root had made before there was anything else: no partner owns what it is given.
+func (m *machine) given() []ident.Brand { return some(m.r, m.brands[:3]) }
+
+func (m *machine) name() hierarchy.Name {
+	return hierarchy.Name(rapid.SampledFrom([]string{"a", "A b", "á", "b#", "b", "Zürich", "日本"}).Draw(m.r, "name"))
+}
+
+func (m *machine) addBrand(owner *hierarchy.Node) directory.Step {
+	b := m.newBrand(owner.ID)
+	if rapid.IntRange(0, 5).Draw(m.r, "taken") == 0 {
+		b.Domain = "taken.example.com"
+	}
+	return directory.AddBrand{Brand: b, Owner: owner, Taken: errTaken, Else: always(errElse)}
+}
+
+func (m *machine) step() directory.Step {
+	kinds := []string{"partner", "customer", "check", "edit", "brand", "client", "regrant", "grant", "memo", "event"}
+	switch rapid.SampledFrom(kinds).Draw(m.r, "step") {
+	case "partner":
+		parent := m.anyPartner()
+		if parent.Place.Path.Depth() > 5 {
+			parent = m.root
+		}
+		return directory.AddNode{Node: m.partnerBelow(parent, m.name(), m.given()...)}
+	case "customer":
+		parent := m.anyPartner()
+		if parent.Place.Path.Depth() > 5 {
+			parent = m.root
+		}
+		return directory.AddNode{Node: m.customerBelow(parent, m.name(), rapid.SampledFrom(m.brands).Draw(m.r, "brand"))}
+	case "check":
+		return directory.CheckParent{Parent: m.anyPartner(), Draw: some(m.r, m.brands), Drop: some(m.r, m.brands), Else: always(errElse)}
+	case "edit":
+		return m.edit(m.anyNode())
+	case "brand":
+		return m.addBrand(m.anyPartner())
+	case "client":
+		return directory.AddClient{Client: m.newClient(m.anyPartner().ID, m.grants())}
+	case "regrant":
+		if len(m.past) > 0 {
+			was := rapid.SampledFrom(m.past).Draw(m.r, "client as it was")
+			now := copyClient(was)
+			now.Grants, now.Version = m.grants(), was.Version+1
+			return directory.EditClient{Was: &was, Now: &now, Else: errElse}
+		}
+		return directory.Found{Else: errElse}
+	case "grant":
+		id := ident.Client("cli_0000000000000000")
+		if len(m.clients) > 0 {
+			id = rapid.SampledFrom(m.clients).Draw(m.r, "client")
+		}
+		role := access.Role(rapid.IntRange(int(access.Viewer), int(access.Owner)).Draw(m.r, "role"))
+		return directory.CheckGrant{Client: id, Node: m.anyNode().ID, Role: role, Else: errAnother}
+	case "memo":
+		lives := rapid.SampledFrom([]time.Duration{-time.Hour, time.Hour}).Draw(m.r, "lives")
+		k := directory.MemoKey{Client: "cli_0000000000000000", Key: fmt.Sprint(rapid.IntRange(0, 2).Draw(m.r, "key"))}
+		return directory.Remember{Memo: directory.Memo{MemoKey: k, Expires: time.Now().Add(lives)}}
+	default:
+		return directory.AddEvent{Event: m.newEvent(m.anyNode().ID)}
+	}
+}
+
+func (m *machine) edit(was *hierarchy.Node) directory.Step {
+	var brands []ident.Brand
+	if was.Parent != "" {
+		brands = m.given()
+	}
+	return directory.EditNode{Was: was, Else: always(errElse), Now: edited(was, func(n *hierarchy.Node) {
+		n.Name = m.name()
+		if n.Kind() == hierarchy.Customer {
+			n.Details.Reference = string(m.name())
+			return
+		}
+		n.Brands.Available = sorted(brands)
+		uses := map[ident.Brand]int64{}
+		for _, b := range slices.Concat(brands, n.Brands.Owned) {
+			uses[b] = was.Brands.Uses[b]
+		}
+		n.Brands.Uses = uses
+	})}
+}
+
+func (m *machine) grants() map[ident.Node]access.Role {
+	grants := map[ident.Node]access.Role{}
+	for range rapid.IntRange(0, 3).Draw(m.r, "grants") {
+		grants[m.anyNode().ID] = access.Role(rapid.IntRange(int(access.Viewer), int(access.Owner)).Draw(m.r, "role"))
+	}
+	return maps.Clone(grants)
+}

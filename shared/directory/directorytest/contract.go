@@ -1,0 +1,931 @@
+package directorytest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// Contract tests every promise of directory.Store. Each test opens a store of its own, which has to be empty.
+func Contract(t *testing.T, open func(t *testing.T) directory.Store) {
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, directory.Store)
+	}{
+		{"an empty store has nothing and is no error", emptyStore},
+		{"what was written is read back", readBack},
+		{"what was read belongs to the reader", readCopies},
+		{"ids of the wrong kind are absent", wrongKinds},
+		{"a read has at most 100 items", largestRead},
+		{"nodes without a tree state are an error", noTreeState},
+		{"nothing is added twice", nothingTwice},
+		{"a parent that is not what it was refuses", parentChanges},
+		{"brands are counted where they are drawn", brandCounting},
+		{"an edit leaves alone what is not edited", editLeavesAlone},
+		{"an edit of what is not as it was is refused", editRefused},
+		{"an edited name moves in the list", renames},
+		{"brands are added and taken away by edits", brandEdits},
+		{"a brand belongs to its owner and its domain to it", addsBrands},
+		{"clients are listed where they have grants", listsGrants},
+		{"a check of a grant sees what is live", checksGrants},
+		{"a memo is valid until it expires", memos},
+		{"the first failed step gives the error", firstFailure},
+		{"a transaction is bounded", boundedTransaction},
+		{"children are in the order of their names", childOrder},
+		{"pages are full until the last one", paging},
+		{"the deepest node with the longest name fits", largestKeys},
+		{"what is below is proposed", proposesBelow},
+		{"many at a time add below one parent", manyAtATime},
+		{"a brand is drawn or taken away, not both", drawOrTakeAway},
+		{"one of many equal requests is remembered", rememberedOnce},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
+	}
+}
+
+func same(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s:\n got %+v\nwant %+v", what, got, want)
+	}
+}
+
+func emptyStore(t *testing.T, store directory.Store) {
+	s := newStory(t, store)
+	node, client, b := ident.NewPartner(), ident.NewClient(), ident.NewBrand()
+	got := s.read(directory.Want{
+		Nodes: []ident.Node{node}, Clients: []ident.Client{client}, Brands: []ident.Brand{b}, Memo: &directory.MemoKey{Client: client, Key: "k"},
+	})
+	if len(got.Nodes)+len(got.Clients)+len(got.Brands) > 0 || got.Memo != nil || got.Tree.Seq != 0 || len(got.Tree.Changes) > 0 {
+		t.Errorf("an empty store has %+v", got)
+	}
+	children, err := store.Children(t.Context(), node, hierarchy.Partner, "", 10)
+	same(t, "children", children, directory.Page[hierarchy.Node]{Items: []hierarchy.Node{}})
+	grants, err2 := store.Grants(t.Context(), node, "", 10)
+	same(t, "grants", grants, directory.Page[directory.Grant]{Items: []directory.Grant{}})
+	below, err3 := store.Below(t.Context(), hierarchy.Path("").Child(node), "", "", 10)
+	same(t, "below", below, directory.Page[ident.Node]{Items: []ident.Node{}})
+	if err := errors.Join(err, err2, err3); err != nil {
+		t.Error(err)
+	}
+	for _, limit := range []int{0, -1} {
+		if _, err := store.Children(t.Context(), node, hierarchy.Partner, "", limit); err == nil {
+			t.Errorf("a page of %d items is no error", limit)
+		}
+	}
+}
+
+func readBack(t *testing.T, store directory.Store) {
+	s := begin(t, store, 3)
+	b := s.root.Brands.Owned
+	partner := s.partnerBelow(s.root, "Vazon Bay IT", b[1], b[0])
+	partner.Brands.Portal = b[2]
+	partner.Place.Marks = []hierarchy.Mark{{Node: s.root.ID, Kind: hierarchy.Suspended}, {Node: partner.ID, Kind: hierarchy.NoProvisioning}}
+	partner.Updated = then.Add(time.Microsecond)
+	same(t, "partner", s.add(s.root, partner), &partner)
+	customer := s.customerBelow(&partner, "Bäckerei Ångström #1 \"und\" Söhne", b[0])
+	customer.Details = hierarchy.Details{
+		Brand: b[0], Reference: "#4711/Ä", Tenant: "72f988bf-86f1-41af-91ab-2d7cd011db47", Domain: "example.com",
+	}
+	same(t, "customer", s.add(&partner, customer), &customer)
+	client := s.newClient(partner.ID, map[ident.Node]access.Role{partner.ID: access.Owner, customer.ID: access.Viewer})
+	client.Secrets = append(client.Secrets, access.Secret{ID: ident.NewKey(), Hash: []byte{7}, Hint: "abcd", Created: then.Add(time.Hour)})
+	client.Revoked = then.Add(2 * time.Hour)
+	bare := s.newClient(s.root.ID, map[ident.Node]access.Role{})
+	bare.Secrets, bare.CursorKey = nil, nil
+	memo := directory.Memo{
+		MemoKey: directory.MemoKey{Client: client.ID, Key: "é key"}, Fingerprint: []byte{1, 2}, Answer: []byte(`{"id":1}`),
+		Expires: time.Now().Add(time.Hour).Truncate(time.Second).UTC(),
+	}
+	s.commits(directory.AddClient{Client: client}, directory.AddClient{Client: bare}, directory.Remember{Memo: memo})
+	owned := s.newBrand(partner.ID)
+	s.commits(directory.AddBrand{Brand: owned, Owner: &partner, Taken: errTaken, Else: always(errElse)})
+	w := directory.Want{
+		Nodes:   []ident.Node{partner.ID, customer.ID, partner.ID, ident.NewPartner()},
+		Clients: []ident.Client{client.ID, bare.ID, bare.ID, ident.NewClient()},
+		Brands:  []ident.Brand{owned.ID, owned.ID, ident.NewBrand()},
+		Memo:    &memo.MemoKey,
+	}
+	partner.Brands.Owned = []ident.Brand{owned.ID}
+	partner.Brands.Uses[owned.ID] = 0
+	partner.Brands.Uses[b[0]] = 1
+	want := directory.Got{
+		Nodes:   map[ident.Node]*hierarchy.Node{partner.ID: &partner, customer.ID: &customer},
+		Clients: map[ident.Client]*access.Principal{client.ID: &client, bare.ID: &bare},
+		Brands:  map[ident.Brand]*brand.Brand{owned.ID: &owned},
+		Memo:    &memo,
+	}
+	same(t, "all in one read", s.read(w), want)
+	page, err := store.Children(t.Context(), s.root.ID, hierarchy.Partner, "", 10)
+	if err != nil || len(page.Items) != 1 {
+		t.Fatalf("children of the root: %+v, %v", page, err)
+	}
+	listed := partner
+	listed.Place = hierarchy.Place{Marks: []hierarchy.Mark{{Node: partner.ID, Kind: hierarchy.NoProvisioning}}}
+	listed.Brands.Uses, listed.Brands.Owned = nil, nil
+	same(t, "listed partner", page.Items[0], listed)
+	page, err = store.Children(t.Context(), partner.ID, hierarchy.Customer, "", 10)
+	if err != nil || len(page.Items) != 1 {
+		t.Fatalf("customers of the partner: %+v, %v", page, err)
+	}
+	listed = customer
+	listed.Place = hierarchy.Place{}
+	same(t, "listed customer", page.Items[0], listed)
+}
+
+func readCopies(t *testing.T, store directory.Store) {
+	s := begin(t, store, 2)
+	client := s.newClient(s.root.ID, map[ident.Node]access.Role{s.root.ID: access.Owner})
+	s.commits(directory.AddClient{Client: client})
+	before := s.all()
+	client.Grants[ident.NewPartner()] = access.Owner
+	client.Secrets[0].Hash[0]++
+	n := s.node(s.root.ID)
+	n.Brands.Uses[n.Brands.Owned[0]] = 7
+	n.Brands.Owned[0] = "brd_"
+	n.Name = "Changed"
+	p := s.client(client.ID)
+	p.Grants[s.root.ID] = access.Viewer
+	p.Secrets[0].Hint = "Changed"
+	b := s.read(directory.Want{Brands: s.brands}).Brands[s.brands[0]]
+	b.Regions[0] = "Changed"
+	if d := difference(s.all(), before); d != "" {
+		t.Error(d)
+	}
+}
+
+func wrongKinds(t *testing.T, store directory.Store) {
+	s := begin(t, store, 1)
+	client := s.newClient(s.root.ID, map[ident.Node]access.Role{s.root.ID: access.Owner})
+	s.commits(directory.AddClient{Client: client})
+	swapped := ident.Customer + ident.Bare(s.root.ID)
+	b := s.root.Brands.Owned[0]
+	got := s.read(directory.Want{
+		Nodes:   []ident.Node{ident.Node(swapped), ident.Node(b), ident.Node(client.ID), s.root.ID[:19], s.root.ID + "0", "", "N"},
+		Clients: []ident.Client{ident.Client(s.root.ID), ident.Client(b), ""},
+		Brands:  []ident.Brand{ident.Brand(s.root.ID), ident.Brand(client.ID), ""},
+		Memo:    &directory.MemoKey{Client: client.ID},
+	})
+	if len(got.Nodes)+len(got.Clients)+len(got.Brands) > 0 || got.Memo != nil {
+		t.Errorf("ids of the wrong kind found %+v", got)
+	}
+}
+
+func largestRead(t *testing.T, store directory.Store) {
+	s := begin(t, store, 0)
+	var w directory.Want
+	for range 97 {
+		w.Nodes = append(w.Nodes, ident.NewPartner())
+	}
+	w.Clients = []ident.Client{ident.NewClient()}
+	w.Memo = &directory.MemoKey{Client: w.Clients[0], Key: "k"}
+	w.Nodes = append(w.Nodes, w.Nodes[0])
+	s.read(w)
+	w.Nodes = append(w.Nodes, s.root.ID)
+	if _, err := store.Read(t.Context(), w); err == nil || fault.Busy.Is(err) {
+		t.Errorf("a read of 101 items: %v", err)
+	}
+}
+
+func noTreeState(t *testing.T, store directory.Store) {
+	s := newStory(t, store)
+	n := hierarchy.Node{ID: ident.NewPartner(), Name: "Nobody", Version: 1}
+	n.Place.Path = hierarchy.Path("").Child(n.ID)
+	s.commits(directory.AddNode{Node: n})
+	if got, err := store.Read(t.Context(), directory.Want{Nodes: []ident.Node{n.ID}}); err == nil || fault.Busy.Is(err) {
+		t.Errorf("a node without a tree state was read as %+v, %v", got, err)
+	}
+}
+
+func nothingTwice(t *testing.T, store directory.Store) {
+	s := begin(t, store, 1)
+	b := s.root.Brands.Owned[0]
+	partner := s.partnerBelow(s.root, "Vale Telecom Services", b)
+	client := s.newClient(partner.ID, map[ident.Node]access.Role{partner.ID: access.Owner, s.root.ID: access.Viewer})
+	e := s.newEvent(partner.ID)
+	memo := directory.Memo{MemoKey: directory.MemoKey{Client: client.ID, Key: "k"}, Answer: []byte("{}"), Expires: time.Now().Add(time.Hour)}
+	s.add(s.root, partner)
+	s.commits(directory.AddClient{Client: client}, directory.AddEvent{Event: e}, directory.Remember{Memo: memo})
+	again := partner
+	again.Name = "Another name, so another place in the list"
+	s.refuses(directory.ErrExists, directory.AddNode{Node: partner})
+	s.refuses(directory.ErrExists, directory.AddNode{Node: again})
+	s.refuses(directory.ErrExists, directory.AddClient{Client: client})
+	s.refuses(directory.ErrExists, directory.AddEvent{Event: e})
+	memo.Answer = []byte("other")
+	s.refuses(directory.ErrRemembered, directory.Remember{Memo: memo})
+	s.refuses(errElse, directory.Found{Else: errElse})
+}
+
+// sees asserts that an Else was asked about just this node.
+func sees(t *testing.T, want *hierarchy.Node) func(*hierarchy.Node) error {
+	return func(now *hierarchy.Node) error {
+		t.Helper()
+		if want == nil && now != nil || want != nil && !reflect.DeepEqual(now, want) {
+			t.Errorf("Else was shown %+v; want %+v", now, want)
+		}
+		return errElse
+	}
+}
+
+func parentChanges(t *testing.T, store directory.Store) {
+	s := begin(t, store, 2)
+	b := s.root.Brands.Owned
+	partner := s.add(s.root, s.partnerBelow(s.root, "Parent", b[0]))
+	elsewhere := *partner
+	elsewhere.AsOf++
+	gone := *partner
+	gone.ID = ident.NewPartner()
+	partner = s.node(partner.ID)
+	s.refuses(errElse, directory.CheckParent{Parent: &elsewhere, Else: sees(t, partner)})
+	s.refuses(errElse, directory.CheckParent{Parent: &elsewhere, Draw: b[:1], Else: sees(t, partner)})
+	s.refuses(errElse, directory.CheckParent{Parent: &gone, Else: sees(t, nil)})
+	s.refuses(errElse, directory.CheckParent{Parent: &gone, Draw: b[:1], Else: sees(t, nil)})
+	s.refuses(errElse, directory.CheckParent{Parent: partner, Draw: b[1:], Else: sees(t, partner)})
+	s.refuses(errElse, directory.CheckParent{Parent: partner, Draw: b, Else: sees(t, partner)})
+	s.refuses(errElse, directory.CheckParent{Parent: partner, Drop: b[:1], Else: sees(t, partner)})
+	s.refuses(errElse, directory.CheckParent{Parent: partner, Drop: b[1:], Else: sees(t, partner)})
+	s.commits(directory.CheckParent{Parent: partner, Else: always(errElse)})
+	// A rename of the parent and a brand drawn by others leave it in place.
+	s.commits(directory.EditNode{Was: partner, Now: edited(partner, func(n *hierarchy.Node) { n.Name = "Renamed" }), Else: always(errElse)})
+	s.commits(directory.CheckParent{Parent: partner, Draw: b[:1], Else: always(errElse)})
+	s.commits(directory.CheckParent{Parent: partner, Draw: b[:1], Else: always(errElse)})
+	if n := s.node(partner.ID).Brands.Uses[b[0]]; n != 2 {
+		t.Errorf("drawn %d times; want 2", n)
+	}
+}
+
+func brandCounting(t *testing.T, store directory.Store) {
+	s := begin(t, store, 3)
+	b := s.root.Brands.Owned
+	p := s.add(s.root, s.partnerBelow(s.root, "Parent", b...))
+	counts := func(want ...int64) {
+		t.Helper()
+		for i, n := range want {
+			if got := s.node(p.ID).Brands.Uses[b[i]]; got != n {
+				t.Errorf("brand %d is drawn %d times; want %d", i, got, n)
+			}
+		}
+	}
+	check := func(draw, drop []ident.Brand) directory.CheckParent {
+		return directory.CheckParent{Parent: p, Draw: draw, Drop: drop, Else: always(errElse)}
+	}
+	counts(0, 0, 0)
+	s.commits(check(b, nil))
+	s.commits(check(b[:2], nil))
+	counts(2, 2, 1)
+	s.commits(check(b[:1], b[1:]))
+	counts(3, 1, 0)
+	s.refuses(errElse, check(b[:1], b[2:]))
+	counts(3, 1, 0)
+	// Drawn and dropped in one go: it has to be drawn already.
+	s.commits(check(b[:1], b[:1]))
+	s.refuses(errElse, check(b[2:], b[2:]))
+	s.commits(check([]ident.Brand{b[2], b[2]}, []ident.Brand{b[0], b[0]}))
+	counts(1, 1, 2)
+	s.refuses(errElse, check(nil, []ident.Brand{b[0], b[0]}))
+	counts(1, 1, 2)
+	if used := s.node(s.root.ID).Brands.Uses; used[b[0]] != 1 || used[b[1]] != 1 || used[b[2]] != 1 {
+		t.Errorf("the root counts %v; the partner draws each once, whatever is drawn from the partner", used)
+	}
+}
+
+func editLeavesAlone(t *testing.T, store directory.Store) {
+	s := begin(t, store, 2)
+	b := s.root.Brands.Owned
+	p := s.partnerBelow(s.root, "Before", b...)
+	p.Place.Marks = []hierarchy.Mark{{Node: p.ID, Kind: hierarchy.NoProvisioning}}
+	was := s.add(s.root, p)
+	// Meanwhile a brand is drawn, and another is made.
+	s.commits(directory.CheckParent{Parent: was, Draw: b[:1], Else: always(errElse)})
+	made := s.brand(was)
+	now := edited(was, func(n *hierarchy.Node) {
+		n.Name = "After"
+		n.Brands.Portal = b[1]
+		n.AsOf, n.Place, n.Parent, n.Created = 99, hierarchy.Place{Path: was.Place.Path + was.Place.Path}, "", then.Add(time.Hour)
+		n.Brands.Uses = map[ident.Brand]int64{b[0]: 5, b[1]: 6}
+	})
+	s.commits(directory.EditNode{Was: was, Now: now, Else: always(errElse)})
+	want := *was
+	want.Name, want.Version, want.Updated = now.Name, now.Version, now.Updated
+	want.Brands.Portal = b[1]
+	want.Brands.Owned = []ident.Brand{made}
+	want.Brands.Uses = map[ident.Brand]int64{b[0]: 1, b[1]: 0, made: 0}
+	same(t, "edited partner", s.node(p.ID), &want)
+	listed := s.all().Children[s.root.ID]
+	if len(listed) != 1 || listed[0].Name != "After" || listed[0].Version != 2 || !listed[0].Created.Equal(then) ||
+		!reflect.DeepEqual(listed[0].OwnMarks(), was.OwnMarks()) || listed[0].Parent != s.root.ID {
+		t.Errorf("listed as %+v", listed)
+	}
+
+	customer := s.customerBelow(s.root, "Customer", b[0])
+	customer.Details.Reference, customer.Details.Tenant, customer.Details.Domain = "r", "72f988bf-86f1-41af-91ab-2d7cd011db47", "example.com"
+	cw := s.add(s.root, customer)
+	cn := edited(cw, func(n *hierarchy.Node) { n.Details.Reference, n.Details.Tenant = "", "" })
+	s.commits(directory.EditNode{Was: cw, Now: cn, Else: always(errElse)})
+	same(t, "customer without reference and tenant", s.node(customer.ID), cn)
+	root := edited(s.node(s.root.ID), func(n *hierarchy.Node) { n.Name, n.Brands.Portal = "Vendor", b[0] })
+	s.commits(directory.EditNode{Was: s.root, Now: root, Else: always(errElse)})
+	same(t, "the root", s.node(s.root.ID), root)
+	back := edited(root, func(n *hierarchy.Node) { n.Brands.Portal = "" })
+	s.commits(directory.EditNode{Was: root, Now: back, Else: always(errElse)})
+	same(t, "the root without a portal brand", s.node(s.root.ID), back)
+}
+
+func editRefused(t *testing.T, store directory.Store) {
+	s := begin(t, store, 1)
+	was := s.add(s.root, s.partnerBelow(s.root, "Partner", s.root.Brands.Owned...))
+	s.commits(directory.EditNode{Was: was, Now: edited(was, func(n *hierarchy.Node) { n.Name = "First" }), Else: always(errElse)})
+	present := s.node(was.ID)
+	rename := func(was *hierarchy.Node, shown *hierarchy.Node) directory.EditNode {
+		return directory.EditNode{Was: was, Now: edited(was, func(n *hierarchy.Node) { n.Name = "Second" }), Else: sees(t, shown)}
+	}
+	s.refuses(errElse, rename(was, present))
+	moved := *present
+	moved.Parent = ident.NewPartner()
+	s.refuses(errElse, rename(&moved, present))
+	orphan := *present
+	orphan.Parent = ""
+	s.refuses(errElse, rename(&orphan, present))
+	gone := *present
+	gone.ID = ident.NewPartner()
+	s.refuses(errElse, rename(&gone, nil))
+}
+
+func renames(t *testing.T, store directory.Store) {
+	s := begin(t, store, 1)
+	b := s.root.Brands.Owned[0]
+	for _, name := range []hierarchy.Name{"Alpha", "Beta", "Gamma"} {
+		s.add(s.root, s.customerBelow(s.root, name, b))
+	}
+	names := func() (names []hierarchy.Name) {
+		for _, n := range s.all().Children[s.root.ID] {
+			names = append(names, n.Name)
+		}
+		return names
+	}
+	rename := func(from, to hierarchy.Name) {
+		for _, n := range s.all().Children[s.root.ID] {
+			if n.Name == from {
+				was := s.node(n.ID)
+				s.commits(directory.EditNode{Was: was, Now: edited(was, func(n *hierarchy.Node) { n.Name = to }), Else: always(errElse)})
+			}
+		}
+	}
+	rename("Alpha", "Zeta")
+	same(t, "after a rename", names(), []hierarchy.Name{"Beta", "Gamma", "Zeta"})
+	rename("Zeta", "ZETÁ") // the same place in the order
+	same(t, "after a rename in place", names(), []hierarchy.Name{"Beta", "Gamma", "ZETÁ"})
+	rename("ZETÁ", "Alpha")
+	same(t, "after renaming back", names(), []hierarchy.Name{"Alpha", "Beta", "Gamma"})
+}
+
+func brandEdits(t *testing.T, store directory.Store) {
+	s := begin(t, store, 3)
+	b := s.root.Brands.Owned
+	p := s.add(s.root, s.partnerBelow(s.root, "Partner", b[0], b[1]))
+	s.commits(directory.CheckParent{Parent: p, Draw: b[1:2], Else: always(errElse)})
+	offer := func(brands ...ident.Brand) *hierarchy.Node {
+		was := s.node(p.ID)
+		return edited(was, func(n *hierarchy.Node) {
+			n.Brands.Available = slices.Sorted(slices.Values(brands))
+			n.Brands.Uses = map[ident.Brand]int64{}
+			for _, b := range brands {
+				n.Brands.Uses[b] = 0
+			}
+		})
+	}
+	present := s.node(p.ID)
+	s.refuses(errElse, directory.EditNode{Was: present, Now: offer(b[0]), Else: sees(t, present)})
+	s.refuses(errElse, directory.EditNode{Was: present, Now: offer(b[2]), Else: sees(t, present)})
+	s.commits(directory.EditNode{Was: present, Now: offer(b[1], b[2]), Else: always(errElse)})
+	got := s.node(p.ID)
+	same(t, "available", got.Brands.Available, slices.Sorted(slices.Values(b[1:])))
+	same(t, "uses", got.Brands.Uses, map[ident.Brand]int64{b[1]: 1, b[2]: 0})
+	s.refuses(errElse, directory.CheckParent{Parent: got, Draw: b[:1], Else: sees(t, got)})
+	s.commits(directory.CheckParent{Parent: got, Draw: b[2:], Drop: b[1:2], Else: always(errElse)})
+	got = s.node(p.ID)
+	s.commits(directory.EditNode{Was: got, Now: offer(b[2]), Else: always(errElse)})
+	same(t, "uses", s.node(p.ID).Brands.Uses, map[ident.Brand]int64{b[2]: 1})
+	got = s.node(p.ID)
+	s.commits(directory.CheckParent{Parent: got, Drop: b[2:], Else: always(errElse)})
+	s.commits(directory.EditNode{Was: got, Now: offer(), Else: always(errElse)})
+	got = s.node(p.ID)
+	if got.Brands.Available != nil || len(got.Brands.Uses) > 0 {
+		t.Errorf("a partner without brands has %+v", got.Brands)
+	}
+	listed := s.all().Children[s.root.ID][0]
+	if listed.Brands.Available != nil || listed.Version != got.Version {
+		t.Errorf("it is listed as %+v", listed)
+	}
+}
+
+func addsBrands(t *testing.T, store directory.Store) {
+	s := begin(t, store, 0)
+	p := s.add(s.root, s.partnerBelow(s.root, "Partner"))
+	first := s.newBrand(p.ID)
+	add := func(b brand.Brand, owner *hierarchy.Node, otherwise func(*hierarchy.Node) error) directory.AddBrand {
+		return directory.AddBrand{Brand: b, Owner: owner, Taken: errTaken, Else: otherwise}
+	}
+	s.commits(add(first, p, always(errElse)))
+	got := s.node(p.ID)
+	same(t, "owned", got.Brands.Owned, []ident.Brand{first.ID})
+	same(t, "uses", got.Brands.Uses, map[ident.Brand]int64{first.ID: 0})
+	if got.Version != p.Version || got.Brands.Available != nil {
+		t.Errorf("making a brand changed the partner to %+v", got)
+	}
+	second := s.newBrand(p.ID)
+	second.Domain = first.Domain
+	s.refuses(errTaken, add(second, p, always(errElse)))
+	again := first
+	again.Domain = "other.example.com"
+	s.refuses(directory.ErrExists, add(again, p, always(errElse)))
+	elsewhere := *p
+	elsewhere.AsOf++
+	s.refuses(errElse, add(s.newBrand(p.ID), &elsewhere, sees(t, got)))
+	gone := *p
+	gone.ID = ident.NewPartner()
+	s.refuses(errElse, add(s.newBrand(gone.ID), &gone, sees(t, nil)))
+	for range hierarchy.MaxBrands - 1 {
+		s.commits(add(s.newBrand(p.ID), p, always(errElse)))
+	}
+	full := s.node(p.ID)
+	if len(full.Brands.Owned) != hierarchy.MaxBrands || !slices.IsSorted(full.Brands.Owned) {
+		t.Errorf("it owns %v", full.Brands.Owned)
+	}
+	s.refuses(errElse, add(s.newBrand(p.ID), p, sees(t, full)))
+}
+
+func listsGrants(t *testing.T, store directory.Store) {
+	s := begin(t, store, 0)
+	a, b := s.add(s.root, s.partnerBelow(s.root, "A")), s.add(s.root, s.partnerBelow(s.root, "B"))
+	var at []ident.Client
+	for range 5 {
+		c := s.newClient(a.ID, map[ident.Node]access.Role{a.ID: access.Admin})
+		s.commits(directory.AddClient{Client: c})
+		at = append(at, c.ID)
+	}
+	slices.Sort(at)
+	ids := func(node ident.Node) (ids []ident.Client) {
+		for _, g := range pages(t, 2, func(after string, limit int) (directory.Page[directory.Grant], error) {
+			return store.Grants(t.Context(), node, after, limit)
+		}) {
+			ids = append(ids, g.Client)
+		}
+		return ids
+	}
+	same(t, "clients in pages of two", ids(a.ID), at)
+	was := s.client(at[0])
+	edit := func(was *access.Principal, edit func(*access.Principal)) directory.EditClient {
+		now := copyClient(*was)
+		edit(&now)
+		now.Version++
+		return directory.EditClient{Was: was, Now: &now, Else: errElse}
+	}
+	step := edit(was, func(p *access.Principal) {
+		p.Name, p.Home = "Renamed", b.ID
+		p.Grants = map[ident.Node]access.Role{a.ID: access.Admin, b.ID: access.Viewer}
+		p.Secrets = nil
+	})
+	s.commits(step)
+	same(t, "client", s.client(at[0]), step.Now)
+	page, err := store.Grants(t.Context(), b.ID, "", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grant := directory.Grant{Node: b.ID, Client: at[0], Role: access.Viewer, Name: "Renamed", Home: b.ID, Created: then}
+	same(t, "grants at B", page.Items, []directory.Grant{grant})
+	page, _ = store.Grants(t.Context(), a.ID, "", 1)
+	grant.Node, grant.Role = a.ID, access.Admin
+	same(t, "the renamed client at A", page.Items, []directory.Grant{grant})
+	s.refuses(errElse, edit(was, func(p *access.Principal) { p.Grants[b.ID] = access.Owner }))
+	unknown := *was
+	unknown.ID = ident.NewClient()
+	s.refuses(errElse, edit(&unknown, func(p *access.Principal) { p.Name = "Nobody" }))
+	s.commits(edit(s.client(at[0]), func(p *access.Principal) { p.Grants, p.Revoked = map[ident.Node]access.Role{b.ID: access.Owner}, then }))
+	same(t, "clients at A after one has lost its grant", ids(a.ID), at[1:])
+	page, _ = store.Grants(t.Context(), b.ID, "", 10)
+	if len(page.Items) != 1 || page.Items[0].Role != access.Owner {
+		t.Errorf("grants at B: %+v", page.Items)
+	}
+	s.commits(edit(s.client(at[0]), func(p *access.Principal) { p.Grants = nil }))
+	same(t, "clients at B after the last has lost its grant", ids(b.ID), []ident.Client(nil))
+}
+
+func checksGrants(t *testing.T, store directory.Store) {
+	s := begin(t, store, 0)
+	p := s.add(s.root, s.partnerBelow(s.root, "Partner"))
+	c := s.newClient(p.ID, map[ident.Node]access.Role{p.ID: access.Admin})
+	s.commits(directory.AddClient{Client: c})
+	check := func(id ident.Client, node ident.Node, role access.Role) directory.CheckGrant {
+		return directory.CheckGrant{Client: id, Node: node, Role: role, Else: errElse}
+	}
+	for _, role := range []access.Role{access.Viewer, access.Operator, access.Admin} {
+		s.commits(check(c.ID, p.ID, role))
+	}
+	s.refuses(errElse, check(c.ID, p.ID, access.Owner))
+	s.refuses(errElse, check(c.ID, s.root.ID, access.Viewer))
+	s.refuses(errElse, check(ident.NewClient(), p.ID, access.Viewer))
+	was := s.client(c.ID)
+	now := *was
+	now.Revoked, now.Version = then, was.Version+1
+	s.commits(directory.EditClient{Was: was, Now: &now, Else: errElse})
+	s.refuses(errElse, check(c.ID, p.ID, access.Viewer))
+}
+
+func memos(t *testing.T, store directory.Store) {
+	s := begin(t, store, 0)
+	k := directory.MemoKey{Client: ident.NewClient(), Key: strings.Repeat("k", 300)}
+	remember := func(answer string, lives time.Duration) directory.Remember {
+		return directory.Remember{Memo: directory.Memo{MemoKey: k, Answer: []byte(answer), Expires: time.Now().Add(lives)}}
+	}
+	answer := func() string {
+		if m := s.read(directory.Want{Memo: &k}).Memo; m != nil {
+			return string(m.Answer)
+		}
+		return "none"
+	}
+	s.commits(remember("old", -time.Second))
+	same(t, "an expired memo", answer(), "none")
+	s.commits(remember("older", -time.Hour))
+	s.commits(remember("new", time.Hour))
+	same(t, "a valid memo", answer(), "new")
+	s.refuses(directory.ErrRemembered, remember("newer", time.Hour))
+	same(t, "after another one was refused", answer(), "new")
+	k.Client = ident.NewClient()
+	same(t, "the same key of another client", answer(), "none")
+	k.Key = strings.Repeat("k", 299)
+	s.commits(remember("other", time.Hour))
+	same(t, "another key", answer(), "other")
+}
+
+func firstFailure(t *testing.T, store directory.Store) {
+	s := begin(t, store, 1)
+	p := s.add(s.root, s.partnerBelow(s.root, "Partner", s.root.Brands.Owned...))
+	elsewhere := *s.node(s.root.ID)
+	elsewhere.AsOf++
+	check := directory.CheckParent{Parent: &elsewhere, Else: always(errElse)}
+	grant := directory.CheckGrant{Client: ident.NewClient(), Node: p.ID, Role: access.Viewer, Else: errAnother}
+	s.refuses(errElse, check, grant, directory.AddNode{Node: *p})
+	s.refuses(errAnother, grant, check, directory.AddNode{Node: *p})
+	s.refuses(directory.ErrExists, directory.AddNode{Node: *p}, grant, check)
+	s.refuses(errAnother, directory.AddClient{Client: s.newClient(p.ID, nil)}, grant)
+}
+
+func boundedTransaction(t *testing.T, store directory.Store) {
+	s := begin(t, store, 0)
+	p := s.add(s.root, s.partnerBelow(s.root, "Partner"))
+	before := s.all()
+	wrong := func(what string, steps ...directory.Step) {
+		t.Helper()
+		err := store.Commit(t.Context(), steps...)
+		if err == nil || fault.Busy.Is(err) || errors.Is(err, errElse) || errors.Is(err, directory.ErrExists) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if d := difference(s.all(), before); d != "" {
+			t.Errorf("%s: %s", what, d)
+		}
+	}
+	wrong("no step at all")
+	check := directory.CheckParent{Parent: p, Else: always(errElse)}
+	renamed := edited(p, func(n *hierarchy.Node) { n.Name = "N" })
+	wrong("two steps about one node", check, directory.EditNode{Was: p, Now: renamed, Else: always(errElse)})
+	var events []directory.Step
+	for range 101 {
+		events = append(events, directory.AddEvent{Event: s.newEvent(p.ID)})
+	}
+	wrong("101 events", events...)
+	s.commits(events[:100]...)
+	wrong("an Else without an error", directory.CheckParent{
+		Parent: &hierarchy.Node{ID: ident.NewPartner()}, Else: func(*hierarchy.Node) error { return nil },
+	})
+}
+
+func childOrder(t *testing.T, store directory.Store) {
+	s := begin(t, store, 1)
+	long := strings.Repeat("𝄞", hierarchy.MaxName)
+	// In the order in which they are to be listed; within a line names are equal but for case and accents.
+	lines := [][]hierarchy.Name{
+		{"#"},
+		{"#1"},
+		{"1"},
+		{"A", "a", "Á", "ä"},
+		{"a b"},
+		{"a#b"},
+		{"a/b"},
+		{"ab", "AB", "Âb"},
+		{"Vale"},
+		{"Vale Telecom Services"},
+		{"Vale Telecom Services 2"},
+		{"Vale-Telecom"},
+		{"vazon bay it", "Vazon Bay IT", "VAZON BÄY IT"},
+		{"Ω", "ω", "Ώ"},
+		{"日本"},
+		{hierarchy.Name(long[:len(long)-4])},
+		{hierarchy.Name(long), hierarchy.Name(long)},
+	}
+	var nodes []hierarchy.Node
+	var want []hierarchy.Node
+	for _, line := range lines {
+		var alike []hierarchy.Node
+		for _, name := range line {
+			alike = append(alike, s.customerBelow(s.root, name, s.root.Brands.Owned[0]))
+		}
+		nodes = append(nodes, alike...)
+		slices.SortFunc(alike, func(a, b hierarchy.Node) int { return strings.Compare(string(a.ID), string(b.ID)) })
+		want = append(want, alike...)
+	}
+	rand.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
+	s.addAll(s.root, nodes)
+	s.add(s.root, s.partnerBelow(s.root, "Not a customer"))
+	for _, limit := range []int{1, 3, 200} {
+		got := pages(t, limit, func(after string, limit int) (directory.Page[hierarchy.Node], error) {
+			return store.Children(t.Context(), s.root.ID, hierarchy.Customer, after, limit)
+		})
+		if len(got) != len(want) {
+			t.Fatalf("%d children listed; there are %d", len(got), len(want))
+		}
+		for i := range want {
+			if got[i].ID != want[i].ID || got[i].Name != want[i].Name {
+				t.Errorf("in pages of %d, number %d is %q %s; want %q %s", limit, i, got[i].Name, got[i].ID, want[i].Name, want[i].ID)
+			}
+		}
+	}
+}
+
+func paging(t *testing.T, store directory.Store) {
+	s := begin(t, store, 1)
+	for _, size := range []int{0, 1, 9, 10, 11, 20, 115} {
+		p := s.add(s.root, s.partnerBelow(s.root, hierarchy.Name(fmt.Sprint("With ", size)), s.root.Brands.Owned...))
+		var nodes []hierarchy.Node
+		for i := range size {
+			nodes = append(nodes, s.customerBelow(p, hierarchy.Name(fmt.Sprintf("Customer %03d", i)), s.root.Brands.Owned[0]))
+		}
+		s.addAll(p, nodes)
+		var sizes []int
+		got := pages(t, 10, func(after string, limit int) (directory.Page[hierarchy.Node], error) {
+			page, err := store.Children(t.Context(), p.ID, hierarchy.Customer, after, limit)
+			sizes = append(sizes, len(page.Items))
+			return page, err
+		})
+		if len(got) != size {
+			t.Errorf("%d children in all pages; there are %d", len(got), size)
+		}
+		for i := range got {
+			if got[i].ID != nodes[i].ID {
+				t.Errorf("of %d children, number %d is not the right one", size, i)
+			}
+		}
+		if want := max(1, (size+9)/10); len(sizes) != want {
+			t.Errorf("%d children came in pages of %v; want %d pages", size, sizes, want)
+		}
+	}
+	// A position is good for more than one use and outlives what stood there.
+	p := s.add(s.root, s.partnerBelow(s.root, "Edited meanwhile", s.root.Brands.Owned...))
+	var nodes []hierarchy.Node
+	for _, name := range []hierarchy.Name{"a", "b", "c", "d"} {
+		nodes = append(nodes, s.customerBelow(p, name, s.root.Brands.Owned[0]))
+	}
+	s.addAll(p, nodes)
+	first, err := store.Children(t.Context(), p.ID, hierarchy.Customer, "", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.commits(directory.EditNode{Was: &nodes[1], Now: edited(&nodes[1], func(n *hierarchy.Node) { n.Name = "z" }), Else: always(errElse)})
+	for range 2 {
+		next, err := store.Children(t.Context(), p.ID, hierarchy.Customer, first.Next, 10)
+		if err != nil || len(next.Items) != 3 || next.Items[0].Name != "c" || next.Items[2].Name != "z" {
+			t.Errorf("after %q was renamed to z the next page is %+v, %v", "b", next.Items, err)
+		}
+	}
+}
+
+func largestKeys(t *testing.T, store directory.Store) {
+	s := begin(t, store, 1)
+	b := s.root.Brands.Owned[0]
+	long := hierarchy.Name(strings.Repeat("𝄞", hierarchy.MaxName))
+	// U+FDFA becomes 18 characters when its compatibility form is taken.
+	wide := hierarchy.Name(strings.Repeat("ﷺ", hierarchy.MaxName))
+	parent := s.root
+	for parent.Place.Path.Depth() < hierarchy.MaxDepth-1 {
+		parent = s.add(parent, s.partnerBelow(parent, long, b))
+	}
+	deepest := s.add(parent, s.partnerBelow(parent, wide, b))
+	customer := s.add(parent, s.customerBelow(parent, wide, b))
+	if deepest.Place.Path.Depth() != hierarchy.MaxDepth || deepest.Name != wide || customer.Name != wide {
+		t.Errorf("the deepest node is %+v", deepest)
+	}
+	listed := s.all().Children[parent.ID]
+	if len(listed) != 2 || listed[0].Name != wide || listed[1].ID != customer.ID {
+		t.Errorf("listed are %+v", listed)
+	}
+	eventually(t, "below the root", func() ([]ident.Node, []ident.Node) {
+		return s.proposed(s.root.Place.Path, "", 200), slices.Sorted(slices.Values(s.nodes[1:]))
+	})
+}
+
+// proposed is what Below proposes in all pages, sorted.
+func (s *story) proposed(under hierarchy.Path, kind hierarchy.Kind, limit int) []ident.Node {
+	s.t.Helper()
+	all := pages(s.t, limit, func(after string, limit int) (directory.Page[ident.Node], error) {
+		page, err := s.store.Below(s.t.Context(), under, kind, after, limit)
+		if strings.Contains(page.Next, string(s.root.ID)) {
+			s.t.Error("a position shows what lies above the node")
+		}
+		return page, err
+	})
+	slices.Sort(all)
+	return all
+}
+
+// eventually waits until an index has caught up.
+func eventually(t *testing.T, what string, look func() (got, want []ident.Node)) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		got, want := look()
+		if slices.Equal(got, want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %d are proposed, not the %d that there are:\n got %v\nwant %v", what, len(got), len(want), got, want)
+		}
+	}
+}
+
+func proposesBelow(t *testing.T, store directory.Store) {
+	s := begin(t, store, 1)
+	b := s.root.Brands.Owned[0]
+	var all []hierarchy.Node
+	// Enough top-level partners for all shards, each with a partner and two customers below.
+	for i := range 40 {
+		top := s.partnerBelow(s.root, hierarchy.Name(fmt.Sprint("Top ", i)), b)
+		middle := s.partnerBelow(&top, "Middle", b)
+		one, two := s.customerBelow(&top, "One", b), s.customerBelow(&middle, "Two", b)
+		s.commits(directory.AddNode{Node: top}, directory.AddNode{Node: middle}, directory.AddNode{Node: one}, directory.AddNode{Node: two})
+		all = append(all, top, middle, one, two)
+	}
+	expect := func(under hierarchy.Path, kind hierarchy.Kind) (ids []ident.Node) {
+		for _, n := range all {
+			if n.Place.Path.Has(under) && n.Place.Path != under && (kind == "" || n.Kind() == kind) {
+				ids = append(ids, n.ID)
+			}
+		}
+		slices.Sort(ids)
+		return ids
+	}
+	for _, kind := range []hierarchy.Kind{"", hierarchy.Partner, hierarchy.Customer} {
+		for _, limit := range []int{1, 7, 40, 160, 200} {
+			eventually(t, fmt.Sprintf("kind %q below the root in pages of %d", kind, limit), func() (got, want []ident.Node) {
+				return s.proposed(s.root.Place.Path, kind, limit), expect(s.root.Place.Path, kind)
+			})
+		}
+		for _, under := range all[:8] {
+			eventually(t, "kind "+string(kind)+" below "+string(under.Name), func() (got, want []ident.Node) {
+				return s.proposed(under.Place.Path, kind, 1), expect(under.Place.Path, kind)
+			})
+		}
+	}
+}
+
+func manyAtATime(t *testing.T, store directory.Store) {
+	s := begin(t, store, 1)
+	b := s.root.Brands.Owned[0]
+	p := s.add(s.root, s.partnerBelow(s.root, "Parent", b))
+	const many = 50
+	var nodes []hierarchy.Node
+	for i := range many {
+		nodes = append(nodes, s.customerBelow(p, hierarchy.Name(fmt.Sprint("Customer ", i)), b))
+	}
+	errs := atOnce(many, func(i int) error {
+		return store.Commit(t.Context(),
+			directory.CheckParent{Parent: p, Draw: []ident.Brand{b}, Else: always(errElse)}, directory.AddNode{Node: nodes[i]})
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
+	}
+	all := s.all()
+	if got := all.Got.Nodes[p.ID].Brands.Uses[b]; got != many || len(all.Children[p.ID]) != many {
+		t.Errorf("%d drawn, %d listed; want %d", got, len(all.Children[p.ID]), many)
+	}
+}
+
+// atOnce calls f many times at once and returns all errors.
+func atOnce(many int, f func(i int) error) []error {
+	errs := make([]error, many)
+	var all sync.WaitGroup
+	start := make(chan struct{})
+	for i := range many {
+		all.Go(func() {
+			<-start
+			errs[i] = f(i)
+		})
+	}
+	close(start)
+	all.Wait()
+	return errs
+}
+
+func drawOrTakeAway(t *testing.T, store directory.Store) {
+	s := begin(t, store, 1)
+	b := s.root.Brands.Owned[0]
+	for i := range 10 {
+		p := s.add(s.root, s.partnerBelow(s.root, hierarchy.Name(fmt.Sprint("Parent ", i)), b))
+		without := edited(p, func(n *hierarchy.Node) { n.Brands.Available, n.Brands.Uses = nil, nil })
+		customer := s.customerBelow(p, "Customer", b)
+		errs := atOnce(2, func(i int) error {
+			if i == 0 {
+				return store.Commit(t.Context(),
+					directory.CheckParent{Parent: p, Draw: []ident.Brand{b}, Else: always(errElse)}, directory.AddNode{Node: customer})
+			}
+			return store.Commit(t.Context(), directory.EditNode{Was: p, Now: without, Else: always(errElse)})
+		})
+		if (errs[0] == nil) == (errs[1] == nil) {
+			t.Fatalf("drawing gave %v, taking away gave %v; just one of them has to win", errs[0], errs[1])
+		}
+		got := s.read(directory.Want{Nodes: []ident.Node{p.ID, customer.ID}}).Nodes
+		if got[p.ID].Brands.Usable(b) != (errs[0] == nil) || (got[customer.ID] != nil) != (errs[0] == nil) {
+			t.Errorf("drawing gave %v and left %+v and %+v", errs[0], got[p.ID].Brands, got[customer.ID])
+		}
+	}
+}
+
+func rememberedOnce(t *testing.T, store directory.Store) {
+	s := begin(t, store, 1)
+	b := s.root.Brands.Owned[0]
+	const many = 20
+	k := directory.MemoKey{Client: ident.NewClient(), Key: "once"}
+	var nodes []hierarchy.Node
+	for range many {
+		nodes = append(nodes, s.customerBelow(s.root, "Twin", b))
+	}
+	errs := atOnce(many, func(i int) error {
+		return store.Commit(t.Context(),
+			directory.Remember{Memo: directory.Memo{MemoKey: k, Answer: []byte(nodes[i].ID), Expires: time.Now().Add(time.Hour)}},
+			directory.CheckParent{Parent: s.root, Draw: []ident.Brand{b}, Else: always(errElse)},
+			directory.AddNode{Node: nodes[i]})
+	})
+	won := 0
+	for _, err := range errs {
+		if err == nil {
+			won++
+		} else if !errors.Is(err, directory.ErrRemembered) {
+			t.Error(err)
+		}
+	}
+	children := s.all().Children[s.root.ID]
+	memo := s.read(directory.Want{Memo: &k}).Memo
+	if won != 1 || len(children) != 1 || memo == nil || string(memo.Answer) != string(children[0].ID) {
+		t.Errorf("%d of them won, there are %d children, remembered is %+v", won, len(children), memo)
+	}
+}
+
+// Counter is what counts requests: table.Table and Fake.
+type Counter interface {
+	Count(ctx context.Context, client ident.Client, window time.Time, n int64) (int64, error)
+}
+
+// CountContract tests that a Counter adds up, for each client and window apart, and loses nothing at once.
+func CountContract(t *testing.T, c Counter) {
+	client, window := ident.NewClient(), time.Unix(1_800_000_000, 0)
+	count := func(client ident.Client, window time.Time, n, want int64) {
+		t.Helper()
+		if got, err := c.Count(t.Context(), client, window, n); err != nil || got != want {
+			t.Errorf("counted %d, %v; want %d", got, err, want)
+		}
+	}
+	count(client, window, 1, 1)
+	count(client, window, 4, 5)
+	count(client, window.Add(time.Minute), 1, 1)
+	count(ident.NewClient(), window, 2, 2)
+	const many = 20
+	var mu sync.Mutex
+	totals := map[int64]bool{}
+	errs := atOnce(many, func(int) error {
+		total, err := c.Count(t.Context(), client, window, 1)
+		mu.Lock()
+		defer mu.Unlock()
+		totals[total] = true
+		return err
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
+	}
+	if got := slices.Max(slices.Collect(maps.Keys(totals))); len(totals) != many || got != 5+many {
+		t.Errorf("%d different totals up to %d; want %d up to %d", len(totals), got, many, 5+many)
+	}
+}
