@@ -13,7 +13,7 @@ STAGE ?= dev
 INNER = $(shell $(GO) list ./... | grep -v -e /infra -e /tabletest -e /shared/table)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint generate unit e2e costs bench build synth deploy clean
+.PHONY: help run test quick lint generate unit e2e walk costs bench build synth deploy clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ unit: ## all tests but the deployed ones: the fake, DynamoDB Local, the template
 
 e2e: ## deploy into MiniStack and test over HTTP
 	@$(GO) test -count=1 -timeout 20m ./infra/local/e2e
+
+walk: ## write the answers of the README's walk into it
+	@$(GO) test -count=1 ./infra/local/e2e -run Walk -update
 
 costs: ## compare round trips and read and write units with the golden file (UPDATE=1 writes it)
 	@$(GO) test -count=1 -v ./shared/table/costs $(if $(UPDATE),-update)

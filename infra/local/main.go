@@ -1,8 +1,9 @@
 // Command local runs the whole deployment on this machine and is the tool around it.
 //
-//	go run ./infra/local          build, deploy into MiniStack, fill with a demo tree and serve the API until Ctrl-C
-//	go run ./infra/local build    build the functions and the CDK app, by default for AWS
-//	go run ./infra/local lint     synthesize every stage and check the templates with cdk-nag and cfn-lint
+//	go run ./infra/local            build, deploy into MiniStack, fill with a demo tree and serve the API until Ctrl-C
+//	go run ./infra/local build      build the functions and the CDK app, by default for AWS, and install the CDK command line
+//	go run ./infra/local lint       synthesize every stage and check the templates with cdk-nag and cfn-lint
+//	go run ./infra/local vulncheck  look for known vulnerabilities, where their database can be reached
 package main
 
 import (
@@ -57,13 +58,18 @@ func command(ctx context.Context, args []string) error {
 			return err
 		}
 		return stack.Build(ctx, "", *arch, os.Stderr)
+	case "vulncheck":
+		if err := flags.Parse(args); err != nil {
+			return err
+		}
+		return vulncheck(ctx)
 	case "lint":
 		if err := flags.Parse(args); err != nil {
 			return err
 		}
 		return stack.Lint(ctx, "", os.Stderr)
 	default:
-		return fmt.Errorf("no command %q: use run, build or lint", name)
+		return fmt.Errorf("no command %q: use run, build, lint or vulncheck", name)
 	}
 }
 

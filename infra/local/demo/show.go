@@ -29,12 +29,23 @@ func Show(ctx context.Context, to io.Writer, url string, s Seeded) error {
 	fmt.Fprintf(to, "\nPart of the tree (%d partners and %d customers below %s):\n\n", s.Partners, s.Customers, s.Callers[0].At)
 	draw(to, answer.Root, "  ", "  ")
 	fmt.Fprintf(to, "\nThe API   %s/v1\nIts docs  %s/docs\n", url, url)
+	fmt.Fprintf(to, "\nThree callers, and what each sees. For the README's walk too, paste into another terminal:\n\n%s\n", Exports(url, s))
 	for _, c := range s.Callers {
-		fmt.Fprintf(to, "\n# %s at %s\nKEY=%s\n", c.Role, c.At, c.Key)
-		fmt.Fprintf(to, "curl -s -H \"Authorization: Bearer $KEY\" %s/v1/me\n", url)
-		fmt.Fprintf(to, "curl -s -H \"Authorization: Bearer $KEY\" %s/v1/partners/%s/tree\n", url, c.Node)
+		fmt.Fprintf(to, "curl -s $API/v1/partners/%s/tree -H \"Authorization: Bearer $%s\"   # %s\n", c.Node, strings.ToUpper(c.Role), c.At)
 	}
 	return nil
+}
+
+// Exports are lines for a shell: where the API is, the key of each caller by its role, and the ids of the partners of the
+// README's walk.
+func Exports(url string, s Seeded) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "export API=%s\n", url)
+	for _, c := range s.Callers {
+		fmt.Fprintf(&b, "export %s=%s   # %s at %s\n", strings.ToUpper(c.Role), c.Key, c.Role, c.At)
+	}
+	fmt.Fprintf(&b, "export VAZON=%s VALE=%s\n", s.Callers[1].Node, s.Callers[2].Node)
+	return b.String()
 }
 
 func draw(to io.Writer, n node, first, rest string) {

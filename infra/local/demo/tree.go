@@ -63,7 +63,10 @@ var tree = []partner{
 						name: "Pembroke Networks", sells: []string{vazonVoice},
 						customers: []customer{{name: "Chouet Quarry"}, {name: "Ladies Bay Hotel", domain: "ladiesbay.example"}},
 					},
-					{name: "L'Islet Computers", sells: []string{vazonVoice}, noServices: true, customers: []customer{{name: "Rousse Tower Tours"}}},
+					{
+						name: "L'Islet Computers", sells: []string{vazonVoice}, noServices: true,
+						customers: []customer{{name: "Rousse Tower Tours"}},
+					},
 				},
 			},
 			{
@@ -82,7 +85,9 @@ var tree = []partner{
 				name: "Fjordtele AS", sells: []string{nordljus},
 				owns: &brand{fjordtele, "fjordtele.example", []string{"eu-north-1"}},
 				customers: []customer{
-					{name: "Ålesund Fiskeri", reference: "FT-001"}, {name: "Ærfugl Rederi", reference: "FT-002"}, {name: "Ørsta Møbler", reference: "FT-003"},
+					{name: "Ålesund Fiskeri", reference: "FT-001"},
+					{name: "Ærfugl Rederi", reference: "FT-002"},
+					{name: "Ørsta Møbler", reference: "FT-003"},
 				},
 				partners: []partner{
 					{name: "Tromsø IT-drift", sells: []string{fjordtele, nordljus}, customers: []customer{{name: "Ishavskatedralen Kafé"}}},
@@ -93,18 +98,27 @@ var tree = []partner{
 				name: "Västerås Växel AB", sells: []string{nordljus},
 				customers: []customer{{name: "Ånge Sågverk"}, {name: "Östersund Läkarhus", domain: "ostersundlakarhus.example"}},
 			},
-			{name: "Łódź Telekom", sells: []string{nordljus, cloudvendor}, customers: []customer{{name: "Żółta Łódź Sp. z o.o."}, {name: "Zakład Ślusarski"}}},
-			{name: "Reykjavík Símar", sells: []string{nordljus}, noServices: true, partners: []partner{{name: "Þingvellir Tölvur", sells: []string{nordljus}}}},
+			{
+				name: "Łódź Telekom", sells: []string{nordljus, cloudvendor},
+				customers: []customer{{name: "Żółta Łódź Sp. z o.o."}, {name: "Zakład Ślusarski"}},
+			},
+			{
+				name: "Reykjavík Símar", sells: []string{nordljus}, noServices: true,
+				partners: []partner{{name: "Þingvellir Tölvur", sells: []string{nordljus}}},
+			},
 		},
 	},
 	{
-		// Five names that fold to two: they differ in accents and case, and two are the same.
+		// Siblings whose names differ in accents and case alone, and two with the same name.
 		name: "Hexagone Télécom", sells: []string{cloudvendor},
 		partners: []partner{
 			{name: "Éclair Réseaux", sells: []string{cloudvendor}, customers: []customer{{name: "Crêperie du Vieux Port"}}},
 			{name: "Eclair Reseaux", sells: []string{cloudvendor}},
 			{name: "ECLAIR RESEAUX", sells: []string{cloudvendor}},
-			{name: "Île-de-France Voix", sells: []string{cloudvendor}, customers: []customer{{name: "Hôpital Saint-Cœur"}, {name: "hopital saint-coeur"}}},
+			{
+				name: "Île-de-France Voix", sells: []string{cloudvendor},
+				customers: []customer{{name: "Hôpital Saint-Cœur"}, {name: "hopital saint-coeur"}},
+			},
 			{name: "Île-de-France Voix", sells: []string{cloudvendor}},
 		},
 	},
@@ -140,8 +154,13 @@ var tree = []partner{
 
 // manyCustomers are 156: enough for four pages of a list.
 func manyCustomers() []customer {
-	places := []string{"Apia", "Hilo", "Honiara", "Kahului", "Lautoka", "Nadi", "Nouméa", "Papeete", "Port Vila", "Rarotonga", "Suva", "Tarawa"}
-	trades := []string{"Bakery", "Boat Hire", "Books", "Clinic", "Copra Traders", "Dental", "Diving", "Fisheries", "Hotel", "Law Office", "Pearls", "Radio", "School"}
+	places := []string{
+		"Apia", "Hilo", "Honiara", "Kahului", "Lautoka", "Nadi", "Nouméa", "Papeete", "Port Vila", "Rarotonga", "Suva", "Tarawa",
+	}
+	trades := []string{
+		"Bakery", "Boat Hire", "Books", "Clinic", "Copra Traders", "Dental", "Diving", "Fisheries", "Hotel", "Law Office", "Pearls",
+		"Radio", "School",
+	}
 	var all []customer
 	for i, place := range places {
 		for j, trade := range trades {

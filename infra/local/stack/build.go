@@ -12,8 +12,8 @@ import (
 )
 
 // Build builds every function for an architecture (a value of GOARCH) into .build/<arch>/<function>/bootstrap, and the CDK app
-// into .build/infra. A binary that comes out as it was keeps its file, so its asset keeps its name. The root may be empty, as in
-// Options.
+// into .build/infra, and installs the CDK command line: all that a deployment needs. A binary that comes out as it was keeps its
+// file, so its asset keeps its name. The root may be empty, as in Options.
 func Build(ctx context.Context, root, arch string, tell io.Writer) error {
 	if root == "" {
 		var err error
@@ -27,6 +27,9 @@ func Build(ctx context.Context, root, arch string, tell io.Writer) error {
 		return err
 	}
 	defer unlock()
+	if err := k.node(ctx); err != nil {
+		return err
+	}
 	return k.build(ctx, arch)
 }
 
@@ -45,7 +48,9 @@ func (k kit) buildFunctions(ctx context.Context, arch string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	args := []string{"build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out + string(filepath.Separator)}
+	args := []string{
+		"build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out + string(filepath.Separator),
+	}
 	for _, function := range stage.Functions {
 		args = append(args, "./functions/"+function)
 	}

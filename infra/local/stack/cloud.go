@@ -77,7 +77,7 @@ func (k kit) startCloud(ctx context.Context, state string, port int, keep bool) 
 		case <-time.After(50 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			return nil, "", errors.Join(fmt.Errorf("MiniStack does not answer on %s; its last words:\n%s", endpoint, p.lastWords()), p.stop(5*time.Second))
+			return nil, "", errors.Join(p.silent(endpoint), p.stop(5*time.Second))
 		}
 	}
 }
@@ -108,6 +108,10 @@ func (p *process) stop(within time.Duration) error {
 		<-p.ended
 		return fmt.Errorf("MiniStack did not stop within %s and was killed: what it held was not saved", within)
 	}
+}
+
+func (p *process) silent(endpoint string) error {
+	return fmt.Errorf("MiniStack does not answer on %s; its last words:\n%s", endpoint, p.lastWords())
 }
 
 // lastWords is the end of the program's log.

@@ -38,22 +38,15 @@ func (k kit) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := find(ctx, "Node", 20, 0, "node"); err != nil {
-		return err
-	}
-	if _, err := exec.LookPath("npm"); err != nil {
-		return errors.New("npm is not installed: install it beside Node (on Debian and Ubuntu: apt install npm) and start again")
-	}
 	unlock, err := k.lock()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	tools := k.path("infra", "local", "tools")
-	if err := k.environment(ctx, python, "MiniStack", "venv", filepath.Join(tools, "requirements.txt")); err != nil {
+	if err := k.node(ctx); err != nil {
 		return err
 	}
-	return k.node(ctx, tools)
+	return k.environment(ctx, python, "MiniStack", "venv", k.path("infra", "local", "tools", "requirements.txt"))
 }
 
 // environment makes .local/<name> a Python environment with what the requirements pin.
@@ -80,8 +73,14 @@ func (k kit) environment(ctx context.Context, python, what, name, requirements s
 }
 
 // node makes .local/node what the lock file pins.
-func (k kit) node(ctx context.Context, tools string) (err error) {
-	dir := k.path(".local", "node")
+func (k kit) node(ctx context.Context) (err error) {
+	if _, err := find(ctx, "Node", 20, 0, "node"); err != nil {
+		return err
+	}
+	if _, err := exec.LookPath("npm"); err != nil {
+		return errors.New("npm is not installed: install it beside Node (on Debian and Ubuntu: apt install npm) and start again")
+	}
+	tools, dir := k.path("infra", "local", "tools"), k.path(".local", "node")
 	mark := filepath.Join(dir, "installed")
 	names := []string{"package.json", "package-lock.json"}
 	want, err := digest("", filepath.Join(tools, names[0]), filepath.Join(tools, names[1]))

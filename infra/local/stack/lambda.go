@@ -28,7 +28,8 @@ func (l lambda) call(ctx context.Context, method, path string, in, out any) erro
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/"+l.region+"/lambda/aws4_request, SignedHeaders=host, Signature=none")
+	req.Header.Set("Authorization",
+		"AWS4-HMAC-SHA256 Credential=test/20260101/"+l.region+"/lambda/aws4_request, SignedHeaders=host, Signature=none")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
@@ -72,7 +73,7 @@ func (s *Stack) Invoke(ctx context.Context, function string, in, out any) error 
 }
 
 // SetEnvironment changes one environment variable of a function, as an operator could on AWS, and answers its old value. Tests
-// break a function's surroundings with it: a relay whose BUS_NAME is no bus gets every event refused.
+// break a function's surroundings with it: a relay whose BUS_NAME names something else gets every event refused.
 func (s *Stack) SetEnvironment(ctx context.Context, function, variable, value string) (old string, err error) {
 	path := "/2015-03-31/functions/" + s.Outputs[stage.OutFunction(function)] + "/configuration"
 	var config struct {
