@@ -1,0 +1,372 @@
+package table
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/table/schema"
+)
+
+// part is one item of a transaction and the error that its failed condition stands for. Parts without a condition have
+// no failed.
+type part struct {
+	write  types.TransactWriteItem
+	failed func(now item) error // now: what is stored, when the part asked for it; nil when there is nothing
+}
+
+// Commit implements directory.Store. A transaction that conflicts with another one is tried again as a new one. One whose
+// outcome is unknown is sent again under the same token, by which DynamoDB knows it when it was applied.
+func (t *Table) Commit(ctx context.Context, steps ...directory.Step) error {
+	var parts []part
+	for _, s := range steps {
+		p, err := t.parts(s, time.Now())
+		if err != nil {
+			return err
+		}
+		parts = append(parts, p...)
+	}
+	if len(parts) < 1 || len(parts) > maxBatch {
+		return fmt.Errorf("a transaction of %d items; 1 to %d are possible", len(parts), maxBatch)
+	}
+	in := &dynamodb.TransactWriteItemsInput{ClientRequestToken: aws.String(rand.Text())}
+	written := map[key]bool{}
+	for _, p := range parts {
+		k := keyOf(p.write)
+		if written[k] {
+			return fmt.Errorf("a transaction with two parts about the item %s", k.pk)
+		}
+		written[k] = true
+		in.TransactItems = append(in.TransactItems, p.write)
+	}
+	return persist(ctx, func(ctx context.Context) error {
+		_, err := t.client.TransactWriteItems(ctx, in)
+		var canceled *types.TransactionCanceledException
+		if !errors.As(err, &canceled) {
+			return err
+		}
+		in.ClientRequestToken = aws.String(rand.Text())
+		return why(canceled, parts)
+	})
+}
+
+// keyOf is the key of the item that w is about.
+func keyOf(w types.TransactWriteItem) key {
+	var r reader
+	switch {
+	case w.Put != nil:
+		r.item = w.Put.Item
+	case w.Update != nil:
+		r.item = w.Update.Key
+	case w.Delete != nil:
+		r.item = w.Delete.Key
+	case w.ConditionCheck != nil:
+		r.item = w.ConditionCheck.Key
+	}
+	return key{r.text(schema.PK), r.text(schema.SK)}
+}
+
+// errConflict is a transaction that was canceled for nothing that is wrong with it.
+var errConflict = errors.New("in conflict with another transaction, or throttled")
+
+// why is what the cancellation of a transaction means: the error of the first part whose condition failed. Only when none
+// did, the transaction may succeed later.
+func why(canceled *types.TransactionCanceledException, parts []part) error {
+	var codes []string
+	later := true
+	for i, reason := range canceled.CancellationReasons {
+		code := aws.ToString(reason.Code)
+		switch code {
+		case "", "None":
+			continue
+		case "ConditionalCheckFailed":
+			if i >= len(parts) || parts[i].failed == nil {
+				return fmt.Errorf("a condition failed that part %d of the transaction does not have: %w", i, canceled)
+			}
+			err := parts[i].failed(reason.Item)
+			if err == nil {
+				return fmt.Errorf("part %d of the transaction has no error for its failed condition", i)
+			}
+			return err
+		case "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
+		default:
+			later = false
+		}
+		codes = append(codes, strconv.Itoa(i)+" "+code)
+	}
+	if later && codes != nil {
+		return fmt.Errorf("%w: %s", errConflict, strings.Join(codes, ", "))
+	}
+	return fmt.Errorf("transaction refused: %s: %w", strings.Join(codes, ", "), canceled)
+}
+
+// parts are the writes of a step, each beside what its failure means.
+func (t *Table) parts(s directory.Step, now time.Time) ([]part, error) {
+	switch s := s.(type) {
+	case directory.AddNode:
+		return t.addNode(s), nil
+	case directory.CheckParent:
+		return t.checkParent(s), nil
+	case directory.EditNode:
+		return t.editNode(s), nil
+	case directory.AddBrand:
+		return t.addBrand(s), nil
+	case directory.AddClient:
+		return t.addClient(s), nil
+	case directory.EditClient:
+		return t.editClient(s), nil
+	case directory.CheckGrant:
+		return t.checkGrant(s), nil
+	case directory.AddEvent:
+		it, err := encodeEvent(&s.Event)
+		return []part{t.add(it, directory.ErrExists)}, err
+	case directory.Remember:
+		return t.remember(s, now), nil
+	case directory.Found:
+		var parts []part
+		for i := range treeCopies {
+			parts = append(parts, t.add(encodeTree(i, hierarchy.TreeState{}), s.Else))
+		}
+		return parts, nil
+	}
+	return nil, fmt.Errorf("a step of type %T", s)
+}
+
+func (t *Table) addNode(s directory.AddNode) []part {
+	parts := []part{t.add(encodeNode(&s.Node), directory.ErrExists)}
+	if s.Node.Parent != "" {
+		parts = append(parts, t.add(encodeChild(&s.Node), directory.ErrExists))
+	}
+	return parts
+}
+
+func (t *Table) checkParent(s directory.CheckParent) []part {
+	drawn, dropped, change := map[ident.Brand]bool{}, map[ident.Brand]int64{}, map[ident.Brand]int64{}
+	for _, b := range s.Draw {
+		drawn[b] = true
+		change[b]++
+	}
+	for _, b := range s.Drop {
+		dropped[b]++
+		change[b]--
+	}
+	var e expression
+	conditions := []string{e.name("asOf") + " = " + e.value(number(s.Parent.AsOf))}
+	var sets []string
+	for _, b := range slices.Sorted(maps.Keys(change)) {
+		count := e.name("uses") + "." + e.name(ident.Bare(b))
+		if drawn[b] {
+			conditions = append(conditions, "attribute_exists("+count+")")
+		}
+		if n := dropped[b]; n > 0 {
+			conditions = append(conditions, count+" >= "+e.value(number(n)))
+		}
+		if n := change[b]; n != 0 {
+			sets = append(sets, count+" = "+count+" + "+e.value(number(n)))
+		}
+	}
+	k := nodeKey(s.Parent.ID)
+	condition := strings.Join(conditions, " AND ")
+	if len(sets) == 0 {
+		return []part{{t.check(k, condition, e), elseNode(s.Parent.ID, s.Else)}}
+	}
+	return []part{{t.update(k, "SET "+strings.Join(sets, ", "), condition, e), elseNode(s.Parent.ID, s.Else)}}
+}
+
+func (t *Table) editNode(s directory.EditNode) []part {
+	was, now := s.Was, s.Now
+	var e expression
+	conditions := []string{e.name("version") + " = " + e.value(number(was.Version))}
+	if was.Parent == "" {
+		conditions = append(conditions, "attribute_not_exists("+e.name("parent")+")")
+	} else {
+		conditions = append(conditions, e.name("parent")+" = "+e.value(text(string(was.Parent))))
+	}
+	var sets, removes []string
+	edited := item{}
+	edited.visible(now)
+	delete(edited, "created")
+	for _, name := range slices.Sorted(maps.Keys(edited)) {
+		sets = append(sets, e.name(name)+" = "+e.value(edited[name]))
+	}
+	before := item{}
+	before.visible(was)
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if _, kept := edited[name]; !kept && name != "created" {
+			removes = append(removes, e.name(name))
+		}
+	}
+	for _, b := range brandsAdded(was, now) {
+		count := e.name("uses") + "." + e.name(ident.Bare(b))
+		sets = append(sets, count+" = if_not_exists("+count+", "+e.value(number(0))+")")
+	}
+	for _, b := range brandsRemoved(was, now) {
+		count := e.name("uses") + "." + e.name(ident.Bare(b))
+		removes = append(removes, count)
+		conditions = append(conditions, count+" = "+e.value(number(0)))
+	}
+	update := "SET " + strings.Join(sets, ", ")
+	if len(removes) > 0 {
+		update += " REMOVE " + strings.Join(removes, ", ")
+	}
+	parts := []part{{t.update(nodeKey(was.ID), update, strings.Join(conditions, " AND "), e), elseNode(was.ID, s.Else)}}
+	if was.Parent == "" {
+		return parts
+	}
+	// That the node is at Was.Version says that its entry is the one of Was.
+	if from := childKey(was.Parent, was.ID, was.Name); from != childKey(was.Parent, was.ID, now.Name) {
+		parts = append(parts, t.remove(from))
+	}
+	listed := *now
+	listed.Parent, listed.Place, listed.Created = was.Parent, was.Place, was.Created
+	return append(parts, t.put(encodeChild(&listed)))
+}
+
+func (t *Table) addBrand(s directory.AddBrand) []part {
+	parts := []part{t.add(encodeBrand(&s.Brand), directory.ErrExists), t.add(encodeDomain(&s.Brand), s.Taken)}
+	var e expression
+	owned, id := e.name("owned"), ident.Bare(s.Brand.ID)
+	condition := e.name("asOf") + " = " + e.value(number(s.Owner.AsOf)) +
+		" AND (attribute_not_exists(" + owned + ") OR size(" + owned + ") < " + e.value(number(hierarchy.MaxBrands)) + ")"
+	update := "ADD " + owned + " " + e.value(bareSet([]ident.Brand{s.Brand.ID})) +
+		" SET " + e.name("uses") + "." + e.name(id) + " = " + e.value(number(0))
+	return append(parts, part{t.update(nodeKey(s.Owner.ID), update, condition, e), elseNode(s.Owner.ID, s.Else)})
+}
+
+func (t *Table) addClient(s directory.AddClient) []part {
+	parts := []part{t.add(encodeClient(&s.Client), directory.ErrExists)}
+	for _, node := range slices.Sorted(maps.Keys(s.Client.Grants)) {
+		parts = append(parts, t.put(encodeGrant(&s.Client, node)))
+	}
+	return parts
+}
+
+func (t *Table) editClient(s directory.EditClient) []part {
+	var e expression
+	condition := e.name("version") + " = " + e.value(number(s.Was.Version))
+	parts := []part{{t.putIf(encodeClient(s.Now), condition, e), is(s.Else)}}
+	for _, node := range slices.Sorted(maps.Keys(s.Was.Grants)) {
+		if s.Now.Grants[node] == access.None {
+			parts = append(parts, t.remove(grantKey(node, s.Now.ID)))
+		}
+	}
+	listedAlike := s.Was.Name == s.Now.Name && s.Was.Home == s.Now.Home && s.Was.Created.Equal(s.Now.Created)
+	for _, node := range slices.Sorted(maps.Keys(s.Now.Grants)) {
+		if !listedAlike || s.Was.Grants[node] != s.Now.Grants[node] {
+			parts = append(parts, t.put(encodeGrant(s.Now, node)))
+		}
+	}
+	return parts
+}
+
+func (t *Table) checkGrant(s directory.CheckGrant) []part {
+	var e expression
+	var enough []string
+	for role := s.Role; role <= access.Owner; role++ {
+		enough = append(enough, e.value(text(role.String())))
+	}
+	condition := "attribute_not_exists(" + e.name("revoked") + ") AND " +
+		e.name("grants") + "." + e.name(string(s.Node)) + " IN (" + strings.Join(enough, ", ") + ")"
+	return []part{{t.check(clientKey(s.Client), condition, e), is(s.Else)}}
+}
+
+func (t *Table) remember(s directory.Remember, now time.Time) []part {
+	var e expression
+	condition := "attribute_not_exists(" + e.name(schema.PK) + ") OR " + e.name(schema.TTLAttr) + " <= " + e.value(number(now.Unix()))
+	return []part{{t.putIf(encodeMemo(&s.Memo), condition, e), is(directory.ErrRemembered)}}
+}
+
+func is(err error) func(item) error { return func(item) error { return err } }
+
+// elseNode asks a step what it means that the node is as it is now.
+func elseNode(id ident.Node, otherwise func(*hierarchy.Node) error) func(item) error {
+	return func(now item) error {
+		if now == nil {
+			return otherwise(nil)
+		}
+		n, err := decodeNode(id, now)
+		if err != nil {
+			return err
+		}
+		return otherwise(n)
+	}
+}
+
+// expression gathers the names and values that an expression of DynamoDB refers to.
+type expression struct {
+	names  map[string]string
+	values map[string]types.AttributeValue
+}
+
+func (e *expression) name(name string) string {
+	if e.names == nil {
+		e.names = map[string]string{}
+	}
+	for ref, n := range e.names {
+		if n == name {
+			return ref
+		}
+	}
+	ref := "#" + strconv.Itoa(len(e.names))
+	e.names[ref] = name
+	return ref
+}
+
+func (e *expression) value(v types.AttributeValue) string {
+	if e.values == nil {
+		e.values = map[string]types.AttributeValue{}
+	}
+	ref := ":" + strconv.Itoa(len(e.values))
+	e.values[ref] = v
+	return ref
+}
+
+// add puts an item that must not be there.
+func (t *Table) add(it item, exists error) part {
+	var e expression
+	return part{t.putIf(it, "attribute_not_exists("+e.name(schema.PK)+")", e), is(exists)}
+}
+
+func (t *Table) put(it item) part {
+	return part{write: types.TransactWriteItem{Put: &types.Put{TableName: &t.name, Item: it}}}
+}
+
+func (t *Table) putIf(it item, condition string, e expression) types.TransactWriteItem {
+	return types.TransactWriteItem{Put: &types.Put{
+		TableName: &t.name, Item: it, ConditionExpression: &condition, ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
+	}}
+}
+
+func (t *Table) remove(k key) part {
+	return part{write: types.TransactWriteItem{Delete: &types.Delete{TableName: &t.name, Key: k.attributes()}}}
+}
+
+func (t *Table) check(k key, condition string, e expression) types.TransactWriteItem {
+	return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+		TableName: &t.name, Key: k.attributes(), ConditionExpression: &condition,
+		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}}
+}
+
+func (t *Table) update(k key, update, condition string, e expression) types.TransactWriteItem {
+	return types.TransactWriteItem{Update: &types.Update{
+		TableName: &t.name, Key: k.attributes(), UpdateExpression: &update, ConditionExpression: &condition,
+		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}}
+}

@@ -1,0 +1,462 @@
+package costs
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/contract"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/table"
+	"example.com/partnertree/shared/table/tabletest"
+)
+
+func TestMain(m *testing.M) { tabletest.Main(m) }
+
+var update = flag.Bool("update", false, "write costs.golden anew")
+
+const head = `What each operation costs in DynamoDB: round trips, read units, write units, as AWS charges them. Measured by
+shared/table/costs on DynamoDB Local, whose errors meter_test.go corrects; 'go test ./shared/table/costs -update'
+writes this file anew.
+
+The columns say at which depth the node that is worked on or made stands (customers, and what is made: 2 in place of
+1), or how many siblings of its kind it has. Lists are pages of 50, of the node's siblings. Every POST comes with an
+Idempotency-Key that is new. Round trips that are made side by side count each. What lies below the root is in 16
+ranges of the index; how many of them a page needs is up to chance.
+
+`
+
+// place is where in the tree an operation is measured.
+type place struct {
+	column            string
+	parent            *hierarchy.Node // of the node that is worked on
+	partner, customer ident.Node
+	middle, last      string // cursors of pages of customers
+}
+
+// bench is a directory in DynamoDB Local with a caller who owns all of it.
+type bench struct {
+	t      *testing.T
+	ctx    context.Context
+	meter  *meter
+	store  *table.Table // metered
+	fast   *table.Table // the same, not metered, for new items only
+	dir    *directory.Directory
+	caller directory.Caller
+	brand  ident.Brand
+	root   ident.Node
+	made   int
+}
+
+// clock stands still: times have no part in what differs.
+func clock() time.Time {
+	return time.Now().UTC().Truncate(24 * time.Hour).Add(12*time.Hour + 123456*time.Microsecond)
+}
+
+func newBench(t *testing.T) *bench {
+	_, name := tabletest.New(t)
+	b := &bench{t: t, ctx: t.Context(), meter: &meter{API: tabletest.Client(t)}}
+	b.store, b.fast = table.New(b.meter, name), table.New(loader{tabletest.Client(t)}, name)
+	b.dir = directory.New(b.store, clock)
+	root, owner, _, err := b.dir.Found(b.ctx, "Cloudvendor", "Founder")
+	b.must(err)
+	b.root = root.ID
+	b.caller = directory.Caller{Client: owner.ID, Key: owner.Secrets[0].ID}
+	brand, err := b.dir.CreateBrand(b.ctx, b.caller, b.newBrand(root.ID))
+	b.must(err)
+	b.brand = brand.ID
+	return b
+}
+
+func (b *bench) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// repeatable is the caller with an Idempotency-Key that is new.
+func (b *bench) repeatable() directory.Caller {
+	b.made++
+	c := b.caller
+	c.Repeat = &directory.Repeat{Key: fmt.Sprintf("00000000-0000-4000-8000-%012d", b.made), Fingerprint: make([]byte, 32)}
+	return c
+}
+
+func (b *bench) name() hierarchy.Name {
+	b.made++
+	return hierarchy.Name(fmt.Sprintf("Vazon Bay IT %06d", b.made))
+}
+
+func (b *bench) newBrand(partner ident.Node) directory.NewBrand {
+	b.made++
+	domain := fmt.Sprintf("brand-%06d.example.com", b.made)
+	return directory.NewBrand{Partner: partner, Name: b.name(), Domain: domain, Regions: []string{"eu-west-1"}}
+}
+
+func (b *bench) newPartner(parent ident.Node) directory.NewPartner {
+	return directory.NewPartner{Parent: parent, Name: b.name(), Portal: b.brand, Available: []ident.Brand{b.brand}, CanProvision: true}
+}
+
+func (b *bench) newCustomer(parent ident.Node) directory.NewCustomer {
+	return directory.NewCustomer{Partner: parent, Name: b.name(), Details: hierarchy.Details{Brand: b.brand}}
+}
+
+// partner makes a child partner and reads it as it is stored.
+func (b *bench) partner(parent ident.Node) *hierarchy.Node {
+	b.t.Helper()
+	n, err := b.dir.CreatePartner(b.ctx, b.caller, b.newPartner(parent))
+	b.must(err)
+	return b.node(n.ID)
+}
+
+func (b *bench) node(id ident.Node) *hierarchy.Node {
+	b.t.Helper()
+	got, err := b.store.Read(b.ctx, directory.Want{Nodes: []ident.Node{id}})
+	b.must(err)
+	return got.Nodes[id]
+}
+
+// fill adds children of both kinds below parent, many in one transaction, and returns a place among them.
+func (b *bench) fill(column string, parent *hierarchy.Node, many int) place {
+	b.t.Helper()
+	p := place{column: column, parent: parent}
+	b.must(b.store.Commit(b.ctx, directory.CheckParent{
+		Parent: parent, Draw: slices.Repeat([]ident.Brand{b.brand}, 2*many), Else: func(*hierarchy.Node) error { return errors.New("changed") },
+	}))
+	var steps []directory.Step
+	for range many {
+		p.partner, p.customer = ident.NewPartner(), ident.NewCustomer()
+		partner := hierarchy.Node{ID: p.partner, Name: b.name(), Version: 1, Created: clock(), Updated: clock()}
+		partner.Brands = hierarchy.Brands{Portal: b.brand, Available: []ident.Brand{b.brand}, Uses: map[ident.Brand]int64{b.brand: 0}}
+		customer := hierarchy.Node{ID: p.customer, Name: b.name(), Version: 1, Created: clock(), Updated: clock()}
+		customer.Details.Brand = b.brand
+		for _, n := range []hierarchy.Node{partner, customer} {
+			n, err := n.Below(parent, parent.Place)
+			b.must(err)
+			steps = append(steps, directory.AddNode{Node: n})
+		}
+	}
+	errs := make(chan error)
+	chunks := slices.Collect(slices.Chunk(steps, 50))
+	slots := make(chan struct{}, 8)
+	for _, some := range chunks {
+		go func() {
+			slots <- struct{}{}
+			err := b.fast.Commit(b.ctx, some...)
+			<-slots
+			errs <- err
+		}()
+	}
+	for range chunks {
+		b.must(<-errs)
+	}
+	return p
+}
+
+// cursors finds the middle and the last page among a place's customers.
+func (b *bench) cursors(p *place, pages int) {
+	b.t.Helper()
+	next := ""
+	for i := range pages - 1 {
+		if i == pages/2 {
+			p.middle = next
+		}
+		list, err := b.dir.Children(b.ctx, b.caller, p.parent.ID, hierarchy.Customer, directory.Paging{Cursor: next, Limit: 50})
+		b.must(err)
+		next = list.Next
+	}
+	p.last = next
+}
+
+// places builds the tree: at depths 1, 10 and 30 with 50 siblings, and among 10 and 10,000.
+func (b *bench) places() []place {
+	b.t.Helper()
+	root := b.node(b.root)
+	first := b.fill("depth 1", root, 50)
+	first.partner = b.root
+	chain := []*hierarchy.Node{root}
+	for len(chain) < hierarchy.MaxDepth-1 {
+		chain = append(chain, b.partner(chain[len(chain)-1].ID))
+	}
+	all := []place{first, b.fill("depth 10", chain[8], 50), b.fill("depth 30", chain[28], 50)}
+	ten := b.fill("among 10", b.partner(b.root), 10)
+	crowd := b.fill("among 10,000", b.partner(b.root), 10_000)
+	b.cursors(&crowd, 200)
+	return append(all, ten, crowd)
+}
+
+// operation is one operation of the contract, done at a place. What it returns is measured; what it does before is not.
+type operation struct {
+	id string
+	at func(b *bench, p place) func() error
+}
+
+// only does a call whose answer has no part in the measure.
+func only[T any](call func() (T, error)) func() error {
+	return func() error {
+		_, err := call()
+		return err
+	}
+}
+
+// client makes an API client at the place's partner.
+func (b *bench) client(p place) directory.ClientWithKey {
+	b.t.Helper()
+	c, err := b.dir.CreateClient(b.ctx, b.caller, p.partner, b.name(), access.Viewer)
+	b.must(err)
+	return c
+}
+
+var page = directory.Paging{Limit: 50}
+
+var operations = []operation{
+	{"getMe", func(b *bench, p place) func() error {
+		return only(func() (directory.Me, error) { return b.dir.Me(b.ctx, b.caller) })
+	}},
+	{"createPartner", func(b *bench, p place) func() error {
+		return only(func() (directory.Node, error) {
+			return b.dir.CreatePartner(b.ctx, b.repeatable(), b.newPartner(p.parent.ID))
+		})
+	}},
+	{"getPartner", func(b *bench, p place) func() error {
+		return only(func() (directory.Node, error) { return b.dir.Get(b.ctx, b.caller, p.partner) })
+	}},
+	{"editPartner", func(b *bench, p place) func() error {
+		name := b.name()
+		return only(func() (directory.Node, error) {
+			return b.dir.EditPartner(b.ctx, b.caller, p.partner, directory.PartnerPatch{Name: &name})
+		})
+	}},
+	{"listPartners", func(b *bench, p place) func() error {
+		return only(func() (directory.List[directory.Node], error) {
+			return b.dir.Children(b.ctx, b.caller, p.parent.ID, hierarchy.Partner, page)
+		})
+	}},
+	{"listCustomers", func(b *bench, p place) func() error {
+		return only(func() (directory.List[directory.Node], error) {
+			return b.dir.Children(b.ctx, b.caller, p.parent.ID, hierarchy.Customer, page)
+		})
+	}},
+	{"getPartnerPath", func(b *bench, p place) func() error {
+		return only(func() ([]directory.PathStep, error) { return b.dir.Path(b.ctx, b.caller, p.partner) })
+	}},
+	{"getPartnerTree", func(b *bench, p place) func() error {
+		return only(func() (directory.Tree, error) { return b.dir.Tree(b.ctx, b.caller, p.parent.ID, 1) })
+	}},
+	{"listDescendants", func(b *bench, p place) func() error {
+		return only(func() (directory.List[directory.Descendant], error) {
+			return b.dir.Descendants(b.ctx, b.caller, p.parent.ID, "", page)
+		})
+	}},
+	{"createCustomer", func(b *bench, p place) func() error {
+		return only(func() (directory.Node, error) {
+			return b.dir.CreateCustomer(b.ctx, b.repeatable(), b.newCustomer(p.parent.ID))
+		})
+	}},
+	{"getCustomer", func(b *bench, p place) func() error {
+		return only(func() (directory.Node, error) { return b.dir.Get(b.ctx, b.caller, p.customer) })
+	}},
+	{"editCustomer", func(b *bench, p place) func() error {
+		name := b.name()
+		return only(func() (directory.Node, error) {
+			return b.dir.EditCustomer(b.ctx, b.caller, p.customer, directory.CustomerPatch{Name: &name})
+		})
+	}},
+	{"getCustomerPath", func(b *bench, p place) func() error {
+		return only(func() ([]directory.PathStep, error) { return b.dir.Path(b.ctx, b.caller, p.customer) })
+	}},
+	{"createBrand", func(b *bench, p place) func() error {
+		return only(func() (directory.Brand, error) {
+			return b.dir.CreateBrand(b.ctx, b.repeatable(), b.newBrand(p.partner))
+		})
+	}},
+	{"getBrand", func(b *bench, p place) func() error {
+		return only(func() (directory.Brand, error) { return b.dir.GetBrand(b.ctx, b.caller, b.brand) })
+	}},
+	{"listBrands", func(b *bench, p place) func() error {
+		return only(func() ([]directory.Brand, error) { return b.dir.Brands(b.ctx, b.caller, p.partner) })
+	}},
+	{"createApiClient", func(b *bench, p place) func() error {
+		return only(func() (directory.ClientWithKey, error) {
+			return b.dir.CreateClient(b.ctx, b.repeatable(), p.partner, b.name(), access.Viewer)
+		})
+	}},
+	{"listApiClients", func(b *bench, p place) func() error {
+		return only(func() (directory.List[directory.Grant], error) {
+			return b.dir.Clients(b.ctx, b.caller, p.partner, page)
+		})
+	}},
+	{"getApiClient", func(b *bench, p place) func() error {
+		c := b.client(p)
+		return only(func() (directory.Client, error) { return b.dir.Client(b.ctx, b.caller, c.ID) })
+	}},
+	{"revokeApiClient", func(b *bench, p place) func() error {
+		c := b.client(p)
+		return func() error { return b.dir.RevokeClient(b.ctx, b.caller, c.ID) }
+	}},
+	{"addApiClientSecret", func(b *bench, p place) func() error {
+		c := b.client(p)
+		return only(func() (directory.ClientWithKey, error) { return b.dir.AddSecret(b.ctx, b.repeatable(), c.ID) })
+	}},
+	{"removeApiClientSecret", func(b *bench, p place) func() error {
+		c := b.client(p)
+		_, err := b.dir.AddSecret(b.ctx, b.caller, c.ID)
+		b.must(err)
+		return func() error { return b.dir.RemoveSecret(b.ctx, b.caller, c.ID, c.SecretID) }
+	}},
+	{"grantApiClient", func(b *bench, p place) func() error {
+		c := b.client(p)
+		return only(func() (directory.Client, error) {
+			return b.dir.GrantRole(b.ctx, b.caller, c.ID, p.customer, access.Admin)
+		})
+	}},
+	{"revokeApiClientGrant", func(b *bench, p place) func() error {
+		c := b.client(p)
+		return func() error { return b.dir.RemoveGrant(b.ctx, b.caller, c.ID, p.partner) }
+	}},
+}
+
+// rootRanges is in how many ranges of the subtree index everything below the root lies.
+const rootRanges = 16
+
+func TestCosts(t *testing.T) {
+	b := newBench(t)
+	places := b.places()
+	var out strings.Builder
+	out.WriteString(head)
+	row := func(cells ...string) {
+		line := fmt.Sprintf("%-24s", cells[0])
+		for _, cell := range cells[1:] {
+			line += fmt.Sprintf("%-16s", cell)
+		}
+		out.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	columns := []string{""}
+	for _, p := range places {
+		columns = append(columns, p.column)
+	}
+	row(columns...)
+	measured := map[string][]cost{}
+	for _, op := range operations {
+		cells := []string{op.id}
+		for _, p := range places {
+			spent, err := b.meter.during(op.at(b, p))
+			if err != nil {
+				t.Fatalf("%s at %s: %v", op.id, p.column, err)
+			}
+			measured[op.id] = append(measured[op.id], spent)
+			cell := spent.String()
+			if op.id == "listDescendants" && p.parent.ID == b.root {
+				cell = fmt.Sprintf("up to %d trips", rootRanges+2)
+				if spent.trips > rootRanges+2 {
+					t.Errorf("%s at the root: %v", op.id, spent)
+				}
+			}
+			cells = append(cells, cell)
+		}
+		row(cells...)
+	}
+	b.required(measured)
+	b.everyOperation()
+	crowd := places[len(places)-1]
+	out.WriteString("\nPages of 50 among 10,000 customers\n")
+	for _, c := range []struct{ what, cursor string }{{"the first", ""}, {"the 101st", crowd.middle}, {"the last", crowd.last}} {
+		spent, err := b.meter.during(only(func() (directory.List[directory.Node], error) {
+			return b.dir.Children(b.ctx, b.caller, crowd.parent.ID, hierarchy.Customer, directory.Paging{Cursor: c.cursor, Limit: 50})
+		}))
+		b.must(err)
+		row(c.what, spent.String())
+		measured["pages"] = append(measured["pages"], spent)
+	}
+	if first := measured["pages"][0]; first != slices.MinFunc(measured["pages"], func(a, b cost) int { return int(2 * (a.read - b.read)) }) {
+		t.Errorf("the first page is dearer than another one: %v", measured["pages"])
+	}
+	out.WriteString("\nOf every request, besides\n")
+	spent, err := b.meter.during(only(func() (int64, error) { return b.store.Count(b.ctx, b.caller.Client, clock(), 1) }))
+	b.must(err)
+	row("counting it", spent.String())
+	b.compare(out.String())
+}
+
+// required checks what the costs must not exceed, whatever the golden file says.
+func (b *bench) required(measured map[string][]cost) {
+	b.t.Helper()
+	for _, id := range []string{"getPartner", "getCustomer"} {
+		for i, c := range measured[id] {
+			if c.trips != 1 || c.read > 3 || c.write != 0 || c != measured[id][0] {
+				b.t.Errorf("%s: %v in column %d; an authorized GET is one round trip and at most 3 read units, everywhere the same", id, c, i)
+			}
+		}
+	}
+	for _, id := range []string{"listPartners", "listCustomers", "listApiClients"} {
+		for i, c := range measured[id] {
+			if c.trips > 2 {
+				b.t.Errorf("%s: %v in column %d; a page is at most 2 round trips", id, c, i)
+			}
+		}
+	}
+}
+
+// everyOperation checks that nothing of the contract that uses the table is left out.
+func (b *bench) everyOperation() {
+	b.t.Helper()
+	for _, op := range contract.Operations {
+		measured := slices.ContainsFunc(operations, func(o operation) bool { return o.id == op.ID })
+		if measured == op.Public {
+			b.t.Errorf("%s: measured %v; it is public: %v, and what is public uses no table", op.ID, measured, op.Public)
+		}
+	}
+}
+
+func (b *bench) compare(got string) {
+	b.t.Helper()
+	const golden = "costs.golden"
+	if *update {
+		b.must(os.WriteFile(golden, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	b.must(err)
+	if got != string(want) {
+		b.t.Errorf("the costs have changed; look at each, then: go test ./shared/table/costs -update\ngot\n%s\nwant\n%s", got, want)
+	}
+}
+
+// A GET stays cheap for a caller with as many grants as there can be, at the largest node at the greatest depth.
+func TestTheDearestGetIsThreeReadUnits(t *testing.T) {
+	b := newBench(t)
+	node := b.node(b.root)
+	var grants []ident.Node
+	for node.Place.Path.Depth() < hierarchy.MaxDepth {
+		node = b.partner(node.ID)
+		grants = append(grants, node.ID)
+	}
+	for range hierarchy.MaxBrands {
+		_, err := b.dir.CreateBrand(b.ctx, b.caller, b.newBrand(node.ID))
+		b.must(err)
+	}
+	for len(grants) < access.MaxGrants {
+		grants = append(grants, b.partner(b.root).ID)
+	}
+	c, err := b.dir.CreateClient(b.ctx, b.caller, grants[0], "Everywhere", access.Operator)
+	b.must(err)
+	for _, at := range grants[1:] {
+		_, err := b.dir.GrantRole(b.ctx, b.caller, c.ID, at, access.Operator)
+		b.must(err)
+	}
+	caller := directory.Caller{Client: c.ID, Key: c.SecretID}
+	spent, err := b.meter.during(only(func() (directory.Node, error) { return b.dir.Get(b.ctx, caller, node.ID) }))
+	b.must(err)
+	if want := (cost{1, 3, 0}); spent != want {
+		t.Errorf("it took %v; want %v", spent, want)
+	}
+}

@@ -1,0 +1,568 @@
+package table
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/table/schema"
+)
+
+// What is stored is written and read here, attribute by attribute, apart from the domain's types: they can change
+// without the table. An empty value is an absent attribute. Times have a fixed width, so that they sort.
+
+const timeFormat = "2006-01-02T15:04:05.000000Z"
+
+type item map[string]types.AttributeValue
+
+// newItem begins an item. The attribute type is for people who look into the table.
+func newItem(k key, kind string) item {
+	return item{schema.PK: text(k.pk), schema.SK: text(k.sk), "type": text(kind)}
+}
+
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+func number(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+func (k key) attributes() map[string]types.AttributeValue {
+	return item{schema.PK: text(k.pk), schema.SK: text(k.sk)}
+}
+
+func (it item) text(name, s string) {
+	if s != "" {
+		it[name] = text(s)
+	}
+}
+
+func (it item) number(name string, n int64) { it[name] = number(n) }
+
+func (it item) time(name string, t time.Time) {
+	if !t.IsZero() {
+		it[name] = text(t.UTC().Format(timeFormat))
+	}
+}
+
+func (it item) bytes(name string, b []byte) {
+	if len(b) > 0 {
+		it[name] = &types.AttributeValueMemberB{Value: b}
+	}
+}
+
+func (it item) texts(name string, all []string) {
+	if len(all) > 0 {
+		list := make([]types.AttributeValue, len(all))
+		for i, s := range all {
+			list[i] = text(s)
+		}
+		it[name] = &types.AttributeValueMemberL{Value: list}
+	}
+}
+
+// reader takes an item apart. The first thing that is wrong is kept in err, which names the item and the attribute and
+// nothing that is stored there.
+type reader struct {
+	item
+	what string
+	err  error
+}
+
+func (r *reader) fail(name string) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%s: attribute %s is missing or malformed", r.what, name)
+	}
+}
+
+// value is the attribute, or nil when it is absent.
+func value[T types.AttributeValue](r *reader, name string) (v T, present bool) {
+	a, present := r.item[name]
+	if !present {
+		return v, false
+	}
+	v, ok := a.(T)
+	if !ok {
+		r.fail(name)
+	}
+	return v, ok
+}
+
+func (r *reader) text(name string) string {
+	if v, ok := value[*types.AttributeValueMemberS](r, name); ok {
+		return v.Value
+	}
+	return ""
+}
+
+func (r *reader) number(name string) int64 {
+	if v, ok := value[*types.AttributeValueMemberN](r, name); ok {
+		if n, err := strconv.ParseInt(v.Value, 10, 64); err == nil {
+			return n
+		}
+	}
+	r.fail(name)
+	return 0
+}
+
+func (r *reader) time(name string) time.Time {
+	s := r.text(name)
+	if s == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(timeFormat, s)
+	if err != nil {
+		r.fail(name)
+	}
+	return t
+}
+
+func (r *reader) bytes(name string) []byte {
+	if v, ok := value[*types.AttributeValueMemberB](r, name); ok {
+		return v.Value
+	}
+	return nil
+}
+
+func (r *reader) texts(name string) []string {
+	list, _ := value[*types.AttributeValueMemberL](r, name)
+	if list == nil {
+		return nil
+	}
+	all := make([]string, len(list.Value))
+	for i, v := range list.Value {
+		s, ok := v.(*types.AttributeValueMemberS)
+		if !ok {
+			r.fail(name)
+			return nil
+		}
+		all[i] = s.Value
+	}
+	return all
+}
+
+func (r *reader) set(name string) []string {
+	if v, ok := value[*types.AttributeValueMemberSS](r, name); ok {
+		return v.Value
+	}
+	return nil
+}
+
+// fields are the entries of a map.
+func (r *reader) fields(name string) map[string]types.AttributeValue {
+	if v, ok := value[*types.AttributeValueMemberM](r, name); ok {
+		return v.Value
+	}
+	return nil
+}
+
+// each reads the maps in a list.
+func (r *reader) each(name string, read func(*reader)) {
+	list, _ := value[*types.AttributeValueMemberL](r, name)
+	if list == nil {
+		return
+	}
+	for _, v := range list.Value {
+		m, ok := v.(*types.AttributeValueMemberM)
+		if !ok {
+			r.fail(name)
+			return
+		}
+		sub := reader{m.Value, r.what + ", " + name, r.err}
+		read(&sub)
+		r.err = sub.err
+	}
+}
+
+func (it item) list(name string, all []item) {
+	if len(all) > 0 {
+		list := make([]types.AttributeValue, len(all))
+		for i, sub := range all {
+			list[i] = &types.AttributeValueMemberM{Value: sub}
+		}
+		it[name] = &types.AttributeValueMemberL{Value: list}
+	}
+}
+
+// Nodes.
+
+// visible are the attributes that a node has in common with its entry among its parent's children.
+func (it item) visible(n *hierarchy.Node) {
+	it.text("name", string(n.Name))
+	it.number("version", n.Version)
+	it.time("created", n.Created)
+	it.time("updated", n.Updated)
+	it.text("portal", string(n.Brands.Portal))
+	it.text("brand", string(n.Details.Brand))
+	it.text("reference", n.Details.Reference)
+	it.text("tenant", n.Details.Tenant)
+	it.text("domain", n.Details.Domain)
+}
+
+func (r *reader) visible(n *hierarchy.Node) {
+	n.Name = hierarchy.Name(r.text("name"))
+	if n.Name == "" {
+		r.fail("name")
+	}
+	n.Version = r.number("version")
+	n.Created, n.Updated = r.time("created"), r.time("updated")
+	n.Brands.Portal = ident.Brand(r.text("portal"))
+	n.Details = hierarchy.Details{
+		Brand:     ident.Brand(r.text("brand")),
+		Reference: r.text("reference"),
+		Tenant:    r.text("tenant"),
+		Domain:    r.text("domain"),
+	}
+}
+
+// encodeNode leaves out which brands are available: they are those of uses that are not owned. It keeps a node with the
+// most brands there can be, at the greatest depth, within one read unit. Ids of brands are without their prefix for the
+// same reason.
+func encodeNode(n *hierarchy.Node) item {
+	it := newItem(nodeKey(n.ID), "node")
+	it.visible(n)
+	it.text(schema.IndexCarries, string(n.Kind()))
+	it.text("parent", string(n.Parent))
+	it.text(schema.IndexSK, string(n.Place.Path))
+	if s, ok := shardOf(n.Place.Path); ok {
+		it.text(schema.IndexPK, shard(s))
+	}
+	it.texts("marks", encodeMarks(n.Place.Marks))
+	it.number("asOf", n.AsOf)
+	if n.Kind() == hierarchy.Partner {
+		uses := item{}
+		for b, count := range n.Brands.Uses {
+			uses.number(ident.Bare(b), count)
+		}
+		it["uses"] = &types.AttributeValueMemberM{Value: uses}
+		if len(n.Brands.Owned) > 0 {
+			it["owned"] = bareSet(n.Brands.Owned)
+		}
+	}
+	return it
+}
+
+func decodeNode(id ident.Node, it item) (*hierarchy.Node, error) {
+	r := &reader{item: it, what: "node " + string(id)}
+	n := &hierarchy.Node{ID: id, Parent: ident.Node(r.text("parent")), AsOf: r.number("asOf")}
+	r.visible(n)
+	path, err := hierarchy.ParsePath(r.text(schema.IndexSK))
+	if err != nil || path == "" {
+		r.fail(schema.IndexSK)
+	}
+	n.Place = hierarchy.Place{Path: path, Marks: r.marks("marks")}
+	if n.Kind() == hierarchy.Partner {
+		if _, ok := r.item["uses"]; !ok {
+			r.fail("uses")
+		}
+		owned := map[ident.Brand]bool{}
+		for _, bare := range r.set("owned") {
+			b := r.brand("owned", bare)
+			owned[b] = true
+			n.Brands.Owned = append(n.Brands.Owned, b)
+		}
+		uses := &reader{item: r.fields("uses"), what: r.what + ", uses", err: r.err}
+		n.Brands.Uses = map[ident.Brand]int64{}
+		for bare := range uses.item {
+			b := uses.brand(bare, bare)
+			n.Brands.Uses[b] = uses.number(bare)
+			if !owned[b] {
+				n.Brands.Available = append(n.Brands.Available, b)
+			}
+		}
+		r.err = uses.err
+		slices.Sort(n.Brands.Owned)
+		slices.Sort(n.Brands.Available)
+	}
+	return n, r.err
+}
+
+func bareSet(brands []ident.Brand) types.AttributeValue {
+	set := make([]string, len(brands))
+	for i, b := range brands {
+		set[i] = ident.Bare(b)
+	}
+	return &types.AttributeValueMemberSS{Value: set}
+}
+
+func (r *reader) brand(name, bare string) ident.Brand {
+	b, err := ident.ParseBrand("brd_" + bare)
+	if err != nil {
+		r.fail(name)
+	}
+	return b
+}
+
+func encodeMarks(marks []hierarchy.Mark) []string {
+	all := make([]string, len(marks))
+	for i, m := range marks {
+		all[i] = string(m.Node) + " " + string(m.Kind)
+	}
+	return all
+}
+
+func (r *reader) marks(name string) []hierarchy.Mark {
+	var marks []hierarchy.Mark
+	for _, s := range r.texts(name) {
+		marks = append(marks, r.mark(name, s))
+	}
+	return marks
+}
+
+func (r *reader) mark(name, s string) hierarchy.Mark {
+	node, kind, ok := strings.Cut(s, " ")
+	if _, err := ident.ParseNode(node); err != nil || !ok {
+		r.fail(name)
+	}
+	return hierarchy.Mark{Node: ident.Node(node), Kind: hierarchy.MarkKind(kind)}
+}
+
+// encodeChild is a node as its parent lists it.
+func encodeChild(n *hierarchy.Node) item {
+	it := newItem(childKey(n.Parent, n.ID, n.Name), "child")
+	it.visible(n)
+	it.texts("marks", encodeMarks(n.OwnMarks()))
+	available := make([]string, len(n.Brands.Available))
+	for i, b := range n.Brands.Available {
+		available[i] = string(b)
+	}
+	it.texts("available", available)
+	return it
+}
+
+func decodeChild(parent ident.Node, it item) (hierarchy.Node, error) {
+	r := &reader{item: it, what: "child of node " + string(parent)}
+	id, err := ident.ParseNode(childID(r.text(schema.SK)))
+	if err != nil {
+		r.fail(schema.SK)
+	}
+	r.what = "child " + string(id) + " of node " + string(parent)
+	n := hierarchy.Node{ID: id, Parent: parent}
+	r.visible(&n)
+	n.Place.Marks = r.marks("marks")
+	for _, b := range r.texts("available") {
+		n.Brands.Available = append(n.Brands.Available, ident.Brand(b))
+	}
+	return n, r.err
+}
+
+// decodeIndexed reads an entry of the subtree index.
+func decodeIndexed(it item) (ident.Node, hierarchy.Path, error) {
+	r := &reader{item: it, what: "entry of index " + schema.SubtreeIndex}
+	id, err := ident.ParseNode(strings.TrimPrefix(r.text(schema.PK), nodeKey("").pk))
+	if err != nil {
+		r.fail(schema.PK)
+	}
+	path, err := hierarchy.ParsePath(r.text(schema.IndexSK))
+	if err != nil {
+		r.fail(schema.IndexSK)
+	}
+	return id, path, r.err
+}
+
+// Tree state.
+
+func encodeTree(nth int, t hierarchy.TreeState) item {
+	it := newItem(treeKey(nth), "tree state")
+	it.number("seq", t.Seq)
+	all := make([]item, len(t.Changes))
+	for i, c := range t.Changes {
+		change := item{}
+		change.number("seq", c.Seq)
+		change.text("node", string(c.Node))
+		change.text("kind", string(c.Kind))
+		change.text("path", string(c.Path))
+		change.texts("marks", encodeMarks(c.Marks))
+		if c.Mark != (hierarchy.Mark{}) {
+			change.text("mark", encodeMarks([]hierarchy.Mark{c.Mark})[0])
+		}
+		all[i] = change
+	}
+	it.list("changes", all)
+	return it
+}
+
+func decodeTree(it item) (hierarchy.TreeState, error) {
+	r := &reader{item: it, what: "tree state"}
+	t := hierarchy.TreeState{Seq: r.number("seq")}
+	r.each("changes", func(r *reader) {
+		c := hierarchy.Change{
+			Seq:   r.number("seq"),
+			Node:  ident.Node(r.text("node")),
+			Kind:  hierarchy.ChangeKind(r.text("kind")),
+			Marks: r.marks("marks"),
+		}
+		path, err := hierarchy.ParsePath(r.text("path"))
+		if err != nil {
+			r.fail("path")
+		}
+		c.Path = path
+		if s := r.text("mark"); s != "" {
+			c.Mark = r.mark("mark", s)
+		}
+		t.Changes = append(t.Changes, c)
+	})
+	return t, r.err
+}
+
+// Clients and their grants.
+
+func encodeClient(p *access.Principal) item {
+	it := newItem(clientKey(p.ID), "client")
+	it.text("name", string(p.Name))
+	it.text("home", string(p.Home))
+	it.number("version", p.Version)
+	it.time("created", p.Created)
+	it.time("revoked", p.Revoked)
+	it.bytes("cursorKey", p.CursorKey)
+	grants := item{}
+	for node, role := range p.Grants {
+		grants.text(string(node), role.String())
+	}
+	it["grants"] = &types.AttributeValueMemberM{Value: grants}
+	secrets := make([]item, len(p.Secrets))
+	for i, s := range p.Secrets {
+		secrets[i] = item{}
+		secrets[i].text("id", string(s.ID))
+		secrets[i].bytes("hash", s.Hash)
+		secrets[i].text("hint", s.Hint)
+		secrets[i].time("created", s.Created)
+	}
+	it.list("secrets", secrets)
+	return it
+}
+
+func decodeClient(id ident.Client, it item) (*access.Principal, error) {
+	r := &reader{item: it, what: "client " + string(id)}
+	p := &access.Principal{
+		ID:        id,
+		Name:      hierarchy.Name(r.text("name")),
+		Home:      ident.Node(r.text("home")),
+		Grants:    map[ident.Node]access.Role{},
+		CursorKey: r.bytes("cursorKey"),
+		Version:   r.number("version"),
+		Created:   r.time("created"),
+		Revoked:   r.time("revoked"),
+	}
+	grants := &reader{item: r.fields("grants"), what: r.what + ", grants", err: r.err}
+	for node := range grants.item {
+		p.Grants[ident.Node(node)] = grants.role(node)
+	}
+	r.err = grants.err
+	r.each("secrets", func(r *reader) {
+		p.Secrets = append(p.Secrets, access.Secret{
+			ID: ident.Key(r.text("id")), Hash: r.bytes("hash"), Hint: r.text("hint"), Created: r.time("created"),
+		})
+	})
+	return p, r.err
+}
+
+func (r *reader) role(name string) access.Role {
+	role, ok := access.ParseRole(r.text(name))
+	if !ok {
+		r.fail(name)
+	}
+	return role
+}
+
+// encodeGrant is a client's grant as the node lists it.
+func encodeGrant(p *access.Principal, node ident.Node) item {
+	it := newItem(grantKey(node, p.ID), "grant")
+	it.text("role", p.Grants[node].String())
+	it.text("name", string(p.Name))
+	it.text("home", string(p.Home))
+	it.time("created", p.Created)
+	return it
+}
+
+func decodeGrant(node ident.Node, it item) (directory.Grant, error) {
+	r := &reader{item: it, what: "grant at node " + string(node)}
+	client, err := ident.ParseClient(strings.TrimPrefix(r.text(schema.SK), grantPrefix))
+	if err != nil {
+		r.fail(schema.SK)
+	}
+	g := directory.Grant{
+		Node: node, Client: client, Role: r.role("role"), Name: hierarchy.Name(r.text("name")),
+		Home: ident.Node(r.text("home")), Created: r.time("created"),
+	}
+	return g, r.err
+}
+
+// Brands.
+
+func encodeBrand(b *brand.Brand) item {
+	it := newItem(brandKey(b.ID), "brand")
+	it.text("owner", string(b.Owner))
+	it.text("name", string(b.Name))
+	it.text("domain", b.Domain)
+	it.texts("regions", b.Regions)
+	it.text("state", string(b.State))
+	it.number("version", b.Version)
+	it.time("created", b.Created)
+	return it
+}
+
+func decodeBrand(id ident.Brand, it item) (*brand.Brand, error) {
+	r := &reader{item: it, what: "brand " + string(id)}
+	b := &brand.Brand{
+		ID: id, Owner: ident.Node(r.text("owner")), Name: hierarchy.Name(r.text("name")), Domain: r.text("domain"),
+		Regions: r.texts("regions"), State: brand.State(r.text("state")), Version: r.number("version"), Created: r.time("created"),
+	}
+	return b, r.err
+}
+
+func encodeDomain(b *brand.Brand) item {
+	it := newItem(domainKey(b.Domain), "domain")
+	it.text("brand", string(b.ID))
+	return it
+}
+
+// Memos and events.
+
+func encodeMemo(m *directory.Memo) item {
+	it := newItem(memoKey(m.MemoKey), "memo")
+	it.bytes("fingerprint", m.Fingerprint)
+	it.bytes("answer", m.Answer)
+	it.number(schema.TTLAttr, m.Expires.Unix())
+	return it
+}
+
+// decodeMemo returns nil for a memo that has expired.
+func decodeMemo(k directory.MemoKey, it item, now time.Time) (*directory.Memo, error) {
+	r := &reader{item: it, what: "memo of client " + string(k.Client)}
+	m := &directory.Memo{
+		MemoKey: k, Fingerprint: r.bytes("fingerprint"), Answer: r.bytes("answer"),
+		Expires: time.Unix(r.number(schema.TTLAttr), 0).UTC(),
+	}
+	if r.err == nil && now.Unix() >= m.Expires.Unix() {
+		return nil, nil
+	}
+	return m, r.err
+}
+
+func encodeEvent(e *event.Event) (item, error) {
+	body, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("event %s: %w", e.ID, err)
+	}
+	it := newItem(eventKey(e), "event")
+	it.text(schema.EventAttr, string(body))
+	return it, nil
+}
+
+// brandsAdded and brandsRemoved are the brands that became, and stopped being, usable at a partner by an edit, sorted.
+func brandsAdded(was, now *hierarchy.Node) []ident.Brand {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(now.Brands.Uses)), was.Brands.Usable)
+}
+
+func brandsRemoved(was, now *hierarchy.Node) []ident.Brand { return brandsAdded(now, was) }

@@ -1,0 +1,111 @@
+package table
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"time"
+
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/table/schema"
+)
+
+// Every key of the table is made on this page. testdata/keys.golden lists one of each.
+//
+//	item           pk                  sk                                read by
+//	node           N#<id>              N                                 id
+//	child          N#<parent>          C#<ptn or cus>#<folded name>⇥<id> list of children, by name
+//	grant          N#<node>            G#<client>                        list of who has access at the node
+//	event          N#<node>            E#<time>#<id>                     audit log, and the stream
+//	client         U#<id>              U                                 id
+//	brand          B#<id>              B                                 id
+//	domain         D#<domain>          D                                 nobody: it makes the domain unique
+//	tree state     T#<0 to 7>          T                                 every request, one copy at random
+//	memo           I#<client>#<hash>   I                                 Idempotency-Key
+//	rate           R#<client>#<window> R                                 counter of requests
+//
+// Index subtree, of all nodes but the root:
+//
+//	node           S#<00 to 15>        <path>                            what lies below a node
+
+// key is the primary key of an item.
+type key struct{ pk, sk string }
+
+func nodeKey(id ident.Node) key { return key{"N#" + string(id), "N"} }
+
+// childKey ends the name with a tab, which no folded name holds and which sorts before all that one can hold: "Bay" comes
+// before "Bay IT", whatever their ids.
+func childKey(parent, id ident.Node, name hierarchy.Name) key {
+	return key{nodeKey(parent).pk, childPrefix(hierarchy.KindOf(id)) + name.SortKey() + childEnd + string(id)}
+}
+
+const childEnd = "\t"
+
+func childPrefix(kind hierarchy.Kind) string {
+	if kind == hierarchy.Customer {
+		return "C#cus#"
+	}
+	return "C#ptn#"
+}
+
+// childID is the id at the end of a child's sort key.
+func childID(sk string) string { return sk[strings.LastIndex(sk, childEnd)+1:] }
+
+const grantPrefix = "G#"
+
+func grantKey(node ident.Node, client ident.Client) key {
+	return key{nodeKey(node).pk, grantPrefix + string(client)}
+}
+
+// eventKey sorts a node's events by time.
+func eventKey(e *event.Event) key {
+	return key{nodeKey(e.Node).pk, schema.EventPrefix + e.Time.UTC().Format(timeFormat) + "#" + string(e.ID)}
+}
+
+func clientKey(id ident.Client) key { return key{"U#" + string(id), "U"} }
+
+func brandKey(id ident.Brand) key { return key{"B#" + string(id), "B"} }
+
+func domainKey(domain string) key { return key{"D#" + domain, "D"} }
+
+// treeCopies is how many identical copies of the tree state there are. They are written together; a read takes any. One
+// copy serves 3,000 strongly consistent reads a second.
+const treeCopies = 8
+
+func treeKey(nth int) key { return key{"T#" + strconv.Itoa(nth), "T"} }
+
+func memoKey(k directory.MemoKey) key {
+	sum := sha256.Sum256([]byte(k.Key))
+	return key{"I#" + string(k.Client) + "#" + hex.EncodeToString(sum[:]), "I"}
+}
+
+func rateKey(client ident.Client, window time.Time) key {
+	return key{"R#" + string(client) + "#" + strconv.FormatInt(window.Unix(), 10), "R"}
+}
+
+// shards is how many partitions the subtree index is spread over. It never changes: the shard is stored in every node.
+const shards = 16
+
+func shard(n int) string { return "S#" + strconv.Itoa(n/10) + strconv.Itoa(n%10) }
+
+// shardOf is the shard of a path: that of the top-level partner on it, so that everything below any node but the root is
+// one range of one shard. It reports false for the root and above, which have no shard.
+func shardOf(p hierarchy.Path) (int, bool) {
+	if p.Depth() < 2 {
+		return 0, false
+	}
+	h := fnv.New32a()
+	h.Write([]byte(p.At(1)))
+	return int(h.Sum32() % shards), true
+}
+
+// below is the range of stored paths that lie below a path and after one of them ("": from the first). Ids and "/" sort
+// between the two bytes that end its bounds.
+func below(under hierarchy.Path, after string) (low, high string) {
+	return string(under) + after + " ", string(under) + "~"
+}

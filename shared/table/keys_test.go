@@ -1,0 +1,93 @@
+package table
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+var update = flag.Bool("update", false, "write testdata/keys.golden anew")
+
+// A key that changes loses what is stored under it, so a difference here needs a migration.
+func TestKeysAreThoseOfTheListing(t *testing.T) {
+	const (
+		root     ident.Node   = "ptn_0000000000000000"
+		partner  ident.Node   = "ptn_0h3k9m2v7x4q8r1t"
+		customer ident.Node   = "cus_5xw2c9d3n8p6a1ze"
+		client   ident.Client = "cli_7bq4m1k8s2v9f3gh"
+		brand    ident.Brand  = "brd_3jr6t9y2w5e8a1cd"
+	)
+	moment := time.Date(2026, 11, 22, 22, 40, 5, 67_000, time.FixedZone("", 3600))
+	path := hierarchy.Path("").Child(root).Child(partner).Child(customer)
+	s, ok := shardOf(path)
+	if !ok {
+		t.Error("a customer has no shard")
+	}
+	if own, _ := shardOf(path.To(1)); own != s {
+		t.Errorf("a partner is in shard %d and what is below it in %d", own, s)
+	}
+	if _, ok := shardOf(path.To(0)); ok {
+		t.Error("the root has a shard")
+	}
+	low, high := below(path.To(1), "")
+	after, _ := below(path.To(1), string(customer)+"/")
+	var b strings.Builder
+	for _, line := range []struct {
+		what string
+		key  key
+	}{
+		{"node", nodeKey(partner)},
+		{"child, a partner", childKey(root, partner, "Vazon Bay IT")},
+		{"child, a customer", childKey(partner, customer, "Bäckerei #1 ÅNGSTRÖM")},
+		{"grant", grantKey(partner, client)},
+		{"event", eventKey(&event.Event{ID: "evt_1a2b3c4d5e6f7g8h", Node: partner, Time: moment})},
+		{"client", clientKey(client)},
+		{"brand", brandKey(brand)},
+		{"domain", domainKey("vazonbay.example")},
+		{"tree state", treeKey(treeCopies - 1)},
+		{"memo", memoKey(directory.MemoKey{Client: client, Key: "8e03978e-40d5-43e8-bc93-6894a57f9324"})},
+		{"rate", rateKey(client, moment)},
+		{"index " + "subtree", key{shard(s), string(path)}},
+		{"below a partner, from", key{shard(s), low}},
+		{"below a partner, to", key{shard(s), high}},
+		{"below a partner, after a customer", key{shard(s), after}},
+	} {
+		fmt.Fprintf(&b, "%-34s %-25q %q\n", line.what, line.key.pk, line.key.sk)
+	}
+	const golden = "testdata/keys.golden"
+	if *update {
+		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.String() != string(want) {
+		t.Errorf("got\n%swant\n%s", &b, want)
+	}
+}
+
+func TestShardsAreOfAboutTheSameSize(t *testing.T) {
+	var sizes [shards]int
+	const many = 16_000
+	root := hierarchy.Path("").Child(ident.NewPartner())
+	for range many {
+		s, _ := shardOf(root.Child(ident.NewPartner()))
+		sizes[s]++
+	}
+	for s, n := range sizes {
+		if n < many/shards*3/4 || n > many/shards*5/4 {
+			t.Errorf("shard %d has %d of %d", s, n, many)
+		}
+	}
+}

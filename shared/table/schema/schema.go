@@ -1,0 +1,30 @@
+// Package schema names the attributes and the index of the one DynamoDB table. It is apart from package table so that
+// infrastructure can create what the adapter reads and writes, from the same names, without compiling the AWS SDK.
+package schema
+
+// Attributes of the table's key, both strings.
+const (
+	PK = "pk" // partition key
+	SK = "sk" // sort key
+)
+
+// TTLAttr holds the moment after which DynamoDB may delete an item, in seconds since 1970. Deletion can be days late, so
+// readers check it too.
+const TTLAttr = "expires"
+
+// Stream is what each stream record carries of a changed item: its new image, which is all that the relay needs.
+const Stream = "NEW_IMAGE"
+
+// The index that finds everything below a node in one range. It is eventually consistent: it proposes, the table decides.
+const (
+	SubtreeIndex = "subtree"
+	IndexPK      = "shard" // string: the shard of the tree that the node belongs to
+	IndexSK      = "path"  // string: the node's stored path
+	IndexCarries = "kind"  // the one attribute that the index has besides the keys
+)
+
+// EventPrefix begins the sort key of every event item and of nothing else: the relay is called for these alone.
+const EventPrefix = "E#"
+
+// EventAttr is the attribute of an event item that holds the event itself: event.Event as JSON, in a string.
+const EventAttr = "event"

@@ -1,0 +1,340 @@
+// Package table keeps the directory in one DynamoDB table. keys.go has every key, items.go what is stored under it,
+// commit.go what a change writes and what each failed condition means, retry.go which failures are tried again.
+//
+// All reads are strongly consistent but those of the index, which only proposes. A failure is never "not found": what
+// cannot be read or written for now is fault.Busy, and an item that is not as this package writes it is an error which
+// names the item and shows nothing of it.
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/awsenv"
+	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/table/schema"
+)
+
+// API is what the table needs of a DynamoDB client. The client must not repeat calls by itself: only here it is known
+// which of them may have been applied.
+type API interface {
+	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
+	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (
+		*dynamodb.TransactWriteItemsOutput, error)
+	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+}
+
+// Table is a directory.Store.
+type Table struct {
+	client API
+	name   string
+}
+
+// New returns the store in the named table. It makes no call.
+func New(client API, name string) *Table { return &Table{client, name} }
+
+// Open returns the store in the named table, with a client configured from the environment of a Lambda function. It
+// makes no call. AWS_ENDPOINT_URL_DYNAMODB goes before AWS_ENDPOINT_URL.
+func Open(name string) (*Table, error) {
+	if name == "" {
+		return nil, errors.New("the name of the table is empty: set TABLE_NAME")
+	}
+	return New(dynamodb.NewFromConfig(awsenv.Config(), Once, func(o *dynamodb.Options) {
+		if url := os.Getenv("AWS_ENDPOINT_URL_DYNAMODB"); url != "" {
+			o.BaseEndpoint = &url
+		}
+	}), name), nil
+}
+
+// Once makes a client try each call once, as New expects.
+func Once(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }
+
+// maxBatch is how many items DynamoDB reads in a batch, and writes in a transaction.
+const maxBatch = 100
+
+// Read implements directory.Store. When DynamoDB leaves out a part of the batch, all of it is read again: parts that were
+// read far apart in time must not be decided on together.
+func (t *Table) Read(ctx context.Context, w directory.Want) (directory.Got, error) {
+	tree := treeKey(rand.IntN(treeCopies))
+	wanted := map[key]bool{tree: true}
+	for _, id := range w.Nodes {
+		wanted[nodeKey(id)] = true
+	}
+	for _, id := range w.Clients {
+		wanted[clientKey(id)] = true
+	}
+	for _, id := range w.Brands {
+		wanted[brandKey(id)] = true
+	}
+	if w.Memo != nil {
+		wanted[memoKey(*w.Memo)] = true
+	}
+	if len(wanted) > maxBatch {
+		return directory.Got{}, fmt.Errorf("a read of %d items; %d are possible", len(wanted), maxBatch)
+	}
+	found, err := t.batch(ctx, wanted)
+	if err != nil {
+		return directory.Got{}, err
+	}
+	return decodeGot(w, tree, found)
+}
+
+func (t *Table) batch(ctx context.Context, wanted map[key]bool) (map[key]item, error) {
+	keys := make([]map[string]types.AttributeValue, 0, len(wanted))
+	for k := range wanted {
+		keys = append(keys, k.attributes())
+	}
+	in := &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
+		t.name: {Keys: keys, ConsistentRead: aws.Bool(true)},
+	}}
+	var found map[key]item
+	err := persist(ctx, func(ctx context.Context) error {
+		out, err := t.client.BatchGetItem(ctx, in)
+		if err != nil {
+			return err
+		}
+		if len(out.UnprocessedKeys) > 0 {
+			return errUnprocessed
+		}
+		found = make(map[key]item, len(out.Responses[t.name]))
+		for _, it := range out.Responses[t.name] {
+			r := reader{item: it}
+			found[key{r.text(schema.PK), r.text(schema.SK)}] = it
+		}
+		return nil
+	})
+	return found, err
+}
+
+func decodeGot(w directory.Want, tree key, found map[key]item) (directory.Got, error) {
+	var errs []error
+	got := directory.Got{
+		Nodes:   decodeAll[ident.Node, hierarchy.Node](w.Nodes, nodeKey, decodeNode, found, &errs),
+		Clients: decodeAll[ident.Client, access.Principal](w.Clients, clientKey, decodeClient, found, &errs),
+		Brands:  decodeAll[ident.Brand, brand.Brand](w.Brands, brandKey, decodeBrand, found, &errs),
+	}
+	var err error
+	if it, ok := found[tree]; ok {
+		got.Tree, err = decodeTree(it)
+	} else if len(got.Nodes) > 0 {
+		// Deciding without it would undo every move and suspension that is still under way.
+		err = fmt.Errorf("there are nodes and no tree state %s", tree.pk)
+	}
+	errs = append(errs, err)
+	if w.Memo != nil {
+		if it, ok := found[memoKey(*w.Memo)]; ok {
+			got.Memo, err = decodeMemo(*w.Memo, it, time.Now())
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return directory.Got{}, err
+	}
+	return got, nil
+}
+
+func decodeAll[ID comparable, T any](ids []ID, keyOf func(ID) key, decode func(ID, item) (*T, error), found map[key]item,
+	errs *[]error) map[ID]*T {
+	all := make(map[ID]*T, len(ids))
+	for _, id := range ids {
+		it, ok := found[keyOf(id)]
+		if !ok || all[id] != nil {
+			continue
+		}
+		v, err := decode(id, it)
+		all[id] = v
+		*errs = append(*errs, err)
+	}
+	return all
+}
+
+// Children implements directory.Store. A position is what follows the kind in the sort key.
+func (t *Table) Children(ctx context.Context, parent ident.Node, kind hierarchy.Kind, after string, limit int) (
+	directory.Page[hierarchy.Node], error) {
+	return list(ctx, t, nodeKey(parent).pk, childPrefix(kind), after, limit, func(it item) (hierarchy.Node, error) {
+		return decodeChild(parent, it)
+	})
+}
+
+// Grants implements directory.Store. A position is the id of a client.
+func (t *Table) Grants(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.Grant], error) {
+	return list(ctx, t, nodeKey(node).pk, grantPrefix, after, limit, func(it item) (directory.Grant, error) {
+		return decodeGrant(node, it)
+	})
+}
+
+// list reads a page of the items of one partition whose sort keys begin with prefix. It asks for one more than the
+// page holds, to know whether there are more without reading an empty page.
+func list[T any](ctx context.Context, t *Table, pk, prefix, after string, limit int, decode func(item) (T, error)) (
+	directory.Page[T], error) {
+	page := directory.Page[T]{Items: []T{}}
+	if limit < 1 {
+		return directory.Page[T]{}, fmt.Errorf("a page of %d items", limit)
+	}
+	var e expression
+	condition := e.name(schema.PK) + " = " + e.value(text(pk)) + " AND begins_with(" + e.name(schema.SK) + ", " + e.value(text(prefix)) + ")"
+	in := &dynamodb.QueryInput{
+		TableName:                 &t.name,
+		ConsistentRead:            aws.Bool(true),
+		KeyConditionExpression:    &condition,
+		ExpressionAttributeNames:  e.names,
+		ExpressionAttributeValues: e.values,
+		Limit:                     aws.Int32(int32(limit) + 1),
+	}
+	if after != "" {
+		in.ExclusiveStartKey = key{pk, prefix + after}.attributes()
+	}
+	out, err := t.query(ctx, in)
+	if err != nil {
+		return directory.Page[T]{}, err
+	}
+	// A position below a full page can also come from DynamoDB's limit of 1 MB for one answer.
+	more := out.LastEvaluatedKey != nil
+	if len(out.Items) > limit {
+		out.Items, more = out.Items[:limit], true
+	}
+	for _, it := range out.Items {
+		v, err := decode(it)
+		if err != nil {
+			return directory.Page[T]{}, err
+		}
+		page.Items = append(page.Items, v)
+	}
+	if more && len(out.Items) > 0 {
+		last := reader{item: out.Items[len(out.Items)-1]}
+		page.Next = last.text(schema.SK)[len(prefix):]
+	}
+	return page, nil
+}
+
+// belowScan is how many index entries one page of Below looks at before it ends early: a subtree can hold 100,000
+// customers and no partner.
+const belowScan = 5000
+
+// Below implements directory.Store. A position is what follows the path of under in a stored path, so it tells nothing
+// of what lies above under; the shard follows from it.
+func (t *Table) Below(ctx context.Context, under hierarchy.Path, kind hierarchy.Kind, after string, limit int) (
+	directory.Page[ident.Node], error) {
+	if limit < 1 {
+		return directory.Page[ident.Node]{}, fmt.Errorf("a page of %d items", limit)
+	}
+	page := directory.Page[ident.Node]{Items: []ident.Node{}}
+	first, last := 0, shards-1
+	if s, ok := shardOf(under + hierarchy.Path(after)); ok {
+		first = s
+		if under.Depth() >= 2 {
+			last = s
+		}
+	}
+	scanned := 0
+	for s := first; s <= last; s++ {
+		from := ""
+		if s == first {
+			from = after
+		}
+		for more := true; more; {
+			out, err := t.belowIn(ctx, s, under, kind, from, limit+1-len(page.Items))
+			if err != nil {
+				return directory.Page[ident.Node]{}, err
+			}
+			for _, it := range out.Items {
+				if len(page.Items) == limit {
+					page.Next = after
+					return page, nil
+				}
+				id, path, err := decodeIndexed(it)
+				if err != nil {
+					return directory.Page[ident.Node]{}, err
+				}
+				page.Items = append(page.Items, id)
+				after = string(path[len(under):])
+			}
+			scanned += int(out.ScannedCount)
+			if more = out.LastEvaluatedKey != nil; more {
+				_, path, err := decodeIndexed(out.LastEvaluatedKey)
+				if err != nil {
+					return directory.Page[ident.Node]{}, err
+				}
+				from = string(path[len(under):])
+				if scanned >= belowScan {
+					page.Next = from
+					return page, nil
+				}
+			}
+		}
+	}
+	return page, nil
+}
+
+// belowIn reads a part of one shard's range. Without a kind it reads no more entries than are wanted.
+func (t *Table) belowIn(ctx context.Context, s int, under hierarchy.Path, kind hierarchy.Kind, after string, want int) (
+	*dynamodb.QueryOutput, error) {
+	low, high := below(under, after)
+	var e expression
+	condition := e.name(schema.IndexPK) + " = " + e.value(text(shard(s))) +
+		" AND " + e.name(schema.IndexSK) + " BETWEEN " + e.value(text(low)) + " AND " + e.value(text(high))
+	in := &dynamodb.QueryInput{
+		TableName:              &t.name,
+		IndexName:              aws.String(schema.SubtreeIndex),
+		KeyConditionExpression: &condition,
+		Limit:                  aws.Int32(int32(want)),
+	}
+	if kind != "" {
+		in.FilterExpression = aws.String(e.name(schema.IndexCarries) + " = " + e.value(text(string(kind))))
+		in.Limit = aws.Int32(belowScan / 5)
+	}
+	in.ExpressionAttributeNames, in.ExpressionAttributeValues = e.names, e.values
+	return t.query(ctx, in)
+}
+
+func (t *Table) query(ctx context.Context, in *dynamodb.QueryInput) (out *dynamodb.QueryOutput, err error) {
+	err = persist(ctx, func(ctx context.Context) (err error) {
+		out, err = t.client.Query(ctx, in)
+		return err
+	})
+	return out, err
+}
+
+// Count adds n to the number of requests that the client made in the window that begins at window, and returns the new
+// number. It may count a request twice when an answer was lost, and never misses one.
+func (t *Table) Count(ctx context.Context, client ident.Client, window time.Time, n int64) (int64, error) {
+	var e expression
+	const counted = "n"
+	update := "ADD " + e.name(counted) + " " + e.value(number(n)) +
+		" SET " + e.name(schema.TTLAttr) + " = " + e.value(number(window.Add(rateKept).Unix())) +
+		", " + e.name("type") + " = " + e.value(text("rate"))
+	var total int64
+	err := persist(ctx, func(ctx context.Context) error {
+		out, err := t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName:                 &t.name,
+			Key:                       rateKey(client, window).attributes(),
+			UpdateExpression:          &update,
+			ExpressionAttributeNames:  e.names,
+			ExpressionAttributeValues: e.values,
+			ReturnValues:              types.ReturnValueUpdatedNew,
+		})
+		if err != nil {
+			return err
+		}
+		r := reader{item: out.Attributes, what: "rate of client " + string(client)}
+		total = r.number(counted)
+		return r.err
+	})
+	return total, err
+}
+
+// rateKept is how long after the beginning of its window a counter is kept.
+const rateKept = time.Hour
