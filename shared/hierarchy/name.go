@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -22,11 +23,18 @@ type Name string
 // ParseName trims and checks a name. Its error says what a name has to be.
 func ParseName(s string) (Name, error) {
 	t, err := parseText(s, MaxName)
-	if err == nil && t == "" {
-		err = fmt.Errorf("must have 1 to %d characters that are not white space", MaxName)
+	if err == nil && !strings.ContainsFunc(t, visible) {
+		err = fmt.Errorf("must have 1 to %d characters, not all of them invisible", MaxName)
 	}
 	return Name(t), err
 }
+
+func visible(r rune) bool {
+	return unicode.IsOneOf([]*unicode.RangeTable{unicode.L, unicode.N, unicode.P, unicode.S}, r)
+}
+
+// noncharacter reports whether Unicode promises never to assign r.
+func noncharacter(r rune) bool { return r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfdef }
 
 // parseText trims s and normalizes it, and refuses what no line of text holds.
 func parseText(s string, longest int) (string, error) {
@@ -39,7 +47,7 @@ func parseText(s string, longest int) (string, error) {
 	}
 	for _, r := range s {
 		// Line and paragraph separators, and the bidirectional overrides that make a name look like another one.
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
+		if unicode.IsControl(r) || noncharacter(r) || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
 			return "", fmt.Errorf("must not have control characters")
 		}
 	}
@@ -68,24 +76,30 @@ const MaxReference = 120
 // ParseReference trims and checks a partner's own id for a customer; empty means none.
 func ParseReference(s string) (string, error) { return parseText(s, MaxReference) }
 
-var tenant = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+// Both are compiled when they are needed: regular expressions with counts are a large part of a cold start.
+var (
+	tenant = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+	})
+	dnsName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$`)
+	})
+)
 
 // ParseTenant reads a Microsoft tenant id; empty means none.
 func ParseTenant(s string) (string, error) {
 	s = strings.ToLower(strings.TrimSpace(s))
-	if s != "" && !tenant.MatchString(s) {
+	if s != "" && !tenant().MatchString(s) {
 		return "", fmt.Errorf("must be a GUID like 72f988bf-86f1-41af-91ab-2d7cd011db47")
 	}
 	return s, nil
 }
 
-var dnsName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$`)
-
 // ParseDomain reads a DNS name of at least two labels; internationalized names are given in their xn-- form. Empty
 // means none.
 func ParseDomain(s string) (string, error) {
 	s = strings.TrimSuffix(strings.ToLower(strings.TrimSpace(s)), ".")
-	if s != "" && (len(s) > 253 || !dnsName.MatchString(s)) {
+	if s != "" && (len(s) > 253 || !dnsName().MatchString(s)) {
 		return "", fmt.Errorf("must be a DNS name like example.com; write international names in their xn-- form")
 	}
 	return s, nil

@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -202,7 +203,10 @@ func (r *Request) authenticate() error {
 	return nil
 }
 
-var idempotencyKey = regexp.MustCompile(`^[!-~]{1,255}$`)
+// idempotencyKey reports whether s has 1 to 255 visible ASCII characters.
+func idempotencyKey(s string) bool {
+	return len(s) >= 1 && len(s) <= 255 && !strings.ContainsFunc(s, func(r rune) bool { return r < '!' || r > '~' })
+}
 
 func (r *Request) readHeaders() error {
 	if match := r.event.Headers["if-match"]; match != "" && match != "*" {
@@ -219,10 +223,11 @@ func (r *Request) readHeaders() error {
 	if !given || r.event.RequestContext.HTTP.Method != "POST" {
 		return nil
 	}
-	if !idempotencyKey.MatchString(key) {
+	key = strings.Trim(key, `"`) // the draft has a quoted string there
+	if !idempotencyKey(key) {
 		return fault.IdempotencyKeyFormat.New("Idempotency-Key must have 1 to 255 visible ASCII characters; a UUID is a good one.")
 	}
-	r.Caller.Repeat = &directory.Repeat{Key: strings.Trim(key, `"`)}
+	r.Caller.Repeat = &directory.Repeat{Key: key}
 	return nil
 }
 
@@ -332,14 +337,17 @@ func problem(e *fault.Error, request string) string {
 	return body
 }
 
-var traceContext = regexp.MustCompile(`^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$`)
+// traceContext is compiled when it is needed: regular expressions with counts are a large part of a cold start.
+var traceContext = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$`)
+})
 
 // traceparent continues the caller's trace (W3C Trace Context) or begins one.
 func traceparent(header string) (trace, parent string) {
 	var b [24]byte
 	rand.Read(b[:]) // never fails
 	trace, flags := hex.EncodeToString(b[:16]), "00"
-	if m := traceContext.FindStringSubmatch(header); m != nil && strings.Trim(m[1], "0") != "" && strings.Trim(m[2], "0") != "" {
+	if m := traceContext().FindStringSubmatch(header); m != nil && strings.Trim(m[1], "0") != "" && strings.Trim(m[2], "0") != "" {
 		trace, flags = m[1], m[3]
 	}
 	return trace, "00-" + trace + "-" + hex.EncodeToString(b[16:]) + "-" + flags

@@ -96,7 +96,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("the name %q became %q", name, got)
 		}
 	}
-	for _, name := range []string{"", "   ", long + "x", "a\nb", "a\x00b", "a\u202eb"} {
+	for _, name := range []string{"", "   ", long + "x", "a\nb", "a\x00b", "a\u202eb", "\u200b\u2060", "a\uffff"} {
 		answer := f.Do("POST", "/v1/partners", apitest.NewPartner(w.Root, name, brand)).Is(400, "invalid")
 		if !strings.Contains(answer.Body, `"pointer":"/name"`) {
 			t.Errorf("the refusal of %q does not point to it: %s", name, answer.Body)
@@ -186,7 +186,9 @@ func TestIdempotencyKeys(t *testing.T) {
 	if made := other.Do("POST", "/v1/partners", body, key).Is(201); made.Get("id") == first.Get("id") {
 		t.Error("another client's Idempotency-Key answered")
 	}
-	f.Do("POST", "/v1/partners", body, apitest.Header("Idempotency-Key", strings.Repeat("x", 256))).Is(400, "idempotency-key-invalid")
+	for _, bad := range []string{strings.Repeat("x", 256), "", `""`, "a b", "é"} {
+		f.Do("POST", "/v1/partners", body, apitest.Header("Idempotency-Key", bad)).Is(400, "idempotency-key-invalid")
+	}
 
 	// Who has lost the right is not answered from memory either.
 	f.Do("DELETE", fmt.Sprintf("/v1/api-clients/%s/grants/%s", other.ID, w.Root), nil).Is(204)

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda/messages"
+
+	"example.com/partnertree/functions/internal/golden"
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/people"
+)
+
+// The secret in the recorded payloads. It opens nothing: it is a sentence, not random.
+const recordedSecret = "vazon-bay-it-test-secret-000000000000000000"
+
+// clients is a store that has clients and nothing else; any call but Read panics.
+type clients struct {
+	directory.Store
+	all   map[ident.Client]*access.Principal
+	err   error
+	reads []directory.Want
+}
+
+func (c *clients) Read(_ context.Context, w directory.Want) (directory.Got, error) {
+	c.reads = append(c.reads, w)
+	got := directory.Got{Clients: map[ident.Client]*access.Principal{}}
+	for _, id := range w.Clients {
+		if p, ok := c.all[id]; ok {
+			got.Clients[id] = p
+		}
+	}
+	return got, c.err
+}
+
+func recorded() *clients {
+	hash := sha256.Sum256([]byte(recordedSecret))
+	secrets := []access.Secret{{ID: "key_a1b2c3d4e5f6g7h8", Hash: hash[:]}}
+	return &clients{all: map[ident.Client]*access.Principal{
+		"cli_5m8q2w7x9z1c3v4b": {ID: "cli_5m8q2w7x9z1c3v4b", Secrets: secrets},
+		"cli_rrrrrrrrrrrrrrrr": {ID: "cli_rrrrrrrrrrrrrrrr", Secrets: secrets, Revoked: time.Unix(1, 0)},
+	}}
+}
+
+func over(c *clients) (*authorizer, *bytes.Buffer) {
+	var lines bytes.Buffer
+	return &authorizer{store: c, log: slog.New(slog.NewJSONHandler(&lines, nil))}, &lines
+}
+
+func TestRecordedPayloads(t *testing.T) {
+	golden.Run(t, "authorizer", func(t *testing.T, payload []byte) any {
+		var r events.APIGatewayV2CustomAuthorizerV2Request
+		if err := json.Unmarshal(payload, &r); err != nil {
+			t.Fatal(err)
+		}
+		a, lines := over(recorded())
+		got, err := a.handle(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(lines.String(), "\n"); n != 1 {
+			t.Errorf("%d log lines, want 1", n)
+		}
+		if strings.Contains(lines.String(), "pmk_") || strings.Contains(lines.String(), recordedSecret[:20]) {
+			t.Errorf("the log has the key: %s", lines)
+		}
+		return got
+	})
+}
+
+func TestAFailingStoreIsAnErrorAndNoRefusal(t *testing.T) {
+	c := recorded()
+	c.err = errors.New("throttled: table arn:aws:dynamodb:secret-place")
+	a, lines := over(c)
+	_, key := people.NewSecret("cli_5m8q2w7x9z1c3v4b", time.Now())
+	_, err := a.handle(t.Context(), events.APIGatewayV2CustomAuthorizerV2Request{Headers: map[string]string{"authorization": "Bearer " + key}})
+	var typed messages.InvokeResponse_Error
+	if !errors.As(err, &typed) || typed.Type != "unavailable" || strings.Contains(typed.Message, "arn:") {
+		t.Errorf("got %v; API Gateway keeps answers and forgets errors, so this must be one, without its cause", err)
+	}
+	if !strings.Contains(lines.String(), "secret-place") {
+		t.Errorf("the log lacks the cause: %s", lines)
+	}
+}
+
+func TestWhatIsNoKeyCostsNoRead(t *testing.T) {
+	for _, header := range []string{"", "Bearer", "Bearer ", "Bearer pmk_", "pmk_x", "Basic dmF6b246YmF5",
+		"Bearer " + strings.Repeat("pmk_", 5000)} {
+		c := recorded()
+		a, _ := over(c)
+		_, outcome, err := a.identify(t.Context(), header)
+		if err != nil || outcome != notAKey || len(c.reads) != 0 {
+			t.Errorf("%.20q: %s, %v, %d reads", header, outcome, err, len(c.reads))
+		}
+	}
+}
+
+func TestEveryKeyCostsOneReadOfOneClient(t *testing.T) {
+	for _, client := range []ident.Client{"cli_5m8q2w7x9z1c3v4b", ident.NewClient()} {
+		c := recorded()
+		a, _ := over(c)
+		_, key := people.NewSecret(client, time.Now())
+		if _, _, err := a.identify(t.Context(), "Bearer "+key); err != nil {
+			t.Fatal(err)
+		}
+		if len(c.reads) != 1 || len(c.reads[0].Clients) != 1 || len(c.reads[0].Nodes)+len(c.reads[0].Brands) != 0 {
+			t.Errorf("%s: reads %+v", client, c.reads)
+		}
+	}
+}
+
+// While a secret is being rotated two are valid.
+func TestBothSecretsOfARotationAreRecognized(t *testing.T) {
+	p := &access.Principal{ID: ident.NewClient()}
+	first, one := people.NewSecret(p.ID, time.Now())
+	second, two := people.NewSecret(p.ID, time.Now())
+	p.Secrets = []access.Secret{first, second}
+	a, _ := over(&clients{all: map[ident.Client]*access.Principal{p.ID: p}})
+	for i, key := range []string{one, two} {
+		got, outcome, err := a.identify(t.Context(), "Bearer "+key)
+		if err != nil || outcome != recognized || got.Client != p.ID || got.ID != p.Secrets[i].ID {
+			t.Errorf("secret %d: %+v %s %v", i, got, outcome, err)
+		}
+	}
+	p.Secrets = p.Secrets[1:]
+	if _, outcome, _ := a.identify(t.Context(), "Bearer "+one); outcome != unknownSecret {
+		t.Errorf("a removed secret: %s", outcome)
+	}
+}
+
+// The decoy must hold the key's secret id, or verifying would stop before it hashes, and must never fit.
+func TestTheDecoyIsComparedAndNeverFits(t *testing.T) {
+	_, s := people.NewSecret(ident.NewClient(), time.Now())
+	k, _ := people.ParseAPIKey(s)
+	d := decoy(k)
+	if d.ID != k.Client || !d.Holds(k.ID) {
+		t.Errorf("decoy %+v would not be compared", d)
+	}
+	if k.Verify(d) {
+		t.Error("a key fits the decoy")
+	}
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda/messages"
+
+	"example.com/partnertree/functions/internal/golden"
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/directory/directorytest"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/people"
+)
+
+func over(store directory.Store) (*bootstrap, *bytes.Buffer) {
+	var lines bytes.Buffer
+	return &bootstrap{directory.New(store, time.Now), slog.New(slog.NewJSONHandler(&lines, nil))}, &lines
+}
+
+func TestRecordedPayloads(t *testing.T) {
+	golden.Run(t, "bootstrap", func(t *testing.T, payload []byte) any {
+		var o order
+		if err := json.Unmarshal(payload, &o); err != nil {
+			t.Fatal(err)
+		}
+		b, lines := over(&directorytest.Fake{})
+		if strings.HasSuffix(t.Name(), "second-time") {
+			if _, err := b.handle(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		answer, err := b.handle(t.Context(), o)
+		if strings.Contains(lines.String(), people.KeyPrefix) {
+			t.Errorf("the log has a key: %s", lines)
+		}
+		if err != nil {
+			// Lambda takes errorType from this very type, and from nothing that wraps it.
+			typed, ok := err.(messages.InvokeResponse_Error)
+			if !ok {
+				t.Fatalf("error of type %T", err)
+			}
+			return typed
+		}
+		if _, ok := people.ParseAPIKey(answer.Key); !ok {
+			t.Errorf("the key is no API key")
+		}
+		// Ids and key are random: what they begin with is what can be compared.
+		return founded{answer.PartnerID[:4], answer.ClientID[:4], answer.Key[:4]}
+	})
+}
+
+func TestTheKeyIsThatOfAnOwnerOfTheRoot(t *testing.T) {
+	store := &directorytest.Fake{}
+	b, _ := over(store)
+	answer, err := b.handle(t.Context(), order{"Cloudvendor", "Founder"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := store.Read(t.Context(), directory.Want{Clients: []ident.Client{answer.ClientID}, Nodes: []ident.Node{answer.PartnerID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, root := got.Clients[answer.ClientID], got.Nodes[answer.PartnerID]
+	if client == nil || root == nil {
+		t.Fatalf("stored: client %v, root %v", client, root)
+	}
+	if key, ok := people.ParseAPIKey(answer.Key); !ok || !key.Verify(client) {
+		t.Error("the key is not the client's")
+	}
+	if d := access.Decide(client, &got.Tree, root, access.ManageClients); !d.Allowed() || d.Role != access.Owner {
+		t.Errorf("the client is %s at the root", d.Role)
+	}
+}
+
+func TestABusyTableIsToldApart(t *testing.T) {
+	b, _ := over(&directorytest.Fake{Before: func(directorytest.Call) error { return fault.Busy.New("try again") }})
+	_, err := b.handle(t.Context(), order{"Cloudvendor", "Founder"})
+	var typed messages.InvokeResponse_Error
+	if !errors.As(err, &typed) || typed.Type != fault.Busy.Slug {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestACauseIsLoggedAndNotAnswered(t *testing.T) {
+	b, lines := over(&directorytest.Fake{Before: func(directorytest.Call) error { return errors.New("table secret-place is gone") }})
+	_, err := b.handle(t.Context(), order{"Cloudvendor", "Founder"})
+	var typed messages.InvokeResponse_Error
+	if !errors.As(err, &typed) || typed.Type != fault.Internal.Slug || strings.Contains(typed.Message, "secret-place") {
+		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(lines.String(), "secret-place") {
+		t.Errorf("the log lacks the cause: %s", lines)
+	}
+}
