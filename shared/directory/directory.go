@@ -180,19 +180,16 @@ func sideBySide[T any](ctx context.Context, d *Directory, c Caller, node ident.N
 	}
 	sum, after, cursorErr := splitCursor(p.Cursor)
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type result struct {
-		page Page[T]
-		err  error
-	}
-	pages := make(chan result, 1)
+	var found Page[T]
+	var pageErr error
+	done := make(chan struct{})
 	go func() {
-		var r result
+		defer close(done)
 		if cursorErr == nil {
-			r.page, r.err = page(ctx, after)
+			found, pageErr = page(ctx, after)
 		}
-		pages <- r
 	}()
+	defer func() { cancel(); <-done }() // nothing goes on after the answer: a Lambda process sleeps then
 	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{node}})
 	if err != nil {
 		return fail(err)
@@ -201,15 +198,15 @@ func sideBySide[T any](ctx context.Context, d *Directory, c Caller, node ident.N
 	if err != nil {
 		return fail(err)
 	}
-	r := <-pages
+	<-done
 	if cursorErr != nil {
 		return fail(cursorErr)
 	}
 	if err := checkCursor(v.caller, list, sum, after); err != nil {
 		return fail(err)
 	}
-	if r.err != nil {
-		return fail(r.err)
+	if pageErr != nil {
+		return fail(pageErr)
 	}
-	return v, dec, r.page, signCursor(v.caller, list, r.page.Next), nil
+	return v, dec, found, signCursor(v.caller, list, found.Next), nil
 }
