@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,6 +27,7 @@ import (
 	"example.com/partnertree/infra/local/stack"
 	"example.com/partnertree/infra/stage"
 	"example.com/partnertree/shared/contract/contracttest"
+	"example.com/partnertree/shared/people"
 )
 
 var deployed *stack.Stack
@@ -39,11 +41,36 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
+	if err := nothingSecretWasLogged(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "FAIL:", err)
+		code = 1
+	}
 	if err := deployed.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// nothingSecretWasLogged reads everything that the whole run has logged.
+func nothingSecretWasLogged(ctx context.Context) error {
+	logs, err := deployed.Logs(ctx)
+	if err != nil {
+		return err
+	}
+	read := 0
+	for group, lines := range logs {
+		for _, line := range lines {
+			read++
+			if strings.Contains(line, people.KeyPrefix) || strings.Contains(strings.ToLower(line), "bearer ") {
+				return fmt.Errorf("%s has a key: %s", group, line)
+			}
+		}
+	}
+	if read == 0 {
+		return errors.New("there are no logs at all: that nothing secret is in them shows nothing")
+	}
+	return nil
 }
 
 // actor is somebody with an API key, or without ("").

@@ -1,0 +1,66 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// Logs are the lines in all log groups of the deployment, by group.
+func (s *Stack) Logs(ctx context.Context) (map[string][]string, error) {
+	var groups struct {
+		LogGroups []struct{ LogGroupName string }
+	}
+	if err := s.logs(ctx, "DescribeLogGroups", map[string]any{}, &groups); err != nil {
+		return nil, err
+	}
+	lines := map[string][]string{}
+	for _, g := range groups.LogGroups {
+		for token := ""; ; {
+			in := map[string]any{"logGroupName": g.LogGroupName}
+			if token != "" {
+				in["nextToken"] = token
+			}
+			var page struct {
+				Events    []struct{ Message string }
+				NextToken string
+			}
+			if err := s.logs(ctx, "FilterLogEvents", in, &page); err != nil {
+				return nil, err
+			}
+			for _, e := range page.Events {
+				lines[g.LogGroupName] = append(lines[g.LogGroupName], e.Message)
+			}
+			if token = page.NextToken; token == "" {
+				break
+			}
+		}
+	}
+	return lines, nil
+}
+
+// logs makes one call of CloudWatch Logs, as lambda does of Lambda.
+func (s *Stack) logs(ctx context.Context, action string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Cloud, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("X-Amz-Target", "Logs_20140328."+action)
+	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/"+s.Region+"/logs/aws4_request, SignedHeaders=host, Signature=none")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", action, resp.Status)
+	}
+	return json.NewDecoder(resp.Body).Decode(out)
+}
