@@ -55,6 +55,7 @@ type Want struct {
 	Nodes   []ident.Node
 	Clients []ident.Client
 	Brands  []ident.Brand
+	Changes []ident.Change
 	Memo    *MemoKey
 }
 
@@ -64,6 +65,7 @@ type Got struct {
 	Nodes   map[ident.Node]*hierarchy.Node
 	Clients map[ident.Client]*access.Principal
 	Brands  map[ident.Brand]*brand.Brand
+	Changes map[ident.Change]*Progress
 	Memo    *Memo // nil when there is none that is still valid
 }
 
@@ -105,6 +107,7 @@ type CheckParent struct {
 	Parent *hierarchy.Node
 	Draw   []ident.Brand
 	Drop   []ident.Brand
+	Height int // raises the parent's Height to at least this
 	Else   func(now *hierarchy.Node) error
 }
 
@@ -154,6 +157,79 @@ type Remember struct{ Memo Memo }
 // Found makes the tree state. It fails with Else when there is one.
 type Found struct{ Else error }
 
+// PlaceNode gives a node another place: another parent, or other marks of its own. It writes Now's parent, place, AsOf,
+// version and time of update, and moves or rewrites its entry in the list of its parent's children. It fails unless the
+// node has Was.Version, Was.AsOf and Was.Parent. Else says what the failure means, from what the node is now (nil: gone).
+type PlaceNode struct {
+	Was, Now *hierarchy.Node
+	Else     func(now *hierarchy.Node) error
+}
+
+// RaiseHeight raises the upper bound of how many levels lie below a node; it never lowers it. A node that is gone fails
+// with Else.
+type RaiseHeight struct {
+	Node   ident.Node
+	Height int
+	Else   error
+}
+
+// AddChange adds a change to the tree state, which gets its Seq. It fails with Else unless the tree state has the Seq right
+// before it, so changes are serialized.
+type AddChange struct {
+	Change hierarchy.Change
+	Else   error
+}
+
+// CheckSeq fails with Else unless the tree state has this Seq.
+type CheckSeq struct {
+	Seq  int64
+	Else error
+}
+
+// Rewrite makes a node's stored place its canonical one, as of a change number. It changes nothing that a client can see, so
+// the version stays. It fails with Else unless the node has WasAsOf.
+type Rewrite struct {
+	Node    ident.Node
+	WasAsOf int64
+	Place   hierarchy.Place
+	AsOf    int64
+	Else    error
+}
+
+// DropChange takes a change out of the tree state. One that is not there (any more) is no failure.
+type DropChange struct{ Seq int64 }
+
+// PutProgress writes how far a change is: over what is there when Was is its Version (0: there must be nothing). It fails
+// with Else otherwise.
+type PutProgress struct {
+	Progress Progress // its Version is written as Was+1
+	Was      int64
+	Else     error
+}
+
+// Progress is how far the settling of a change is, for people to see.
+type Progress struct {
+	ID      ident.Change
+	Seq     int64
+	Node    ident.Node // the top of the subtree
+	Kind    hierarchy.ChangeKind
+	State   ProgressState
+	Nodes   int64 // looked at so far, in the present walk
+	Started time.Time
+	Updated time.Time
+	Version int64
+}
+
+// ProgressState is where a change is on its way from in effect to settled. It is in effect from the beginning.
+type ProgressState string
+
+// The states.
+const (
+	Settling ProgressState = "settling" // nodes are being rewritten
+	Waiting  ProgressState = "waiting"  // all are; the grace for reads under way runs
+	Settled  ProgressState = "settled"  // the change has left the tree state
+)
+
 func (AddNode) step()     {}
 func (CheckParent) step() {}
 func (EditNode) step()    {}
@@ -164,3 +240,10 @@ func (CheckGrant) step()  {}
 func (AddEvent) step()    {}
 func (Remember) step()    {}
 func (Found) step()       {}
+func (PlaceNode) step()   {}
+func (RaiseHeight) step() {}
+func (AddChange) step()   {}
+func (CheckSeq) step()    {}
+func (Rewrite) step()     {}
+func (DropChange) step()  {}
+func (PutProgress) step() {}

@@ -36,6 +36,7 @@ type Node struct {
 	Name    Name
 	Place   Place
 	AsOf    int64
+	Height  int   // upper bound of how many levels lie below
 	Version int64 // counts the edits that a client can see: the ETag
 	Created time.Time
 	Updated time.Time

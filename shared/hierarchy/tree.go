@@ -51,6 +51,7 @@ type Change struct {
 	Kind  ChangeKind
 	Path  Path   // moved: the path of Node from now on
 	Marks []Mark // moved: the marks that lay on the destination
+	From  []Path // moved: the paths under which nodes of the subtree may still be stored
 	Mark  Mark   // marked, unmarked
 }
 
@@ -60,6 +61,9 @@ type TreeState struct {
 	Seq     int64
 	Changes []Change // by rising Seq
 }
+
+// MaxChanges is how many changes may be in the tree state at the same time.
+const MaxChanges = 64
 
 // Place is where the node really is: what it stores, and every change later than that whose node is on its path,
 // applied in order. It allocates only when a change applies.

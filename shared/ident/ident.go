@@ -23,6 +23,7 @@ type (
 	Client string // cli_…: an API client, as a principal
 	Key    string // key_…: one secret of an API client
 	Event  string // evt_…
+	Change string // chg_…: something that happened to a whole subtree
 )
 
 // Prefixes.
@@ -33,6 +34,7 @@ const (
 	client   = "cli_"
 	key      = "key_"
 	event    = "evt_"
+	change   = "chg_"
 )
 
 func random(prefix string) string {
@@ -48,6 +50,7 @@ func NewBrand() Brand   { return Brand(random(brand)) }
 func NewClient() Client { return Client(random(client)) }
 func NewKey() Key       { return Key(random(key)) }
 func NewEvent() Event   { return Event(random(event)) }
+func NewChange() Change { return Change(random(change)) }
 
 // ParseNode and the functions below read an id. Their error says what an id looks like and never repeats the input.
 func ParseNode(s string) (Node, error) {
@@ -65,6 +68,9 @@ func ParseCustomer(s string) (Node, error) { return parse[Node](s, Customer, "a 
 
 // ParseBrand reads the id of a brand.
 func ParseBrand(s string) (Brand, error) { return parse[Brand](s, brand, "a brand") }
+
+// ParseChange reads the id of a change.
+func ParseChange(s string) (Change, error) { return parse[Change](s, change, "a change") }
 
 // ParseClient reads the id of an API client.
 func ParseClient(s string) (Client, error) { return parse[Client](s, client, "an API client") }
