@@ -129,7 +129,7 @@ func (d *Directory) visit(ctx context.Context, seq int64, w *walk) error {
 
 // rewrite makes those of the nodes that do not have the change yet store their canonical place.
 func (d *Directory) rewrite(ctx context.Context, seq int64, ids []ident.Node) error {
-	atOnce := rewriteAtOnce
+	ids, atOnce := slices.Clone(ids), rewriteAtOnce
 	for range attempts * rewriteAtOnce {
 		if len(ids) == 0 {
 			return nil

@@ -23,8 +23,8 @@ type Store interface {
 	Read(ctx context.Context, w Want) (Got, error)
 
 	// Children lists the children of one kind by name, then id. The nodes are as complete as Read's but for their
-	// place: Place has the marks that stand on the child itself and an empty path, AsOf is 0, Brands.Uses and
-	// Brands.Owned are nil.
+	// place: Place has the marks that stand on the child itself and an empty path, AsOf and Height are 0, Brands.Uses
+	// and Brands.Owned are nil.
 	Children(ctx context.Context, parent ident.Node, kind hierarchy.Kind, after string, limit int) (Page[hierarchy.Node], error)
 
 	// Grants lists who was granted a role at the very node, by principal id.
@@ -159,7 +159,8 @@ type Found struct{ Else error }
 
 // PlaceNode gives a node another place: another parent, or other marks of its own. It writes Now's parent, place, AsOf,
 // version and time of update, and moves or rewrites its entry in the list of its parent's children. It fails unless the
-// node has Was.Version, Was.AsOf and Was.Parent. Else says what the failure means, from what the node is now (nil: gone).
+// node has Was.Version, Was.AsOf and Was.Parent, and its Height is still at most Was.Height: the heights above its new
+// parent are raised by what was read. Else says what the failure means, from what the node is now (nil: gone).
 type PlaceNode struct {
 	Was, Now *hierarchy.Node
 	Else     func(now *hierarchy.Node) error
@@ -174,7 +175,7 @@ type RaiseHeight struct {
 }
 
 // AddChange adds a change to the tree state, which gets its Seq. It fails with Else unless the tree state has the Seq right
-// before it, so changes are serialized.
+// before it, so changes are serialized. The Path of one that is Moved ends with its Node.
 type AddChange struct {
 	Change hierarchy.Change
 	Else   error
@@ -187,7 +188,8 @@ type CheckSeq struct {
 }
 
 // Rewrite makes a node's stored place its canonical one, as of a change number. It changes nothing that a client can see, so
-// the version stays. It fails with Else unless the node has WasAsOf.
+// the version stays, and so do the marks that stand on the node itself: Place has them as they are. It fails with Else
+// unless the node has WasAsOf. A Commit of nothing else is a plain write, at half the price of a transaction.
 type Rewrite struct {
 	Node    ident.Node
 	WasAsOf int64

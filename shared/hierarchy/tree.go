@@ -33,6 +33,20 @@ func (p Place) Marked(kind MarkKind) bool {
 	return slices.ContainsFunc(p.Marks, func(m Mark) bool { return m.Kind == kind })
 }
 
+// Top is the uppermost node on the path that has a mark of this kind, "" when none has.
+func (p Place) Top(kind MarkKind) ident.Node {
+	top, at := ident.Node(""), MaxDepth
+	for _, m := range p.Marks {
+		if m.Kind != kind {
+			continue
+		}
+		if i := p.Path.Index(m.Node); i >= 0 && i < at {
+			top, at = m.Node, i
+		}
+	}
+	return top
+}
+
 // ChangeKind tells what happened to a whole subtree.
 type ChangeKind string
 
@@ -62,8 +76,21 @@ type TreeState struct {
 	Changes []Change // by rising Seq
 }
 
-// MaxChanges is how many changes may be in the tree state at the same time.
-const MaxChanges = 64
+// Bounds of the tree state, of which every request reads one copy and each change writes all: as many changes at the same
+// time, and as many paths in all their From together. The largest that there can be fits an item of DynamoDB.
+const (
+	MaxChanges = 64
+	MaxFrom    = 900
+)
+
+// Room reports whether the tree state has room for one more change.
+func (t *TreeState) Room(c *Change) bool {
+	from := len(c.From)
+	for i := range t.Changes {
+		from += len(t.Changes[i].From)
+	}
+	return len(t.Changes) < MaxChanges && from <= MaxFrom
+}
 
 // Place is where the node really is: what it stores, and every change later than that whose node is on its path,
 // applied in order. It allocates only when a change applies.
@@ -97,4 +124,47 @@ func (t *TreeState) Place(n *Node) Place {
 		}
 	}
 	return p
+}
+
+// Range is a stored path under which nodes may lie that really are under another.
+type Range struct {
+	Stored    Path // where the index has them
+	Canonical Path // where they are: what follows Stored in a stored path follows Canonical in the real one
+}
+
+// Ranges are the stored paths under which the nodes lie that canonically are at path or below it; the first is path itself. Other
+// nodes lie there too: what is found has to be decided on. At rest there is one.
+func (t *TreeState) Ranges(path Path) []Range {
+	found := []Range{{path, path}}
+	for i := range t.Changes {
+		c := &t.Changes[i]
+		if c.Kind != Moved {
+			continue
+		}
+		now := t.Place(&Node{Place: Place{Path: c.Path}, AsOf: c.Seq}).Path
+		for _, from := range c.From {
+			r := Range{from, now}
+			if path.Has(now) {
+				r = Range{from + path[len(now):], path}
+			} else if !now.Has(path) {
+				continue
+			}
+			if !slices.Contains(found, r) {
+				found = append(found, r)
+			}
+		}
+	}
+	return found
+}
+
+// Left are the stored paths under which a node that is at path, and what is below it, may be stored: what a move of it has to
+// remember as its From.
+func (t *TreeState) Left(path Path) []Path {
+	var from []Path
+	for _, r := range t.Ranges(path) {
+		if r.Canonical == path {
+			from = append(from, r.Stored)
+		}
+	}
+	return from
 }

@@ -94,11 +94,12 @@ func TestPlaceAllocatesNothingAtRest(t *testing.T) {
 }
 
 // world runs tree state (design.md, section 3) with all that happens to it in any order: creates, moves, marks, and
-// settling that rewrites one node at a time, is overtaken, and begins again. Truth is kept apart, as parents and marks. The
-// index, and reads whose parts are apart in time, are not in it.
+// settling that rewrites one node at a time, is overtaken, and begins again. Truth is kept apart, as parents and marks. Reads
+// whose parts are apart in time are not in it.
 type world struct {
 	rnd      *rand.Rand
 	place    func(*TreeState, *Node, map[int64]Path) Place
+	from     func(*TreeState, Path) []Path
 	left     map[int64]Path // where the node of each move came from: only the relative sabotage looks
 	nodes    []*Node
 	children map[ident.Node][]*Node
@@ -171,6 +172,7 @@ func (w *world) move() {
 	}
 	c := Change{Seq: w.tree.Seq + 1, Node: n.ID, Kind: Moved, Path: to.Path.Child(n.ID), Marks: to.Marks}
 	w.left[c.Seq] = from.Path
+	c.From = w.from(&w.tree, from.Path)
 	n.Place = from
 	now := Place{c.Path, append(slices.Clone(to.Marks), n.OwnMarks()...)}
 	w.children[n.Parent] = slices.DeleteFunc(w.children[n.Parent], func(o *Node) bool { return o == n })
@@ -220,9 +222,9 @@ func (w *world) settle() {
 }
 
 // live runs a world for a while and returns how it went wrong, if it did.
-func live(seed uint64, place func(*TreeState, *Node, map[int64]Path) Place) error {
+func live(seed uint64, place func(*TreeState, *Node, map[int64]Path) Place, from func(*TreeState, Path) []Path) error {
 	w := &world{
-		rnd: rand.New(rand.NewPCG(seed, 0)), place: place, left: map[int64]Path{}, children: map[ident.Node][]*Node{},
+		rnd: rand.New(rand.NewPCG(seed, 0)), place: place, from: from, left: map[int64]Path{}, children: map[ident.Node][]*Node{},
 		parent: map[ident.Node]ident.Node{}, marks: map[Mark]bool{},
 	}
 	w.add(&Node{ID: partner(1), Place: Place{Path: pathOf(1)}})
@@ -245,19 +247,31 @@ func live(seed uint64, place func(*TreeState, *Node, map[int64]Path) Place) erro
 					seed, step, n.ID, got, want, n.Place, n.AsOf, w.tree.Changes)
 			}
 		}
+		top := w.truth(w.any()).Path
+		ranges := w.tree.Ranges(top)
+		for _, n := range w.nodes {
+			if at := w.truth(n).Path; at.Has(top) && !slices.ContainsFunc(ranges, func(r Range) bool {
+				return n.Place.Path.Has(r.Stored) && r.Canonical+n.Place.Path[len(r.Stored):] == at
+			}) {
+				return fmt.Errorf("seed %d, step %d: %s at %s is stored at %s, which none of %v covers; changes %v",
+					seed, step, n.ID, at, n.Place.Path, ranges, w.tree.Changes)
+			}
+		}
 	}
 	return nil
 }
 
-func TestPlaceIsTheTruthWhateverIsGoingOn(t *testing.T) {
+func rightPlace(t *TreeState, n *Node, _ map[int64]Path) Place { return t.Place(n) }
+
+func TestPlaceAndRangesAreTheTruthWhateverIsGoingOn(t *testing.T) {
 	for seed := range uint64(150) {
-		if err := live(seed, func(t *TreeState, n *Node, _ map[int64]Path) Place { return t.Place(n) }); err != nil {
+		if err := live(seed, rightPlace, (*TreeState).Left); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// Each idea of Place is needed, and the world above shows it: without the idea it goes wrong.
+// Each idea of Place and Ranges is needed, and the world above shows it: without the idea it goes wrong.
 func TestTheWorldCatchesSabotage(t *testing.T) {
 	sabotages := map[string]func(*TreeState, *Node, map[int64]Path) Place{
 		"changes are applied to nodes that have them already": func(t *TreeState, n *Node, _ map[int64]Path) Place {
@@ -277,15 +291,29 @@ func TestTheWorldCatchesSabotage(t *testing.T) {
 			return at.Place
 		},
 	}
-	for name, place := range sabotages {
-		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(5000) {
-				if live(seed, place) != nil {
-					t.Logf("caught by seed %d", seed)
-					return
-				}
+	caught := func(t *testing.T, place func(*TreeState, *Node, map[int64]Path) Place, from func(*TreeState, Path) []Path) {
+		for seed := range uint64(5000) {
+			if live(seed, place, from) != nil {
+				t.Logf("caught by seed %d", seed)
+				return
 			}
-			t.Error("not caught")
-		})
+		}
+		t.Error("not caught")
+	}
+	for name, place := range sabotages {
+		t.Run(name, func(t *testing.T) { caught(t, place, (*TreeState).Left) })
+	}
+	t.Run("a move remembers only the path that it left", func(t *testing.T) {
+		caught(t, rightPlace, func(_ *TreeState, left Path) []Path { return []Path{left} })
+	})
+}
+
+func TestTopIsTheUppermostMark(t *testing.T) {
+	p := Place{pathOf(1, 2, 3), []Mark{{partner(3), Suspended}, {partner(2), Suspended}, {partner(1), NoProvisioning}}}
+	if got := p.Top(Suspended); got != partner(2) {
+		t.Errorf("suspended at %s", got)
+	}
+	if got := p.Top(Trashed); got != "" {
+		t.Errorf("trashed at %s", got)
 	}
 }
