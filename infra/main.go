@@ -3,6 +3,7 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"os"
 
@@ -12,6 +13,9 @@ import (
 	"example.com/partnertree/infra/stacks"
 	"example.com/partnertree/infra/stage"
 )
+
+//go:embed settle.asl.json
+var settling string
 
 func main() {
 	defer jsii.Close()
@@ -37,7 +41,10 @@ func run() error {
 			return fmt.Errorf("function %s is not built for %s: run `make build` first (%w)", f, config.Arch, err)
 		}
 	}
-	stacks.Add(app, config, func(function string) string { return stage.BuildDir(".", config.Arch, function) })
+	stacks.Add(app, config, stacks.Parts{
+		Code:     func(function string) string { return stage.BuildDir(".", config.Arch, function) },
+		Settling: settling,
+	})
 	app.Synth(nil)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"example.com/partnertree/infra/stage"
+	"example.com/partnertree/shared/metric"
 	"example.com/partnertree/shared/table/schema"
 )
 
@@ -48,8 +49,21 @@ func (s *Service) addAlarms() {
 	for _, name := range stage.Functions {
 		failed := s.Functions[name].MetricErrors(over("Sum"))
 		errors = append(errors, failed)
-		alarm(title(name)+"Errors", failed, 1, "The function "+name+" crashed, timed out or answered with an error.")
+		atLeast := max(1, functions[name].errors)
+		alarm(title(name)+"Errors", failed, atLeast, "The function "+name+" crashed, timed out or answered with an error.")
 	}
+	unstarted := s.stateful.Unstarted.MetricApproximateNumberOfMessagesVisible(over("Maximum"))
+	unsettled, timedOut := s.settling.MetricFailed(over("Sum")), s.settling.MetricTimedOut(over("Sum"))
+	changeAge := awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+		Namespace: jsii.String(metric.Namespace), MetricName: jsii.String(metric.ChangeAge.Name),
+		DimensionsMap: &map[string]*string{metric.Stage: jsii.String(s.config.Name)},
+		Statistic:     jsii.String("Maximum"), Period: awscdk.Duration_Minutes(jsii.Number(5)),
+	})
+	alarm("SettlingNotStarted", unstarted, 1, "Changes to whole subtrees are in effect, but their settling could not be started.")
+	alarm("SettlingFailed", unsettled, 1, "The settling of a change failed and has stopped; the change stays in effect, and in flight.")
+	alarm("SettlingTimedOut", timedOut, 1, "The settling of a change did not end within a day and was stopped.")
+	alarm("ChangeInFlightTooLong", changeAge, 60*60, "A change has been settling for an hour and more: it does not get on.")
+
 	var throttles []awscloudwatch.IMetric
 	for _, kind := range []string{"Read", "Write"} {
 		table, index := s.tableMetric(kind+"ThrottleEvents", ""), s.tableMetric(kind+"ThrottleEvents", schema.SubtreeIndex)
@@ -68,6 +82,7 @@ func (s *Service) addAlarms() {
 			graph("Latency (ms)", s.API.MetricLatency(over("p50")), s.API.MetricLatency(over("p99")), s.API.MetricIntegrationLatency(over("p99")))},
 		{graph("Errors of functions", errors...), graph("Table throttled", throttles...)},
 		{graph("Events: age (ms)", age), graph("Events: undelivered", waiting)},
+		{graph("Settling: age of changes (s)", changeAge), graph("Settling: ended badly", unsettled, timedOut, unstarted)},
 		{graph("Table: consumed units", s.stateful.Table.MetricConsumedReadCapacityUnits(over("Sum")),
 			s.stateful.Table.MetricConsumedWriteCapacityUnits(over("Sum")))},
 	}})

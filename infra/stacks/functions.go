@@ -16,11 +16,14 @@ type function struct {
 	table   []string // actions on the table, in DynamoDB's words
 	index   bool     // may query the subtree index
 	seconds float64  // time-out
+	errors  float64  // how many within 5 minutes raise the alarm; 0: the first
 }
 
 const (
 	apiTimeoutSeconds   = 10 // far above any answer; the API itself would wait 30
 	relayTimeoutSeconds = 30
+	// settleTimeoutSeconds is what one step of a walk has, with its end; a step of the state machine waits longer.
+	settleTimeoutSeconds = 60
 	// memoryMB buys CPU: with less, starting takes longer and costs the same.
 	memoryMB = 512
 )
@@ -49,6 +52,12 @@ var functions = map[string]function{
 	"bootstrap": {
 		does: "Makes the root partner and its first owner, once; only IAM can invoke it", seconds: apiTimeoutSeconds,
 		table: []string{"PutItem"},
+	},
+	"settle": {
+		does: "Tasks of the state machine that settles changes to whole subtrees", seconds: settleTimeoutSeconds,
+		table: []string{"BatchGetItem", "Query", "PutItem", "UpdateItem"},
+		// The state machine repeats a task that failed, and has an alarm of its own for when that does not help.
+		errors: 20,
 	},
 }
 
@@ -80,7 +89,7 @@ func (s *Service) addFunctions() {
 			Runtime:       awslambda.Runtime_PROVIDED_AL2023(),
 			Architecture:  architecture(s.config.Arch),
 			Handler:       jsii.String("bootstrap"),
-			Code:          awslambda.Code_FromAsset(jsii.String(s.code(name)), nil),
+			Code:          awslambda.Code_FromAsset(jsii.String(s.parts.Code(name)), nil),
 			MemorySize:    jsii.Number(memoryMB),
 			Timeout:       awscdk.Duration_Seconds(jsii.Number(f.seconds)),
 			Environment:   &env,

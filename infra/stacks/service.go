@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
@@ -22,24 +23,27 @@ type Service struct {
 
 	config   stage.Config
 	stateful *Stateful
-	code     func(function string) string
+	parts    Parts
+	settling awsstepfunctions.StateMachine
 }
 
-func newService(scope constructs.Construct, config stage.Config, stateful *Stateful, code func(string) string) *Service {
+func newService(scope constructs.Construct, config stage.Config, stateful *Stateful, parts Parts) *Service {
 	s := &Service{
 		Stack: awscdk.NewStack(scope, jsii.String(config.ServiceStack()), stackProps(config,
 			"Partner management ("+config.Name+"): the API and its functions. Nothing is lost when it is deployed anew.", false)),
 		Functions: map[string]awslambda.Function{},
-		config:    config, stateful: stateful, code: code,
+		config:    config, stateful: stateful, parts: parts,
 	}
 	s.addFunctions()
 	s.addAPI()
 	redrive := s.addRelay()
+	s.addSettling()
 	s.addAlarms()
 
 	output(s.Stack, stage.OutApiID, s.API.ApiId())
 	output(s.Stack, stage.OutApiURL, s.API.ApiEndpoint())
 	output(s.Stack, stage.OutRedriveMapping, redrive)
+	output(s.Stack, stage.OutSettling, s.settling.StateMachineArn())
 	for _, name := range stage.Functions {
 		output(s.Stack, stage.OutFunction(name), s.Functions[name].FunctionName())
 	}

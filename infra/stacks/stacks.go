@@ -11,10 +11,16 @@ import (
 	"example.com/partnertree/infra/stage"
 )
 
-// Add adds both stacks of a stage to an app. code is the folder with the built binary of each function.
-func Add(app constructs.Construct, config stage.Config, code func(function string) string) (*Stateful, *Service) {
+// Parts are what the stacks are made of besides themselves.
+type Parts struct {
+	Code     func(function string) string // the folder with the function's built binary
+	Settling string                       // the state machine in infra/settle.asl.json
+}
+
+// Add adds both stacks of a stage to an app.
+func Add(app constructs.Construct, config stage.Config, parts Parts) (*Stateful, *Service) {
 	stateful := newStateful(app, config)
-	service := newService(app, config, stateful, code)
+	service := newService(app, config, stateful, parts)
 	awscdk.Tags_Of(app).Add(jsii.String("project"), jsii.String("partnertree"), nil)
 	awscdk.Tags_Of(app).Add(jsii.String("stage"), jsii.String(config.Name), nil)
 	if config.Has(stage.Nag) {

@@ -16,6 +16,7 @@ import (
 
 	"example.com/partnertree/infra/stage"
 	"example.com/partnertree/shared/contract"
+	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/table/schema"
 )
 
@@ -63,7 +64,13 @@ var prod = sync.OnceValues(func() (synthesized, error) {
 		}
 	}
 	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false), Outdir: jsii.String(filepath.Join(dir, "out"))})
-	stateful, service := Add(app, config, func(f string) string { return stage.BuildDir(dir, config.Arch, f) })
+	settling, err := os.ReadFile("../settle.asl.json")
+	if err != nil {
+		return synthesized{}, err
+	}
+	stateful, service := Add(app, config, Parts{
+		Code: func(f string) string { return stage.BuildDir(dir, config.Arch, f) }, Settling: string(settling),
+	})
 	var s synthesized
 	for _, one := range []struct {
 		stack awscdk.Stack
@@ -230,11 +237,15 @@ func TestFunctionsMayDoWhatTheyMustAndNothingElse(t *testing.T) {
 		"portal":     logs,
 		"authorizer": table("BatchGetItem"),
 		"bootstrap":  table("PutItem"),
+		"settle":     table("BatchGetItem", "Query", "PutItem", "UpdateItem"),
 		"relay": append(table("ListStreams", "DescribeStream", "GetRecords", "GetShardIterator"), "events:PutEvents", "sqs:SendMessage",
 			"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
 	}
 	got := map[string][]string{}
 	for id, r := range s.service.of(t, "AWS::IAM::Policy") {
+		if ours(id) == "" {
+			continue // TestSettlingIsStartedByChangesAlone
+		}
 		statements, _ := at(r.Properties, "PolicyDocument", "Statement").([]any)
 		for _, st := range statements {
 			actions := list(at(st, "Action"))
@@ -303,7 +314,7 @@ func TestWhatMustNotBeLostIsKept(t *testing.T) {
 	}
 	for _, r := range s.stateful.of(t, "AWS::SQS::Queue") {
 		if r.Properties["SqsManagedSseEnabled"] != true || r.Properties["MessageRetentionPeriod"] != float64(14*24*3600) {
-			t.Errorf("the undelivered queue is %v", r.Properties)
+			t.Errorf("a queue is %v", r.Properties)
 		}
 	}
 }
@@ -344,6 +355,105 @@ func TestRelayGetsEveryEventAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestSettlingIsStartedByChangesAlone(t *testing.T) {
+	s := synth(t)
+	rules := s.service.of(t, "AWS::Events::Rule")
+	if len(rules) != 1 {
+		t.Fatalf("%d rules", len(rules))
+	}
+	for id, r := range rules {
+		p := r.Properties
+		if got, want := written(p["EventPattern"]), `{"detail":{"data":{"changeId":[{"exists":true}]}},"source":["`+event.Source+`"]}`; got != want {
+			t.Errorf("%s listens to %s, want %s", id, got, want)
+		}
+		if !strings.Contains(written(p["EventBusName"]), "Bus") {
+			t.Errorf("%s is on %s", id, written(p["EventBusName"]))
+		}
+		input := at(p, "Targets", 0, "InputTransformer")
+		var asked map[string]string
+		if err := json.Unmarshal([]byte(strings.NewReplacer("<", `"<`, ">", `>"`).Replace(text(at(input, "InputTemplate")))), &asked); err != nil {
+			t.Fatal(err)
+		}
+		for name, path := range map[string]string{"changeId": "$.detail.data.changeId", "since": "$.detail.time"} {
+			if got := at(input, "InputPathsMap", strings.Trim(asked[name], "<>")); got != path {
+				t.Errorf("%s of the input is %v, want %s", name, got, path)
+			}
+		}
+		if !strings.Contains(written(at(p, "Targets", 0, "Arn")), "Settling") || at(p, "Targets", 0, "DeadLetterConfig", "Arn") == nil {
+			t.Errorf("%s goes to %s", id, written(p["Targets"]))
+		}
+	}
+
+	// Who may do what on the way: the rule starts this state machine, it invokes this one function and writes its log.
+	var may []string
+	for id, r := range s.service.of(t, "AWS::IAM::Policy") {
+		if ours(id) != "" {
+			continue
+		}
+		statements, _ := at(r.Properties, "PolicyDocument", "Statement").([]any)
+		for _, st := range statements {
+			for _, action := range list(at(st, "Action")) {
+				if !strings.HasPrefix(action, "logs:") {
+					may = append(may, action+" "+text(at(st, "Resource", "Ref"))+text(at(st, "Resource", "Fn::GetAtt", 0)))
+				}
+			}
+		}
+	}
+	slices.Sort(may)
+	logicalID := func(kind, prefix string) string {
+		for id := range s.service.of(t, kind) {
+			if strings.HasPrefix(id, prefix) {
+				return id
+			}
+		}
+		return ""
+	}
+	if want := []string{
+		"lambda:InvokeFunction " + logicalID("AWS::Lambda::Function", "Settle"),
+		"states:StartExecution " + logicalID("AWS::StepFunctions::StateMachine", "Settling"),
+	}; !slices.Equal(may, want) {
+		t.Errorf("roles that are no function's may %q, want %q", may, want)
+	}
+	var mayQueue bool
+	for _, r := range s.stateful.of(t, "AWS::SQS::QueuePolicy") {
+		policy := written(r.Properties)
+		mayQueue = mayQueue || strings.Contains(policy, `"events.amazonaws.com"`) && strings.Contains(policy, ":rule/partnertree-prod/*")
+	}
+	if !mayQueue {
+		t.Error("what cannot be started is lost: EventBridge may not put it into the queue")
+	}
+}
+
+// A task of the state machine waits until the function's own time-out is over, and the walk's reserve is within that.
+func TestTheStateMachineWaitsForItsFunction(t *testing.T) {
+	for _, r := range synth(t).service.of(t, "AWS::StepFunctions::StateMachine") {
+		var machine struct {
+			States map[string]struct {
+				Type           string
+				TimeoutSeconds float64
+			}
+		}
+		if err := json.Unmarshal([]byte(text(r.Properties["DefinitionString"])), &machine); err != nil {
+			t.Fatal(err)
+		}
+		tasks := 0
+		for name, state := range machine.States {
+			if state.Type == "Task" {
+				tasks++
+				if state.TimeoutSeconds <= settleTimeoutSeconds {
+					t.Errorf("%s waits %v s for a function that has %v s", name, state.TimeoutSeconds, settleTimeoutSeconds)
+				}
+			}
+		}
+		if tasks == 0 {
+			t.Error("the state machine has no tasks")
+		}
+		if substitutions, _ := r.Properties["DefinitionSubstitutions"].(map[string]any); len(substitutions) != 1 {
+			t.Errorf("substitutions: %v", substitutions)
+		}
+	}
+}
+
 func TestFunctionsAreThoseOfTheFolders(t *testing.T) {
 	entries, err := os.ReadDir("../../functions")
 	if err != nil {
@@ -372,7 +482,7 @@ func TestFunctionsAreThoseOfTheFolders(t *testing.T) {
 
 func TestLogsEnd(t *testing.T) {
 	groups := synth(t).service.of(t, "AWS::Logs::LogGroup")
-	if want := len(stage.Functions) + 1; len(groups) != want {
+	if want := len(stage.Functions) + 2; len(groups) != want { // the API's and the state machine's
 		t.Errorf("%d log groups, want %d", len(groups), want)
 	}
 	for id, r := range groups {

@@ -4,6 +4,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -12,18 +13,20 @@ import (
 	"example.com/partnertree/shared/table/schema"
 )
 
-// Stateful is the stack with what must never be lost: the table, the bus that other systems listen to, and the queue of
-// events that could not be delivered. Stages that retain keep all three even when the stack is deleted.
+// Stateful is the stack with what must never be lost: the table, the bus that other systems listen to, the queue of events
+// that could not be delivered, and that of changes whose settling could not be started. Stages that retain keep all of them
+// even when the stack is deleted.
 type Stateful struct {
 	Stack       awscdk.Stack
 	Table       awsdynamodb.Table
 	Bus         awsevents.EventBus
 	Undelivered awssqs.Queue
+	Unstarted   awssqs.Queue
 }
 
 func newStateful(scope constructs.Construct, config stage.Config) *Stateful {
 	stack := awscdk.NewStack(scope, jsii.String(config.StatefulStack()), stackProps(config,
-		"Partner management ("+config.Name+"): the data. Deleting this stack keeps the table, the bus and the queue.", config.Retain))
+		"Partner management ("+config.Name+"): the data. Deleting this stack keeps the table, the bus and the queues.", config.Retain))
 	removal := awscdk.RemovalPolicy_DESTROY
 	if config.Retain {
 		removal = awscdk.RemovalPolicy_RETAIN
@@ -64,10 +67,29 @@ func newStateful(scope constructs.Construct, config stage.Config) *Stateful {
 	})
 	accept(undelivered, "AwsSolutions-SQS3",
 		"This is itself where undeliverable events end; what cannot be redriven stays for 14 days, with an alarm.")
+
+	unstarted := awssqs.NewQueue(stack, jsii.String("Unstarted"), &awssqs.QueueProps{
+		Encryption:      awssqs.QueueEncryption_SQS_MANAGED,
+		EnforceSSL:      jsii.Bool(true),
+		RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)),
+		RemovalPolicy:   removal,
+	})
+	accept(unstarted, "AwsSolutions-SQS3", "This is a dead-letter queue; what lies here for 14 days has an alarm all the time.")
+	// Any rule of the bus may: the one that does is in the other stack, which depends on this one.
+	unstarted.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("events.amazonaws.com"), nil)},
+		Actions:    jsii.Strings("sqs:SendMessage"),
+		Resources:  &[]*string{unstarted.QueueArn()},
+		Conditions: &map[string]any{"ArnLike": map[string]any{"aws:SourceArn": stack.FormatArn(&awscdk.ArnComponents{
+			Service: jsii.String("events"), Resource: jsii.String("rule"), ResourceName: jsii.String(config.BusName() + "/*"),
+		})}},
+	}))
+
 	output(stack, stage.OutTable, table.TableName())
 	output(stack, stage.OutBus, bus.EventBusName())
 	output(stack, stage.OutUndelivered, undelivered.QueueUrl())
-	return &Stateful{Stack: stack, Table: table, Bus: bus, Undelivered: undelivered}
+	output(stack, stage.OutUnstarted, unstarted.QueueUrl())
+	return &Stateful{Stack: stack, Table: table, Bus: bus, Undelivered: undelivered, Unstarted: unstarted}
 }
 
 func stringKey(name string) *awsdynamodb.Attribute {

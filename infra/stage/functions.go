@@ -6,7 +6,7 @@ import (
 )
 
 // Functions are the folders below functions/ that are deployed, each as one Lambda.
-var Functions = []string{"hierarchy", "brands", "people", "portal", "authorizer", "relay", "bootstrap"}
+var Functions = []string{"hierarchy", "brands", "people", "portal", "authorizer", "relay", "bootstrap", "settle"}
 
 // BuildDir is where a function's binary is for an architecture, below the root of the checkout.
 func BuildDir(root, arch, function string) string {
@@ -26,9 +26,11 @@ const (
 	OutTable          = "TableName"           // stateful stack
 	OutBus            = "BusName"             // stateful stack
 	OutUndelivered    = "UndeliveredQueueUrl" // stateful stack
+	OutUnstarted      = "UnstartedQueueUrl"   // stateful stack
 	OutApiID          = "ApiId"               // service stack, like the rest
 	OutApiURL         = "ApiUrl"
-	OutRedriveMapping = "RedriveMappingId" // the event source mapping that an operator enables to redrive
+	OutSettling       = "SettlingMachineArn" // the state machine that settles changes to whole subtrees
+	OutRedriveMapping = "RedriveMappingId"   // the event source mapping that an operator enables to redrive
 )
 
 // OutFunction is the output with a function's generated name: BootstrapFunction for bootstrap.

@@ -51,7 +51,7 @@ type visit struct {
 	After string         `json:"after,omitempty"`
 }
 
-// Settle writes a change into the nodes of its subtree, for about as long as budget. It walks down along the lists of children,
+// Settle writes a change into the nodes of its subtree, for about as long as budget but at least one page. It walks down along the lists of children,
 // which are strongly consistent, and reads a list only after the parent's own item was rewritten: from then on what is created
 // there copies the new place. It can end anywhere, run twice at a time, and begin again.
 func (d *Directory) Settle(ctx context.Context, id ident.Change, resume string, budget time.Duration) (SettleResult, error) {
@@ -73,9 +73,12 @@ func (d *Directory) Settle(ctx context.Context, id ident.Change, resume string, 
 			w.Open = nil
 		}
 	}
-	for len(w.Open) > 0 && time.Since(began) < budget {
+	for len(w.Open) > 0 {
 		if err := d.visit(ctx, p.Seq, &w); err != nil {
 			return SettleResult{}, err
+		}
+		if time.Since(began) >= budget {
+			break
 		}
 	}
 	result := SettleResult{Done: len(w.Open) == 0, Nodes: w.Nodes}

@@ -82,6 +82,10 @@ func (k kit) startCloud(ctx context.Context, state string, port int, keep bool) 
 	}
 }
 
+// waitScale is how much shorter state machines wait here: the grace of settling, a minute on AWS, takes three seconds. A read
+// takes milliseconds, so that is grace enough.
+const waitScale = "0.05"
+
 // cloudEnv is all of MiniStack's environment. The functions inherit it, so nothing of the user's gets in.
 func cloudEnv(endpoint string, port int, state, scratch string, keep bool) []string {
 	persist := "0"
@@ -94,6 +98,7 @@ func cloudEnv(endpoint string, port int, state, scratch string, keep bool) []str
 		"GATEWAY_PORT=" + strconv.Itoa(port), "BIND_HOST=127.0.0.1", "MINISTACK_REGION=us-east-1", "LAMBDA_EXECUTOR=local",
 		"STATE_DIR=" + filepath.Join(state, "cloud"), "S3_DATA_DIR=" + filepath.Join(state, "s3"),
 		"PERSIST_STATE=" + persist, "S3_PERSIST=" + persist, "IOT_MTLS_ENABLED=0", "SFTP_ENABLED=0", "LOG_LEVEL=WARNING",
+		"SFN_WAIT_SCALE=" + waitScale,
 	}
 }
 

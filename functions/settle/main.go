@@ -1,0 +1,26 @@
+// Command settle is the Lambda function with the tasks of the state machine in infra/settle.asl.json, which writes a change to a
+// whole subtree into every node below and then takes it out of the tree state. The change has been in effect from its commit
+// on: how long this takes shows to nobody but GET /v1/changes/{id}.
+package main
+
+import (
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/table"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	t, err := table.Open(os.Getenv("TABLE_NAME"))
+	if err != nil {
+		log.Error("start", "cause", err.Error())
+		os.Exit(1)
+	}
+	s := &settling{directory: directory.New(t, time.Now), now: time.Now, atMost: walkFor, stage: os.Getenv("STAGE"), log: log}
+	lambda.Start(s.handle)
+}

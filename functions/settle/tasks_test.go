@@ -1,0 +1,294 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda/messages"
+
+	"example.com/partnertree/functions/internal/golden"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/directory/directorytest"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/metric"
+)
+
+const (
+	theRoot   = ident.Node("ptn_00000000000000r1")
+	left      = ident.Node("ptn_00000000000000a1") // where it was
+	right     = ident.Node("ptn_00000000000000b1") // where it is now
+	moved     = ident.Node("ptn_00000000000000m1")
+	below     = ident.Node("ptn_00000000000000m2")
+	customer  = ident.Node("cus_00000000000000c1")
+	theChange = ident.Change("chg_00000000000000h1")
+)
+
+var began = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+
+// world is a directory in which moved, with below and customer under it, has just been moved from left to right.
+type world struct {
+	*directorytest.Fake
+	*settling
+	lines *bytes.Buffer
+}
+
+func never(*hierarchy.Node) error { return errors.New("never") }
+
+func newWorld(t *testing.T) world {
+	t.Helper()
+	store := &directorytest.Fake{}
+	node := func(parent *hierarchy.Node, id ident.Node) *hierarchy.Node {
+		n := hierarchy.Node{ID: id, Name: hierarchy.Name(id), Version: 1, Created: began, Updated: began,
+			Brands: hierarchy.Brands{Uses: map[ident.Brand]int64{}}}
+		if parent == nil {
+			n.Place.Path = hierarchy.Path("").Child(id)
+			return &n
+		}
+		n, err := n.Below(parent, parent.Place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &n
+	}
+	r := node(nil, theRoot)
+	a, b := node(r, left), node(r, right)
+	m := node(a, moved)
+	n := node(m, below)
+	now := *m
+	now.Parent, now.Place.Path, now.AsOf, now.Version = right, b.Place.Path.Child(moved), 1, 2
+	for _, steps := range [][]directory.Step{
+		{directory.Found{Else: errors.New("never")}, directory.AddNode{Node: *r}},
+		{directory.AddNode{Node: *a}}, {directory.AddNode{Node: *b}}, {directory.AddNode{Node: *m}}, {directory.AddNode{Node: *n}},
+		{directory.AddNode{Node: *node(n, customer)}},
+		{
+			directory.PlaceNode{Was: m, Now: &now, Else: never},
+			directory.AddChange{Else: errors.New("never"), Change: hierarchy.Change{
+				Seq: 1, Node: moved, Kind: hierarchy.Moved, Path: now.Place.Path, From: []hierarchy.Path{m.Place.Path},
+			}},
+			directory.PutProgress{Else: errors.New("never"), Progress: directory.Progress{
+				ID: theChange, Seq: 1, Node: moved, Kind: hierarchy.Moved, State: directory.Settling, Started: began, Updated: began,
+			}},
+		},
+	} {
+		if err := store.Commit(t.Context(), steps...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clock := func() time.Time { return began.Add(30 * time.Second) }
+	lines := &bytes.Buffer{}
+	return world{store, &settling{
+		directory: directory.New(store, clock), now: clock, atMost: walkFor, stage: "test", log: slog.New(slog.NewJSONHandler(lines, nil)),
+	}, lines}
+}
+
+// state is where the change is, and how many changes the tree state holds.
+func (w world) state(t *testing.T) (directory.ProgressState, int) {
+	t.Helper()
+	got, err := w.Fake.Read(t.Context(), directory.Want{Changes: []ident.Change{theChange}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.Changes[theChange].State, len(got.Tree.Changes)
+}
+
+// stored is the path that a node stores, whatever the tree state says of it.
+func (w world) stored(t *testing.T, id ident.Node) hierarchy.Path {
+	t.Helper()
+	got, err := w.Fake.Read(t.Context(), directory.Want{Nodes: []ident.Node{id}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.Nodes[id].Place.Path
+}
+
+func (w world) isSettled(t *testing.T) {
+	t.Helper()
+	if state, inFlight := w.state(t); state != directory.Settled || inFlight != 0 {
+		t.Errorf("the change is %s, and %d are in flight", state, inFlight)
+	}
+	path := hierarchy.Path("").Child(theRoot).Child(right).Child(moved).Child(below)
+	if got := w.stored(t, below); got != path {
+		t.Errorf("the partner below is stored at %s", got)
+	}
+	if got := w.stored(t, customer); got != path.Child(customer) {
+		t.Errorf("the customer below is stored at %s", got)
+	}
+}
+
+func TestRecordedPayloads(t *testing.T) {
+	golden.Run(t, "settle", func(t *testing.T, payload []byte) any {
+		var in task
+		if err := json.Unmarshal(payload, &in); err != nil {
+			t.Fatal(err)
+		}
+		w := newWorld(t)
+		name := t.Name()[strings.LastIndex(t.Name(), "/")+1:]
+		if strings.HasSuffix(name, "-walked") || strings.HasSuffix(name, "-settled") {
+			if _, err := w.handle(t.Context(), task{taskSettle, change{ID: theChange}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if strings.HasSuffix(name, "-settled") {
+			if _, err := w.handle(t.Context(), task{taskRetire, change{ID: theChange}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		answer, err := w.handle(t.Context(), in)
+		if err != nil {
+			typed, ok := err.(messages.InvokeResponse_Error) // and nothing that wraps one: Step Functions would see another name
+			if !ok {
+				t.Fatalf("error of type %T", err)
+			}
+			return typed
+		}
+		state, inFlight := w.state(t)
+		return map[string]any{"answer": answer, "state": state, "inFlight": inFlight}
+	})
+}
+
+func TestATaskIsDoneAgainAfterAFailureAtAnyCall(t *testing.T) {
+	all := func(w world) []error {
+		var errs []error
+		for _, name := range []string{taskSettle, taskRetire} {
+			_, err := w.handle(t.Context(), task{name, change{ID: theChange}})
+			errs = append(errs, err)
+		}
+		return errs
+	}
+	healthy := newWorld(t)
+	first := len(healthy.Calls())
+	if errs := all(healthy); errors.Join(errs...) != nil {
+		t.Fatal(errs)
+	}
+	calls := len(healthy.Calls()) - first
+	healthy.isSettled(t)
+	for n := range calls {
+		for _, after := range []bool{false, true} {
+			w := newWorld(t)
+			failed := 0
+			fail := func(c directorytest.Call) error {
+				if c.Nth != first+n {
+					return nil
+				}
+				failed++
+				return directorytest.Busy()
+			}
+			if after {
+				w.After = fail
+			} else {
+				w.Before = fail
+			}
+			for _, err := range all(w) { // the second task may come too soon now
+				if typed, ok := err.(messages.InvokeResponse_Error); err != nil && (!ok || typed.Type != errBusy && typed.Type != errDefect) {
+					t.Errorf("call %d: %v", n, err)
+				}
+			}
+			if failed != 1 {
+				t.Fatalf("call %d failed %d times", n, failed)
+			}
+			w.Before, w.After = nil, nil
+			if errs := all(w); errors.Join(errs...) != nil {
+				t.Errorf("call %d failed (after it was done: %v), and again: %v", n, after, errs)
+			}
+			w.isSettled(t)
+		}
+	}
+}
+
+func TestAWalkThatIsCutShortGoesOn(t *testing.T) {
+	w := newWorld(t)
+	w.atMost = 0
+	next, walks := change{ID: theChange}, 0
+	for !next.Done {
+		var err error
+		if next, err = w.handle(t.Context(), task{taskSettle, next}); err != nil {
+			t.Fatal(err)
+		}
+		if walks++; walks > 20 {
+			t.Fatal("the walk does not end")
+		}
+	}
+	if walks < 3 {
+		t.Errorf("%d walks: nothing was cut short", walks)
+	}
+	if _, err := w.handle(t.Context(), task{taskRetire, next}); err != nil {
+		t.Fatal(err)
+	}
+	w.isSettled(t)
+}
+
+func TestAWalkEndsBeforeItsInvocationDoes(t *testing.T) {
+	s := &settling{atMost: walkFor}
+	if got := s.budget(context.Background()); got != walkFor {
+		t.Errorf("without a deadline: %s", got)
+	}
+	for left, want := range map[time.Duration]time.Duration{time.Hour: walkFor, 20 * time.Second: 20*time.Second - reserve, reserve: 0} {
+		ctx, cancel := context.WithTimeout(context.Background(), left)
+		if got := s.budget(ctx); got > want || got < want-time.Second {
+			t.Errorf("with %s left: %s, want %s", left, got, want)
+		}
+		cancel()
+	}
+}
+
+// The age is told by each task, and most of all by those that fail.
+func TestTheAgeOfTheChangeIsAMetric(t *testing.T) {
+	for _, healthy := range []bool{true, false} {
+		w := newWorld(t)
+		if !healthy {
+			w.Before = func(directorytest.Call) error { return errors.New("table secret-place is gone") }
+		}
+		_, err := w.handle(t.Context(), task{taskSettle, change{ID: theChange, Since: began}})
+		if (err == nil) != healthy || err != nil && strings.Contains(err.Error(), "secret-place") {
+			t.Errorf("healthy %v: %v", healthy, err)
+		}
+		var line struct {
+			Stage     string
+			ChangeAge float64
+			Cause     string
+			AWS       struct {
+				Timestamp         int64
+				CloudWatchMetrics []struct {
+					Namespace  string
+					Dimensions [][]string
+					Metrics    []struct{ Name, Unit string }
+				}
+			} `json:"_aws"`
+		}
+		if err := json.Unmarshal(w.lines.Bytes(), &line); err != nil {
+			t.Fatalf("%v: %s", err, w.lines)
+		}
+		m := line.AWS.CloudWatchMetrics
+		if line.Stage != "test" || line.ChangeAge != 30 || line.AWS.Timestamp != w.now().UnixMilli() || len(m) != 1 ||
+			m[0].Namespace != metric.Namespace || !slices.Equal(m[0].Dimensions[0], []string{metric.Stage}) ||
+			m[0].Metrics[0].Name != metric.ChangeAge.Name || m[0].Metrics[0].Unit != "Seconds" {
+			t.Errorf("healthy %v: %s", healthy, w.lines)
+		}
+		if !healthy && !strings.Contains(line.Cause, "secret-place") {
+			t.Errorf("the log lacks the cause: %s", w.lines)
+		}
+	}
+}
+
+func TestErrorsHaveNames(t *testing.T) {
+	for want, err := range map[string]error{
+		errBusy: directorytest.Busy(), errUnknownChange: directory.ErrUnknownChange, errBadTask: fault.Invalid.New("no"),
+		errDefect: directory.ErrNotWalked,
+	} {
+		if got := nameOf(err); got != want {
+			t.Errorf("%v is %s, want %s", err, got, want)
+		}
+	}
+	if got := nameOf(fault.Conflict.New("again and again")); got != errBusy {
+		t.Errorf("a conflict is %s", got)
+	}
+}

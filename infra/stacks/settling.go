@@ -1,0 +1,51 @@
+package stacks
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
+	"github.com/aws/jsii-runtime-go"
+
+	"example.com/partnertree/shared/event"
+)
+
+// addSettling adds the state machine that settles changes to whole subtrees, and the rule that starts it for every event that tells
+// of one. EventBridge delivers at least once and gives executions names of its own, so one change may be settled twice; the second
+// finds nothing to do.
+func (s *Service) addSettling() {
+	role := awsiam.NewRole(s.Stack, jsii.String("SettlingRole"), &awsiam.RoleProps{
+		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), nil),
+		Description: jsii.String("What the state machine that settles changes may do"),
+	})
+	settle := s.Functions["settle"]
+	grant(role, settle.FunctionArn(), "lambda:InvokeFunction")
+	s.settling = awsstepfunctions.NewStateMachine(s.Stack, jsii.String("Settling"), &awsstepfunctions.StateMachineProps{
+		DefinitionBody:          awsstepfunctions.DefinitionBody_FromString(jsii.String(s.parts.Settling)),
+		DefinitionSubstitutions: &map[string]*string{"Settle": settle.FunctionArn()},
+		StateMachineType:        awsstepfunctions.StateMachineType_STANDARD,
+		Role:                    role,
+		Logs:                    &awsstepfunctions.LogOptions{Destination: s.logGroup("SettlingLogs"), Level: awsstepfunctions.LogLevel_ALL},
+	})
+	s.settling.Node().AddDependency(role)
+	accept(role, "AwsSolutions-IAM5", "Step Functions asks for the actions of log delivery, which know no resources.", "Resource::*")
+	accept(s.settling, "AwsSolutions-SF2", "Nothing here is traced with X-Ray: an execution's history has every step with its times.")
+
+	rule := awsevents.NewRule(s.Stack, jsii.String("SettlingRule"), &awsevents.RuleProps{
+		EventBus:    s.stateful.Bus,
+		Description: jsii.String("Every event that tells of a change to a whole subtree starts its settling"),
+		EventPattern: &awsevents.EventPattern{
+			Source: jsii.Strings(event.Source),
+			Detail: &map[string]any{"data": map[string]any{"changeId": awsevents.Match_Exists()}},
+		},
+	})
+	rule.AddTarget(awseventstargets.NewSfnStateMachine(s.settling, &awseventstargets.SfnStateMachineProps{
+		Input: awsevents.RuleTargetInput_FromObject(map[string]any{
+			"changeId": awsevents.EventField_FromPath(jsii.String("$.detail.data.changeId")),
+			"since":    awsevents.EventField_FromPath(jsii.String("$.detail.time")),
+		}),
+		// By its address, so that its policy stays in its own stack.
+		DeadLetterQueue: awssqs.Queue_FromQueueArn(s.Stack, jsii.String("Unstarted"), s.stateful.Unstarted.QueueArn()),
+	}))
+}
