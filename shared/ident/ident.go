@@ -97,6 +97,23 @@ func wellFormed(s, prefix string) bool {
 	return true
 }
 
+// BitsLen is how many bytes the random bits of an id are.
+const BitsLen = 10
+
+// AppendBits appends the random bits that the 16 characters after the prefix stand for. They and the prefix make the id
+// again, in half the space.
+func AppendBits[T ~string](to []byte, id T) ([]byte, error) {
+	if len(id) != Len {
+		return nil, fmt.Errorf("an id of %d bytes", len(id))
+	}
+	return encoding.AppendDecode(to, []byte(id[4:]))
+}
+
+// NodeOf is the id of the kind that begins with prefix and has these bits.
+func NodeOf(prefix string, bits [BitsLen]byte) Node {
+	return Node(prefix + encoding.EncodeToString(bits[:]))
+}
+
 // Bare is an id without its prefix, as it stands inside an API key.
 func Bare[T ~string](id T) string { return string(id[4:]) }
 

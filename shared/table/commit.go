@@ -2,10 +2,12 @@ package table
 
 import (
 	"context"
-	"crypto/rand"
+	crypto "crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,9 +34,15 @@ type part struct {
 // Commit implements directory.Store. A transaction that conflicts with another one is tried again as a new one. One whose
 // outcome is unknown is sent again under the same token, by which DynamoDB knows it when it was applied.
 func (t *Table) Commit(ctx context.Context, steps ...directory.Step) error {
+	if len(steps) == 1 {
+		if s, ok := steps[0].(directory.Rewrite); ok {
+			return t.rewriteAlone(ctx, s)
+		}
+	}
 	var parts []part
+	now, nth := time.Now(), rand.IntN(treeCopies)
 	for _, s := range steps {
-		p, err := t.parts(s, time.Now())
+		p, err := t.parts(s, now, nth)
 		if err != nil {
 			return err
 		}
@@ -43,7 +51,7 @@ func (t *Table) Commit(ctx context.Context, steps ...directory.Step) error {
 	if len(parts) < 1 || len(parts) > maxBatch {
 		return fmt.Errorf("a transaction of %d items; 1 to %d are possible", len(parts), maxBatch)
 	}
-	in := &dynamodb.TransactWriteItemsInput{ClientRequestToken: aws.String(rand.Text())}
+	in := &dynamodb.TransactWriteItemsInput{ClientRequestToken: aws.String(crypto.Text())}
 	written := map[key]bool{}
 	for _, p := range parts {
 		k := keyOf(p.write)
@@ -59,7 +67,7 @@ func (t *Table) Commit(ctx context.Context, steps ...directory.Step) error {
 		if !errors.As(err, &canceled) {
 			return err
 		}
-		in.ClientRequestToken = aws.String(rand.Text())
+		in.ClientRequestToken = aws.String(crypto.Text())
 		return why(canceled, parts)
 	})
 }
@@ -114,8 +122,9 @@ func why(canceled *types.TransactionCanceledException, parts []part) error {
 	return fmt.Errorf("transaction refused: %s: %w", strings.Join(codes, ", "), canceled)
 }
 
-// parts are the writes of a step, each beside what its failure means.
-func (t *Table) parts(s directory.Step, now time.Time) ([]part, error) {
+// parts are the writes of a step, each beside what its failure means. The nth copy of the tree state is the one to check:
+// all change together, and transactions that check different ones are not in conflict.
+func (t *Table) parts(s directory.Step, now time.Time, nth int) ([]part, error) {
 	switch s := s.(type) {
 	case directory.AddNode:
 		return t.addNode(s), nil
@@ -139,9 +148,29 @@ func (t *Table) parts(s directory.Step, now time.Time) ([]part, error) {
 	case directory.Found:
 		var parts []part
 		for i := range treeCopies {
-			parts = append(parts, t.add(encodeTree(i, hierarchy.TreeState{}), s.Else))
+			it, err := encodeTree(i, hierarchy.TreeState{})
+			if err != nil {
+				return nil, err
+			}
+			parts = append(parts, t.add(it, s.Else))
 		}
 		return parts, nil
+	case directory.PlaceNode:
+		return t.placeNode(s), nil
+	case directory.RaiseHeight:
+		return t.raiseHeight(s), nil
+	case directory.AddChange:
+		return t.addChange(s)
+	case directory.CheckSeq:
+		var e expression
+		condition := e.name("seq") + " = " + e.value(number(s.Seq))
+		return []part{{t.check(treeKey(nth), condition, e), is(s.Else)}}, nil
+	case directory.Rewrite:
+		return []part{t.rewrite(s)}, nil
+	case directory.DropChange:
+		return t.dropChange(s), nil
+	case directory.PutProgress:
+		return t.putProgress(s), nil
 	}
 	return nil, fmt.Errorf("a step of type %T", s)
 }
@@ -179,23 +208,25 @@ func (t *Table) checkParent(s directory.CheckParent) []part {
 			sets = append(sets, count+" = "+count+" + "+e.value(number(n)))
 		}
 	}
+	var updates []string
+	if len(sets) > 0 {
+		updates = append(updates, "SET "+strings.Join(sets, ", "))
+	}
+	if s.Height > s.Parent.Height { // heights are never lowered: otherwise it is high enough for good
+		updates = append(updates, "ADD "+e.name("heights")+" "+e.value(heights(s.Height)))
+	}
 	k := nodeKey(s.Parent.ID)
 	condition := strings.Join(conditions, " AND ")
-	if len(sets) == 0 {
+	if len(updates) == 0 {
 		return []part{{t.check(k, condition, e), elseNode(s.Parent.ID, s.Else)}}
 	}
-	return []part{{t.update(k, "SET "+strings.Join(sets, ", "), condition, e), elseNode(s.Parent.ID, s.Else)}}
+	return []part{{t.update(k, strings.Join(updates, " "), condition, e), elseNode(s.Parent.ID, s.Else)}}
 }
 
 func (t *Table) editNode(s directory.EditNode) []part {
 	was, now := s.Was, s.Now
 	var e expression
-	conditions := []string{e.name("version") + " = " + e.value(number(was.Version))}
-	if was.Parent == "" {
-		conditions = append(conditions, "attribute_not_exists("+e.name("parent")+")")
-	} else {
-		conditions = append(conditions, e.name("parent")+" = "+e.value(text(string(was.Parent))))
-	}
+	conditions := []string{e.unedited(was)}
 	var sets, removes []string
 	edited := item{}
 	edited.visible(now)
@@ -290,6 +321,120 @@ func (t *Table) remember(s directory.Remember, now time.Time) []part {
 	return []part{{t.putIf(encodeMemo(&s.Memo), condition, e), is(directory.ErrRemembered)}}
 }
 
+func (t *Table) placeNode(s directory.PlaceNode) []part {
+	was, now := s.Was, s.Now
+	var e expression
+	conditions := []string{e.unedited(was), e.name("asOf") + " = " + e.value(number(was.AsOf))}
+	for higher := was.Height + 1; higher < hierarchy.MaxDepth; higher++ {
+		conditions = append(conditions, "NOT contains("+e.name("heights")+", "+e.value(number(int64(higher)))+")")
+	}
+	placed := item{}
+	placed.place(now.Place, now.AsOf)
+	placed.text("parent", string(now.Parent))
+	placed.number("version", now.Version)
+	placed.time("updated", now.Updated)
+	update := e.assign(placed, append([]string{"parent", "version", "updated"}, placeNames...))
+	parts := []part{{t.update(nodeKey(was.ID), update, strings.Join(conditions, " AND "), e), elseNode(was.ID, s.Else)}}
+	if was.Parent == "" {
+		return parts
+	}
+	listed := *was
+	listed.Parent, listed.Place, listed.Version, listed.Updated = now.Parent, now.Place, now.Version, now.Updated
+	if now.Parent != was.Parent {
+		parts = append(parts, t.remove(childKey(was.Parent, was.ID, was.Name)))
+	}
+	return append(parts, t.put(encodeChild(&listed)))
+}
+
+func (t *Table) raiseHeight(s directory.RaiseHeight) []part {
+	var e expression
+	condition := "attribute_exists(" + e.name(schema.PK) + ")"
+	if s.Height < 1 {
+		return []part{{t.check(nodeKey(s.Node), condition, e), is(s.Else)}}
+	}
+	update := "ADD " + e.name("heights") + " " + e.value(heights(s.Height))
+	return []part{{t.update(nodeKey(s.Node), update, condition, e), is(s.Else)}}
+}
+
+func (t *Table) addChange(s directory.AddChange) ([]part, error) {
+	change, err := encodeChange(&s.Change)
+	if err != nil {
+		return nil, err
+	}
+	var parts []part
+	for i := range treeCopies {
+		var e expression
+		seq := e.name("seq")
+		condition := seq + " = " + e.value(number(s.Change.Seq-1))
+		update := "SET " + seq + " = " + e.value(number(s.Change.Seq)) + ", " + e.change(s.Change.Seq) + " = " + e.value(change)
+		parts = append(parts, part{t.updateUnseen(treeKey(i), update, &condition, e), is(s.Else)})
+	}
+	return parts, nil
+}
+
+func (t *Table) dropChange(s directory.DropChange) []part {
+	var parts []part
+	for i := range treeCopies {
+		var e expression
+		update := "REMOVE " + e.change(s.Seq)
+		parts = append(parts, part{write: t.updateUnseen(treeKey(i), update, nil, e)})
+	}
+	return parts
+}
+
+func (t *Table) rewrite(s directory.Rewrite) part {
+	var e expression
+	condition := e.name("asOf") + " = " + e.value(number(s.WasAsOf))
+	placed := item{}
+	placed.place(s.Place, s.AsOf)
+	return part{t.update(nodeKey(s.Node), e.assign(placed, placeNames), condition, e), is(s.Else)}
+}
+
+// rewriteAlone does what there are many of without a transaction, so for half the price. DynamoDB knows no plain write
+// again by a token: when one may have been applied already, the node itself tells.
+func (t *Table) rewriteAlone(ctx context.Context, s directory.Rewrite) error {
+	p := t.rewrite(s)
+	u := p.write.Update
+	again := false
+	return persist(ctx, func(ctx context.Context) error {
+		_, err := t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName: u.TableName, Key: u.Key, UpdateExpression: u.UpdateExpression, ConditionExpression: u.ConditionExpression,
+			ExpressionAttributeNames: u.ExpressionAttributeNames, ExpressionAttributeValues: u.ExpressionAttributeValues,
+			ReturnValuesOnConditionCheckFailure: u.ReturnValuesOnConditionCheckFailure,
+		})
+		var refused *types.ConditionalCheckFailedException
+		if !errors.As(err, &refused) {
+			again = true
+			return err
+		}
+		if again && rewritten(s, refused.Item) {
+			return nil
+		}
+		if err := p.failed(refused.Item); err != nil {
+			return err
+		}
+		return errors.New("the rewrite has no error for its failed condition")
+	})
+}
+
+// rewritten reports whether a node is stored just as s writes it.
+func rewritten(s directory.Rewrite, it item) bool {
+	placed := item{}
+	placed.place(s.Place, s.AsOf)
+	return !slices.ContainsFunc(placeNames, func(name string) bool { return !reflect.DeepEqual(it[name], placed[name]) })
+}
+
+func (t *Table) putProgress(s directory.PutProgress) []part {
+	p := s.Progress
+	p.Version = s.Was + 1
+	if s.Was == 0 {
+		return []part{t.add(encodeProgress(&p), s.Else)}
+	}
+	var e expression
+	condition := e.name("version") + " = " + e.value(number(s.Was))
+	return []part{{t.putIf(encodeProgress(&p), condition, e), is(s.Else)}}
+}
+
 func is(err error) func(item) error { return func(item) error { return err } }
 
 // elseNode asks a step what it means that the node is as it is now.
@@ -335,6 +480,37 @@ func (e *expression) value(v types.AttributeValue) string {
 	return ref
 }
 
+// unedited is the condition that a node has the version and the parent that it was read with.
+func (e *expression) unedited(was *hierarchy.Node) string {
+	condition := e.name("version") + " = " + e.value(number(was.Version)) + " AND "
+	if was.Parent == "" {
+		return condition + "attribute_not_exists(" + e.name("parent") + ")"
+	}
+	return condition + e.name("parent") + " = " + e.value(text(string(was.Parent)))
+}
+
+// assign is the update that gives all the named attributes their values, or takes them away where there is none.
+func (e *expression) assign(values item, names []string) string {
+	var sets, removes []string
+	for _, name := range names {
+		if v, ok := values[name]; ok {
+			sets = append(sets, e.name(name)+" = "+e.value(v))
+		} else {
+			removes = append(removes, e.name(name))
+		}
+	}
+	update := "SET " + strings.Join(sets, ", ")
+	if len(removes) > 0 {
+		update += " REMOVE " + strings.Join(removes, ", ")
+	}
+	return update
+}
+
+// change is where a tree state has a change.
+func (e *expression) change(seq int64) string {
+	return e.name("changes") + "." + e.name(changeName(seq))
+}
+
 // add puts an item that must not be there.
 func (t *Table) add(it item, exists error) part {
 	var e expression
@@ -368,5 +544,13 @@ func (t *Table) update(k key, update, condition string, e expression) types.Tran
 		TableName: &t.name, Key: k.attributes(), UpdateExpression: &update, ConditionExpression: &condition,
 		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}}
+}
+
+// updateUnseen is an update of something large: when its condition (nil: none) fails, what is stored does not come along.
+func (t *Table) updateUnseen(k key, update string, condition *string, e expression) types.TransactWriteItem {
+	return types.TransactWriteItem{Update: &types.Update{
+		TableName: &t.name, Key: k.attributes(), UpdateExpression: &update, ConditionExpression: condition,
+		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
 	}}
 }

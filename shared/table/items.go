@@ -225,6 +225,38 @@ func (r *reader) visible(n *hierarchy.Node) {
 	}
 }
 
+// placeNames are the attributes of a node that tell its place.
+var placeNames = []string{schema.IndexPK, schema.IndexSK, "marks", "asOf"}
+
+func (it item) place(p hierarchy.Place, asOf int64) {
+	it.text(schema.IndexSK, string(p.Path))
+	if s, ok := shardOf(p.Path); ok {
+		it.text(schema.IndexPK, shard(s))
+	}
+	it.texts("marks", encodeMarks(p.Marks))
+	it.number("asOf", asOf)
+}
+
+// heights is what a node's height is raised by: the largest number of a set counts, and adding to a set can neither lower
+// it nor fail.
+func heights(n int) types.AttributeValue {
+	return &types.AttributeValueMemberNS{Value: []string{strconv.Itoa(n)}}
+}
+
+func (r *reader) height() int {
+	highest := 0
+	if v, ok := value[*types.AttributeValueMemberNS](r, "heights"); ok {
+		for _, s := range v.Value {
+			n, err := strconv.Atoi(s)
+			if err != nil {
+				r.fail("heights")
+			}
+			highest = max(highest, n)
+		}
+	}
+	return highest
+}
+
 // encodeNode leaves out which brands are available: they are those of uses that are not owned. It keeps a node with the
 // most brands there can be, at the greatest depth, within one read unit. Ids of brands are without their prefix for the
 // same reason.
@@ -233,12 +265,10 @@ func encodeNode(n *hierarchy.Node) item {
 	it.visible(n)
 	it.text(schema.IndexCarries, string(n.Kind()))
 	it.text("parent", string(n.Parent))
-	it.text(schema.IndexSK, string(n.Place.Path))
-	if s, ok := shardOf(n.Place.Path); ok {
-		it.text(schema.IndexPK, shard(s))
+	it.place(n.Place, n.AsOf)
+	if n.Height > 0 {
+		it["heights"] = heights(n.Height)
 	}
-	it.texts("marks", encodeMarks(n.Place.Marks))
-	it.number("asOf", n.AsOf)
 	if n.Kind() == hierarchy.Partner {
 		uses := item{}
 		for b, count := range n.Brands.Uses {
@@ -254,7 +284,7 @@ func encodeNode(n *hierarchy.Node) item {
 
 func decodeNode(id ident.Node, it item) (*hierarchy.Node, error) {
 	r := &reader{item: it, what: "node " + string(id)}
-	n := &hierarchy.Node{ID: id, Parent: ident.Node(r.text("parent")), AsOf: r.number("asOf")}
+	n := &hierarchy.Node{ID: id, Parent: ident.Node(r.text("parent")), AsOf: r.number("asOf"), Height: r.height()}
 	r.visible(n)
 	path, err := hierarchy.ParsePath(r.text(schema.IndexSK))
 	if err != nil || path == "" {
@@ -368,51 +398,6 @@ func decodeIndexed(it item) (ident.Node, hierarchy.Path, error) {
 		r.fail(schema.IndexSK)
 	}
 	return id, path, r.err
-}
-
-// Tree state.
-
-func encodeTree(nth int, t hierarchy.TreeState) item {
-	it := newItem(treeKey(nth), "tree state")
-	it.number("seq", t.Seq)
-	all := make([]item, len(t.Changes))
-	for i, c := range t.Changes {
-		change := item{}
-		change.number("seq", c.Seq)
-		change.text("node", string(c.Node))
-		change.text("kind", string(c.Kind))
-		change.text("path", string(c.Path))
-		change.texts("marks", encodeMarks(c.Marks))
-		if c.Mark != (hierarchy.Mark{}) {
-			change.text("mark", encodeMarks([]hierarchy.Mark{c.Mark})[0])
-		}
-		all[i] = change
-	}
-	it.list("changes", all)
-	return it
-}
-
-func decodeTree(it item) (hierarchy.TreeState, error) {
-	r := &reader{item: it, what: "tree state"}
-	t := hierarchy.TreeState{Seq: r.number("seq")}
-	r.each("changes", func(r *reader) {
-		c := hierarchy.Change{
-			Seq:   r.number("seq"),
-			Node:  ident.Node(r.text("node")),
-			Kind:  hierarchy.ChangeKind(r.text("kind")),
-			Marks: r.marks("marks"),
-		}
-		path, err := hierarchy.ParsePath(r.text("path"))
-		if err != nil {
-			r.fail("path")
-		}
-		c.Path = path
-		if s := r.text("mark"); s != "" {
-			c.Mark = r.mark("mark", s)
-		}
-		t.Changes = append(t.Changes, c)
-	})
-	return t, r.err
 }
 
 // Clients and their grants.
@@ -566,3 +551,28 @@ func brandsAdded(was, now *hierarchy.Node) []ident.Brand {
 }
 
 func brandsRemoved(was, now *hierarchy.Node) []ident.Brand { return brandsAdded(now, was) }
+
+// How far changes are.
+
+func encodeProgress(p *directory.Progress) item {
+	it := newItem(progressKey(p.ID), "progress")
+	it.number("seq", p.Seq)
+	it.text("node", string(p.Node))
+	it.text("kind", string(p.Kind))
+	it.text("state", string(p.State))
+	it.number("nodes", p.Nodes)
+	it.time("started", p.Started)
+	it.time("updated", p.Updated)
+	it.number("version", p.Version)
+	return it
+}
+
+func decodeProgress(id ident.Change, it item) (*directory.Progress, error) {
+	r := &reader{item: it, what: "progress of change " + string(id)}
+	p := &directory.Progress{
+		ID: id, Seq: r.number("seq"), Node: ident.Node(r.text("node")), Kind: hierarchy.ChangeKind(r.text("kind")),
+		State: directory.ProgressState(r.text("state")), Nodes: r.number("nodes"),
+		Started: r.time("started"), Updated: r.time("updated"), Version: r.number("version"),
+	}
+	return p, r.err
+}

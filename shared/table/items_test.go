@@ -2,6 +2,7 @@ package table
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,14 +22,144 @@ func TestTreeStateIsReadAsItWasWritten(t *testing.T) {
 	a, b := ident.NewPartner(), ident.NewPartner()
 	path := hierarchy.Path("").Child(a).Child(b)
 	mark := hierarchy.Mark{Node: b, Kind: hierarchy.Suspended}
-	want := hierarchy.TreeState{Seq: 9, Changes: []hierarchy.Change{
+	customer := ident.NewCustomer()
+	from := []hierarchy.Path{path.Child(customer), path.To(0).Child(customer), "", hierarchy.Path("").Child(customer).Child(b)}
+	for len(from) < 200 {
+		from = append(from, path.Child(ident.NewPartner()).Child(customer))
+	}
+	want := hierarchy.TreeState{Seq: 10, Changes: []hierarchy.Change{
 		{Seq: 7, Node: b, Kind: hierarchy.Moved, Path: path, Marks: []hierarchy.Mark{mark, {Node: a, Kind: hierarchy.Trashed}}},
 		{Seq: 8, Node: b, Kind: hierarchy.Marked, Mark: mark},
 		{Seq: 9, Node: b, Kind: hierarchy.Unmarked, Mark: mark},
+		{Seq: 10, Node: customer, Kind: hierarchy.Moved, Path: path.Child(customer), From: from,
+			Marks: []hierarchy.Mark{{Node: ident.NewPartner(), Kind: hierarchy.NoProvisioning}}},
 	}}
-	got, err := decodeTree(encodeTree(0, want))
-	if err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	for _, want := range []hierarchy.TreeState{{}, want} {
+		it, err := encodeTree(0, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decodeTree(it)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, %v; want %+v", got, err, want)
+		}
+	}
+}
+
+func TestWhatIsNoChangeIsNotWritten(t *testing.T) {
+	a, b := ident.NewPartner(), ident.NewPartner()
+	right := hierarchy.Change{Node: b, Kind: hierarchy.Moved, Path: hierarchy.Path("").Child(a).Child(b)}
+	wrong := map[string]hierarchy.Change{}
+	for what, change := range map[string]func(*hierarchy.Change){
+		"of another node":         func(c *hierarchy.Change) { c.Node = a },
+		"to nowhere":              func(c *hierarchy.Change) { c.Path = "" },
+		"with an unknown mark":    func(c *hierarchy.Change) { c.Marks = []hierarchy.Mark{{Node: a, Kind: "paused"}} },
+		"with a mark on no node":  func(c *hierarchy.Change) { c.Marks = []hierarchy.Mark{{Kind: hierarchy.Suspended}} },
+		"from what is not a path": func(c *hierarchy.Change) { c.From = []hierarchy.Path{"ptn_UUUUUUUUUUUUUUUU/"} },
+	} {
+		c := right
+		change(&c)
+		wrong[what] = c
+	}
+	if _, err := encodeChange(&right); err != nil {
+		t.Error(err)
+	}
+	for what, c := range wrong {
+		if _, err := encodeChange(&c); err == nil {
+			t.Errorf("a move %s was written", what)
+		}
+	}
+}
+
+// FuzzUnpackMove checks that no bytes are a danger, and that those which are a move are so in the one way they are written.
+func FuzzUnpackMove(f *testing.F) {
+	a, b := ident.NewPartner(), ident.NewCustomer()
+	path := hierarchy.Path("").Child(a).Child(b)
+	packed, err := packMove(&hierarchy.Change{
+		Node: b, Path: path, From: []hierarchy.Path{path.Child(a), path.To(0)}, Marks: []hierarchy.Mark{{Node: a, Kind: hierarchy.Trashed}},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(packed)
+	for i := range packed {
+		f.Add(packed[:i])
+		f.Add(slices.Concat(packed[:i], []byte{255, 255, 3}, packed[i:]))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var c, again hierarchy.Change
+		if !unpackMove(b, &c) {
+			return
+		}
+		packed, err := packMove(&c)
+		if err != nil || !unpackMove(packed, &again) || !reflect.DeepEqual(c, again) {
+			t.Errorf("%x is %+v, then %+v, %v", b, c, again, err)
+		}
+	})
+}
+
+func TestTheLargestTreeStateFitsAnItem(t *testing.T) {
+	path := func(depth int) (p hierarchy.Path) {
+		for range depth {
+			p = p.Child(ident.NewPartner())
+		}
+		return p
+	}
+	moved := func(p hierarchy.Path) hierarchy.Change {
+		return hierarchy.Change{Node: p.At(p.Depth() - 1), Kind: hierarchy.Moved, Path: p}
+	}
+	size := func(from int, change func() hierarchy.Change) int {
+		tree := hierarchy.TreeState{}
+		for len(tree.Changes) < hierarchy.MaxChanges {
+			c := change()
+			tree.Seq++
+			c.Seq = tree.Seq
+			for range (from - from*len(tree.Changes)/hierarchy.MaxChanges) - (from - from*(len(tree.Changes)+1)/hierarchy.MaxChanges) {
+				c.From = append(c.From, path(c.Path.Depth()-1).Child(c.Node))
+			}
+			if !tree.Room(&c) {
+				t.Fatalf("there is no room for change %d", c.Seq)
+			}
+			tree.Changes = append(tree.Changes, c)
+		}
+		it, err := encodeTree(0, tree)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := decodeTree(it); err != nil || !reflect.DeepEqual(got, tree) {
+			t.Errorf("it is not read as it was written: %v", err)
+		}
+		return itemsize.Of(it)
+	}
+	for _, c := range []struct {
+		what   string
+		from   int // paths of all changes
+		most   int // bytes
+		change func() hierarchy.Change
+	}{
+		{"full", hierarchy.MaxFrom, 400 << 10, func() hierarchy.Change {
+			c := moved(path(hierarchy.MaxDepth))
+			for i := range hierarchy.MaxDepth - 1 {
+				for _, kind := range markKinds {
+					c.Marks = append(c.Marks, hierarchy.Mark{Node: c.Path.At(i), Kind: kind})
+				}
+			}
+			return c
+		}},
+		// Beside a node and a caller of one read unit each, that makes six.
+		{"with as many moves as there can be, from and to depth 10", hierarchy.MaxChanges, 4 * 4096, func() hierarchy.Change {
+			return moved(path(10))
+		}},
+		{"with as many marks as there can be", 0, 2 * 4096, func() hierarchy.Change {
+			n := ident.NewPartner()
+			return hierarchy.Change{Node: n, Kind: hierarchy.Unmarked, Mark: hierarchy.Mark{Node: n, Kind: hierarchy.NoProvisioning}}
+		}},
+	} {
+		got := size(c.from, c.change)
+		t.Logf("%s: %d bytes", c.what, got)
+		if got > c.most {
+			t.Errorf("a tree state %s has %d bytes; it must not have more than %d", c.what, got, c.most)
+		}
 	}
 }
 
@@ -39,7 +170,7 @@ func full(t *testing.T) map[string]struct {
 } {
 	t.Helper()
 	n := hierarchy.Node{ID: ident.NewPartner(), Parent: ident.NewPartner(), Name: "secret-name", Version: 1}
-	n.Created, n.Updated = time.Now(), time.Now()
+	n.Created, n.Updated, n.Height = time.Now(), time.Now(), 3
 	n.Place.Path = hierarchy.Path("").Child(n.Parent).Child(n.ID)
 	n.Place.Marks = []hierarchy.Mark{{Node: n.ID, Kind: hierarchy.NoProvisioning}}
 	own, given := ident.NewBrand(), ident.NewBrand()
@@ -57,20 +188,40 @@ func full(t *testing.T) map[string]struct {
 	}
 	k := directory.MemoKey{Client: p.ID, Key: "k"}
 	m := directory.Memo{MemoKey: k, Fingerprint: []byte{1}, Answer: []byte("secret-name"), Expires: time.Now().Add(time.Hour)}
-	tree := hierarchy.TreeState{Seq: 1, Changes: []hierarchy.Change{{
-		Seq: 1, Node: n.ID, Kind: hierarchy.Moved, Path: n.Place.Path, Marks: n.Place.Marks, Mark: n.Place.Marks[0],
-	}}}
+	change := func(c hierarchy.Change) item {
+		c.Seq, c.Node = 1, n.ID
+		it, err := encodeChange(&c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return it.(*types.AttributeValueMemberM).Value
+	}
+	asChange := func(it item) error {
+		r := &reader{item: it, what: "change"}
+		r.change(1)
+		return r.err
+	}
+	tree, err := encodeTree(0, hierarchy.TreeState{Seq: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	progress := directory.Progress{
+		ID: ident.NewChange(), Seq: 1, Node: n.ID, Kind: hierarchy.Moved, State: directory.Waiting, Started: time.Now(), Updated: time.Now(), Version: 1,
+	}
 	return map[string]struct {
 		item   item
 		decode func(item) error
 	}{
-		"node":   {encodeNode(&n), func(it item) error { _, err := decodeNode(n.ID, it); return err }},
-		"child":  {encodeChild(&n), func(it item) error { _, err := decodeChild(n.Parent, it); return err }},
-		"client": {encodeClient(&p), func(it item) error { _, err := decodeClient(p.ID, it); return err }},
-		"grant":  {encodeGrant(&p, n.ID), func(it item) error { _, err := decodeGrant(n.ID, it); return err }},
-		"brand":  {encodeBrand(&b), func(it item) error { _, err := decodeBrand(b.ID, it); return err }},
-		"memo":   {encodeMemo(&m), func(it item) error { _, err := decodeMemo(k, it, time.Now()); return err }},
-		"tree":   {encodeTree(0, tree), func(it item) error { _, err := decodeTree(it); return err }},
+		"node":     {encodeNode(&n), func(it item) error { _, err := decodeNode(n.ID, it); return err }},
+		"child":    {encodeChild(&n), func(it item) error { _, err := decodeChild(n.Parent, it); return err }},
+		"client":   {encodeClient(&p), func(it item) error { _, err := decodeClient(p.ID, it); return err }},
+		"grant":    {encodeGrant(&p, n.ID), func(it item) error { _, err := decodeGrant(n.ID, it); return err }},
+		"brand":    {encodeBrand(&b), func(it item) error { _, err := decodeBrand(b.ID, it); return err }},
+		"memo":     {encodeMemo(&m), func(it item) error { _, err := decodeMemo(k, it, time.Now()); return err }},
+		"tree":     {tree, func(it item) error { _, err := decodeTree(it); return err }},
+		"move":     {change(hierarchy.Change{Kind: hierarchy.Moved, Path: n.Place.Path, Marks: n.Place.Marks}), asChange},
+		"mark":     {change(hierarchy.Change{Kind: hierarchy.Marked, Mark: n.Place.Marks[0]}), asChange},
+		"progress": {encodeProgress(&progress), func(it item) error { _, err := decodeProgress(progress.ID, it); return err }},
 	}
 }
 
@@ -80,6 +231,8 @@ func TestMalformedItemsAreErrorsThatShowNothing(t *testing.T) {
 		"a list of it": &types.AttributeValueMemberL{Value: []types.AttributeValue{&types.AttributeValueMemberBOOL{}}},
 		"a map of it":  &types.AttributeValueMemberM{Value: item{"secret-name": &types.AttributeValueMemberBOOL{}}},
 		"a set":        &types.AttributeValueMemberSS{Value: []string{"secret-name"}},
+		"no numbers":   &types.AttributeValueMemberNS{Value: []string{"secret-name"}},
+		"no bytes":     &types.AttributeValueMemberB{Value: []byte("secret-name")},
 		"no number":    &types.AttributeValueMemberN{Value: "secret-name"},
 		"a list of map": &types.AttributeValueMemberL{Value: []types.AttributeValue{
 			&types.AttributeValueMemberM{Value: item{"seq": text("secret-name")}},
@@ -116,13 +269,16 @@ func TestMalformedItemsAreErrorsThatShowNothing(t *testing.T) {
 
 func TestWhatANodeCannotDoWithoutIsMissed(t *testing.T) {
 	needs := map[string][]string{
-		"node":   {"name", "version", schema.IndexSK, "asOf", "uses"},
-		"child":  {schema.SK, "name", "version"},
-		"client": {"version"},
-		"grant":  {schema.SK, "role"},
-		"brand":  {"version"},
-		"memo":   {schema.TTLAttr},
-		"tree":   {"seq"},
+		"node":     {"name", "version", schema.IndexSK, "asOf", "uses"},
+		"child":    {schema.SK, "name", "version"},
+		"client":   {"version"},
+		"grant":    {schema.SK, "role"},
+		"brand":    {"version"},
+		"memo":     {schema.TTLAttr},
+		"tree":     {"seq", "changes"},
+		"move":     {"kind", "move"},
+		"mark":     {"kind", "mark"},
+		"progress": {"seq", "nodes", "version"},
 	}
 	for kind, one := range full(t) {
 		for _, name := range needs[kind] {
@@ -139,7 +295,7 @@ func TestWhatANodeCannotDoWithoutIsMissed(t *testing.T) {
 }
 
 func TestTheLargestPartnerIsOneReadUnit(t *testing.T) {
-	n := hierarchy.Node{ID: ident.NewPartner(), Version: 1 << 40, AsOf: 1 << 40}
+	n := hierarchy.Node{ID: ident.NewPartner(), Version: 1 << 40, AsOf: 1 << 40, Height: hierarchy.MaxDepth - 1}
 	n.Name = hierarchy.Name(strings.Repeat("𝄞", hierarchy.MaxName))
 	n.Created, n.Updated = time.Now(), time.Now()
 	for n.Place.Path.Depth() < hierarchy.MaxDepth-1 {
@@ -155,7 +311,12 @@ func TestTheLargestPartnerIsOneReadUnit(t *testing.T) {
 		n.Brands.Owned, n.Brands.Available = append(n.Brands.Owned, own), append(n.Brands.Available, given)
 		n.Brands.Uses[own], n.Brands.Uses[given] = 10_000, 10_000
 	}
-	if size := itemsize.Of(encodeNode(&n)); size > 4096 {
+	it := encodeNode(&n)
+	all := it["heights"].(*types.AttributeValueMemberNS)
+	for height := 1; height < n.Height; height++ {
+		all.Value = append(all.Value, heights(height).(*types.AttributeValueMemberNS).Value...)
+	}
+	if size := itemsize.Of(it); size > 4096 {
 		t.Errorf("it has %d bytes; a read unit has 4096", size)
 	}
 }

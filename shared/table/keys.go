@@ -28,6 +28,7 @@ import (
 //	tree state     T#<0 to 7>          T                                 every request, one copy at random
 //	memo           I#<client>#<hash>   I                                 Idempotency-Key
 //	rate           R#<client>#<window> R                                 counter of requests
+//	progress       H#<change>          H                                 id of a change
 //
 // Index subtree, of all nodes but the root:
 //
@@ -78,6 +79,8 @@ func domainKey(domain string) key { return key{"D#" + domain, "D"} }
 const treeCopies = 8
 
 func treeKey(nth int) key { return key{"T#" + strconv.Itoa(nth), "T"} }
+
+func progressKey(id ident.Change) key { return key{"H#" + string(id), "H"} }
 
 func memoKey(k directory.MemoKey) key {
 	sum := sha256.Sum256([]byte(k.Key))

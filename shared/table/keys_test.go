@@ -55,6 +55,7 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 		{"tree state", treeKey(treeCopies - 1)},
 		{"memo", memoKey(directory.MemoKey{Client: client, Key: "8e03978e-40d5-43e8-bc93-6894a57f9324"})},
 		{"rate", rateKey(client, moment)},
+		{"progress", progressKey("chg_9m4x7c2v8k1q5r3w")},
 		{"index " + "subtree", key{shard(s), string(path)}},
 		{"below a partner, from", key{shard(s), low}},
 		{"below a partner, to", key{shard(s), high}},

@@ -79,6 +79,9 @@ func (t *Table) Read(ctx context.Context, w directory.Want) (directory.Got, erro
 	for _, id := range w.Brands {
 		wanted[brandKey(id)] = true
 	}
+	for _, id := range w.Changes {
+		wanted[progressKey(id)] = true
+	}
 	if w.Memo != nil {
 		wanted[memoKey(*w.Memo)] = true
 	}
@@ -125,6 +128,7 @@ func decodeGot(w directory.Want, tree key, found map[key]item) (directory.Got, e
 		Nodes:   decodeAll[ident.Node, hierarchy.Node](w.Nodes, nodeKey, decodeNode, found, &errs),
 		Clients: decodeAll[ident.Client, access.Principal](w.Clients, clientKey, decodeClient, found, &errs),
 		Brands:  decodeAll[ident.Brand, brand.Brand](w.Brands, brandKey, decodeBrand, found, &errs),
+		Changes: decodeAll[ident.Change, directory.Progress](w.Changes, progressKey, decodeProgress, found, &errs),
 	}
 	var err error
 	if it, ok := found[tree]; ok {

@@ -126,7 +126,10 @@ func (m *machine) addBrand(owner *hierarchy.Node) directory.Step {
 }
 
 func (m *machine) step() directory.Step {
-	kinds := []string{"partner", "customer", "check", "edit", "brand", "client", "regrant", "grant", "memo", "event"}
+	kinds := []string{
+		"partner", "customer", "check", "edit", "brand", "client", "regrant", "grant", "memo", "event",
+		"place", "height", "change", "seq", "rewrite", "drop", "progress",
+	}
 	switch rapid.SampledFrom(kinds).Draw(m.r, "step") {
 	case "partner":
 		parent := m.anyPartner()
@@ -141,7 +144,9 @@ func (m *machine) step() directory.Step {
 		}
 		return directory.AddNode{Node: m.customerBelow(parent, m.name(), rapid.SampledFrom(m.brands).Draw(m.r, "brand"))}
 	case "check":
-		return directory.CheckParent{Parent: m.anyPartner(), Draw: some(m.r, m.brands), Drop: some(m.r, m.brands), Else: always(errElse)}
+		return directory.CheckParent{
+			Parent: m.anyPartner(), Draw: some(m.r, m.brands), Drop: some(m.r, m.brands), Height: m.height(), Else: always(errElse),
+		}
 	case "edit":
 		return m.edit(m.anyNode())
 	case "brand":
@@ -167,9 +172,90 @@ func (m *machine) step() directory.Step {
 		lives := rapid.SampledFrom([]time.Duration{-time.Hour, time.Hour}).Draw(m.r, "lives")
 		k := directory.MemoKey{Client: "cli_0000000000000000", Key: fmt.Sprint(rapid.IntRange(0, 2).Draw(m.r, "key"))}
 		return directory.Remember{Memo: directory.Memo{MemoKey: k, Expires: time.Now().Add(lives)}}
+	case "place":
+		was := m.anyNode()
+		parent, path := m.somewhere(was.ID)
+		place := hierarchy.Place{Path: path, Marks: append(m.inherited(), m.marksOn(was.ID)...)}
+		return directory.PlaceNode{Was: was, Now: placed(was, parent, m.asOf(), place), Else: always(errElse)}
+	case "height":
+		return directory.RaiseHeight{Node: m.nodeOrNone(), Height: m.height(), Else: errElse}
+	case "change":
+		return directory.AddChange{Change: m.change(), Else: errElse}
+	case "seq":
+		return directory.CheckSeq{Seq: m.seq(), Else: errElse}
+	case "rewrite":
+		n := m.anyNode()
+		_, path := m.somewhere(n.ID)
+		place := hierarchy.Place{Path: path, Marks: append(m.inherited(), m.present(n.ID).OwnMarks()...)}
+		return directory.Rewrite{Node: n.ID, WasAsOf: n.AsOf, Place: place, AsOf: m.asOf(), Else: errElse}
+	case "drop":
+		return directory.DropChange{Seq: m.seq()}
+	case "progress":
+		p := m.newProgress(m.anyNode().ID)
+		was := int64(rapid.IntRange(0, 2).Draw(m.r, "version"))
+		p.ID = rapid.SampledFrom(m.changes).Draw(m.r, "change")
+		p.Nodes = int64(rapid.IntRange(0, 3).Draw(m.r, "nodes"))
+		return directory.PutProgress{Progress: p, Was: was, Else: errElse}
 	default:
 		return directory.AddEvent{Event: m.newEvent(m.anyNode().ID)}
 	}
+}
+
+func (m *machine) height() int { return rapid.IntRange(0, hierarchy.MaxDepth-1).Draw(m.r, "height") }
+
+func (m *machine) asOf() int64 { return int64(rapid.IntRange(0, 3).Draw(m.r, "as of")) }
+
+// seq is that of the tree state, or one near it.
+func (m *machine) seq() int64 {
+	var now int64
+	if m.fake.tree != nil {
+		now = m.fake.tree.Seq
+	}
+	return now + int64(rapid.SampledFrom([]int{0, 0, 1, -1, -2}).Draw(m.r, "off"))
+}
+
+func (m *machine) nodeOrNone() ident.Node {
+	if rapid.IntRange(0, 5).Draw(m.r, "none") == 0 {
+		return "ptn_0000000000000000"
+	}
+	return m.anyNode().ID
+}
+
+// somewhere is a parent and a path that a node could have.
+func (m *machine) somewhere(id ident.Node) (ident.Node, hierarchy.Path) {
+	if id == m.root.ID {
+		return "", m.root.Place.Path
+	}
+	parent := m.anyPartner()
+	if parent.Place.Path.Depth() > 5 {
+		parent = m.root
+	}
+	return parent.ID, parent.Place.Path.Child(id)
+}
+
+// marksOn are some marks that stand on the node.
+func (m *machine) marksOn(id ident.Node) []hierarchy.Mark {
+	var marks []hierarchy.Mark
+	kinds := []hierarchy.MarkKind{hierarchy.NoProvisioning, hierarchy.Suspended, hierarchy.Trashed}
+	for _, kind := range rapid.SliceOfNDistinct(rapid.SampledFrom(kinds), 0, 2, rapid.ID).Draw(m.r, "marks") {
+		marks = append(marks, hierarchy.Mark{Node: id, Kind: kind})
+	}
+	return marks
+}
+
+// inherited are some marks of a node that all others lie below.
+func (m *machine) inherited() []hierarchy.Mark { return m.marksOn("ptn_0000000000000001") }
+
+func (m *machine) change() hierarchy.Change {
+	n := m.anyNode()
+	c := hierarchy.Change{Seq: m.seq() + 1, Node: n.ID, Kind: hierarchy.Moved, Path: n.Place.Path, Marks: m.inherited()}
+	for range rapid.IntRange(0, 3).Draw(m.r, "from") {
+		c.From = append(c.From, m.anyNode().Place.Path)
+	}
+	if kind := rapid.SampledFrom([]hierarchy.ChangeKind{hierarchy.Moved, hierarchy.Marked, hierarchy.Unmarked}).Draw(m.r, "kind"); kind != hierarchy.Moved {
+		c = hierarchy.Change{Seq: c.Seq, Node: n.ID, Kind: kind, Mark: hierarchy.Mark{Node: n.ID, Kind: hierarchy.Suspended}}
+	}
+	return c
 }
 
 func (m *machine) edit(was *hierarchy.Node) directory.Step {

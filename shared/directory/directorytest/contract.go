@@ -53,6 +53,19 @@ func Contract(t *testing.T, open func(t *testing.T) directory.Store) {
 		{"many at a time add below one parent", manyAtATime},
 		{"a brand is drawn or taken away, not both", drawOrTakeAway},
 		{"one of many equal requests is remembered", rememberedOnce},
+		{"a node is placed below another parent", placesElsewhere},
+		{"a node is placed with other marks", placesMarks},
+		{"a node that is not as it was is not placed", placeRefused},
+		{"a placed node is proposed where it is stored", proposesPlaced},
+		{"heights are raised and never lowered", raisesHeights},
+		{"changes are added one after the other and dropped in any order", addsChanges},
+		{"a check of the seq sees what is committed", checksSeq},
+		{"a rewrite changes the stored place and nothing else", rewrites},
+		{"progress is written over what was read", putsProgress},
+		{"a whole move is one transaction", wholeMove},
+		{"one of many changes at a time is the next", changesAtATime},
+		{"heights are raised by many at a time", heightsAtATime},
+		{"a rewrite or another placing of a node, not both", rewriteOrPlace},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
@@ -70,8 +83,9 @@ func emptyStore(t *testing.T, store directory.Store) {
 	node, client, b := ident.NewPartner(), ident.NewClient(), ident.NewBrand()
 	got := s.read(directory.Want{
 		Nodes: []ident.Node{node}, Clients: []ident.Client{client}, Brands: []ident.Brand{b}, Memo: &directory.MemoKey{Client: client, Key: "k"},
+		Changes: []ident.Change{ident.NewChange()},
 	})
-	if len(got.Nodes)+len(got.Clients)+len(got.Brands) > 0 || got.Memo != nil || got.Tree.Seq != 0 || len(got.Tree.Changes) > 0 {
+	if len(got.Nodes)+len(got.Clients)+len(got.Brands)+len(got.Changes) > 0 || got.Memo != nil || got.Tree.Seq != 0 || len(got.Tree.Changes) > 0 {
 		t.Errorf("an empty store has %+v", got)
 	}
 	children, err := store.Children(t.Context(), node, hierarchy.Partner, "", 10)
@@ -128,6 +142,7 @@ func readBack(t *testing.T, store directory.Store) {
 		Nodes:   map[ident.Node]*hierarchy.Node{partner.ID: &partner, customer.ID: &customer},
 		Clients: map[ident.Client]*access.Principal{client.ID: &client, bare.ID: &bare},
 		Brands:  map[ident.Brand]*brand.Brand{owned.ID: &owned},
+		Changes: map[ident.Change]*directory.Progress{},
 		Memo:    &memo,
 	}
 	same(t, "all in one read", s.read(w), want)
@@ -179,9 +194,10 @@ func wrongKinds(t *testing.T, store directory.Store) {
 		Nodes:   []ident.Node{ident.Node(swapped), ident.Node(b), ident.Node(client.ID), s.root.ID[:19], s.root.ID + "0", "", "N"},
 		Clients: []ident.Client{ident.Client(s.root.ID), ident.Client(b), ""},
 		Brands:  []ident.Brand{ident.Brand(s.root.ID), ident.Brand(client.ID), ""},
+		Changes: []ident.Change{ident.Change(s.root.ID), ident.Change(client.ID), ""},
 		Memo:    &directory.MemoKey{Client: client.ID},
 	})
-	if len(got.Nodes)+len(got.Clients)+len(got.Brands) > 0 || got.Memo != nil {
+	if len(got.Nodes)+len(got.Clients)+len(got.Brands)+len(got.Changes) > 0 || got.Memo != nil {
 		t.Errorf("ids of the wrong kind found %+v", got)
 	}
 }
@@ -189,12 +205,13 @@ func wrongKinds(t *testing.T, store directory.Store) {
 func largestRead(t *testing.T, store directory.Store) {
 	s := begin(t, store, 0)
 	var w directory.Want
-	for range 97 {
+	for range 96 {
 		w.Nodes = append(w.Nodes, ident.NewPartner())
 	}
 	w.Clients = []ident.Client{ident.NewClient()}
 	w.Memo = &directory.MemoKey{Client: w.Clients[0], Key: "k"}
 	w.Nodes = append(w.Nodes, w.Nodes[0])
+	w.Changes = []ident.Change{ident.NewChange()}
 	s.read(w)
 	w.Nodes = append(w.Nodes, s.root.ID)
 	if _, err := store.Read(t.Context(), w); err == nil || fault.Busy.Is(err) {

@@ -44,6 +44,7 @@ type Fake struct {
 	clients map[ident.Client]access.Principal
 	brands  map[ident.Brand]brand.Brand
 	memos   map[directory.MemoKey]directory.Memo
+	changes map[ident.Change]directory.Progress
 	events  []event.Event
 	known   map[ident.Event]bool
 	rates   map[rate]int64
@@ -132,10 +133,14 @@ func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error
 	return call(ctx, f, "Read", nil, func() (directory.Got, error) {
 		got := directory.Got{
 			Nodes: map[ident.Node]*hierarchy.Node{}, Clients: map[ident.Client]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
+			Changes: map[ident.Change]*directory.Progress{},
 		}
 		wanted := map[string]bool{"tree": true}
 		if f.tree != nil {
-			got.Tree = hierarchy.TreeState{Seq: f.tree.Seq, Changes: slices.Clone(f.tree.Changes)}
+			got.Tree.Seq = f.tree.Seq
+			for _, c := range f.tree.Changes {
+				got.Tree.Changes = append(got.Tree.Changes, copyChange(c))
+			}
 		}
 		for _, id := range w.Nodes {
 			wanted[string(id)] = true
@@ -156,6 +161,12 @@ func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error
 			if b, ok := f.brands[id]; ok {
 				b = copyBrand(b)
 				got.Brands[id] = &b
+			}
+		}
+		for _, id := range w.Changes {
+			wanted[string(id)] = true
+			if p, ok := f.changes[id]; ok {
+				got.Changes[id] = &p
 			}
 		}
 		if w.Memo != nil {
@@ -190,7 +201,7 @@ func (f *Fake) Children(ctx context.Context, parent ident.Node, kind hierarchy.K
 		return page(all, limit, child.position, func(c child) hierarchy.Node {
 			n := copyNode(f.nodes[c.id])
 			n.Place = hierarchy.Place{Marks: n.OwnMarks()}
-			n.AsOf, n.Brands.Uses, n.Brands.Owned = 0, nil, nil
+			n.AsOf, n.Height, n.Brands.Uses, n.Brands.Owned = 0, 0, nil, nil
 			return n
 		})
 	})
@@ -267,10 +278,8 @@ func (f *Fake) Commit(ctx context.Context, steps ...directory.Step) error {
 func (f *Fake) commit(steps []directory.Step) error {
 	touched, writes := map[string]bool{}, 0
 	for _, s := range steps {
-		if e, ok := s.(directory.AddEvent); ok {
-			if _, err := json.Marshal(e.Event); err != nil {
-				return err
-			}
+		if err := malformed(s); err != nil {
+			return err
 		}
 		for _, what := range touches(s) {
 			if touched[what] {
@@ -297,6 +306,20 @@ func (f *Fake) commit(steps []directory.Step) error {
 	return nil
 }
 
+// malformed is what is wrong with a step whatever there is.
+func malformed(s directory.Step) error {
+	switch s := s.(type) {
+	case directory.AddEvent:
+		_, err := json.Marshal(s.Event)
+		return err
+	case directory.AddChange:
+		if c := s.Change; c.Kind == hierarchy.Moved && !strings.HasSuffix(string(c.Path), string(c.Node)+"/") {
+			return fmt.Errorf("the path of a moved node does not end with it")
+		}
+	}
+	return nil
+}
+
 // touches names everything that a step checks or writes. Nothing may be touched twice in a transaction, and the whole is
 // bounded.
 func touches(s directory.Step) []string {
@@ -308,13 +331,21 @@ func touches(s directory.Step) []string {
 	case directory.EditNode:
 		now := *s.Now
 		now.Parent = s.Was.Parent
-		all := append(entry(s.Was), string(s.Was.ID))
-		for _, e := range entry(&now) {
-			if !slices.Contains(all, e) {
-				all = append(all, e)
-			}
-		}
-		return all
+		return entries(s.Was, &now)
+	case directory.PlaceNode:
+		now := *s.Now
+		now.Name = s.Was.Name
+		return entries(s.Was, &now)
+	case directory.RaiseHeight:
+		return []string{string(s.Node)}
+	case directory.Rewrite:
+		return []string{string(s.Node)}
+	case directory.PutProgress:
+		return []string{string(s.Progress.ID)}
+	case directory.CheckSeq:
+		return treeCopies()[:1]
+	case directory.AddChange, directory.DropChange:
+		return treeCopies()
 	case directory.AddBrand:
 		return []string{string(s.Brand.ID), "domain " + s.Brand.Domain, string(s.Owner.ID)}
 	case directory.AddClient:
@@ -344,13 +375,29 @@ func touches(s directory.Step) []string {
 	case directory.Remember:
 		return []string{fmt.Sprint("memo ", s.Memo.MemoKey)}
 	case directory.Found:
-		var all []string
-		for i := range 8 {
-			all = append(all, fmt.Sprint("tree state ", i))
-		}
-		return all
+		return treeCopies()
 	}
 	return nil
+}
+
+// treeCopies are the items of the tree state, which are written together; one of them is checked.
+func treeCopies() []string {
+	var all []string
+	for i := range 8 {
+		all = append(all, fmt.Sprint("tree state ", i))
+	}
+	return all
+}
+
+// entries are a node and its entries in the lists that it was in and is in.
+func entries(was, now *hierarchy.Node) []string {
+	all := append(entry(was), string(was.ID))
+	for _, e := range entry(now) {
+		if !slices.Contains(all, e) {
+			all = append(all, e)
+		}
+	}
+	return all
 }
 
 // entry is the node's entry in its parent's list.
@@ -421,6 +468,22 @@ func (f *Fake) check(s directory.Step) (err error, failed bool) {
 		return directory.ErrRemembered, exists && valid(m)
 	case directory.Found:
 		return s.Else, f.tree != nil
+	case directory.PlaceNode:
+		now := f.node(s.Was.ID)
+		if now == nil || now.Version != s.Was.Version || now.AsOf != s.Was.AsOf || now.Parent != s.Was.Parent || now.Height > s.Was.Height {
+			return s.Else(now), true
+		}
+	case directory.RaiseHeight:
+		return s.Else, f.node(s.Node) == nil
+	case directory.AddChange:
+		return s.Else, f.tree == nil || f.tree.Seq != s.Change.Seq-1
+	case directory.CheckSeq:
+		return s.Else, f.tree == nil || f.tree.Seq != s.Seq
+	case directory.Rewrite:
+		now := f.node(s.Node)
+		return s.Else, now == nil || now.AsOf != s.WasAsOf
+	case directory.PutProgress:
+		return s.Else, f.changes[s.Progress.ID].Version != s.Was
 	}
 	return nil, false
 }
@@ -452,6 +515,8 @@ func (f *Fake) apply(s directory.Step) {
 		for _, b := range s.Drop {
 			n.Brands.Uses[b]--
 		}
+		n.Height = max(n.Height, s.Height)
+		f.nodes[n.ID] = n
 	case directory.EditNode:
 		n := f.nodes[s.Was.ID]
 		f.unlistNode(&n)
@@ -496,6 +561,33 @@ func (f *Fake) apply(s directory.Step) {
 		f.memos[m.MemoKey] = m
 	case directory.Found:
 		f.tree = &hierarchy.TreeState{}
+	case directory.PlaceNode:
+		n := f.nodes[s.Was.ID]
+		f.unlistNode(&n)
+		now := copyNode(*s.Now)
+		n.Parent, n.Place, n.AsOf, n.Version, n.Updated = now.Parent, now.Place, now.AsOf, now.Version, now.Updated
+		f.nodes[n.ID] = n
+		f.listNode(&n)
+	case directory.RaiseHeight:
+		n := f.nodes[s.Node]
+		n.Height = max(n.Height, s.Height)
+		f.nodes[n.ID] = n
+	case directory.AddChange:
+		f.tree.Seq = s.Change.Seq
+		f.tree.Changes = append(f.tree.Changes, copyChange(s.Change))
+	case directory.Rewrite:
+		n := f.nodes[s.Node]
+		n.Place, n.AsOf = s.Place, s.AsOf
+		f.nodes[n.ID] = copyNode(n)
+	case directory.DropChange:
+		f.tree.Changes = slices.DeleteFunc(f.tree.Changes, func(c hierarchy.Change) bool { return c.Seq == s.Seq })
+	case directory.PutProgress:
+		if f.changes == nil {
+			f.changes = map[ident.Change]directory.Progress{}
+		}
+		p := s.Progress
+		p.Started, p.Updated, p.Version = micro(p.Started), micro(p.Updated), s.Was+1
+		f.changes[p.ID] = p
 	}
 }
 
@@ -543,6 +635,11 @@ func copyNode(n hierarchy.Node) hierarchy.Node {
 		n.Brands.Uses = copyMap(n.Brands.Uses)
 	}
 	return n
+}
+
+func copyChange(c hierarchy.Change) hierarchy.Change {
+	c.Marks, c.From = copySlice(c.Marks), copySlice(c.From)
+	return c
 }
 
 func copyClient(p access.Principal) access.Principal {

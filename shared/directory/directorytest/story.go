@@ -28,6 +28,7 @@ type story struct {
 	nodes   []ident.Node
 	clients []ident.Client
 	brands  []ident.Brand
+	changes []ident.Change
 	ids     *rand.Rand
 }
 
@@ -205,6 +206,17 @@ func (s *story) newClient(home ident.Node, grants map[ident.Node]access.Role) ac
 	}
 }
 
+func (s *story) newProgress(node ident.Node) directory.Progress {
+	id := ident.Change(s.id("chg_"))
+	s.changes = append(s.changes, id)
+	return directory.Progress{ID: id, Seq: 1, Node: node, Kind: hierarchy.Moved, State: directory.Settling, Started: then, Updated: then}
+}
+
+// placed is a copy of n at another place.
+func placed(n *hierarchy.Node, parent ident.Node, asOf int64, place hierarchy.Place) *hierarchy.Node {
+	return edited(n, func(n *hierarchy.Node) { n.Parent, n.AsOf, n.Place = parent, asOf, place })
+}
+
 // edited is a copy of n after an edit.
 func edited(n *hierarchy.Node, edit func(*hierarchy.Node)) *hierarchy.Node {
 	now := copyNode(*n)
@@ -232,6 +244,7 @@ func difference(got, want everything) string {
 		differs("node", got.Got.Nodes, want.Got.Nodes),
 		differs("client", got.Got.Clients, want.Got.Clients),
 		differs("brand", got.Got.Brands, want.Got.Brands),
+		differs("change", got.Got.Changes, want.Got.Changes),
 		differs("children of", got.Children, want.Children),
 		differs("grants at", got.Grants, want.Grants))
 }
@@ -257,6 +270,7 @@ func (s *story) allOf(store directory.Store) everything {
 	all := everything{
 		Got: directory.Got{
 			Nodes: map[ident.Node]*hierarchy.Node{}, Clients: map[ident.Client]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
+			Changes: map[ident.Change]*directory.Progress{},
 		},
 		Children: map[ident.Node][]hierarchy.Node{}, Grants: map[ident.Node][]directory.Grant{},
 	}
@@ -269,6 +283,7 @@ func (s *story) allOf(store directory.Store) everything {
 		maps.Copy(all.Got.Nodes, got.Nodes)
 		maps.Copy(all.Got.Clients, got.Clients)
 		maps.Copy(all.Got.Brands, got.Brands)
+		maps.Copy(all.Got.Changes, got.Changes)
 	}
 	for ids := range slices.Chunk(s.nodes, 99) {
 		read(directory.Want{Nodes: ids})
@@ -278,6 +293,9 @@ func (s *story) allOf(store directory.Store) everything {
 	}
 	for ids := range slices.Chunk(s.brands, 99) {
 		read(directory.Want{Brands: ids})
+	}
+	for ids := range slices.Chunk(s.changes, 99) {
+		read(directory.Want{Changes: ids})
 	}
 	for id := range all.Got.Nodes {
 		for _, kind := range []hierarchy.Kind{hierarchy.Partner, hierarchy.Customer} {

@@ -22,6 +22,12 @@ func value(v types.AttributeValue) int {
 		return len(v.Value)
 	case *types.AttributeValueMemberN:
 		return (len(v.Value)+1)/2 + 1
+	case *types.AttributeValueMemberNS:
+		size := 0
+		for _, n := range v.Value {
+			size += (len(n)+1)/2 + 1
+		}
+		return size
 	case *types.AttributeValueMemberB:
 		return len(v.Value)
 	case *types.AttributeValueMemberSS:
