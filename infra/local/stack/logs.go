@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 )
 
@@ -41,8 +42,13 @@ func (s *Stack) Logs(ctx context.Context) (map[string][]string, error) {
 	return lines, nil
 }
 
-// logs makes one call of CloudWatch Logs, as lambda does of Lambda.
+// logs makes one call of CloudWatch Logs.
 func (s *Stack) logs(ctx context.Context, action string, in, out any) error {
+	return s.call(ctx, "logs", "Logs_20140328."+action, in, out)
+}
+
+// call makes one call of a service that is addressed by a target, as lambda does of Lambda.
+func (s *Stack) call(ctx context.Context, service, target string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
@@ -51,16 +57,17 @@ func (s *Stack) logs(ctx context.Context, action string, in, out any) error {
 	if err != nil {
 		return err
 	}
-	req.Header.Set("X-Amz-Target", "Logs_20140328."+action)
+	req.Header.Set("X-Amz-Target", target)
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/"+s.Region+"/logs/aws4_request, SignedHeaders=host, Signature=none")
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/"+s.Region+"/"+service+"/aws4_request, SignedHeaders=host, Signature=none")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", action, resp.Status)
+		why, _ := io.ReadAll(resp.Body)
+		return fmt.Errorf("%s: %s: %s", target, resp.Status, why)
 	}
 	return json.NewDecoder(resp.Body).Decode(out)
 }

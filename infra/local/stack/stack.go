@@ -109,6 +109,11 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if s.Founder, s.Fresh, err = s.found(ctx, filepath.Join(o.State, "founder.json")); err != nil {
 		return nil, s.explain(err)
 	}
+	if !s.Fresh {
+		if err := s.restartSettling(ctx); err != nil {
+			return nil, s.explain(err)
+		}
+	}
 	s.front.serve(s.Cloud, s.Outputs[stage.OutApiID])
 	return s, nil
 }
