@@ -62,11 +62,12 @@ const (
 	EditPartner
 	ManageBrands
 	ManageClients
+	Place // move, suspend, resume: what happens to a whole subtree is decided above it
 )
 
 var needs = [...]Role{
 	Read: Viewer, CreateCustomer: Operator, EditCustomer: Operator, CreatePartner: Admin, EditPartner: Admin,
-	ManageBrands: Owner, ManageClients: Owner,
+	ManageBrands: Owner, ManageClients: Owner, Place: Admin,
 }
 
 // Needs is the smallest role that may do a.
@@ -152,16 +153,26 @@ func Decide(p *Principal, tree *hierarchy.TreeState, target *hierarchy.Node, a A
 }
 
 // Allowed reports whether the action may be done.
-func (d *Decision) Allowed() bool { return d.Role >= d.Action.Needs() }
+func (d *Decision) Allowed() bool {
+	if d.Action == Place {
+		return d.Above >= d.Action.Needs()
+	}
+	return d.Role >= d.Action.Needs()
+}
 
 // Visible reports whether the principal may know that the target exists.
 func (d *Decision) Visible() bool { return d.Role != None }
 
-// Err is nil when the action is allowed, NotFound when the target is invisible, and Forbidden otherwise.
+// Err is nil when the action is allowed, NotFound when the target is invisible, and otherwise Forbidden, or NeedsGrantAbove
+// when the role would be enough if it came from above.
 func (d *Decision) Err() error {
 	switch {
 	case d.Allowed():
 		return nil
+	case d.Role >= d.Action.Needs() && d.Place.Path.Depth() == 1:
+		return fault.Root.New("This is the root: it stays where it is, and is never suspended. Choose something below it.")
+	case d.Role >= d.Action.Needs():
+		return fault.NeedsGrantAbove.New("This is decided by an admin of a partner above it. Ask one of them.")
 	case d.Visible():
 		return fault.Forbidden.New("This needs the role %s; yours here is %s. Ask an owner of this partner, or of one above it, for the role.",
 			d.Action.Needs(), d.Role)

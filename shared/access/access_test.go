@@ -36,7 +36,7 @@ func alike(n int, customer bool) ident.Node {
 var (
 	roles   = []access.Role{access.Viewer, access.Operator, access.Admin, access.Owner}
 	actions = []access.Action{access.Read, access.CreateCustomer, access.EditCustomer, access.CreatePartner, access.EditPartner,
-		access.ManageBrands, access.ManageClients}
+		access.ManageBrands, access.ManageClients, access.Place}
 	markKinds = []hierarchy.MarkKind{hierarchy.NoProvisioning, hierarchy.Suspended, hierarchy.Trashed}
 )
 
@@ -127,11 +127,23 @@ func (m *tree) agrees(t *rapid.T, state *hierarchy.TreeState, stored func(ident.
 			if d.Role != want || d.Above != above || d.Visible() && d.First != first {
 				t.Fatalf("%s: role %s, above %s, from step %d; want %s, %s, %d", id, d.Role, d.Above, d.First, want, above, first)
 			}
-			if d.Allowed() != (want >= action.Needs()) || d.Visible() != (want != access.None) {
+			enough := want
+			if action == access.Place {
+				enough = above
+			}
+			if d.Allowed() != (enough >= action.Needs()) || d.Visible() != (want != access.None) {
 				t.Fatalf("%s, %d as %s: allowed %v, visible %v", id, action, want, d.Allowed(), d.Visible())
 			}
-			switch err := d.Err(); {
-			case d.Allowed() && err != nil, d.Visible() && !d.Allowed() && !fault.Forbidden.Is(err), !d.Visible() && !fault.NotFound.Is(err):
+			refusal := fault.Forbidden
+			switch {
+			case want == access.None:
+				refusal = fault.NotFound
+			case want >= action.Needs() && m.parent[id] == "":
+				refusal = fault.Root
+			case want >= action.Needs():
+				refusal = fault.NeedsGrantAbove
+			}
+			if err := d.Err(); d.Allowed() && err != nil || !d.Allowed() && !refusal.Is(err) {
 				t.Fatalf("%s, %d as %s: %v", id, action, want, err)
 			}
 		}
@@ -282,7 +294,7 @@ func TestWhatEachActionNeeds(t *testing.T) {
 	want := map[access.Action]access.Role{
 		access.Read: access.Viewer, access.CreateCustomer: access.Operator, access.EditCustomer: access.Operator,
 		access.CreatePartner: access.Admin, access.EditPartner: access.Admin,
-		access.ManageBrands: access.Owner, access.ManageClients: access.Owner,
+		access.ManageBrands: access.Owner, access.ManageClients: access.Owner, access.Place: access.Admin,
 	}
 	for _, a := range actions {
 		if a.Needs() != want[a] {

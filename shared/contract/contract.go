@@ -21,8 +21,9 @@ type Operation struct {
 	// Role is the smallest role that may call it: viewer, operator, admin or owner; none when no role is needed.
 	Role string
 	// Target says where the id of the node stands on which the role is needed: path.id, path.nodeId, body.parentId,
-	// body.partnerId, body.nodeId or query.nodeId; client (the home node of the API client in the path), brand (the
-	// partner that owns the brand in the path), self (the caller) or public (nobody is asked who they are).
+	// body.partnerId, body.nodeId or query.nodeId; above.path.id (it is needed on a node above that one); client (the home
+	// node of the API client in the path), brand (the partner that owns the brand in the path), change (the top of the
+	// subtree of the change in the path), self (the caller) or public (nobody is asked who they are).
 	Target string
 	// Public operations are answered without asking who is calling.
 	Public bool

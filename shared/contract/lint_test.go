@@ -32,6 +32,7 @@ func TestBrokenContractIsRefused(t *testing.T) {
 		"unknown role":             {"x-role: owner", "x-role: boss", "createBrand: x-role boss"},
 		"unknown target":           {"x-target: body.parentId", "x-target: somewhere", "createPartner: x-target somewhere"},
 		"target without parameter": {"x-target: query.nodeId", "x-target: path.id", "listApiClients: x-target path.id"},
+		"nothing to be above of":   {"x-target: change", "x-target: above.id", "getChange: x-target above.id"},
 		"open by accident":         {"x-target: public", "x-target: self", "getHome: public"},
 		"no summary":               {"      summary: Who am I\n", "", "getMe: no summary"},
 		"no description": {
@@ -52,7 +53,7 @@ func TestBrokenContractIsRefused(t *testing.T) {
 		"forgotten problem": {
 			"not-found, conflict, depth-limit",
 			"conflict, depth-limit", "createPartner: x-problems lacks not-found"},
-		"problem that nobody has": {"not-found, conflict, depth-limit", "not-found, conflict", "depth-limit: no operation"},
+		"problem that nobody has": {"last-secret, ", "", "last-secret: no operation"},
 		"problem without action":  {"    action: Create it at a partner further up.\n", "", "depth-limit: no action"},
 		"POST that is not safe": {
 			"        - {$ref: '#/components/parameters/IdempotencyKey'}\n",
@@ -267,6 +268,10 @@ func (l *linter) access(op operation) {
 		l.need(op.takes(where, name), "%s: x-target %s is no parameter", id, target)
 	case named && where == "body":
 		l.need(op.body() != nil && slices.Contains(op.body().Value.Required, name), "%s: x-target %s is no needed field", id, target)
+	case where == "above":
+		l.need(name == "path.id" && op.takes("path", "id"), "%s: x-target %s is no parameter", id, target)
+	case target == "change":
+		l.need(strings.HasPrefix(op.path, "/v1/changes/{id}"), "%s: x-target change without a change in the path", id)
 	case target == "client":
 		l.need(strings.HasPrefix(op.path, "/v1/api-clients/{id}"), "%s: x-target client without a client in the path", id)
 	case target == "brand":
@@ -305,6 +310,9 @@ func (l *linter) expectations(op operation) {
 	}
 	if !slices.Contains([]string{"self", "public"}, op.text("x-target")) {
 		needed = append(needed, "not-found")
+	}
+	if strings.HasPrefix(op.text("x-target"), "above.") {
+		needed = append(needed, "needs-grant-above")
 	}
 	if op.RequestBody != nil {
 		needed = append(needed, "malformed-json", "unknown-field", "unsupported-media-type", "too-large")

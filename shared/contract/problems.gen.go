@@ -22,6 +22,7 @@ var ProblemTypes = []ProblemType{
 	{Slug: "last-secret", Status: 409, Title: "The last secret cannot be removed"},
 	{Slug: "last-owner", Status: 409, Title: "Somebody has to stay owner"},
 	{Slug: "own-access", Status: 409, Title: "Nobody takes away their own access"},
+	{Slug: "suspended", Status: 409, Title: "It is suspended"},
 	{Slug: "already-founded", Status: 409, Title: "The platform has its root already"},
 	{Slug: "precondition-failed", Status: 412, Title: "Changed since you read it"},
 	{Slug: "too-large", Status: 413, Title: "The body is too large"},
@@ -29,11 +30,14 @@ var ProblemTypes = []ProblemType{
 	{Slug: "immutable", Status: 422, Title: "This cannot change"},
 	{Slug: "idempotency-key-reused", Status: 422, Title: "The Idempotency-Key was used for another request"},
 	{Slug: "depth-limit", Status: 422, Title: "The tree would get too deep"},
+	{Slug: "move-into-itself", Status: 422, Title: "Nothing moves into itself"},
+	{Slug: "root", Status: 422, Title: "The root stays as it is"},
 	{Slug: "brand-not-available", Status: 422, Title: "The brand is not available there"},
 	{Slug: "too-many-grants", Status: 422, Title: "Too many grants"},
 	{Slug: "too-many-requests", Status: 429, Title: "Too many requests"},
 	{Slug: "internal", Status: 500, Title: "Something went wrong on our side"},
 	{Slug: "busy", Status: 503, Title: "Too busy just now"},
+	{Slug: "too-many-changes", Status: 503, Title: "Too many changes are being settled"},
 }
 
 // Problems are the slugs of the problem types that each operation can answer with, by the operation's ID.
@@ -44,15 +48,16 @@ var Problems = map[string][]string{
 	"createPartner": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "not-found", "conflict", "depth-limit",
-		"brand-not-available", "too-many-requests", "busy", "internal",
+		"suspended", "brand-not-available", "too-many-requests", "busy", "internal",
 	},
 	"getPartner": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",
 	},
 	"editPartner": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "unauthenticated",
-		"forbidden", "needs-grant-above", "not-found", "conflict", "brand-in-use", "brand-not-available",
-		"precondition-failed", "too-many-requests", "busy", "internal",
+		"forbidden", "needs-grant-above", "not-found", "conflict", "suspended", "brand-in-use",
+		"brand-not-available", "precondition-failed", "root", "too-many-requests", "busy", "too-many-changes",
+		"internal",
 	},
 	"listPartners": {
 		"invalid", "invalid-cursor", "unauthenticated", "not-found", "too-many-requests", "busy",
@@ -72,26 +77,61 @@ var Problems = map[string][]string{
 		"invalid", "invalid-cursor", "unauthenticated", "not-found", "too-many-requests", "busy",
 		"internal",
 	},
+	"movePartner": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
+		"precondition-failed", "move-into-itself", "root", "depth-limit", "brand-not-available", "too-many-requests",
+		"busy", "too-many-changes", "internal",
+	},
+	"suspendPartner": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
+		"precondition-failed", "root", "too-many-requests", "busy", "too-many-changes", "internal",
+	},
+	"resumePartner": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
+		"precondition-failed", "root", "too-many-requests", "busy", "too-many-changes", "internal",
+	},
 	"createCustomer": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
-		"idempotency-key-reused", "unauthenticated", "forbidden", "not-found", "conflict", "brand-not-available",
-		"too-many-requests", "busy", "internal",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "not-found", "conflict", "suspended",
+		"brand-not-available", "too-many-requests", "busy", "internal",
 	},
 	"getCustomer": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",
 	},
 	"editCustomer": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "unauthenticated",
-		"forbidden", "not-found", "conflict", "immutable", "precondition-failed", "too-many-requests",
-		"busy", "internal",
+		"forbidden", "not-found", "conflict", "suspended", "immutable", "precondition-failed",
+		"too-many-requests", "busy", "internal",
 	},
 	"getCustomerPath": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",
 	},
+	"moveCustomer": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
+		"precondition-failed", "depth-limit", "brand-not-available", "too-many-requests", "busy", "too-many-changes",
+		"internal",
+	},
+	"suspendCustomer": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
+		"precondition-failed", "too-many-requests", "busy", "too-many-changes", "internal",
+	},
+	"resumeCustomer": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
+		"precondition-failed", "too-many-requests", "busy", "too-many-changes", "internal",
+	},
+	"getChange": {
+		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",
+	},
 	"createBrand": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
-		"idempotency-key-reused", "unauthenticated", "forbidden", "not-found", "conflict", "domain-taken",
-		"too-many-requests", "busy", "internal",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "not-found", "conflict", "suspended",
+		"domain-taken", "too-many-requests", "busy", "internal",
 	},
 	"getBrand": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",

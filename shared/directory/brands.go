@@ -32,6 +32,9 @@ func (d *Directory) CreateBrand(ctx context.Context, c Caller, in NewBrand) (Bra
 	b := brand.Brand{ID: ident.NewBrand(), Owner: in.Partner, Name: in.Name, Domain: in.Domain, Regions: slices.Sorted(slices.Values(in.Regions)),
 		State: brand.Draft, Version: 1}
 	return once(ctx, d, c, in.Partner, access.ManageBrands, Want{}, func(v *view, owner *hierarchy.Node, dec access.Decision) (attempt[Brand], error) {
+		if err := live(dec.Place); err != nil {
+			return attempt[Brand]{}, err
+		}
 		if err := roomForBrand(owner); err != nil {
 			return attempt[Brand]{}, err
 		}

@@ -96,7 +96,8 @@ func again[T any](try func() (T, error)) (T, error) {
 	return none, fault.Conflict.New("Others changed the same thing at the same time, again and again. Repeat the request.")
 }
 
-// attempt is one try of an operation that changes something: what it decided, ready to be committed.
+// attempt is one try of an operation that changes something: what it decided, ready to be committed. Without steps there is nothing
+// to do.
 type attempt[T any] struct {
 	answer T
 	steps  []Step
@@ -135,6 +136,9 @@ func once[T any](ctx context.Context, d *Directory, c Caller, target ident.Node,
 			}
 			memo := Memo{*w.Memo, c.Repeat.Fingerprint, answer, d.now().Add(MemoFor)}
 			steps = append([]Step{Remember{memo}}, steps...)
+		}
+		if len(steps) == 0 {
+			return try.answer, nil
 		}
 		switch err := d.store.Commit(ctx, steps...); {
 		case errors.Is(err, ErrRemembered):

@@ -148,8 +148,9 @@ func (d *Directory) Me(ctx context.Context, c Caller) (Me, error) {
 // TreeNode is a node with what is below it.
 type TreeNode struct {
 	PathStep
-	Children []*TreeNode // partners, then customers, each by name
-	Opened   bool        // whether Children were looked for
+	SuspendedAt ident.Node  // as of a Node
+	Children    []*TreeNode // partners, then customers, each by name
+	Opened      bool        // whether Children were looked for
 	// Cut tells why Children are not all there are: CutDepth, CutSize, or "" when they are all.
 	Cut string
 }
@@ -174,11 +175,11 @@ func (d *Directory) Tree(ctx context.Context, c Caller, id ident.Node, depth int
 	if err != nil {
 		return Tree{}, err
 	}
-	node, _, err := v.decide(id, access.Read)
+	node, dec, err := v.decide(id, access.Read)
 	if err != nil {
 		return Tree{}, err
 	}
-	tree := Tree{Root: &TreeNode{PathStep: PathStep{id, node.Name}}, Nodes: 1}
+	tree := Tree{Root: &TreeNode{PathStep: PathStep{id, node.Name}, SuspendedAt: dec.Place.Top(hierarchy.Suspended)}, Nodes: 1}
 	for level := []*TreeNode{tree.Root}; len(level) > 0; depth-- {
 		var partners []*TreeNode
 		for _, n := range level {
@@ -209,7 +210,11 @@ func (d *Directory) Tree(ctx context.Context, c Caller, id ident.Node, depth int
 					n.Cut, tree.Cut = CutSize, true
 				}
 				for j := range items {
-					n.Children = append(n.Children, &TreeNode{PathStep: PathStep{items[j].ID, items[j].Name}})
+					child := &TreeNode{PathStep: PathStep{items[j].ID, items[j].Name}, SuspendedAt: n.SuspendedAt}
+					if child.SuspendedAt == "" && items[j].Place.Marked(hierarchy.Suspended) {
+						child.SuspendedAt = child.ID
+					}
+					n.Children = append(n.Children, child)
 				}
 				tree.Nodes += len(items)
 			}
@@ -251,60 +256,144 @@ func (d *Directory) open(ctx context.Context, partners []*TreeNode) ([][2]Page[h
 // Descendant is a node somewhere below another.
 type Descendant struct {
 	PathStep
-	Path []ident.Node // from the node that was asked about down to this one
+	SuspendedAt ident.Node   // as of a Node
+	Path        []ident.Node // from the node that was asked about down to this one
 }
 
 // Descendants lists everything below a partner, or what is of one kind ("": any), in the order of the subtree index. The
 // index proposes and the table decides: a node that was made a moment ago may be missing, one that is not there (any
 // more) never shows. A page may be short, or empty, and still have a Next.
 func (d *Directory) Descendants(ctx context.Context, c Caller, id ident.Node, kind hierarchy.Kind, p Paging) (List[Descendant], error) {
-	none := List[Descendant]{}
 	sum, after, err := splitCursor(p.Cursor)
 	if err != nil {
-		return none, err
-	}
-	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}})
-	if err != nil {
-		return none, err
-	}
-	_, dec, err := v.decide(id, access.Read)
-	if err != nil {
-		return none, err
+		return List[Descendant]{}, err
 	}
 	name := listName("descendants", string(id), string(kind))
-	if err := checkCursor(v.caller, name, sum, after); err != nil {
-		return none, err
-	}
-	list := List[Descendant]{Items: []Descendant{}}
-	top := dec.Place.Path
-	for range proposals {
-		page, err := d.store.Below(ctx, top, kind, after, min(p.Limit-len(list.Items), readAtOnce))
+	return again(func() (none List[Descendant], err error) {
+		v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}})
 		if err != nil {
 			return none, err
 		}
-		after = page.Next
-		if len(page.Items) > 0 {
-			v, err := d.read(ctx, c, Want{Nodes: append(slices.Clip(page.Items), id)})
-			if err != nil {
+		_, dec, err := v.decide(id, access.Read)
+		if err != nil {
+			return none, err
+		}
+		if err := checkCursor(v.caller, name, sum, after); err != nil {
+			return none, err
+		}
+		list, after := List[Descendant]{Items: []Descendant{}}, after
+		scan := scan{d, c, id, kind, dec.Place.Path, v.Tree.Seq, scanned(&v.Tree, dec.Place.Path)}
+		for range proposals {
+			var found []Descendant
+			if found, after, err = scan.page(ctx, after, min(p.Limit-len(list.Items), readAtOnce)); err != nil {
 				return none, err
 			}
-			if _, _, err := v.decide(id, access.Read); err != nil {
-				return none, err
-			}
-			for _, found := range page.Items {
-				n := v.Nodes[found]
-				if n == nil {
-					continue
-				}
-				if path := v.Tree.Place(n).Path; path.Has(top) && path != top {
-					list.Items = append(list.Items, Descendant{PathStep{n.ID, n.Name}, path.IDs()[top.Depth()-1:]})
-				}
+			list.Items = append(list.Items, found...)
+			if after == "" || len(list.Items) >= p.Limit {
+				break
 			}
 		}
-		if after == "" || len(list.Items) >= p.Limit {
-			break
+		list.Next = signCursor(v.caller, name, after)
+		return list, nil
+	})
+}
+
+// scan is how Descendants reads the subtree index below top: over all ranges at a time, in the order of real paths, so
+// that settling, which takes nodes from one range to another, makes it neither miss a node nor show one twice.
+type scan struct {
+	d      *Directory
+	c      Caller
+	id     ident.Node
+	kind   hierarchy.Kind
+	top    hierarchy.Path
+	seq    int64
+	ranges []hierarchy.Range
+}
+
+// scanned are the ranges to be read for what is below top, top's own as the last: what settling takes away from one while they
+// are read is in that one then. Below the root everything is in its own range, which is not in the order of paths.
+func scanned(tree *hierarchy.TreeState, top hierarchy.Path) []hierarchy.Range {
+	ranges := tree.Ranges(top)
+	if top.Depth() == 1 {
+		return ranges[:1]
+	}
+	slices.Reverse(ranges)
+	return ranges
+}
+
+// page reads on after a position, and returns the next one. A position is what follows top in the real path of a node.
+func (s *scan) page(ctx context.Context, after string, limit int) ([]Descendant, string, error) {
+	var proposed []ident.Node
+	end := "" // up to where all ranges were read
+	for _, r := range s.ranges {
+		from, done := enter(r.Canonical, s.top+hierarchy.Path(after))
+		if done {
+			continue
+		}
+		page, err := s.d.store.Below(ctx, r.Stored, s.kind, from, limit)
+		if err != nil {
+			return nil, "", err
+		}
+		if page.Next != "" {
+			if at := string(r.Canonical[len(s.top):]) + page.Next; end == "" || at < end {
+				end = at
+			}
+		}
+		proposed = append(proposed, page.Items...)
+	}
+	found, err := s.decide(ctx, proposed)
+	if err != nil || len(s.ranges) == 1 {
+		return found, end, err
+	}
+	place := func(n Descendant) string {
+		var p hierarchy.Path
+		for _, id := range n.Path[1:] {
+			p = p.Child(id)
+		}
+		return string(p)
+	}
+	found = slices.DeleteFunc(found, func(n Descendant) bool { return place(n) <= after || end != "" && place(n) > end })
+	slices.SortFunc(found, func(a, b Descendant) int { return cmp.Compare(place(a), place(b)) })
+	found = slices.CompactFunc(found, func(a, b Descendant) bool { return a.ID == b.ID })
+	if len(found) > limit {
+		found = found[:limit]
+		end = place(found[limit-1])
+	}
+	return found, end, nil
+}
+
+// enter is where to read on in the range whose nodes really are below under, when all up to at has been read; done: nowhere.
+func enter(under, at hierarchy.Path) (after string, done bool) {
+	if at.Has(under) {
+		return string(at[len(under):]), false
+	}
+	return "", at > under
+}
+
+// decide reads what the index proposes and keeps what is below top.
+func (s *scan) decide(ctx context.Context, proposed []ident.Node) ([]Descendant, error) {
+	var found []Descendant
+	for ids := range slices.Chunk(proposed, readAtOnce) {
+		v, err := s.d.read(ctx, s.c, Want{Nodes: append(slices.Clip(ids), s.id)})
+		if err != nil {
+			return nil, err
+		}
+		_, dec, err := v.decide(s.id, access.Read)
+		if err != nil {
+			return nil, err
+		}
+		if dec.Place.Path != s.top || len(s.ranges) > 1 && v.Tree.Seq != s.seq {
+			return nil, errChanged
+		}
+		for _, id := range ids {
+			n := v.Nodes[id]
+			if n == nil {
+				continue
+			}
+			if place := v.Tree.Place(n); place.Path.Has(s.top) && place.Path != s.top {
+				found = append(found, Descendant{PathStep{n.ID, n.Name}, place.Top(hierarchy.Suspended), place.Path.IDs()[s.top.Depth()-1:]})
+			}
 		}
 	}
-	list.Next = signCursor(v.caller, name, after)
-	return list, nil
+	return found, nil
 }

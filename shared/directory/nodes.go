@@ -15,12 +15,13 @@ import (
 // Node is a partner or a customer as a caller sees it.
 type Node struct {
 	hierarchy.Node
-	ParentVisible bool // whether the parent lies within the caller's reach
-	CanProvision  bool // of a partner: nothing on its path forbids it
+	ParentVisible bool       // whether the parent lies within the caller's reach
+	CanProvision  bool       // of a partner: nothing on its path forbids it
+	SuspendedAt   ident.Node // the uppermost suspended node on its path; "": it is active. Whoever sees the node sees this one
 }
 
 func seen(n *hierarchy.Node, place hierarchy.Place, parentVisible bool) Node {
-	return Node{*n, parentVisible, !place.Marked(hierarchy.NoProvisioning)}
+	return Node{*n, parentVisible, !place.Marked(hierarchy.NoProvisioning), place.Top(hierarchy.Suspended)}
 }
 
 // NewPartner is what a child partner is made from. All of it is checked for form already.
@@ -60,10 +61,14 @@ func (d *Directory) CreateCustomer(ctx context.Context, c Caller, in NewCustomer
 }
 
 // create adds n below parent, in one transaction with the check that the parent still is where it was and has the
-// brands that n draws.
+// brands that n draws. The first child of a parent makes a branch longer: then what lies above learns of it, and nothing up there
+// may have been moved meanwhile.
 func (d *Directory) create(ctx context.Context, c Caller, parentID ident.Node, a access.Action, n hierarchy.Node, own []hierarchy.MarkKind,
 	t event.Type, data map[string]any) (Node, error) {
 	return once(ctx, d, c, parentID, a, Want{}, func(v *view, parent *hierarchy.Node, dec access.Decision) (attempt[Node], error) {
+		if err := live(dec.Place); err != nil {
+			return attempt[Node]{}, err
+		}
 		draw := n.Draws()
 		if err := usable(parent, draw); err != nil {
 			return attempt[Node]{}, err
@@ -75,11 +80,18 @@ func (d *Directory) create(ctx context.Context, c Caller, parentID ident.Node, a
 		node.Version, node.Created = 1, d.now()
 		node.Updated = node.Created
 		place := hierarchy.Place{Path: dec.Place.Path.Child(node.ID), Marks: append(slices.Clone(dec.Place.Marks), node.OwnMarks()...)}
-		return attempt[Node]{seen(&node, place, true), []Step{
-			CheckParent{Parent: parent, Draw: draw, Else: parentChanged(draw)},
-			AddNode{node},
-			d.event(c, t, node.ID, place.Path, data),
-		}}, nil
+		check := CheckParent{Parent: parent, Draw: draw, Else: parentChanged(draw)}
+		steps := []Step{AddNode{node}, d.event(c, t, node.ID, place.Path, data)}
+		if parent.Height == 0 {
+			check.Height = 1
+			low, _, err := d.tooLow(ctx, c, dec.Place.Path, parent.Height, 1)
+			if err != nil {
+				return attempt[Node]{}, err
+			}
+			steps = append(append(steps, raise(low)...), CheckSeq{Seq: v.Tree.Seq, Else: errChanged})
+		}
+		steps = append([]Step{check}, steps...)
+		return attempt[Node]{seen(&node, place, true), steps}, nil
 	})
 }
 
@@ -205,11 +217,14 @@ func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.
 		if len(data) == 0 {
 			return seenBy(was, dec), nil
 		}
+		if err := live(dec.Place); err != nil {
+			return Node{}, err
+		}
 		if err := match(c.IfMatch, was.Version); err != nil {
 			return Node{}, err
 		}
 		now.Version, now.Updated = was.Version+1, d.now()
-		steps, err := d.drawAnew(ctx, c, was, &now)
+		steps, err := d.parentsPart(ctx, c, was, &now, data)
 		if err != nil {
 			return Node{}, err
 		}
@@ -229,17 +244,21 @@ func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.
 	})
 }
 
-// drawAnew is the parent's part in an edit that changes what the node draws from it.
-func (d *Directory) drawAnew(ctx context.Context, c Caller, was, now *hierarchy.Node) ([]Step, error) {
+// parentsPart is the parent's part in an edit: when it changes what the node draws from it, or where it lists the node.
+func (d *Directory) parentsPart(ctx context.Context, c Caller, was, now *hierarchy.Node, data map[string]any) ([]Step, error) {
 	before, after := was.Draws(), now.Draws()
 	draw, drop := without(after, before), without(before, after)
-	if len(draw) == 0 && len(drop) == 0 {
+	relisted := was.Name.SortKey() != now.Name.SortKey()
+	if now.Parent == "" {
+		if len(draw) > 0 {
+			return nil, fault.BrandNotAvailable.New("The root has only the brands that it made itself. Create the brand first.")
+		}
 		return nil, nil
 	}
-	if now.Parent == "" {
-		return nil, fault.BrandNotAvailable.New("The root has only the brands that it made itself. Create the brand first.")
+	if len(draw) == 0 && len(drop) == 0 && !relisted {
+		return nil, nil
 	}
-	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{now.Parent}})
+	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{now.Parent, now.ID}})
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +269,46 @@ func (d *Directory) drawAnew(ctx context.Context, c Caller, was, now *hierarchy.
 	if err := usable(parent, draw); err != nil {
 		return nil, err
 	}
-	return []Step{CheckParent{Parent: parent, Draw: draw, Drop: drop, Else: parentChanged(draw)}}, nil
+	steps := []Step{CheckParent{Parent: parent, Draw: draw, Drop: drop, Else: parentChanged(draw)}}
+	if !relisted {
+		return steps, nil
+	}
+	covered, err := d.keepCovered(ctx, v, was, parent, data)
+	return append(steps, covered...), err
+}
+
+// keepCovered is for a node that gets another place in its parent's list. Settling may be reading that list just now, and a list
+// that is read is no snapshot: it could miss the node. It reads a list only after it has rewritten the parent, so it is
+// enough that the parent is not rewritten meanwhile, which CheckParent holds, and that changes which may be there already do
+// not need to find the node: one without anything below it is rewritten first, and others become a change of their own, to
+// where they are.
+func (d *Directory) keepCovered(ctx context.Context, v *view, was, parent *hierarchy.Node, data map[string]any) ([]Step, error) {
+	node := v.Nodes[was.ID]
+	if node == nil || parent.AsOf > v.Tree.Seq || node.Height > was.Height || node.Version != was.Version {
+		return nil, errChanged
+	}
+	at, latest := v.Tree.Place(parent), int64(-1)
+	for i := range v.Tree.Changes {
+		if change := &v.Tree.Changes[i]; change.Seq <= parent.AsOf && at.Path.Index(change.Node) >= 0 {
+			latest = change.Seq
+		}
+	}
+	switch {
+	case latest < 0 || node.Height == 0 && node.AsOf >= latest:
+		return nil, nil
+	case node.Height == 0:
+		err := d.store.Commit(ctx, Rewrite{Node: node.ID, WasAsOf: node.AsOf, Place: v.Tree.Place(node), AsOf: v.Tree.Seq, Else: errChanged})
+		if err == nil {
+			err = errChanged
+		}
+		return nil, err
+	}
+	path := at.Path.Child(node.ID)
+	steps, p, err := d.announce(&v.Tree, node.ID, hierarchy.Change{Kind: hierarchy.Moved, Path: path, Marks: at.Marks, From: v.Tree.Left(path)})
+	if err == nil {
+		data["changeId"] = p.ID
+	}
+	return steps, err
 }
 
 func without(from, these []ident.Brand) []ident.Brand {

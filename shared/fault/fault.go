@@ -37,11 +37,14 @@ var (
 	LastSecret           = define("last-secret", 409, "The last secret cannot be removed")
 	LastOwner            = define("last-owner", 409, "Somebody has to stay owner")
 	OwnAccess            = define("own-access", 409, "Nobody takes away their own access")
+	Suspended            = define("suspended", 409, "It is suspended")
 	AlreadyFounded       = define("already-founded", 409, "The platform has its root already")
 	PreconditionFailed   = define("precondition-failed", 412, "Changed since you read it")
 	TooLarge             = define("too-large", 413, "The body is too large")
 	UnsupportedMediaType = define("unsupported-media-type", 415, "The body must be JSON")
 	DepthLimit           = define("depth-limit", 422, "The tree would get too deep")
+	MoveIntoItself       = define("move-into-itself", 422, "Nothing moves into itself")
+	Root                 = define("root", 422, "The root stays as it is")
 	BrandNotAvailable    = define("brand-not-available", 422, "The brand is not available there")
 	Immutable            = define("immutable", 422, "This cannot change")
 	TooManyGrants        = define("too-many-grants", 422, "Too many grants")
@@ -49,6 +52,7 @@ var (
 	TooManyRequests      = define("too-many-requests", 429, "Too many requests")
 	Internal             = define("internal", 500, "Something went wrong on our side")
 	Busy                 = define("busy", 503, "Too busy just now")
+	TooManyChanges       = define("too-many-changes", 503, "Too many changes are being settled")
 )
 
 // Types lists the registry in the order above.
@@ -92,7 +96,7 @@ type Error struct {
 	Detail     string
 	Fields     []Field
 	UsedBy     []Ref         // with BrandInUse: some of what uses it
-	RetryAfter time.Duration // with TooManyRequests and Busy
+	RetryAfter time.Duration // with TooManyRequests, Busy and TooManyChanges
 	cause      error
 }
 

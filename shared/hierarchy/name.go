@@ -22,11 +22,16 @@ type Name string
 
 // ParseName trims and checks a name. Its error says what a name has to be.
 func ParseName(s string) (Name, error) {
-	t, err := parseText(s, MaxName)
-	if err == nil && !strings.ContainsFunc(t, visible) {
-		err = fmt.Errorf("must have 1 to %d characters, not all of them invisible", MaxName)
-	}
+	t, err := parseVisible(s, MaxName)
 	return Name(t), err
+}
+
+func parseVisible(s string, longest int) (string, error) {
+	t, err := parseText(s, longest)
+	if err == nil && !strings.ContainsFunc(t, visible) {
+		err = fmt.Errorf("must have 1 to %d characters, not all of them invisible", longest)
+	}
+	return t, err
 }
 
 func visible(r rune) bool {
@@ -75,6 +80,12 @@ const MaxReference = 120
 
 // ParseReference trims and checks a partner's own id for a customer; empty means none.
 func ParseReference(s string) (string, error) { return parseText(s, MaxReference) }
+
+// MaxReason is the longest reason for suspending something, in characters.
+const MaxReason = 500
+
+// ParseReason trims and checks why something is suspended.
+func ParseReason(s string) (string, error) { return parseVisible(s, MaxReason) }
 
 // Both are compiled when they are needed: regular expressions with counts are a large part of a cold start.
 var (

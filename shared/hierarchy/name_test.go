@@ -124,6 +124,20 @@ func TestParseReference(t *testing.T) {
 	}
 }
 
+func TestParseReason(t *testing.T) {
+	longest := strings.Repeat("é", MaxReason)
+	for in, want := range map[string]string{" Not paid. ": "Not paid.", longest: longest} {
+		if got, err := ParseReason(in); err != nil || got != want {
+			t.Errorf("%q: %q, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"", "  ", "\u200b", longest + "x", "a\nb"} {
+		if got, err := ParseReason(in); err == nil {
+			t.Errorf("%q was taken as %q", in, got)
+		}
+	}
+}
+
 func TestParseTenant(t *testing.T) {
 	const id = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 	for in, want := range map[string]string{"": "", id: id, " " + strings.ToUpper(id) + " ": id} {

@@ -37,9 +37,12 @@ func Hierarchy(d *directory.Directory) map[string]api.Operation {
 			if err != nil {
 				return api.Reply{}, err
 			}
-			patch, err := readPartnerPatch(r)
+			patch, can, err := readPartnerPatch(r)
 			if err != nil {
 				return api.Reply{}, err
+			}
+			if can != nil {
+				return foundNode(d.SetCanProvision(ctx, r.Caller, id, *can))
 			}
 			return foundNode(d.EditPartner(ctx, r.Caller, id, patch))
 		},
@@ -99,6 +102,53 @@ func Hierarchy(d *directory.Directory) map[string]api.Operation {
 			return foundNode(d.EditCustomer(ctx, r.Caller, id, patch))
 		},
 		"getCustomerPath": getPath(d, ident.ParseCustomer),
+
+		"movePartner":     change(ident.ParsePartner, readMove, d.Move),
+		"suspendPartner":  change(ident.ParsePartner, readSuspension, d.Suspend),
+		"resumePartner":   change(ident.ParsePartner, readResumption, resume(d)),
+		"moveCustomer":    change(ident.ParseCustomer, readMove, d.Move),
+		"suspendCustomer": change(ident.ParseCustomer, readSuspension, d.Suspend),
+		"resumeCustomer":  change(ident.ParseCustomer, readResumption, resume(d)),
+		"getChange": func(ctx context.Context, r *api.Request) (api.Reply, error) {
+			id, err := plainID(r, ident.ParseChange)
+			if err != nil {
+				return api.Reply{}, err
+			}
+			p, err := d.Change(ctx, r.Caller, id)
+			if err != nil {
+				return api.Reply{}, err
+			}
+			return api.OK(changeShape(&p), 0)
+		},
+	}
+}
+
+// change is an operation on a whole subtree: what it takes beside the node is in the body.
+func change[In any](parse func(string) (ident.Node, error), body func(*api.Request) (In, error),
+	do func(context.Context, directory.Caller, ident.Node, In) (directory.Changed, error)) api.Operation {
+	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
+		id, err := plainID(r, parse)
+		if err != nil {
+			return api.Reply{}, err
+		}
+		in, err := body(r)
+		if err != nil {
+			return api.Reply{}, err
+		}
+		done, err := do(ctx, r.Caller, id, in)
+		switch {
+		case err != nil:
+			return api.Reply{}, err
+		case done.Change == nil:
+			return foundNode(done.Node, nil)
+		}
+		return api.Reply{Status: 202, Location: "/v1/changes/" + string(done.Change.ID), Body: changeShape(done.Change)}, nil
+	}
+}
+
+func resume(d *directory.Directory) func(context.Context, directory.Caller, ident.Node, struct{}) (directory.Changed, error) {
+	return func(ctx context.Context, c directory.Caller, id ident.Node, _ struct{}) (directory.Changed, error) {
+		return d.Resume(ctx, c, id)
 	}
 }
 
@@ -190,22 +240,29 @@ func brandIDs(f *fault.Fields) func([]string) ([]ident.Brand, error) {
 	return api.Each(f, "/availableBrandIds", 0, hierarchy.MaxBrands, ident.ParseBrand)
 }
 
-func readPartnerPatch(r *api.Request) (directory.PartnerPatch, error) {
+// readPartnerPatch also reads whether the partner can provision services, which is a change of the whole subtree and comes alone;
+// nil: it stays as it is.
+func readPartnerPatch(r *api.Request) (directory.PartnerPatch, *bool, error) {
 	in, err := api.Body[struct {
-		Name      api.Opt[string]   `json:"name"`
-		Portal    api.Opt[string]   `json:"portalBrandId"`
-		Available api.Opt[[]string] `json:"availableBrandIds"`
+		Name         api.Opt[string]   `json:"name"`
+		Portal       api.Opt[string]   `json:"portalBrandId"`
+		Available    api.Opt[[]string] `json:"availableBrandIds"`
+		CanProvision api.Opt[bool]     `json:"canProvisionServices"`
 	}](r)
 	if err != nil {
-		return directory.PartnerPatch{}, err
+		return directory.PartnerPatch{}, nil, err
 	}
 	var f fault.Fields
+	can := api.Optional(&f, "/canProvisionServices", in.CanProvision, api.As)
+	if can != nil && (in.Name.Set || in.Portal.Set || in.Available.Set) {
+		f.Add("/canProvisionServices", "counts for the whole subtree: send it alone, and the other fields in another request")
+	}
 	out := directory.PartnerPatch{
 		Name:      api.Optional(&f, "/name", in.Name, hierarchy.ParseName),
 		Portal:    api.Optional(&f, "/portalBrandId", in.Portal, ident.ParseBrand),
 		Available: api.Optional(&f, "/availableBrandIds", in.Available, brandIDs(&f)),
 	}
-	return out, f.Err()
+	return out, can, f.Err()
 }
 
 func readNewCustomer(r *api.Request) (directory.NewCustomer, error) {
@@ -267,7 +324,56 @@ func readCustomerPatch(r *api.Request) (directory.CustomerPatch, error) {
 	return out, f.Err()
 }
 
+func readMove(r *api.Request) (ident.Node, error) {
+	in, err := api.Body[struct {
+		Parent api.Opt[string] `json:"parentId"`
+	}](r)
+	if err != nil {
+		return "", err
+	}
+	var f fault.Fields
+	to := api.Required(&f, "/parentId", in.Parent, ident.ParsePartner)
+	return to, f.Err()
+}
+
+func readSuspension(r *api.Request) (string, error) {
+	in, err := api.Body[struct {
+		Reason api.Opt[string] `json:"reason"`
+	}](r)
+	if err != nil {
+		return "", err
+	}
+	var f fault.Fields
+	reason := api.Required(&f, "/reason", in.Reason, hierarchy.ParseReason)
+	return reason, f.Err()
+}
+
+func readResumption(r *api.Request) (struct{}, error) { return api.Body[struct{}](r) }
+
 // Answers.
+
+type status string
+
+func statusOf(suspendedAt ident.Node) status {
+	if suspendedAt != "" {
+		return "suspended"
+	}
+	return "active"
+}
+
+type subtreeChange struct {
+	ID      ident.Change            `json:"id"`
+	Kind    hierarchy.ChangeKind    `json:"kind"`
+	Node    ident.Node              `json:"nodeId"`
+	State   directory.ProgressState `json:"state"`
+	Nodes   int64                   `json:"nodes"`
+	Started string                  `json:"startedAt"`
+	Updated string                  `json:"updatedAt"`
+}
+
+func changeShape(p *directory.Progress) subtreeChange {
+	return subtreeChange{p.ID, p.Kind, p.Node, p.State, p.Nodes, stamp(p.Started), stamp(p.Updated)}
+}
 
 type partner struct {
 	ID           ident.Node     `json:"id"`
@@ -277,23 +383,27 @@ type partner struct {
 	Portal       ident.Brand    `json:"portalBrandId,omitzero"`
 	Available    []ident.Brand  `json:"availableBrandIds"`
 	CanProvision bool           `json:"canProvisionServices"`
+	Status       status         `json:"status"`
+	SuspendedAt  ident.Node     `json:"suspendedAt,omitzero"`
 	Version      int64          `json:"version"`
 	Created      string         `json:"createdAt"`
 	Updated      string         `json:"updatedAt"`
 }
 
 type customer struct {
-	ID        ident.Node     `json:"id"`
-	Kind      hierarchy.Kind `json:"kind"`
-	Name      hierarchy.Name `json:"name"`
-	Partner   ident.Node     `json:"partnerId,omitzero"`
-	Reference string         `json:"reference,omitzero"`
-	Brand     ident.Brand    `json:"brandId"`
-	Tenant    string         `json:"tenantId,omitzero"`
-	Domain    string         `json:"domain,omitzero"`
-	Version   int64          `json:"version"`
-	Created   string         `json:"createdAt"`
-	Updated   string         `json:"updatedAt"`
+	ID          ident.Node     `json:"id"`
+	Kind        hierarchy.Kind `json:"kind"`
+	Name        hierarchy.Name `json:"name"`
+	Partner     ident.Node     `json:"partnerId,omitzero"`
+	Reference   string         `json:"reference,omitzero"`
+	Brand       ident.Brand    `json:"brandId"`
+	Tenant      string         `json:"tenantId,omitzero"`
+	Domain      string         `json:"domain,omitzero"`
+	Status      status         `json:"status"`
+	SuspendedAt ident.Node     `json:"suspendedAt,omitzero"`
+	Version     int64          `json:"version"`
+	Created     string         `json:"createdAt"`
+	Updated     string         `json:"updatedAt"`
 }
 
 func nodeShape(n directory.Node) any {
@@ -303,10 +413,10 @@ func nodeShape(n directory.Node) any {
 	}
 	if n.Kind() == hierarchy.Customer {
 		return customer{n.ID, n.Kind(), n.Name, parent, n.Details.Reference, n.Details.Brand, n.Details.Tenant, n.Details.Domain,
-			n.Version, stamp(n.Created), stamp(n.Updated)}
+			statusOf(n.SuspendedAt), n.SuspendedAt, n.Version, stamp(n.Created), stamp(n.Updated)}
 	}
 	return partner{n.ID, n.Kind(), n.Name, parent, n.Brands.Portal, n.Brands.Available, n.CanProvision,
-		n.Version, stamp(n.Created), stamp(n.Updated)}
+		statusOf(n.SuspendedAt), n.SuspendedAt, n.Version, stamp(n.Created), stamp(n.Updated)}
 }
 
 type step struct {
@@ -350,6 +460,7 @@ type tree struct {
 
 type treeNode struct {
 	step
+	Status   status      `json:"status"`
 	Children *[]treeNode `json:"children,omitzero"`
 	Cut      *cut        `json:"cut,omitzero"`
 }
@@ -363,7 +474,7 @@ func treeShape(t directory.Tree, depth int) tree {
 }
 
 func treeNodeShape(n *directory.TreeNode) treeNode {
-	out := treeNode{step: stepShape(n.PathStep)}
+	out := treeNode{step: stepShape(n.PathStep), Status: statusOf(n.SuspendedAt)}
 	if n.Opened {
 		children := each(n.Children, treeNodeShape)
 		out.Children = &children
@@ -376,9 +487,10 @@ func treeNodeShape(n *directory.TreeNode) treeNode {
 
 type descendant struct {
 	step
-	Path []ident.Node `json:"path"`
+	Status status       `json:"status"`
+	Path   []ident.Node `json:"path"`
 }
 
 func descendantShape(d directory.Descendant) descendant {
-	return descendant{stepShape(d.PathStep), d.Path}
+	return descendant{stepShape(d.PathStep), statusOf(d.SuspendedAt), d.Path}
 }

@@ -290,6 +290,8 @@ func access(op *operation) string {
 		"body.nodeId":    "on the node in `nodeId`",
 		"path.nodeId":    "on the node in `nodeId`",
 		"query.nodeId":   "on the node in `nodeId`",
+		"above.path.id":  "on a node above the partner",
+		"change":         "on the top of the subtree",
 		"client":         "at the API client's home",
 		"brand":          "on the partner that owns the brand",
 	}[op.Target]
@@ -298,6 +300,9 @@ func access(op *operation) string {
 	}
 	if op.Target == "path.id" && strings.HasPrefix(op.Path, "/v1/customers/") {
 		where = "on the customer"
+	}
+	if op.Target == "above.path.id" && strings.HasPrefix(op.Path, "/v1/customers/") {
+		where = "on a node above the customer"
 	}
 	return fmt.Sprintf("Needs `%s` %s.", op.Role, where)
 }

@@ -1,0 +1,228 @@
+package directory
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// Changed is the answer to a change of a whole subtree. It is in effect for all of the subtree from the commit on.
+type Changed struct {
+	Change *Progress // nil: it was so already and nothing was done
+	Node   Node      // the top of the subtree as it is now
+}
+
+// retrySettled is after how long it is worth trying again when too many changes are being settled.
+const retrySettled = 30 * time.Second
+
+// Move gives a node, with all that is below it, another parent. It needs admin above the node and at its new parent; the brands
+// that the node draws have to be usable there.
+func (d *Directory) Move(ctx context.Context, c Caller, id, to ident.Node) (Changed, error) {
+	return once(ctx, d, c, id, access.Place, Want{Nodes: []ident.Node{to}},
+		func(v *view, node *hierarchy.Node, dec access.Decision) (attempt[Changed], error) {
+			dest, at, err := v.decide(to, access.CreatePartner)
+			switch {
+			case err != nil:
+				return attempt[Changed]{}, err
+			case node.Parent == to:
+				return attempt[Changed]{answer: Changed{Node: seenBy(node, dec)}}, nil
+			case at.Place.Path.Index(id) >= 0:
+				return attempt[Changed]{}, fault.MoveIntoItself.New("The new parent is the node itself or lies below it. Choose another one.")
+			case at.Place.Path.Depth()+1+node.Height > hierarchy.MaxDepth:
+				return attempt[Changed]{}, fault.DepthLimit.New("The tree is at most %d nodes deep, the new parent is at %d, and up to %d levels come below it. "+
+					"Choose a parent further up.", hierarchy.MaxDepth, at.Place.Path.Depth(), 1+node.Height)
+			}
+			draws := node.Draws()
+			if err := usable(dest, draws); err != nil {
+				return attempt[Changed]{}, err
+			}
+			parents, err := d.moveBetween(ctx, c, node, dest, at.Place.Path)
+			if err != nil {
+				return attempt[Changed]{}, err
+			}
+			now := *node
+			now.Parent = to
+			now.Place = hierarchy.Place{Path: at.Place.Path.Child(id), Marks: append(slices.Clone(at.Place.Marks), node.OwnMarks()...)}
+			change := hierarchy.Change{Kind: hierarchy.Moved, Path: now.Place.Path, Marks: at.Place.Marks, From: v.Tree.Left(dec.Place.Path)}
+			try, err := d.change(c, v, node, &now, change, byKind(node, event.PartnerMoved, event.CustomerMoved),
+				map[string]any{"from": node.Parent, "to": to})
+			try.steps = append(try.steps, parents...)
+			return try, err
+		})
+}
+
+// moveBetween is the parents' part in a move: the new one gives the node its brands and the old one gets them back, and what
+// lies above the new one learns how deep it is below now.
+func (d *Directory) moveBetween(ctx context.Context, c Caller, node, dest *hierarchy.Node, path hierarchy.Path) ([]Step, error) {
+	draws := node.Draws()
+	low, above, err := d.tooLow(ctx, c, path, dest.Height, node.Height+1, node.Parent)
+	if err != nil {
+		return nil, err
+	}
+	old := above[node.Parent]
+	if old == nil {
+		return nil, errChanged
+	}
+	steps := []Step{
+		CheckParent{Parent: dest, Draw: draws, Height: node.Height + 1, Else: parentChanged(draws)},
+		CheckParent{Parent: old, Drop: draws, Height: low[old.ID], Else: func(*hierarchy.Node) error { return errChanged }},
+	}
+	delete(low, old.ID)
+	return append(steps, raise(low)...), nil
+}
+
+// tooLow finds what lies above the last node of path and has to become higher because that node, which has this height, gets
+// another one. It also returns all nodes that it read, with others that are wanted.
+func (d *Directory) tooLow(ctx context.Context, c Caller, path hierarchy.Path, height, becomes int, others ...ident.Node) (
+	map[ident.Node]int, map[ident.Node]*hierarchy.Node, error) {
+	low, wanted := map[ident.Node]int{}, others
+	if height < becomes {
+		wanted = append(path.IDs()[:path.Depth()-1], others...)
+	}
+	if len(wanted) == 0 {
+		return low, nil, nil
+	}
+	v, err := d.read(ctx, c, Want{Nodes: wanted})
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := 0; i < path.Depth()-1 && height < becomes; i++ {
+		n, needs := v.Nodes[path.At(i)], becomes+path.Depth()-1-i
+		if n == nil {
+			return nil, nil, errChanged
+		}
+		if n.Height < needs {
+			low[n.ID] = needs
+		}
+	}
+	return low, v.Nodes, nil
+}
+
+func raise(low map[ident.Node]int) []Step {
+	var steps []Step
+	for _, id := range slices.Sorted(maps.Keys(low)) {
+		steps = append(steps, RaiseHeight{Node: id, Height: low[id], Else: errChanged})
+	}
+	return steps
+}
+
+// Suspend suspends a node with all that is below it: grants at or below it count for nothing, and nothing there changes, until it
+// is resumed. The reason is for the record. It needs admin above the node.
+func (d *Directory) Suspend(ctx context.Context, c Caller, id ident.Node, reason string) (Changed, error) {
+	return d.mark(ctx, c, id, hierarchy.Suspended, true, event.PartnerSuspended, event.CustomerSuspended, map[string]any{"reason": reason})
+}
+
+// Resume ends the suspension of a node. What is suspended further up, or further down, stays so. It needs admin above the node.
+func (d *Directory) Resume(ctx context.Context, c Caller, id ident.Node) (Changed, error) {
+	return d.mark(ctx, c, id, hierarchy.Suspended, false, event.PartnerResumed, event.CustomerResumed, map[string]any{})
+}
+
+// SetCanProvision allows a partner, and all below that is not forbidden it further down, to provision services, or forbids it. It
+// needs admin above the partner.
+func (d *Directory) SetCanProvision(ctx context.Context, c Caller, id ident.Node, can bool) (Node, error) {
+	done, err := d.mark(ctx, c, id, hierarchy.NoProvisioning, !can, event.ProvisioningChanged, "", map[string]any{"canProvisionServices": can})
+	return done.Node, err
+}
+
+// mark puts a mark on a node or takes it off.
+func (d *Directory) mark(ctx context.Context, c Caller, id ident.Node, kind hierarchy.MarkKind, on bool, partner, customer event.Type,
+	data map[string]any) (Changed, error) {
+	return once(ctx, d, c, id, access.Place, Want{}, func(v *view, node *hierarchy.Node, dec access.Decision) (attempt[Changed], error) {
+		m := hierarchy.Mark{Node: id, Kind: kind}
+		if slices.Contains(dec.Place.Marks, m) == on {
+			return attempt[Changed]{answer: Changed{Node: seenBy(node, dec)}}, nil
+		}
+		if kind != hierarchy.Suspended {
+			if err := live(dec.Place); err != nil {
+				return attempt[Changed]{}, err
+			}
+		}
+		now, change := *node, hierarchy.Change{Kind: hierarchy.Unmarked, Mark: m}
+		now.Place = dec.Place
+		now.Place.Marks = slices.DeleteFunc(slices.Clone(dec.Place.Marks), func(o hierarchy.Mark) bool { return o == m })
+		if on {
+			change.Kind = hierarchy.Marked
+			now.Place.Marks = append(now.Place.Marks, m)
+		}
+		return d.change(c, v, node, &now, change, byKind(node, partner, customer), data)
+	})
+}
+
+// change commits what happened to the subtree below was: the node itself gets its new place at once, and the rest has it by the
+// tree state until it is settled.
+func (d *Directory) change(c Caller, v *view, was, now *hierarchy.Node, change hierarchy.Change, t event.Type, data map[string]any) (
+	attempt[Changed], error) {
+	if err := match(c.IfMatch, was.Version); err != nil {
+		return attempt[Changed]{}, err
+	}
+	steps, p, err := d.announce(&v.Tree, was.ID, change)
+	if err != nil {
+		return attempt[Changed]{}, err
+	}
+	now.AsOf, now.Version, now.Updated = p.Seq, was.Version+1, p.Started
+	data["changeId"] = p.ID
+	steps = append(steps, PlaceNode{Was: was, Now: now, Else: func(now *hierarchy.Node) error {
+		if now == nil {
+			return access.Hidden()
+		}
+		return errChanged
+	}}, d.event(c, t, was.ID, now.Place.Path, data))
+	dec := access.Decide(v.caller, &hierarchy.TreeState{}, now, access.Read)
+	return attempt[Changed]{Changed{p, seenBy(now, dec)}, steps}, nil
+}
+
+// announce adds a change to the tree state that was read.
+func (d *Directory) announce(tree *hierarchy.TreeState, node ident.Node, change hierarchy.Change) ([]Step, *Progress, error) {
+	if len(tree.Changes) >= hierarchy.MaxChanges {
+		err := fault.TooManyChanges.New("%d changes of whole subtrees are being settled; there can be no more at a time. Repeat the request in a while.",
+			hierarchy.MaxChanges)
+		err.RetryAfter = retrySettled
+		return nil, nil, err
+	}
+	change.Seq, change.Node = tree.Seq+1, node
+	p := Progress{ID: ident.NewChange(), Seq: change.Seq, Node: node, Kind: change.Kind, State: Settling, Started: d.now(), Version: 1}
+	p.Updated = p.Started
+	return []Step{AddChange{Change: change, Else: errChanged}, PutProgress{Progress: p, Else: ErrExists}}, &p, nil
+}
+
+// live refuses to change what is suspended.
+func live(place hierarchy.Place) error {
+	if at := place.Top(hierarchy.Suspended); at != "" {
+		return fault.Suspended.New("It is suspended, at %s. Nothing below changes until that is resumed.", at)
+	}
+	return nil
+}
+
+func byKind(n *hierarchy.Node, partner, customer event.Type) event.Type {
+	if n.Kind() == hierarchy.Customer {
+		return customer
+	}
+	return partner
+}
+
+// Change tells how far a change is, to those who reach the top of its subtree.
+func (d *Directory) Change(ctx context.Context, c Caller, id ident.Change) (Progress, error) {
+	v, err := d.read(ctx, c, Want{Changes: []ident.Change{id}})
+	if err != nil {
+		return Progress{}, err
+	}
+	node := nowhere
+	p := v.Changes[id]
+	if p != nil {
+		node = p.Node
+	}
+	if v, err = d.read(ctx, c, Want{Nodes: []ident.Node{node}}); err != nil {
+		return Progress{}, err
+	}
+	if _, _, err := v.decide(node, access.Read); err != nil {
+		return Progress{}, err
+	}
+	return *p, nil
+}
