@@ -8,8 +8,8 @@ import (
 func TestNewIDsAreReadBack(t *testing.T) {
 	seen := map[string]bool{}
 	for range 1000 {
-		p, c, b, cl, k, e := NewPartner(), NewCustomer(), NewBrand(), NewClient(), NewKey(), NewEvent()
-		for _, id := range []string{string(p), string(c), string(b), string(cl), string(k), string(e)} {
+		p, c, b, cl, k, e, ch := NewPartner(), NewCustomer(), NewBrand(), NewClient(), NewKey(), NewEvent(), NewChange()
+		for _, id := range []string{string(p), string(c), string(b), string(cl), string(k), string(e), string(ch)} {
 			if len(id) != Len || seen[id] {
 				t.Fatalf("%s: %d bytes, seen before: %v", id, len(id), seen[id])
 			}
@@ -22,6 +22,10 @@ func TestNewIDsAreReadBack(t *testing.T) {
 			t.Fatalf("%s: %s, %v", c, got, err)
 		}
 		for _, node := range []Node{p, c} {
+			packed, err := AppendBits([]byte("#"), node)
+			if len(packed) != 1+BitsLen || err != nil || NodeOf(string(node[:4]), [BitsLen]byte(packed[1:])) != node {
+				t.Fatalf("%s: packed as %x, %v", node, packed, err)
+			}
 			if got, err := ParseNode(string(node)); got != node || err != nil {
 				t.Fatalf("%s: %s, %v", node, got, err)
 			}
@@ -44,7 +48,16 @@ var parsers = map[string]func(string) error{
 	"cus_": func(s string) error { _, err := ParseCustomer(s); return err },
 	"brd_": func(s string) error { _, err := ParseBrand(s); return err },
 	"cli_": func(s string) error { _, err := ParseClient(s); return err },
+	"chg_": func(s string) error { _, err := ParseChange(s); return err },
 	"key_": func(s string) error { _, err := ParseKey(s); return err },
+}
+
+func TestWhatIsNoIDIsNotPacked(t *testing.T) {
+	for _, s := range []Node{"", "ptn_", "ptn_0123456789abcdeF", "ptn_0123456789abcdef0", "ptn_0123456789abcde"} {
+		if b, err := AppendBits(nil, s); err == nil {
+			t.Errorf("%q was packed as %x", s, b)
+		}
+	}
 }
 
 func TestAnIDOfTheWrongKindIsNone(t *testing.T) {

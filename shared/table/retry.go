@@ -17,8 +17,8 @@ import (
 
 const (
 	// readDeadline is the longest that one attempt takes. A batch is no snapshot: a node that was read just before it was
-	// rewritten must not meet a tree state from which the change has left since. So this stays far below the grace of a
-	// minute for which settled changes stay in the tree state.
+	// rewritten must not meet a tree state from which the change has left since. So this stays far below directory.Grace,
+	// for which changes stay in the tree state when all is rewritten.
 	readDeadline = 2 * time.Second
 
 	// patience is how long a call is tried again in all.

@@ -106,10 +106,11 @@ func placeRefused(t *testing.T, store directory.Store) {
 	gone := copyNode(*present)
 	gone.ID = ident.NewPartner()
 	s.refuses(errElse, place(&gone, nil))
-	// Not lower than it was: what was read is high enough.
-	higher := copyNode(*present)
+	// What was read is high enough when it is just as high, or higher.
+	s.commits(place(present, nil))
+	higher := s.node(was.ID)
 	higher.Height = 3
-	s.commits(place(&higher, nil))
+	s.commits(place(higher, nil))
 }
 
 func proposesPlaced(t *testing.T, store directory.Store) {

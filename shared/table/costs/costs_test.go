@@ -2,7 +2,6 @@ package costs
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -33,6 +32,9 @@ The columns say at which depth the node that is worked on or made stands (custom
 Idempotency-Key that is new. Round trips that are made side by side count each. What lies below the root is in 16
 ranges of the index; how many of them a page needs is up to chance.
 
+What is moved comes from depth 2 or 3 and goes to that of the column; what is below it has no part in the price. While
+other changes are under way, the eight copies of the tree state are larger: one write unit more each for every KB, twice.
+
 `
 
 // place is where in the tree an operation is measured.
@@ -55,6 +57,8 @@ type bench struct {
 	brand  ident.Brand
 	root   ident.Node
 	made   int
+
+	unsettled []ident.Change
 }
 
 // clock stands still: times have no part in what differs.
@@ -130,9 +134,13 @@ func (b *bench) node(id ident.Node) *hierarchy.Node {
 func (b *bench) fill(column string, parent *hierarchy.Node, many int) place {
 	b.t.Helper()
 	p := place{column: column, parent: parent}
-	b.must(b.store.Commit(b.ctx, directory.CheckParent{
-		Parent: parent, Draw: slices.Repeat([]ident.Brand{b.brand}, 2*many), Else: func(*hierarchy.Node) error { return errors.New("changed") },
-	}))
+	raise := []directory.Step{directory.CheckParent{
+		Parent: parent, Draw: slices.Repeat([]ident.Brand{b.brand}, 2*many), Height: 1, Else: func(*hierarchy.Node) error { return errRefused },
+	}}
+	for i, above := range parent.Place.Path.IDs()[:parent.Place.Path.Depth()-1] {
+		raise = append(raise, directory.RaiseHeight{Node: above, Height: parent.Place.Path.Depth() - i, Else: errRefused})
+	}
+	b.must(b.store.Commit(b.ctx, raise...))
 	var steps []directory.Step
 	for range many {
 		p.partner, p.customer = ident.NewPartner(), ident.NewCustomer()
@@ -217,6 +225,65 @@ func (b *bench) client(p place) directory.ClientWithKey {
 	return c
 }
 
+// changing does a change of a whole subtree, and remembers to settle it.
+func (b *bench) changing(call func() (directory.Changed, error)) func() error {
+	return func() error {
+		done, err := call()
+		if err == nil {
+			b.unsettled = append(b.unsettled, done.Change.ID)
+		}
+		return err
+	}
+}
+
+// settle leaves the tree state as empty as it is at rest.
+func (b *bench) settle() {
+	b.t.Helper()
+	for _, id := range b.unsettled {
+		done, err := b.dir.Settle(b.ctx, id, "", time.Hour)
+		b.must(err)
+		if !done.Done {
+			b.t.Fatalf("%s is not settled", id)
+		}
+		b.must(b.dir.Retire(b.ctx, id))
+	}
+	b.unsettled = nil
+}
+
+// suspended makes a node's suspension, all of it settled.
+func (b *bench) suspended(id ident.Node) ident.Change {
+	b.t.Helper()
+	b.must(b.changing(func() (directory.Changed, error) { return b.dir.Suspend(b.ctx, b.caller, id, "unpaid") })())
+	change := b.unsettled[0]
+	b.settle()
+	return change
+}
+
+// customer makes a customer and returns its id.
+func (b *bench) customer(parent ident.Node) ident.Node {
+	b.t.Helper()
+	n, err := b.dir.CreateCustomer(b.ctx, b.caller, b.newCustomer(parent))
+	b.must(err)
+	return n.ID
+}
+
+// moves, suspends and resumes change a node that is made for it below a place, with nothing below itself.
+func moves(b *bench, id ident.Node, to ident.Node) func() error {
+	c := b.repeatable()
+	return b.changing(func() (directory.Changed, error) { return b.dir.Move(b.ctx, c, id, to) })
+}
+
+func suspends(b *bench, id ident.Node) func() error {
+	c := b.repeatable()
+	return b.changing(func() (directory.Changed, error) { return b.dir.Suspend(b.ctx, c, id, "unpaid") })
+}
+
+func resumes(b *bench, id ident.Node) func() error {
+	b.suspended(id)
+	c := b.repeatable()
+	return b.changing(func() (directory.Changed, error) { return b.dir.Resume(b.ctx, c, id) })
+}
+
 var page = directory.Paging{Limit: 50}
 
 var operations = []operation{
@@ -258,6 +325,11 @@ var operations = []operation{
 			return b.dir.Descendants(b.ctx, b.caller, p.parent.ID, "", page)
 		})
 	}},
+	{"movePartner", func(b *bench, p place) func() error {
+		return moves(b, b.partner(b.partner(b.root).ID).ID, p.parent.ID)
+	}},
+	{"suspendPartner", func(b *bench, p place) func() error { return suspends(b, b.partner(p.parent.ID).ID) }},
+	{"resumePartner", func(b *bench, p place) func() error { return resumes(b, b.partner(p.parent.ID).ID) }},
 	{"createCustomer", func(b *bench, p place) func() error {
 		return only(func() (directory.Node, error) {
 			return b.dir.CreateCustomer(b.ctx, b.repeatable(), b.newCustomer(p.parent.ID))
@@ -274,6 +346,15 @@ var operations = []operation{
 	}},
 	{"getCustomerPath", func(b *bench, p place) func() error {
 		return only(func() ([]directory.PathStep, error) { return b.dir.Path(b.ctx, b.caller, p.customer) })
+	}},
+	{"moveCustomer", func(b *bench, p place) func() error {
+		return moves(b, b.customer(b.partner(b.root).ID), p.parent.ID)
+	}},
+	{"suspendCustomer", func(b *bench, p place) func() error { return suspends(b, b.customer(p.parent.ID)) }},
+	{"resumeCustomer", func(b *bench, p place) func() error { return resumes(b, b.customer(p.parent.ID)) }},
+	{"getChange", func(b *bench, p place) func() error {
+		id := b.suspended(b.partner(p.parent.ID).ID)
+		return only(func() (directory.Progress, error) { return b.dir.Change(b.ctx, b.caller, id) })
 	}},
 	{"createBrand", func(b *bench, p place) func() error {
 		return only(func() (directory.Brand, error) {
@@ -354,6 +435,7 @@ func TestCosts(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s at %s: %v", op.id, p.column, err)
 			}
+			b.settle()
 			measured[op.id] = append(measured[op.id], spent)
 			cell := spent.String()
 			if op.id == "listDescendants" && p.parent.ID == b.root {
@@ -381,11 +463,44 @@ func TestCosts(t *testing.T) {
 	if first := measured["pages"][0]; first != slices.MinFunc(measured["pages"], func(a, b cost) int { return int(2 * (a.read - b.read)) }) {
 		t.Errorf("the first page is dearer than another one: %v", measured["pages"])
 	}
+	out.WriteString("\nThe first child of a partner that had nothing beside it, which raises the heights above\n")
+	for _, depth := range []int{3, 10, 20, hierarchy.MaxDepth} {
+		parent := b.partner(b.root)
+		for parent.Place.Path.Depth() < depth-1 {
+			parent = b.partner(parent.ID)
+		}
+		c := b.repeatable()
+		spent, err := b.meter.during(only(func() (directory.Node, error) { return b.dir.CreateCustomer(b.ctx, c, b.newCustomer(parent.ID)) }))
+		b.must(err)
+		row(fmt.Sprintf("at depth %d", depth), spent.String())
+	}
+	out.WriteString("\nMoving a partner with so much below it, to the first level\n")
+	for _, p := range places[len(places)-2:] {
+		from := b.node(p.parent.ID)
+		to := b.partner(b.root)
+		spent, err := b.meter.during(moves(b, from.ID, to.ID))
+		b.must(err)
+		row(strings.Replace(p.column, "among", "2 times", 1), spent.String())
+		measured["moves"] = append(measured["moves"], spent)
+		b.must(b.store.Commit(b.ctx, directory.DropChange{Seq: b.seq()})) // nothing is read below it any more
+		b.unsettled = nil
+	}
+	if m := measured["moves"]; m[0] != m[1] {
+		t.Errorf("a move of more nodes has another price: %v", m)
+	}
 	out.WriteString("\nOf every request, besides\n")
 	spent, err := b.meter.during(only(func() (int64, error) { return b.store.Count(b.ctx, b.caller.Client, clock(), 1) }))
 	b.must(err)
 	row("counting it", spent.String())
 	b.compare(out.String())
+}
+
+// seq is that of the tree state.
+func (b *bench) seq() int64 {
+	b.t.Helper()
+	got, err := b.store.Read(b.ctx, directory.Want{})
+	b.must(err)
+	return got.Tree.Seq
 }
 
 // required checks what the costs must not exceed, whatever the golden file says.

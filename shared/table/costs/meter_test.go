@@ -38,6 +38,7 @@ func units(u float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", u),
 //
 // DynamoDB Local rounds a transaction up as a whole and charges it four times. AWS rounds each item up to 1 KB, takes the
 // larger of what it was and what it becomes, and charges that twice; besides, once, for each index entry that changes.
+// An entry whose key changes is deleted and written: that is charged for both.
 type meter struct {
 	table.API
 	mu    sync.Mutex
@@ -118,14 +119,23 @@ func (m *meter) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWri
 	}
 	total := 0
 	for i := range in.TransactItems {
-		total += 2 * kilobytes(max(itemsize.Of(before[i]), itemsize.Of(after[i])))
-		was, is := indexed(before[i]), indexed(after[i])
-		if !reflect.DeepEqual(was, is) {
-			total += kilobytes(max(itemsize.Of(was), itemsize.Of(is)))
-		}
+		total += 2*kilobytes(max(itemsize.Of(before[i]), itemsize.Of(after[i]))) + indexing(before[i], after[i])
 	}
 	m.add(0, float64(total))
 	return out, nil
+}
+
+// indexing is what the subtree index takes when an item changes.
+func indexing(before, after map[string]types.AttributeValue) int {
+	was, is := indexed(before), indexed(after)
+	switch {
+	case reflect.DeepEqual(was, is):
+		return 0
+	case was == nil || is == nil:
+		return kilobytes(max(itemsize.Of(was), itemsize.Of(is)))
+	default: // an entry carries nothing that changes but its key
+		return kilobytes(itemsize.Of(was)) + kilobytes(itemsize.Of(is))
+	}
 }
 
 // kilobytes is a size in write units; what is written costs at least one.
@@ -188,12 +198,20 @@ func (m *meter) stored(ctx context.Context, in *dynamodb.TransactWriteItemsInput
 
 func (m *meter) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options)) (
 	*dynamodb.UpdateItemOutput, error) {
-	in.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
+	item := &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{{Update: &types.Update{TableName: in.TableName, Key: in.Key}}}}
+	before, err := m.stored(ctx, item)
+	if err != nil {
+		return nil, err
+	}
 	out, err := m.API.UpdateItem(ctx, in, o...)
 	if err != nil {
 		return nil, err
 	}
-	m.add(0, capacity(out.ConsumedCapacity))
+	after, err := m.stored(ctx, item)
+	if err != nil {
+		return nil, err
+	}
+	m.add(0, float64(kilobytes(max(itemsize.Of(before[0]), itemsize.Of(after[0])))+indexing(before[0], after[0])))
 	return out, nil
 }
 
