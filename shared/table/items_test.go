@@ -294,6 +294,19 @@ func TestWhatANodeCannotDoWithoutIsMissed(t *testing.T) {
 	}
 }
 
+// Sets have no order: DynamoDB answers with the numbers as it likes.
+func TestTheHighestHeightCounts(t *testing.T) {
+	n := hierarchy.Node{ID: ident.NewPartner(), Name: "N", Version: 1}
+	n.Place.Path = hierarchy.Path("").Child(n.ID)
+	it := encodeNode(&n)
+	for _, set := range [][]string{{"10", "9", "2"}, {"2", "10", "9"}, {"9", "2", "10"}} {
+		it["heights"] = &types.AttributeValueMemberNS{Value: set}
+		if got, err := decodeNode(n.ID, it); err != nil || got.Height != 10 {
+			t.Errorf("the height of %v is %+v, %v", set, got, err)
+		}
+	}
+}
+
 func TestTheLargestPartnerIsOneReadUnit(t *testing.T) {
 	n := hierarchy.Node{ID: ident.NewPartner(), Version: 1 << 40, AsOf: 1 << 40, Height: hierarchy.MaxDepth - 1}
 	n.Name = hierarchy.Name(strings.Repeat("𝄞", hierarchy.MaxName))
