@@ -14,6 +14,8 @@ type Execution struct {
 	Status string // such as RUNNING, SUCCEEDED, FAILED
 	Input  string
 	Error  string // of one that failed
+	// Retried are the errors of tasks, in order: of one that did not fail, each was followed by another try.
+	Retried []string
 }
 
 // Executions are the runs of the state machine that settles changes, of one status ("": of any).
@@ -35,6 +37,17 @@ func (s *Stack) Executions(ctx context.Context, status string) ([]Execution, err
 			var one Execution
 			if err := s.states(ctx, "DescribeExecution", map[string]any{"executionArn": e.ExecutionArn}, &one); err != nil {
 				return nil, err
+			}
+			var history struct {
+				Events []struct{ TaskFailedEventDetails struct{ Error string } }
+			}
+			if err := s.states(ctx, "GetExecutionHistory", map[string]any{"executionArn": e.ExecutionArn, "maxResults": 1000}, &history); err != nil {
+				return nil, err
+			}
+			for _, event := range history.Events {
+				if failed := event.TaskFailedEventDetails.Error; failed != "" {
+					one.Retried = append(one.Retried, failed)
+				}
 			}
 			all = append(all, one)
 		}
