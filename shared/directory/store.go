@@ -151,8 +151,11 @@ type AddEvent struct{ Event event.Event }
 // Remember adds a memo. It fails with ErrRemembered when there is a valid one.
 type Remember struct{ Memo Memo }
 
-// Found makes the tree state. It fails with Else when there is one.
-type Found struct{ Else error }
+// Found makes the tree state, of a tree with this root. It fails with Else when there is one.
+type Found struct {
+	Root ident.Node
+	Else error
+}
 
 func (AddNode) step()     {}
 func (CheckParent) step() {}

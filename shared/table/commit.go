@@ -139,7 +139,7 @@ func (t *Table) parts(s directory.Step, now time.Time) ([]part, error) {
 	case directory.Found:
 		var parts []part
 		for i := range treeCopies {
-			parts = append(parts, t.add(encodeTree(i, hierarchy.TreeState{}), s.Else))
+			parts = append(parts, t.add(encodeTree(i, hierarchy.TreeState{Root: s.Root}), s.Else))
 		}
 		return parts, nil
 	}

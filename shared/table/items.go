@@ -374,6 +374,7 @@ func decodeIndexed(it item) (ident.Node, hierarchy.Path, error) {
 
 func encodeTree(nth int, t hierarchy.TreeState) item {
 	it := newItem(treeKey(nth), "tree state")
+	it.text("root", string(t.Root))
 	it.number("seq", t.Seq)
 	all := make([]item, len(t.Changes))
 	for i, c := range t.Changes {
@@ -394,7 +395,7 @@ func encodeTree(nth int, t hierarchy.TreeState) item {
 
 func decodeTree(it item) (hierarchy.TreeState, error) {
 	r := &reader{item: it, what: "tree state"}
-	t := hierarchy.TreeState{Seq: r.number("seq")}
+	t := hierarchy.TreeState{Root: ident.Node(r.text("root")), Seq: r.number("seq")}
 	r.each("changes", func(r *reader) {
 		c := hierarchy.Change{
 			Seq:   r.number("seq"),

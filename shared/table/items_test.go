@@ -21,7 +21,7 @@ func TestTreeStateIsReadAsItWasWritten(t *testing.T) {
 	a, b := ident.NewPartner(), ident.NewPartner()
 	path := hierarchy.Path("").Child(a).Child(b)
 	mark := hierarchy.Mark{Node: b, Kind: hierarchy.Suspended}
-	want := hierarchy.TreeState{Seq: 9, Changes: []hierarchy.Change{
+	want := hierarchy.TreeState{Root: "ptn_0h3k9m2v7x4q8r1t", Seq: 9, Changes: []hierarchy.Change{
 		{Seq: 7, Node: b, Kind: hierarchy.Moved, Path: path, Marks: []hierarchy.Mark{mark, {Node: a, Kind: hierarchy.Trashed}}},
 		{Seq: 8, Node: b, Kind: hierarchy.Marked, Mark: mark},
 		{Seq: 9, Node: b, Kind: hierarchy.Unmarked, Mark: mark},

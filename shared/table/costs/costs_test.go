@@ -382,7 +382,7 @@ func TestCosts(t *testing.T) {
 		t.Errorf("the first page is dearer than another one: %v", measured["pages"])
 	}
 	out.WriteString("\nOf every request, besides\n")
-	spent, err := b.meter.during(only(func() (int64, error) { return b.store.Count(b.ctx, b.caller.Client, clock(), 1) }))
+	spent, err := b.meter.during(only(func() (int64, error) { return b.store.Count(b.ctx, b.caller.Key, clock(), 1) }))
 	b.must(err)
 	row("counting it", spent.String())
 	b.compare(out.String())
