@@ -17,9 +17,11 @@ import (
 type order struct {
 	PartnerName string `json:"partnerName"` // of the root: the vendor
 	ClientName  string `json:"clientName"`  // of the API client that becomes its owner
+	// Recover asks for something else: a new key for the oldest owner of the root, when nobody has one any more.
+	Recover bool `json:"recover"`
 }
 
-// founded is what was made.
+// founded is what was made, or recovered.
 type founded struct {
 	PartnerID ident.Node   `json:"partnerId"`
 	ClientID  ident.Client `json:"clientId"`
@@ -31,16 +33,16 @@ type bootstrap struct {
 	log       *slog.Logger
 }
 
-// handle founds the platform. Its errors have the slug of the problem as errorType: already-founded from the second time
+// handle founds the platform, or recovers the access to its root. Its errors have the slug of the problem as errorType: already-founded from the second time
 // on, invalid for names that cannot be, busy when repeating may help.
 func (b *bootstrap) handle(ctx context.Context, o order) (founded, error) {
 	answer, err := b.found(ctx, o)
 	if err != nil {
 		e := fault.From(err)
-		b.log.ErrorContext(ctx, "not founded", "problem", e.Type.Slug, "cause", e.Error())
+		b.log.ErrorContext(ctx, "refused", "problem", e.Type.Slug, "cause", e.Error())
 		return founded{}, messages.InvokeResponse_Error{Type: e.Type.Slug, Message: message(e)}
 	}
-	b.log.InfoContext(ctx, "founded", "partner", string(answer.PartnerID), "client", string(answer.ClientID))
+	b.log.InfoContext(ctx, "done", "recovered", o.Recover, "partner", string(answer.PartnerID), "client", string(answer.ClientID))
 	return answer, nil
 }
 
@@ -57,6 +59,10 @@ func message(e *fault.Error) string {
 }
 
 func (b *bootstrap) found(ctx context.Context, o order) (founded, error) {
+	if o.Recover {
+		owner, key, err := b.directory.Recover(ctx)
+		return founded{owner.Home, owner.ID, key}, err
+	}
 	var wrong fault.Fields
 	partner, err := hierarchy.ParseName(o.PartnerName)
 	if err != nil {

@@ -32,8 +32,8 @@ func TestRecordedPayloads(t *testing.T) {
 			t.Fatal(err)
 		}
 		b, lines := over(&directorytest.Fake{})
-		if strings.HasSuffix(t.Name(), "second-time") {
-			if _, err := b.handle(t.Context(), o); err != nil {
+		if strings.HasSuffix(t.Name(), "second-time") || strings.HasSuffix(t.Name(), "recover-after-founding") {
+			if _, err := b.handle(t.Context(), order{PartnerName: "Cloudvendor", ClientName: "Founder"}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -60,7 +60,7 @@ func TestRecordedPayloads(t *testing.T) {
 func TestTheKeyIsThatOfAnOwnerOfTheRoot(t *testing.T) {
 	store := &directorytest.Fake{}
 	b, _ := over(store)
-	answer, err := b.handle(t.Context(), order{"Cloudvendor", "Founder"})
+	answer, err := b.handle(t.Context(), order{PartnerName: "Cloudvendor", ClientName: "Founder"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestTheKeyIsThatOfAnOwnerOfTheRoot(t *testing.T) {
 
 func TestABusyTableIsToldApart(t *testing.T) {
 	b, _ := over(&directorytest.Fake{Before: func(directorytest.Call) error { return fault.Busy.New("try again") }})
-	_, err := b.handle(t.Context(), order{"Cloudvendor", "Founder"})
+	_, err := b.handle(t.Context(), order{PartnerName: "Cloudvendor", ClientName: "Founder"})
 	var typed messages.InvokeResponse_Error
 	if !errors.As(err, &typed) || typed.Type != fault.Busy.Slug {
 		t.Errorf("got %v", err)
@@ -91,12 +91,49 @@ func TestABusyTableIsToldApart(t *testing.T) {
 
 func TestACauseIsLoggedAndNotAnswered(t *testing.T) {
 	b, lines := over(&directorytest.Fake{Before: func(directorytest.Call) error { return errors.New("table secret-place is gone") }})
-	_, err := b.handle(t.Context(), order{"Cloudvendor", "Founder"})
+	_, err := b.handle(t.Context(), order{PartnerName: "Cloudvendor", ClientName: "Founder"})
 	var typed messages.InvokeResponse_Error
 	if !errors.As(err, &typed) || typed.Type != fault.Internal.Slug || strings.Contains(typed.Message, "secret-place") {
 		t.Errorf("got %v", err)
 	}
 	if !strings.Contains(lines.String(), "secret-place") {
 		t.Errorf("the log lacks the cause: %s", lines)
+	}
+}
+
+func TestALostKeyIsRecovered(t *testing.T) {
+	store := &directorytest.Fake{}
+	b, lines := over(store)
+	lost := errors.New("the answer was lost")
+	store.After = func(directorytest.Call) error { return lost }
+	if _, err := b.handle(t.Context(), order{PartnerName: "Cloudvendor", ClientName: "Founder"}); err == nil {
+		t.Fatal("the answer was not lost")
+	}
+	store.After = nil
+	var keys []people.APIKey
+	for range 3 { // each recovery takes the oldest of two secrets away
+		answer, err := b.handle(t.Context(), order{Recover: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, ok := people.ParseAPIKey(answer.Key)
+		if !ok {
+			t.Fatal("no key")
+		}
+		keys = append(keys, key)
+		got, err := store.Read(t.Context(), directory.Want{Clients: []ident.Client{answer.ClientID}, Nodes: []ident.Node{answer.PartnerID}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := got.Clients[answer.ClientID]
+		if d := access.Decide(client, &got.Tree, got.Nodes[answer.PartnerID], access.ManageClients); !key.Verify(client) || !d.Allowed() || got.Tree.Root != answer.PartnerID {
+			t.Error("the recovered key opens nothing")
+		}
+		if len(client.Secrets) != 2 || len(keys) == 3 && keys[0].Verify(client) {
+			t.Errorf("%d secrets; the oldest one should be gone", len(client.Secrets))
+		}
+	}
+	if strings.Contains(lines.String(), people.KeyPrefix) {
+		t.Errorf("the log has a key: %s", lines)
 	}
 }

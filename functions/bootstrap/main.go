@@ -1,4 +1,5 @@
-// Command bootstrap is the Lambda function that makes the root of the tree and its first owner, once. It is behind no
+// Command bootstrap is the Lambda function that makes the root of the tree and its first owner, once, and that gives an
+// owner of the root a new key when all are lost. It is behind no
 // API: whoever may invoke it has been given that right in AWS. Its answer holds the owner's API key, which is shown
 // nowhere else and never again.
 package main

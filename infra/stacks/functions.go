@@ -50,8 +50,8 @@ var functions = map[string]function{
 	},
 	"relay": {does: "Puts every event of the table on the bus", seconds: relayTimeoutSeconds},
 	"bootstrap": {
-		does: "Makes the root partner and its first owner, once; only IAM can invoke it", seconds: apiTimeoutSeconds,
-		table: []string{"PutItem"},
+		does: "Makes the root partner and its first owner, once, or recovers a lost key of the root; only IAM can invoke it", seconds: apiTimeoutSeconds,
+		table: []string{"BatchGetItem", "Query", "PutItem"},
 	},
 	"settle": {
 		does: "Tasks of the state machine that settles changes to whole subtrees", seconds: settleTimeoutSeconds,

@@ -236,7 +236,7 @@ func TestFunctionsMayDoWhatTheyMustAndNothingElse(t *testing.T) {
 		"people":     table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
 		"portal":     logs,
 		"authorizer": table("BatchGetItem"),
-		"bootstrap":  table("PutItem"),
+		"bootstrap":  table("BatchGetItem", "Query", "PutItem"),
 		"settle":     table("BatchGetItem", "Query", "PutItem", "UpdateItem"),
 		"relay": append(table("ListStreams", "DescribeStream", "GetRecords", "GetShardIterator"), "events:PutEvents", "sqs:SendMessage",
 			"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),

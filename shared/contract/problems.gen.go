@@ -20,7 +20,6 @@ var ProblemTypes = []ProblemType{
 	{Slug: "domain-taken", Status: 409, Title: "The domain belongs to another brand"},
 	{Slug: "two-secrets", Status: 409, Title: "Two secrets are valid already"},
 	{Slug: "last-secret", Status: 409, Title: "The last secret cannot be removed"},
-	{Slug: "last-owner", Status: 409, Title: "Somebody has to stay owner"},
 	{Slug: "own-access", Status: 409, Title: "Nobody takes away their own access"},
 	{Slug: "suspended", Status: 409, Title: "It is suspended"},
 	{Slug: "already-founded", Status: 409, Title: "The platform has its root already"},
@@ -33,6 +32,7 @@ var ProblemTypes = []ProblemType{
 	{Slug: "move-into-itself", Status: 422, Title: "Nothing moves into itself"},
 	{Slug: "root", Status: 422, Title: "The root stays as it is"},
 	{Slug: "brand-not-available", Status: 422, Title: "The brand is not available there"},
+	{Slug: "too-many-brands", Status: 422, Title: "Too many brands"},
 	{Slug: "too-many-grants", Status: 422, Title: "Too many grants"},
 	{Slug: "too-many-requests", Status: 429, Title: "Too many requests"},
 	{Slug: "internal", Status: 500, Title: "Something went wrong on our side"},
@@ -131,7 +131,7 @@ var Problems = map[string][]string{
 	"createBrand": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "not-found", "conflict", "suspended",
-		"domain-taken", "too-many-requests", "busy", "internal",
+		"domain-taken", "too-many-brands", "too-many-requests", "busy", "internal",
 	},
 	"getBrand": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",
@@ -153,16 +153,17 @@ var Problems = map[string][]string{
 		"internal",
 	},
 	"revokeApiClient": {
-		"invalid", "unauthenticated", "forbidden", "not-found", "conflict", "last-owner",
+		"invalid", "unauthenticated", "forbidden", "not-found", "role-too-high", "conflict",
 		"own-access", "precondition-failed", "too-many-requests", "busy", "internal",
 	},
 	"addApiClientSecret": {
-		"invalid", "idempotency-key-invalid", "idempotency-key-reused", "unauthenticated", "forbidden", "not-found",
-		"conflict", "two-secrets", "too-many-requests", "busy", "internal",
+		"invalid", "idempotency-key-invalid", "idempotency-key-reused", "unauthenticated", "forbidden", "role-too-high",
+		"not-found", "conflict", "two-secrets", "precondition-failed", "too-many-requests", "busy",
+		"internal",
 	},
 	"removeApiClientSecret": {
-		"invalid", "unauthenticated", "forbidden", "not-found", "conflict", "last-secret",
-		"precondition-failed", "too-many-requests", "busy", "internal",
+		"invalid", "unauthenticated", "forbidden", "role-too-high", "not-found", "conflict",
+		"last-secret", "precondition-failed", "too-many-requests", "busy", "internal",
 	},
 	"grantApiClient": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "unauthenticated",

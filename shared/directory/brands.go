@@ -57,7 +57,7 @@ func (d *Directory) CreateBrand(ctx context.Context, c Caller, in NewBrand) (Bra
 
 func roomForBrand(owner *hierarchy.Node) error {
 	if len(owner.Brands.Owned) >= hierarchy.MaxBrands {
-		return fault.Invalid.New("A partner has at most %d brands of its own.", hierarchy.MaxBrands)
+		return fault.TooManyBrands.New("A partner has at most %d brands of its own. Create the brand at another partner.", hierarchy.MaxBrands)
 	}
 	return nil
 }

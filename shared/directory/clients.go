@@ -102,7 +102,7 @@ func (d *Directory) Clients(ctx context.Context, c Caller, node ident.Node, p Pa
 }
 
 // managed reads an API client, then its home, the nodes of its grants and node, and decides at node ("": at the home). A
-// client that does not exist takes the same reads as one whose home is not visible.
+// client that does not exist takes as many reads as one whose home is not visible.
 func (d *Directory) managed(ctx context.Context, c Caller, id ident.Client, node ident.Node, a access.Action) (*view, *access.Principal, access.Decision, error) {
 	fail := func(err error) (*view, *access.Principal, access.Decision, error) {
 		return nil, nil, access.Decision{}, err
@@ -196,6 +196,9 @@ func (d *Directory) RemoveSecret(ctx context.Context, c Caller, id ident.Client,
 		if !now.Holds(secret) {
 			return nil, access.Hidden()
 		}
+		if err := coversAll(v, now, access.Owner); err != nil {
+			return nil, err
+		}
 		if len(now.Secrets) == 1 {
 			return nil, fault.LastSecret.New("It is the only secret. Add another one first, or revoke the client: DELETE /v1/api-clients/%s.", id)
 		}
@@ -212,16 +215,12 @@ func (d *Directory) RevokeClient(ctx context.Context, c Caller, id ident.Client)
 		if err := notSelf(c, id); err != nil {
 			return nil, err
 		}
-		for node, role := range now.Grants {
-			if role < access.Owner {
-				continue
-			}
-			if _, at, _ := v.decide(node, access.ManageClients); v.Nodes[node] != nil && !at.Allowed() {
-				return nil, fault.LastOwner.New("The client is an owner at nodes where you are not. An owner there has to take that grant away first.")
-			}
+		if err := coversAll(v, now, access.Owner); err != nil {
+			return nil, err
 		}
+		data := map[string]any{"clientId": id, "name": now.Name, "grants": now.Grants}
 		now.Grants, now.Secrets, now.Revoked = map[ident.Node]access.Role{}, nil, d.now()
-		ev := d.event(c, event.ClientRevoked, now.Home, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name})
+		ev := d.event(c, event.ClientRevoked, now.Home, dec.Place.Path, data)
 		return &ev, nil
 	})
 	return err
@@ -270,18 +269,42 @@ func (d *Directory) RemoveGrant(ctx context.Context, c Caller, id ident.Client, 
 	return err
 }
 
-// AddSecret makes a second secret, so that the first can be replaced everywhere before it is removed.
+// coversAll refuses a caller who has not, wherever the client has a role of at least least, that role too. Whoever holds
+// the client's keys has all of its roles.
+func coversAll(v *view, p *access.Principal, least access.Role) error {
+	for node, role := range p.Grants {
+		if role < least {
+			continue
+		}
+		if v.Nodes[node] == nil {
+			return errChanged // it was granted after the nodes were read
+		}
+		if _, dec, _ := v.decide(node, access.Read); dec.Role < role {
+			return fault.RoleTooHigh.New("The client has a higher role than you in another part of the tree. Ask an owner there to take that grant away, or to do this.")
+		}
+	}
+	return nil
+}
+
+// AddSecret makes a second secret, so that the first can be replaced everywhere before it is removed. The caller must have
+// every role that the client has: they get its key.
 func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Client) (ClientWithKey, error) {
 	return again(func() (ClientWithKey, error) {
 		_, p, _, err := d.managed(ctx, c, id, "", access.ManageClients)
 		if err != nil {
 			return ClientWithKey{}, err
 		}
-		return once(ctx, d, c, p.Home, access.ManageClients, Want{Clients: []ident.Client{id}},
+		return try(ctx, d, c, p.Home, access.ManageClients, Want{Clients: []ident.Client{id}, Nodes: slices.Collect(maps.Keys(p.Grants))},
 			func(v *view, _ *hierarchy.Node, dec access.Decision) (attempt[ClientWithKey], error) {
 				was := v.Clients[id]
 				if was == nil || !was.Revoked.IsZero() {
 					return attempt[ClientWithKey]{}, access.Hidden()
+				}
+				if err := coversAll(v, was, access.Viewer); err != nil {
+					return attempt[ClientWithKey]{}, err
+				}
+				if err := match(c.IfMatch, was.Version); err != nil {
+					return attempt[ClientWithKey]{}, err
 				}
 				if len(was.Secrets) >= 2 {
 					return attempt[ClientWithKey]{}, fault.TwoSecrets.New("Two secrets are valid already. Remove the old one first: DELETE /v1/api-clients/%s/secrets/{secretId}.", id)
@@ -294,4 +317,49 @@ func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Client) (C
 				return attempt[ClientWithKey]{ClientWithKey{clientSeen(v, &now), secret.ID, key}, changeOf(v, was, &now, dec, happened)}, nil
 			})
 	})
+}
+
+// Recover gives the oldest owner of the root a new secret in the place of its oldest, for when all keys of all owners of
+// the root are lost: the answer to Found may be. It takes no caller, like Found. It returns the new API key.
+func (d *Directory) Recover(ctx context.Context) (access.Principal, string, error) {
+	var key string
+	owner, err := again(func() (none access.Principal, err error) {
+		got, err := d.store.Read(ctx, Want{})
+		if err != nil {
+			return none, err
+		}
+		var clients []ident.Client
+		for after := ""; ; {
+			page, err := d.store.Grants(ctx, got.Tree.Root, after, MaxLimit)
+			if err != nil {
+				return none, err
+			}
+			for _, g := range page.Items {
+				if g.Role == access.Owner && len(clients) < readAtOnce {
+					clients = append(clients, g.Client)
+				}
+			}
+			if after = page.Next; after == "" {
+				break
+			}
+		}
+		if got, err = d.store.Read(ctx, Want{Clients: clients, Nodes: []ident.Node{got.Tree.Root}}); err != nil {
+			return none, err
+		}
+		root := got.Nodes[got.Tree.Root]
+		owners := slices.SortedFunc(maps.Values(got.Clients), func(a, b *access.Principal) int { return a.Created.Compare(b.Created) })
+		if root == nil || len(owners) == 0 {
+			return none, fault.NotFound.New("There is no root with an owner. Found the platform first.")
+		}
+		was := owners[0]
+		now := *was
+		secret, made := people.NewSecret(was.ID, d.now())
+		now.Secrets = append(slices.Clone(was.Secrets[max(0, len(was.Secrets)-1):]), secret)
+		now.Version++
+		key = made
+		return now, d.store.Commit(ctx, EditClient{Was: was, Now: &now, Else: errChanged},
+			d.event(Caller{}, event.ClientSecretAdded, root.ID, got.Tree.Place(root).Path,
+				map[string]any{"clientId": now.ID, "name": now.Name, "secretId": secret.ID, "recovered": true}))
+	})
+	return owner, key, err
 }

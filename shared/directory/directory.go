@@ -85,10 +85,10 @@ func (v *view) decide(id ident.Node, a access.Action) (*hierarchy.Node, access.D
 	return node, d, d.Err()
 }
 
-// again runs try until it gives anything but errChanged.
-func again[T any](try func() (T, error)) (T, error) {
+// again runs do until it gives anything but errChanged.
+func again[T any](do func() (T, error)) (T, error) {
 	for range attempts {
-		if t, err := try(); !errors.Is(err, errChanged) {
+		if t, err := do(); !errors.Is(err, errChanged) {
 			return t, err
 		}
 	}
@@ -107,47 +107,50 @@ type attempt[T any] struct {
 // was carried out before under its Idempotency-Key is answered as it was then, provided that the caller still may.
 func once[T any](ctx context.Context, d *Directory, c Caller, target ident.Node, a access.Action, w Want,
 	do func(v *view, node *hierarchy.Node, dec access.Decision) (attempt[T], error)) (T, error) {
-	return again(func() (none T, err error) {
-		w := w
-		w.Nodes = append(slices.Clip(w.Nodes), target)
-		if c.Repeat != nil {
-			w.Memo = &MemoKey{c.Client, c.Repeat.Key}
-		}
-		v, err := d.read(ctx, c, w)
+	return again(func() (T, error) { return try(ctx, d, c, target, a, w, do) })
+}
+
+// try is one try of once. It gives errChanged when it is worth another one.
+func try[T any](ctx context.Context, d *Directory, c Caller, target ident.Node, a access.Action, w Want,
+	do func(v *view, node *hierarchy.Node, dec access.Decision) (attempt[T], error)) (none T, err error) {
+	w.Nodes = append(slices.Clip(w.Nodes), target)
+	if c.Repeat != nil {
+		w.Memo = &MemoKey{c.Client, c.Repeat.Key}
+	}
+	v, err := d.read(ctx, c, w)
+	if err != nil {
+		return none, err
+	}
+	node, dec, err := v.decide(target, a)
+	if err != nil {
+		return none, err
+	}
+	if v.Memo != nil {
+		return recall[T](v.Memo, c.Repeat)
+	}
+	prepared, err := do(v, node, dec)
+	if err != nil {
+		return none, err
+	}
+	steps := prepared.steps
+	if c.Repeat != nil {
+		answer, err := json.Marshal(prepared.answer)
 		if err != nil {
 			return none, err
 		}
-		node, dec, err := v.decide(target, a)
-		if err != nil {
-			return none, err
-		}
-		if v.Memo != nil {
-			return recall[T](v.Memo, c.Repeat)
-		}
-		try, err := do(v, node, dec)
-		if err != nil {
-			return none, err
-		}
-		steps := try.steps
-		if c.Repeat != nil {
-			answer, err := json.Marshal(try.answer)
-			if err != nil {
-				return none, err
-			}
-			memo := Memo{*w.Memo, c.Repeat.Fingerprint, answer, d.now().Add(MemoFor)}
-			steps = append([]Step{Remember{memo}}, steps...)
-		}
-		if len(steps) == 0 {
-			return try.answer, nil
-		}
-		switch err := d.store.Commit(ctx, steps...); {
-		case errors.Is(err, ErrRemembered):
-			return none, errChanged
-		case err != nil:
-			return none, err
-		}
-		return try.answer, nil
-	})
+		memo := Memo{*w.Memo, c.Repeat.Fingerprint, answer, d.now().Add(MemoFor)}
+		steps = append([]Step{Remember{memo}}, steps...)
+	}
+	if len(steps) == 0 {
+		return prepared.answer, nil
+	}
+	switch err := d.store.Commit(ctx, steps...); {
+	case errors.Is(err, ErrRemembered):
+		return none, errChanged
+	case err != nil:
+		return none, err
+	}
+	return prepared.answer, nil
 }
 
 func recall[T any](m *Memo, r *Repeat) (T, error) {

@@ -16,6 +16,7 @@ const (
 	MaxTreeDepth = 5   // levels below the top of a Tree
 	maxTree      = 500 // nodes in a Tree
 	maxSiblings  = 50  // children of one kind under one node of a Tree
+	maxOpened    = 100 // partners whose children a Tree lists: each takes two queries
 	readAtOnce   = 90  // nodes in one batch, beside what every batch holds
 	proposals    = 5   // pages of the subtree index that one page of Descendants reads at the most
 )
@@ -127,7 +128,7 @@ func (d *Directory) Me(ctx context.Context, c Caller) (Me, error) {
 	paths := map[ident.Node][]ident.Node{}
 	var all []ident.Node
 	for id, n := range v.Nodes {
-		if dec := access.Decide(v.caller, &v.Tree, n, access.Read); dec.Visible() {
+		if dec := access.Decide(v.caller, &v.Tree, n, access.Read); dec.Visible() && v.caller.Grants[id] != access.None {
 			known[id] = n
 			paths[id] = dec.Place.Path.IDs()[dec.First:]
 			all = append(all, paths[id]...)
@@ -168,7 +169,7 @@ type Tree struct {
 	Cut   bool // whether any node is cut
 }
 
-// Tree returns what lies below a partner, at most MaxTreeDepth levels and about maxTree nodes of it. It is read level by
+// Tree returns what lies below a partner, at most MaxTreeDepth levels and maxTree nodes of it. It is read level by
 // level: each node is as current as its own read.
 func (d *Directory) Tree(ctx context.Context, c Caller, id ident.Node, depth int) (Tree, error) {
 	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}})
@@ -180,6 +181,7 @@ func (d *Directory) Tree(ctx context.Context, c Caller, id ident.Node, depth int
 		return Tree{}, err
 	}
 	tree := Tree{Root: &TreeNode{PathStep: PathStep{id, node.Name}, SuspendedAt: dec.Place.Top(hierarchy.Suspended)}, Nodes: 1}
+	opened := 0
 	for level := []*TreeNode{tree.Root}; len(level) > 0; depth-- {
 		var partners []*TreeNode
 		for _, n := range level {
@@ -197,6 +199,11 @@ func (d *Directory) Tree(ctx context.Context, c Caller, id ident.Node, depth int
 			}
 			break
 		}
+		for len(partners) > maxOpened-opened {
+			partners[len(partners)-1].Cut, tree.Cut = CutSize, true
+			partners = partners[:len(partners)-1]
+		}
+		opened += len(partners)
 		found, err := d.open(ctx, partners)
 		if err != nil {
 			return Tree{}, err

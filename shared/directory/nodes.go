@@ -164,6 +164,9 @@ func (d *Directory) EditPartner(ctx context.Context, c Caller, id ident.Node, pa
 			n.Brands.Portal = *patch.Portal
 			above = above || !n.Brands.Usable(*patch.Portal)
 		}
+		if above && n.Parent == "" {
+			return fault.BrandNotAvailable.New("The root has only the brands that it made itself. Create the brand there first.")
+		}
 		if above && dec.Above < access.EditPartner.Needs() {
 			return fault.NeedsGrantAbove.New("Which brands a partner has is decided by an admin of a partner above it. Ask one of them.")
 		}
@@ -348,10 +351,11 @@ func editFailed(was, now *hierarchy.Node) func(present *hierarchy.Node) error {
 // nameUsers makes the error for a brand that cannot be taken away from a partner, with some of what uses it: all of
 // that lies below the partner, so whoever may edit the partner may see it.
 func (d *Directory) nameUsers(ctx context.Context, partner ident.Node, b ident.Brand) error {
-	const most = 10
+	const most, pages = 10, 10 // a partner with more children than that names what was found until then
 	e := fault.BrandInUse.New("The brand %s is used right below the partner. Take it away there first; a customer keeps its brand for good.", b)
 	for _, kind := range []hierarchy.Kind{hierarchy.Customer, hierarchy.Partner} {
-		for after, more := "", true; more && len(e.UsedBy) < most; {
+		after := ""
+		for range pages {
 			page, err := d.store.Children(ctx, partner, kind, after, MaxLimit)
 			if err != nil {
 				return err
@@ -361,7 +365,9 @@ func (d *Directory) nameUsers(ctx context.Context, partner ident.Node, b ident.B
 					e.UsedBy = append(e.UsedBy, fault.Ref{ID: string(n.ID), Kind: string(n.Kind()), Name: string(n.Name)})
 				}
 			}
-			after, more = page.Next, page.Next != ""
+			if after = page.Next; after == "" || len(e.UsedBy) == most {
+				break
+			}
 		}
 	}
 	return e
@@ -377,7 +383,7 @@ func match(versions []int64, version int64) error {
 // The data of events, by the names of the API.
 
 func partnerData(n *hierarchy.Node, canProvision bool) map[string]any {
-	return map[string]any{"name": n.Name, "portalBrandId": n.Brands.Portal, "availableBrandIds": n.Brands.Available, "canProvisionServices": canProvision}
+	return map[string]any{"name": n.Name, "portalBrandId": n.Brands.Portal, "availableBrandIds": never(n.Brands.Available), "canProvisionServices": canProvision}
 }
 
 func customerData(n *hierarchy.Node) map[string]any {
@@ -395,7 +401,7 @@ func partnerChanges(was, now *hierarchy.Node) map[string]any {
 	note(c, "name", was.Name, now.Name)
 	note(c, "portalBrandId", was.Brands.Portal, now.Brands.Portal)
 	if !slices.Equal(was.Brands.Available, now.Brands.Available) {
-		c["availableBrandIds"] = fromTo{was.Brands.Available, now.Brands.Available}
+		c["availableBrandIds"] = fromTo{never(was.Brands.Available), never(now.Brands.Available)}
 	}
 	return c
 }
@@ -408,6 +414,9 @@ func customerChanges(was, now *hierarchy.Node) map[string]any {
 	note(c, "domain", was.Details.Domain, now.Details.Domain)
 	return c
 }
+
+// never is the list as it is written for others: never null.
+func never(brands []ident.Brand) []ident.Brand { return append([]ident.Brand{}, brands...) }
 
 type changes = map[string]any
 
@@ -431,7 +440,7 @@ func (d *Directory) Found(ctx context.Context, partner, client hierarchy.Name) (
 	root.Brands.Uses = map[ident.Brand]int64{}
 	owner, key := newClient(client, root.ID, access.Owner, now)
 	err := d.store.Commit(ctx,
-		Found{Else: fault.AlreadyFounded.New("The platform has its root and its first owner already. That owner can create others.")},
+		Found{Root: root.ID, Else: fault.AlreadyFounded.New("The platform has its root and its first owner already. That owner can create others.")},
 		AddNode{root}, AddClient{owner},
 		d.event(Caller{}, event.PlatformFounded, root.ID, root.Place.Path, map[string]any{"name": root.Name, "clientId": owner.ID}))
 	return root, owner, key, err

@@ -154,8 +154,11 @@ type AddEvent struct{ Event event.Event }
 // Remember adds a memo. It fails with ErrRemembered when there is a valid one.
 type Remember struct{ Memo Memo }
 
-// Found makes the tree state. It fails with Else when there is one.
-type Found struct{ Else error }
+// Found makes the tree state, of a tree with this root. It fails with Else when there is one.
+type Found struct {
+	Root ident.Node
+	Else error
+}
 
 // PlaceNode gives a node another place: another parent, or other marks of its own. It writes Now's parent, place, AsOf,
 // version and time of update, and moves or rewrites its entry in the list of its parent's children. It fails unless the

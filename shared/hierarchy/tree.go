@@ -72,6 +72,7 @@ type Change struct {
 // TreeState is what has happened to whole subtrees since their nodes were last written. Every request reads it together
 // with the node and the principal; it is nearly empty at rest.
 type TreeState struct {
+	Root    ident.Node // the root of the tree, which never changes
 	Seq     int64
 	Changes []Change // by rising Seq
 }

@@ -20,6 +20,7 @@ import (
 
 func encodeTree(nth int, t hierarchy.TreeState) (item, error) {
 	it := newItem(treeKey(nth), "tree state")
+	it.text("root", string(t.Root))
 	it.number("seq", t.Seq)
 	changes := item{}
 	for i := range t.Changes {
@@ -37,7 +38,7 @@ func changeName(seq int64) string { return strconv.FormatInt(seq, 10) }
 
 func decodeTree(it item) (hierarchy.TreeState, error) {
 	r := &reader{item: it, what: "tree state"}
-	t := hierarchy.TreeState{Seq: r.number("seq")}
+	t := hierarchy.TreeState{Root: ident.Node(r.text("root")), Seq: r.number("seq")}
 	if _, ok := r.item["changes"]; !ok {
 		r.fail("changes")
 	}

@@ -148,7 +148,7 @@ func (t *Table) parts(s directory.Step, now time.Time, nth int) ([]part, error) 
 	case directory.Found:
 		var parts []part
 		for i := range treeCopies {
-			it, err := encodeTree(i, hierarchy.TreeState{})
+			it, err := encodeTree(i, hierarchy.TreeState{Root: s.Root})
 			if err != nil {
 				return nil, err
 			}

@@ -27,7 +27,7 @@ func TestTreeStateIsReadAsItWasWritten(t *testing.T) {
 	for len(from) < 200 {
 		from = append(from, path.Child(ident.NewPartner()).Child(customer))
 	}
-	want := hierarchy.TreeState{Seq: 10, Changes: []hierarchy.Change{
+	want := hierarchy.TreeState{Root: a, Seq: 10, Changes: []hierarchy.Change{
 		{Seq: 7, Node: b, Kind: hierarchy.Moved, Path: path, Marks: []hierarchy.Mark{mark, {Node: a, Kind: hierarchy.Trashed}}},
 		{Seq: 8, Node: b, Kind: hierarchy.Marked, Mark: mark},
 		{Seq: 9, Node: b, Kind: hierarchy.Unmarked, Mark: mark},

@@ -27,7 +27,7 @@ import (
 //	domain         D#<domain>          D                                 nobody: it makes the domain unique
 //	tree state     T#<0 to 7>          T                                 every request, one copy at random
 //	memo           I#<client>#<hash>   I                                 Idempotency-Key
-//	rate           R#<client>#<window> R                                 counter of requests
+//	rate           R#<secret>#<window> R                                 counter of requests
 //	progress       H#<change>          H                                 id of a change
 //
 // Index subtree, of all nodes but the root:
@@ -87,8 +87,8 @@ func memoKey(k directory.MemoKey) key {
 	return key{"I#" + string(k.Client) + "#" + hex.EncodeToString(sum[:]), "I"}
 }
 
-func rateKey(client ident.Client, window time.Time) key {
-	return key{"R#" + string(client) + "#" + strconv.FormatInt(window.Unix(), 10), "R"}
+func rateKey(secret ident.Key, window time.Time) key {
+	return key{"R#" + string(secret) + "#" + strconv.FormatInt(window.Unix(), 10), "R"}
 }
 
 // shards is how many partitions the subtree index is spread over. It never changes: the shard is stored in every node.

@@ -54,7 +54,7 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 		{"domain", domainKey("vazonbay.example")},
 		{"tree state", treeKey(treeCopies - 1)},
 		{"memo", memoKey(directory.MemoKey{Client: client, Key: "8e03978e-40d5-43e8-bc93-6894a57f9324"})},
-		{"rate", rateKey(client, moment)},
+		{"rate", rateKey("key_2p6s0v4y8b3e7h1k", moment)},
 		{"progress", progressKey("chg_9m4x7c2v8k1q5r3w")},
 		{"index " + "subtree", key{shard(s), string(path)}},
 		{"below a partner, from", key{shard(s), low}},

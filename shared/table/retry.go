@@ -48,7 +48,7 @@ func persist(ctx context.Context, attempt func(context.Context) error) error {
 		select {
 		case <-ctx.Done():
 			busy := fault.Busy.Because(errors.Join(err, ctx.Err()),
-				"The directory is too busy just now. Repeat the request in a moment; that is safe.")
+				"Too busy just now. The request may or may not have been carried out: send it again in a moment, a POST with the same Idempotency-Key.")
 			busy.RetryAfter = retryAfter
 			return busy
 		case <-time.After(rand.N(pause)):

@@ -52,7 +52,7 @@ func newSpoiled(t *testing.T) *spoiled {
 	s.root = hierarchy.Node{ID: ident.NewPartner(), Name: "Root", Version: 1}
 	s.root.Place.Path = hierarchy.Path("").Child(s.root.ID)
 	s.root.Brands.Owned, s.root.Brands.Uses = []ident.Brand{s.made}, map[ident.Brand]int64{s.made: 0}
-	if err := s.Commit(t.Context(), directory.Found{Else: errElse}, directory.AddNode{Node: s.root}); err != nil {
+	if err := s.Commit(t.Context(), directory.Found{Root: s.root.ID, Else: errElse}, directory.AddNode{Node: s.root}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -250,7 +250,7 @@ func TestReadsAreTriedAgain(t *testing.T) {
 			t.Errorf("%s was tried %d times; want %d", operation, n, len(faults)+1)
 		}
 	}
-	if n, err := s.Count(t.Context(), ident.NewClient(), time.Unix(0, 0), 1); n != 1 || err != nil {
+	if n, err := s.Count(t.Context(), ident.NewKey(), time.Unix(0, 0), 1); n != 1 || err != nil {
 		t.Errorf("counted %d, %v", n, err)
 	}
 }
@@ -304,7 +304,7 @@ func TestBusyIsSaidAfterEightSecondsAndNeverNotFound(t *testing.T) {
 			return err
 		},
 		"Count": func(ctx context.Context, s *table.Table) error {
-			_, err := s.Count(ctx, ident.NewClient(), time.Now(), 1)
+			_, err := s.Count(ctx, ident.NewKey(), time.Now(), 1)
 			return err
 		},
 		"Commit": func(ctx context.Context, s *table.Table) error {

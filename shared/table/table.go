@@ -312,9 +312,9 @@ func (t *Table) query(ctx context.Context, in *dynamodb.QueryInput) (out *dynamo
 	return out, err
 }
 
-// Count adds n to the number of requests that the client made in the window that begins at window, and returns the new
+// Count adds n to the number of requests that were made with a secret in the window that begins at window, and returns the new
 // number. It may count a request twice when an answer was lost, and never misses one.
-func (t *Table) Count(ctx context.Context, client ident.Client, window time.Time, n int64) (int64, error) {
+func (t *Table) Count(ctx context.Context, key ident.Key, window time.Time, n int64) (int64, error) {
 	var e expression
 	const counted = "n"
 	update := "ADD " + e.name(counted) + " " + e.value(number(n)) +
@@ -324,7 +324,7 @@ func (t *Table) Count(ctx context.Context, client ident.Client, window time.Time
 	err := persist(ctx, func(ctx context.Context) error {
 		out, err := t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 			TableName:                 &t.name,
-			Key:                       rateKey(client, window).attributes(),
+			Key:                       rateKey(key, window).attributes(),
 			UpdateExpression:          &update,
 			ExpressionAttributeNames:  e.names,
 			ExpressionAttributeValues: e.values,
@@ -333,7 +333,7 @@ func (t *Table) Count(ctx context.Context, client ident.Client, window time.Time
 		if err != nil {
 			return err
 		}
-		r := reader{item: out.Attributes, what: "rate of client " + string(client)}
+		r := reader{item: out.Attributes, what: "rate of secret " + string(key)}
 		total = r.number(counted)
 		return r.err
 	})

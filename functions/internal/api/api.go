@@ -78,7 +78,7 @@ type API struct {
 // New serves the operations of one function, by their ids in the contract. It panics when they are not exactly those
 // that the contract gives to the function: that is a mistake in the program, and any test that starts it shows it.
 func New(function string, operations map[string]Operation, count Counter, now func() time.Time, log *slog.Logger) *API {
-	a := &API{map[string]Operation{}, map[string]string{}, &limiter{count: count, clients: map[ident.Client]*window{}}, now, log}
+	a := &API{map[string]Operation{}, map[string]string{}, &limiter{count: count, secrets: map[ident.Key]*window{}}, now, log}
 	left := maps.Clone(operations)
 	for _, op := range contract.Operations {
 		if op.Function != function {
@@ -169,7 +169,7 @@ func (a *API) serve(ctx context.Context, r *Request, headers map[string]string) 
 	if err := r.authenticate(); err != nil {
 		return Reply{}, err
 	}
-	counted := a.limit.take(ctx, r.Caller.Client, a.now())
+	counted := a.limit.take(ctx, r.Caller.Key, a.now())
 	defer counted.done()
 	counted.describe(headers)
 	if err := counted.err(); err != nil {
@@ -212,9 +212,16 @@ func (r *Request) readHeaders() error {
 	if match := r.event.Headers["if-match"]; match != "" && match != "*" {
 		r.Caller.IfMatch = []int64{}
 		for tag := range strings.SplitSeq(match, ",") {
-			tag = strings.TrimSpace(tag)
-			version, err := strconv.ParseInt(strings.Trim(tag, `"`), 10, 64)
-			if err == nil && tag == strconv.Quote(strconv.FormatInt(version, 10)) { // a weak tag never matches (RFC 9110, 13.1.1)
+			opaque, quoted := strings.CutPrefix(strings.TrimSpace(tag), `"`)
+			opaque, closed := strings.CutSuffix(opaque, `"`)
+			weak := strings.HasPrefix(strings.TrimSpace(tag), `W/"`)
+			if !weak && !(quoted && closed) {
+				var f fault.Fields
+				f.Add("If-Match", "must be an ETag as you got it, with its quotes, or several with commas between them, or *")
+				return f.Err()
+			}
+			// A weak tag never matches (RFC 9110, 13.1.1), and neither does one that is no version.
+			if version, err := strconv.ParseInt(opaque, 10, 64); err == nil && !weak {
 				r.Caller.IfMatch = append(r.Caller.IfMatch, version)
 			}
 		}

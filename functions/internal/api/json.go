@@ -30,8 +30,19 @@ func (o *Opt[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 
 // Body reads the body into a T, strictly: what is no JSON, has a member that T has not or twice, or a value of a wrong
 // type is refused with a pointer to it.
+//
+// It refuses a query as well: what an operation with a body needs is in the body.
 func Body[T any](r *Request) (T, error) {
 	var in T
+	if err := NoQuery(r); err != nil {
+		return in, err
+	}
+	switch string(bytes.TrimSpace(r.body)) {
+	case "":
+		return in, fault.MalformedJSON.New("The body is missing. Send one JSON object.")
+	case "null":
+		return in, notAnObject()
+	}
 	err := json.Unmarshal(r.body, &in, json.RejectUnknownMembers(true))
 	if err == nil {
 		return in, nil
@@ -43,6 +54,9 @@ func Body[T any](r *Request) (T, error) {
 			e := fault.UnknownField.New("%s: there is no such field. Remove it; the fields are listed in the API reference.", pointer)
 			e.Fields = []fault.Field{{Pointer: pointer, Detail: "is not a field of this request"}}
 			return in, e
+		}
+		if pointer == "" {
+			return in, notAnObject()
 		}
 		var f fault.Fields
 		f.Add(pointer, "must be %s", jsonType(semantic))
@@ -57,6 +71,12 @@ func Body[T any](r *Request) (T, error) {
 		return in, fault.MalformedJSON.Because(err, "%s Send one JSON object.", what)
 	}
 	return in, fault.MalformedJSON.Because(err, "The body is not JSON. Send one JSON object.")
+}
+
+func notAnObject() error {
+	e := fault.Invalid.New("The body must be a JSON object.")
+	e.Fields = []fault.Field{{Pointer: "", Detail: "must be an object"}}
+	return e
 }
 
 func jsonType(e *json.SemanticError) string {

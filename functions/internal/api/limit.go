@@ -10,27 +10,31 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// Every client may make Quota requests in each Window. Requests are counted in this process and told to all others in
-// batches, so most requests cost nothing more, and a client may exceed its quota by at most batch for each process that
-// serves it. What protects the platform as a whole is API Gateway's throttling.
+// Every secret may make Quota requests in each Window: by secret, so that a stolen one that was removed does not use up the
+// quota of its client. Requests are counted in this process and told to all others in batches, so most requests cost
+// nothing more, and a secret may exceed its quota by at most batch for each process that serves it. What protects the
+// platform as a whole is API Gateway's throttling.
 const (
 	Quota  = 3000
 	Window = time.Minute
 	batch  = 20
+
+	// patience is how long an answer may wait for counting.
+	patience = 300 * time.Millisecond
 )
 
-// Counter adds n to what all processes together have counted of a client in the window that begins at window.
+// Counter adds n to what all processes together have counted of a secret in the window that begins at window.
 type Counter interface {
-	Count(ctx context.Context, client ident.Client, window time.Time, n int64) (total int64, err error)
+	Count(ctx context.Context, key ident.Key, window time.Time, n int64) (total int64, err error)
 }
 
 type limiter struct {
 	count   Counter
 	mu      sync.Mutex
-	clients map[ident.Client]*window
+	secrets map[ident.Key]*window
 }
 
-// window is one client's present window, as this process knows it.
+// window is one secret's present window, as this process knows it.
 type window struct {
 	begin time.Time
 	told  int64 // what all processes had told when this one last asked
@@ -45,30 +49,32 @@ type ticket struct {
 }
 
 // take counts a request, and tells the others side by side with whatever the request does, when it is time.
-func (l *limiter) take(ctx context.Context, client ident.Client, now time.Time) ticket {
+func (l *limiter) take(ctx context.Context, key ident.Key, now time.Time) ticket {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	begin := now.Truncate(Window)
-	w := l.clients[client]
+	w := l.secrets[key]
 	if w == nil || !w.begin.Equal(begin) {
-		if w == nil && len(l.clients) >= 10_000 {
-			clear(l.clients)
+		if w == nil && len(l.secrets) >= 10_000 {
+			clear(l.secrets)
 		}
 		w = &window{begin: begin}
-		l.clients[client] = w
+		l.secrets[key] = w
 	}
 	w.here++
 	t := ticket{used: w.told + w.here, reset: begin.Add(Window).Sub(now)}
 	if w.here%batch == 0 {
 		t.told = make(chan struct{})
-		go l.tell(ctx, client, w, w.here, t.told)
+		go l.tell(ctx, key, w, w.here, t.told)
 	}
 	return t
 }
 
-func (l *limiter) tell(ctx context.Context, client ident.Client, w *window, n int64, told chan<- struct{}) {
+func (l *limiter) tell(ctx context.Context, key ident.Key, w *window, n int64, told chan<- struct{}) {
 	defer close(told)
-	total, err := l.count.Count(ctx, client, w.begin, n)
+	ctx, cancel := context.WithTimeout(ctx, patience) // the answer waits for this
+	defer cancel()
+	total, err := l.count.Count(ctx, key, w.begin, n)
 	if err != nil {
 		return // who cannot count lets pass: a client must not be refused for our trouble
 	}

@@ -103,7 +103,7 @@ func goldenStore(t *testing.T, now time.Time) *directorytest.Fake {
 		return directory.CheckParent{Parent: parent, Draw: []ident.Brand{goldenBrand}, Else: func(*hierarchy.Node) error { return directory.ErrExists }}
 	}
 	for _, steps := range [][]directory.Step{
-		{directory.Found{Else: directory.ErrExists}, directory.AddNode{Node: *root}},
+		{directory.Found{Root: goldenRoot, Else: directory.ErrExists}, directory.AddNode{Node: *root}},
 		{directory.AddBrand{Owner: root, Taken: directory.ErrExists, Else: func(*hierarchy.Node) error { return directory.ErrExists },
 			Brand: brand.Brand{ID: goldenBrand, Owner: goldenRoot, Name: "Vazon Cloud", Domain: "vazon.example", Regions: []string{"eu-west-1", "eu-west-2"},
 				State: brand.Draft, Version: 1, Created: now.Add(-time.Hour)}}},

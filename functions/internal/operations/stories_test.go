@@ -2,6 +2,7 @@ package operations_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/people"
 )
 
 func world(t *testing.T) (w *apitest.World, founder *apitest.Actor, brand string) {
@@ -300,7 +302,7 @@ func TestBrandRules(t *testing.T) {
 		t.Errorf("brands of b: %v", got)
 	}
 	f.Do("PATCH", apitest.NodePath(w.Root), map[string]any{"portalBrandId": vendor}).Is(200)
-	f.Do("PATCH", apitest.NodePath(w.Root), map[string]any{"availableBrandIds": []string{vendor}}).Is(403, "needs-grant-above")
+	f.Do("PATCH", apitest.NodePath(w.Root), map[string]any{"availableBrandIds": []string{vendor}}).Is(422, "brand-not-available")
 }
 
 // TestTakingABrandAwayRacesWithItsUse interleaves the two at each point between their reads and their commits: exactly
@@ -551,7 +553,7 @@ func TestSomebodyStaysOwner(t *testing.T) {
 	p := owner.Partner(w.Root, "P", brand)
 	low, managed := owner.Client(p, "owner"), owner.Client(p, "viewer")
 	owner.Do("PUT", fmt.Sprintf("/v1/api-clients/%s/grants/%s", managed.ID, w.Root), map[string]any{"role": "owner"}).Is(200)
-	low.Do("DELETE", "/v1/api-clients/"+string(managed.ID), nil).Is(409, "last-owner")
+	low.Do("DELETE", "/v1/api-clients/"+string(managed.ID), nil).Is(403, "role-too-high")
 	low.Do("DELETE", fmt.Sprintf("/v1/api-clients/%s/grants/%s", managed.ID, w.Root), nil).Is(404, "not-found")
 	if got := low.Gets("/v1/api-clients/%s", managed.ID).Is(200).Body; strings.Contains(got, string(w.Root)) {
 		t.Errorf("a grant out of reach shows: %s", got)
@@ -618,7 +620,7 @@ func TestRateLimit(t *testing.T) {
 	if first.Header["RateLimit-Policy"] != `"default";q=3000;w=60` || !strings.HasPrefix(first.Header["RateLimit"], `"default";r=2999;t=`) {
 		t.Errorf("headers: %v", first.Header)
 	}
-	if _, err := w.Store.Count(t.Context(), f.ID, w.Now().Truncate(api.Window), api.Quota); err != nil { // by other processes
+	if _, err := w.Store.Count(t.Context(), keyOf(t, f), w.Now().Truncate(api.Window), api.Quota); err != nil { // by other processes
 		t.Fatal(err)
 	}
 	refused := 0
@@ -690,4 +692,136 @@ func TestNobodyIsNobody(t *testing.T) {
 	}
 	wrong := &apitest.Actor{World: w, Key: strings.Replace(f.Key, ident.Bare(f.ID), ident.Bare(ident.NewClient()), 1)}
 	wrong.Gets("/v1/me").Is(401, "unauthenticated")
+}
+
+func keyOf(t *testing.T, a *apitest.Actor) ident.Key {
+	key, ok := people.ParseAPIKey(a.Key)
+	if !ok {
+		t.Fatal("no key")
+	}
+	return key.ID
+}
+
+// TestWhoManagesAClientGetsNoMoreThanTheyHave: an owner at the client's home, which was granted roles elsewhere, cannot get
+// at those roles by making or removing its keys.
+func TestWhoManagesAClientGetsNoMoreThanTheyHave(t *testing.T) {
+	w, f, brand := world(t)
+	a, beside := f.Partner(w.Root, "A", brand), f.Partner(w.Root, "Beside", brand)
+	home := f.Partner(a, "Home", brand)
+	mallory, client := f.Client(home, "owner"), f.Client(home, "viewer")
+	secrets := fmt.Sprintf("/v1/api-clients/%s/secrets", client.ID)
+	for node, role := range map[ident.Node]string{beside: "viewer", a: "admin", w.Root: "owner"} {
+		grant := fmt.Sprintf("/v1/api-clients/%s/grants/%s", client.ID, node)
+		f.Do("PUT", grant, map[string]any{"role": role}).Is(200)
+		mallory.Do("POST", secrets, nil).Is(403, "role-too-high")
+		if role == "owner" {
+			second := f.Do("POST", secrets, nil).Is(201).Get("secret", "id")
+			mallory.Do("DELETE", secrets+"/"+second, nil).Is(403, "role-too-high")
+			f.Do("DELETE", secrets+"/"+second, nil).Is(204)
+		}
+		f.Do("DELETE", grant, nil).Is(204)
+	}
+	mallory.Do("POST", secrets, nil, apitest.Header("If-Match", `"1"`)).Is(412, "precondition-failed")
+	second := mallory.Do("POST", secrets, nil).Is(201)
+	if len(second.JSON()["grants"].([]any)) != 1 {
+		t.Errorf("the answer does not show the grant: %s", second.Body)
+	}
+
+	// A grant that comes between the reads and the commit counts.
+	mallory.Do("DELETE", secrets+"/"+second.Get("secret", "id"), nil).Is(204)
+	store := w.Store.(*directorytest.Fake)
+	reads := 0
+	store.Before = func(c directorytest.Call) error {
+		if reads++; reads == 4 { // the commit
+			store.Before = nil
+			f.Do("PUT", fmt.Sprintf("/v1/api-clients/%s/grants/%s", client.ID, beside), map[string]any{"role": "viewer"}).Is(200)
+		}
+		return nil
+	}
+	mallory.Do("POST", secrets, nil).Is(403, "role-too-high")
+}
+
+func TestARemovedSecretDoesNotUseUpTheQuotaOfItsClient(t *testing.T) {
+	w, f, _ := world(t)
+	w.Wait(api.Window)
+	client := f.Client(w.Root, "viewer")
+	path := fmt.Sprintf("/v1/api-clients/%s/secrets", client.ID)
+	rotated := &apitest.Actor{World: w, ID: client.ID, Key: f.Do("POST", path, nil).Is(201).Get("secret", "key")}
+	f.Do("DELETE", fmt.Sprintf("%s/%s", path, keyOf(t, client)), nil).Is(204)
+	if _, err := w.Store.Count(t.Context(), keyOf(t, client), w.Now().Truncate(api.Window), api.Quota); err != nil {
+		t.Fatal(err)
+	}
+	for range 30 {
+		client.Gets("/v1/me")
+		rotated.Gets("/v1/me").Is(200)
+	}
+	client.Gets("/v1/me").Is(429, "too-many-requests")
+}
+
+func TestATreeOpensOnlySoManyPartners(t *testing.T) {
+	w, f, brand := world(t)
+	for i := range 40 {
+		p := f.Partner(w.Root, fmt.Sprint("P", i), brand)
+		for j := range 5 {
+			f.Partner(p, fmt.Sprint("PP", j), brand)
+		}
+	}
+	store := w.Store.(*directorytest.Fake)
+	before := len(store.Calls())
+	tree := f.Gets("/v1/partners/%s/tree?depth=5", w.Root).Is(200)
+	if calls := len(store.Calls()) - before; calls > 201 || tree.Get("nodes") != "241" || !strings.Contains(tree.Body, `"cut":{"reason":"size"}`) {
+		t.Errorf("%d calls for %s", calls, tree.Body)
+	}
+}
+
+func TestAnEmptyListIsNeverNull(t *testing.T) {
+	w, f, brand := world(t)
+	p := ident.Node(f.Do("POST", "/v1/partners", map[string]any{"parentId": w.Root, "name": "P", "portalBrandId": brand, "availableBrandIds": []string{}, "canProvisionServices": true}).Is(201).Get("id"))
+	f.Do("PATCH", apitest.NodePath(p), map[string]any{"availableBrandIds": []string{brand}}).Is(200)
+	for _, list := range []string{"/partners", "/customers", "/descendants"} {
+		if got := f.Gets("%s%s", apitest.NodePath(p), list); !strings.Contains(got.Body, `"items":[]`) {
+			t.Errorf("%s: %s", list, got.Body)
+		}
+	}
+	events, err := json.Marshal(w.Store.(*directorytest.Fake).Events())
+	if err != nil || strings.Contains(string(events), "null") {
+		t.Errorf("null in an event (%v): %s", err, events)
+	}
+}
+
+func TestTheFormOfRequests(t *testing.T) {
+	w, f, brand := world(t)
+	p := apitest.NodePath(f.Partner(w.Root, "P", brand))
+	f.Do("PATCH", p, "null").Is(400, "invalid")
+	f.Do("PATCH", p, " [] ").Is(400, "invalid")
+	f.Do("PATCH", p+"?dryRun=true", map[string]any{"name": "X"}).Is(400, "invalid")
+	f.Do("POST", "/v1/partners?parentId=x", apitest.NewPartner(w.Root, "X", brand)).Is(400, "invalid")
+	for _, bad := range []string{"1", " ", `"1`, `"1",2`} {
+		f.Do("PATCH", p, map[string]any{"name": "X"}, apitest.Header("If-Match", bad)).Is(400, "invalid")
+	}
+	f.Do("PATCH", p, map[string]any{"name": "X"}, apitest.Header("If-Match", `"abc"`)).Is(412, "precondition-failed")
+	f.Do("PATCH", apitest.NodePath(w.Root), map[string]any{"portalBrandId": ident.NewBrand()}).Is(422, "brand-not-available")
+	for i := range hierarchy.MaxBrands - 1 {
+		f.Brand(w.Root, fmt.Sprintf("b%d.example", i))
+	}
+	f.Do("POST", "/v1/brands", map[string]any{"partnerId": w.Root, "name": "B", "domain": "more.example", "regions": []string{"eu-west-1"}}).Is(422, "too-many-brands")
+}
+
+// TestMeWhileAGrantIsRemoved: a grant that goes away between the two reads is not shown.
+func TestMeWhileAGrantIsRemoved(t *testing.T) {
+	w, f, brand := world(t)
+	p := f.Partner(w.Root, "P", brand)
+	c := f.Client(p, "viewer")
+	store := w.Store.(*directorytest.Fake)
+	reads := 0
+	store.Before = func(directorytest.Call) error {
+		if reads++; reads == 2 {
+			store.Before = nil
+			f.Do("DELETE", fmt.Sprintf("/v1/api-clients/%s/grants/%s", c.ID, p), nil).Is(204)
+		}
+		return nil
+	}
+	if got := c.Gets("/v1/me").Is(200); !strings.Contains(got.Body, `"grants":[]`) {
+		t.Errorf("me: %s", got.Body)
+	}
 }

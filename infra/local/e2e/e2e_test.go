@@ -340,7 +340,7 @@ func (l *listener) hears(t *testing.T, nodes []string, within time.Duration) {
 				heard[e.Detail.Node] = true
 			}
 			if _, err := l.queue.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &l.url, ReceiptHandle: m.ReceiptHandle}); err != nil {
-				t.Fatal(err)
+				t.Log(err) // it comes again, and is heard again
 			}
 		}
 	}

@@ -25,7 +25,7 @@ func Alike(t *testing.T, open func(t *testing.T) directory.Store) {
 		root := hierarchy.Node{ID: ident.Node(s.id(ident.Partner)), Name: "Root", Version: 1, Created: then, Updated: then}
 		root.Place.Path = hierarchy.Path("").Child(root.ID)
 		s.root, s.nodes = &root, []ident.Node{root.ID}
-		m.commit(directory.Found{Else: errElse}, directory.AddNode{Node: root})
+		m.commit(directory.Found{Root: root.ID, Else: errElse}, directory.AddNode{Node: root})
 		for range 3 {
 			m.commit(m.addBrand(m.present(root.ID)))
 		}

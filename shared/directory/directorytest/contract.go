@@ -139,6 +139,7 @@ func readBack(t *testing.T, store directory.Store) {
 	partner.Brands.Uses[owned.ID] = 0
 	partner.Brands.Uses[b[0]] = 1
 	want := directory.Got{
+		Tree:    hierarchy.TreeState{Root: s.root.ID},
 		Nodes:   map[ident.Node]*hierarchy.Node{partner.ID: &partner, customer.ID: &customer},
 		Clients: map[ident.Client]*access.Principal{client.ID: &client, bare.ID: &bare},
 		Brands:  map[ident.Brand]*brand.Brand{owned.ID: &owned},
@@ -246,7 +247,7 @@ func nothingTwice(t *testing.T, store directory.Store) {
 	s.refuses(directory.ErrExists, directory.AddEvent{Event: e})
 	memo.Answer = []byte("other")
 	s.refuses(directory.ErrRemembered, directory.Remember{Memo: memo})
-	s.refuses(errElse, directory.Found{Else: errElse})
+	s.refuses(errElse, directory.Found{Root: s.root.ID, Else: errElse})
 }
 
 // sees asserts that an Else was asked about just this node.
@@ -913,27 +914,27 @@ func rememberedOnce(t *testing.T, store directory.Store) {
 
 // Counter is what counts requests: table.Table and Fake.
 type Counter interface {
-	Count(ctx context.Context, client ident.Client, window time.Time, n int64) (int64, error)
+	Count(ctx context.Context, key ident.Key, window time.Time, n int64) (int64, error)
 }
 
-// CountContract tests that a Counter adds up, for each client and window apart, and loses nothing at once.
+// CountContract tests that a Counter adds up, for each secret and window apart, and loses nothing at once.
 func CountContract(t *testing.T, c Counter) {
-	client, window := ident.NewClient(), time.Unix(1_800_000_000, 0)
-	count := func(client ident.Client, window time.Time, n, want int64) {
+	key, window := ident.NewKey(), time.Unix(1_800_000_000, 0)
+	count := func(key ident.Key, window time.Time, n, want int64) {
 		t.Helper()
-		if got, err := c.Count(t.Context(), client, window, n); err != nil || got != want {
+		if got, err := c.Count(t.Context(), key, window, n); err != nil || got != want {
 			t.Errorf("counted %d, %v; want %d", got, err, want)
 		}
 	}
-	count(client, window, 1, 1)
-	count(client, window, 4, 5)
-	count(client, window.Add(time.Minute), 1, 1)
-	count(ident.NewClient(), window, 2, 2)
+	count(key, window, 1, 1)
+	count(key, window, 4, 5)
+	count(key, window.Add(time.Minute), 1, 1)
+	count(ident.NewKey(), window, 2, 2)
 	const many = 20
 	var mu sync.Mutex
 	totals := map[int64]bool{}
 	errs := atOnce(many, func(int) error {
-		total, err := c.Count(t.Context(), client, window, 1)
+		total, err := c.Count(t.Context(), key, window, 1)
 		mu.Lock()
 		defer mu.Unlock()
 		totals[total] = true

@@ -74,7 +74,7 @@ func at(position string) child {
 }
 
 type rate struct {
-	client ident.Client
+	key    ident.Key
 	window int64
 }
 
@@ -83,7 +83,7 @@ const maxBatch = 100
 
 // Busy is the error of a store that could not be reached for long enough.
 func Busy() error {
-	err := fault.Busy.New("The directory is too busy just now. Repeat the request in a moment; that is safe.")
+	err := fault.Busy.New("Too busy just now. The request may or may not have been carried out: send it again in a moment, a POST with the same Idempotency-Key.")
 	err.RetryAfter = time.Second
 	return err
 }
@@ -137,7 +137,7 @@ func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error
 		}
 		wanted := map[string]bool{"tree": true}
 		if f.tree != nil {
-			got.Tree.Seq = f.tree.Seq
+			got.Tree.Root, got.Tree.Seq = f.tree.Root, f.tree.Seq
 			for _, c := range f.tree.Changes {
 				got.Tree.Changes = append(got.Tree.Changes, copyChange(c))
 			}
@@ -258,13 +258,13 @@ func page[K, T any](all []K, limit int, position func(K) string, item func(K) T)
 }
 
 // Count counts requests, as table.Table does.
-func (f *Fake) Count(ctx context.Context, client ident.Client, window time.Time, n int64) (int64, error) {
+func (f *Fake) Count(ctx context.Context, key ident.Key, window time.Time, n int64) (int64, error) {
 	return call(ctx, f, "Count", nil, func() (int64, error) {
 		if f.rates == nil {
 			f.rates = map[rate]int64{}
 		}
-		f.rates[rate{client, window.Unix()}] += n
-		return f.rates[rate{client, window.Unix()}], nil
+		f.rates[rate{key, window.Unix()}] += n
+		return f.rates[rate{key, window.Unix()}], nil
 	})
 }
 
@@ -560,7 +560,7 @@ func (f *Fake) apply(s directory.Step) {
 		m.Expires = time.Unix(m.Expires.Unix(), 0).UTC()
 		f.memos[m.MemoKey] = m
 	case directory.Found:
-		f.tree = &hierarchy.TreeState{}
+		f.tree = &hierarchy.TreeState{Root: s.Root}
 	case directory.PlaceNode:
 		n := f.nodes[s.Was.ID]
 		f.unlistNode(&n)

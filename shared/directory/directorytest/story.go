@@ -61,7 +61,7 @@ func begin(t *testing.T, store directory.Store, brands int) *story {
 	root.Place.Path = hierarchy.Path("").Child(root.ID)
 	root.Brands.Uses = map[ident.Brand]int64{}
 	s.nodes = append(s.nodes, root.ID)
-	s.commits(directory.Found{Else: errElse}, directory.AddNode{Node: root})
+	s.commits(directory.Found{Root: root.ID, Else: errElse}, directory.AddNode{Node: root})
 	s.root = s.node(root.ID)
 	for range brands {
 		s.brand(s.root)

@@ -489,7 +489,7 @@ func TestCosts(t *testing.T) {
 		t.Errorf("a move of more nodes has another price: %v", m)
 	}
 	out.WriteString("\nOf every request, besides\n")
-	spent, err := b.meter.during(only(func() (int64, error) { return b.store.Count(b.ctx, b.caller.Client, clock(), 1) }))
+	spent, err := b.meter.during(only(func() (int64, error) { return b.store.Count(b.ctx, b.caller.Key, clock(), 1) }))
 	b.must(err)
 	row("counting it", spent.String())
 	b.compare(out.String())
