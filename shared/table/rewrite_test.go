@@ -2,6 +2,7 @@ package table_test
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -75,5 +76,22 @@ func TestARewriteDoesNotTakeTheWorkOfOthersForItsOwn(t *testing.T) {
 			t.Errorf("after %+v another one gave %v", first, err)
 		}
 		s.stored(t, first)
+	}
+}
+
+// Transactions that check the same item at the same time are in conflict, so they check different copies.
+func TestChecksOfTheSeqAreSpreadOverTheCopies(t *testing.T) {
+	s := newSpoiled(t)
+	for range 40 {
+		if err := s.Commit(t.Context(), directory.CheckSeq{Seq: 0, Else: errElse}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checked := map[string]bool{}
+	for _, body := range s.wire.Bodies()[1:] {
+		checked[regexp.MustCompile(`T#\d`).FindString(body)] = true
+	}
+	if len(checked) < 4 {
+		t.Errorf("40 transactions checked %d copies", len(checked))
 	}
 }
