@@ -180,9 +180,9 @@ func (d *Directory) change(c Caller, v *view, was, now *hierarchy.Node, change h
 
 // announce adds a change to the tree state that was read.
 func (d *Directory) announce(tree *hierarchy.TreeState, node ident.Node, change hierarchy.Change) ([]Step, *Progress, error) {
-	if len(tree.Changes) >= hierarchy.MaxChanges {
-		err := fault.TooManyChanges.New("%d changes of whole subtrees are being settled; there can be no more at a time. Repeat the request in a while.",
-			hierarchy.MaxChanges)
+	if !tree.Room(&change) {
+		err := fault.TooManyChanges.New("%d changes of whole subtrees are being settled; there is no room for more just now. Repeat the request in a while.",
+			len(tree.Changes))
 		err.RetryAfter = retrySettled
 		return nil, nil, err
 	}

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -76,6 +77,9 @@ func (d *Directory) create(ctx context.Context, c Caller, parentID ident.Node, a
 		node, err := n.Below(parent, dec.Place, own...)
 		if err != nil {
 			return attempt[Node]{}, err
+		}
+		if node.Place.Path.Depth() > hierarchy.MaxDepth { // the parent has moved up, and is still stored too deep to store more below it
+			return attempt[Node]{}, d.rewriteFirst(ctx, &v.Tree, parent)
 		}
 		node.Version, node.Created = 1, d.now()
 		node.Updated = node.Created
@@ -300,11 +304,7 @@ func (d *Directory) keepCovered(ctx context.Context, v *view, was, parent *hiera
 	case latest < 0 || node.Height == 0 && node.AsOf >= latest:
 		return nil, nil
 	case node.Height == 0:
-		err := d.store.Commit(ctx, Rewrite{Node: node.ID, WasAsOf: node.AsOf, Place: v.Tree.Place(node), AsOf: v.Tree.Seq, Else: errChanged})
-		if err == nil {
-			err = errChanged
-		}
-		return nil, err
+		return nil, d.rewriteFirst(ctx, &v.Tree, node)
 	}
 	path := at.Path.Child(node.ID)
 	steps, p, err := d.announce(&v.Tree, node.ID, hierarchy.Change{Kind: hierarchy.Moved, Path: path, Marks: at.Marks, From: v.Tree.Left(path)})
@@ -312,6 +312,11 @@ func (d *Directory) keepCovered(ctx context.Context, v *view, was, parent *hiera
 		data["changeId"] = p.ID
 	}
 	return steps, err
+}
+
+// rewriteFirst does for one node what settling would do for it later. It gives errChanged: what was read is no longer so.
+func (d *Directory) rewriteFirst(ctx context.Context, tree *hierarchy.TreeState, n *hierarchy.Node) error {
+	return cmp.Or(d.store.Commit(ctx, Rewrite{Node: n.ID, WasAsOf: n.AsOf, Place: tree.Place(n), AsOf: tree.Seq, Else: errChanged}), errChanged)
 }
 
 func without(from, these []ident.Brand) []ident.Brand {

@@ -163,7 +163,7 @@ func (t *TreeState) Ranges(path Path) []Range {
 func (t *TreeState) Left(path Path) []Path {
 	var from []Path
 	for _, r := range t.Ranges(path) {
-		if r.Canonical == path {
+		if r.Canonical == path && r.Stored.Depth() <= MaxDepth { // nothing is stored deeper
 			from = append(from, r.Stored)
 		}
 	}
