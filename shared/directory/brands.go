@@ -38,6 +38,7 @@ func (d *Directory) CreateBrand(ctx context.Context, c Caller, in NewBrand) (Bra
 		if err := roomForBrand(owner); err != nil {
 			return attempt[Brand]{}, err
 		}
+		b := b
 		b.Created = d.now()
 		return attempt[Brand]{Brand{b, true}, []Step{
 			AddBrand{Brand: b, Owner: owner, Else: func(now *hierarchy.Node) error {
@@ -79,7 +80,7 @@ func (d *Directory) GetBrand(ctx context.Context, c Caller, id ident.Brand) (Bra
 	if _, _, err := v.decide(owner, access.Read); err != nil {
 		return Brand{}, err
 	}
-	return Brand{*b, true}, nil
+	return Brand{*b, true}, nil // only those who reach its owner get here
 }
 
 // nowhere is a node that does not exist. It is read in the place of one that cannot be known, so that what does not

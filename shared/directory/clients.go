@@ -94,11 +94,11 @@ func clientSeen(v *view, p *access.Principal) Client {
 
 // Clients lists the API clients that were granted a role at the very node.
 func (d *Directory) Clients(ctx context.Context, c Caller, node ident.Node, p Paging) (List[Grant], error) {
-	_, _, page, next, err := sideBySide(ctx, d, c, node, access.Read, listName("clients", string(node)), p,
+	_, page, err := sideBySide(ctx, d, c, node, access.Read, listName("clients", string(node)), p,
 		func(ctx context.Context, after string) (Page[Grant], error) {
 			return d.store.Grants(ctx, node, after, p.Limit)
 		})
-	return List[Grant]{page.Items, next}, err
+	return page, err
 }
 
 // managed reads an API client, then its home, the nodes of its grants and node, and decides at node ("": at the home). A

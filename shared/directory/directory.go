@@ -181,10 +181,8 @@ type List[T any] struct {
 // sideBySide reads the decision about a node and a page of a list that belongs to it at the same time. The page is
 // thrown away when the caller may not have it.
 func sideBySide[T any](ctx context.Context, d *Directory, c Caller, node ident.Node, a access.Action, list string, p Paging,
-	page func(ctx context.Context, after string) (Page[T], error)) (*view, access.Decision, Page[T], string, error) {
-	fail := func(err error) (*view, access.Decision, Page[T], string, error) {
-		return nil, access.Decision{}, Page[T]{}, "", err
-	}
+	page func(ctx context.Context, after string) (Page[T], error)) (access.Decision, List[T], error) {
+	fail := func(err error) (access.Decision, List[T], error) { return access.Decision{}, List[T]{}, err }
 	sum, after, cursorErr := splitCursor(p.Cursor)
 	ctx, cancel := context.WithCancel(ctx)
 	var found Page[T]
@@ -215,5 +213,5 @@ func sideBySide[T any](ctx context.Context, d *Directory, c Caller, node ident.N
 	if pageErr != nil {
 		return fail(pageErr)
 	}
-	return v, dec, found, signCursor(v.caller, list, found.Next), nil
+	return dec, List[T]{found.Items, signCursor(v.caller, list, found.Next)}, nil
 }

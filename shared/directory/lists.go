@@ -24,7 +24,7 @@ const (
 // Children lists the partners or the customers right below a partner, by name.
 func (d *Directory) Children(ctx context.Context, c Caller, parent ident.Node, kind hierarchy.Kind, p Paging) (List[Node], error) {
 	list := listName("children", string(parent), string(kind))
-	_, dec, page, next, err := sideBySide(ctx, d, c, parent, access.Read, list, p, func(ctx context.Context, after string) (Page[hierarchy.Node], error) {
+	dec, page, err := sideBySide(ctx, d, c, parent, access.Read, list, p, func(ctx context.Context, after string) (Page[hierarchy.Node], error) {
 		return d.store.Children(ctx, parent, kind, after, p.Limit)
 	})
 	if err != nil {
@@ -36,7 +36,7 @@ func (d *Directory) Children(ctx context.Context, c Caller, parent ident.Node, k
 		place := hierarchy.Place{Path: dec.Place.Path.Child(child.ID), Marks: append(slices.Clip(dec.Place.Marks), child.Place.Marks...)}
 		items[i] = seen(child, place, true)
 	}
-	return List[Node]{items, next}, nil
+	return List[Node]{items, page.Next}, nil
 }
 
 // PathStep is one node of a Partner Path.
@@ -60,7 +60,7 @@ func (d *Directory) Path(ctx context.Context, c Caller, id ident.Node) ([]PathSt
 	if err := d.know(ctx, c, known, ids); err != nil {
 		return nil, err
 	}
-	return steps(ids, known), nil
+	return pathSteps(ids, known), nil
 }
 
 // know reads those of ids that are not known yet.
@@ -83,7 +83,7 @@ func (d *Directory) know(ctx context.Context, c Caller, known map[ident.Node]*hi
 	return nil
 }
 
-func steps(ids []ident.Node, known map[ident.Node]*hierarchy.Node) []PathStep {
+func pathSteps(ids []ident.Node, known map[ident.Node]*hierarchy.Node) []PathStep {
 	path := make([]PathStep, 0, len(ids))
 	for _, id := range ids {
 		if n := known[id]; n != nil {
@@ -138,7 +138,7 @@ func (d *Directory) Me(ctx context.Context, c Caller) (Me, error) {
 		return Me{}, err
 	}
 	for id, path := range paths {
-		me.Grants = append(me.Grants, MyGrant{PathStep{id, known[id].Name}, v.caller.Grants[id], steps(path, known)})
+		me.Grants = append(me.Grants, MyGrant{PathStep{id, known[id].Name}, v.caller.Grants[id], pathSteps(path, known)})
 	}
 	slices.SortFunc(me.Grants, func(a, b MyGrant) int {
 		return cmp.Or(cmp.Compare(a.Node.Name.SortKey(), b.Node.Name.SortKey()), cmp.Compare(a.Node.ID, b.Node.ID))

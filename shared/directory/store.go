@@ -76,7 +76,7 @@ type Grant struct {
 	Role    access.Role
 	Name    hierarchy.Name // of the client
 	Home    ident.Node     // of the client
-	Created time.Time      // the client
+	Created time.Time      // of the client
 }
 
 // MemoKey addresses what is remembered of a request: Idempotency-Keys of different principals have nothing to do with

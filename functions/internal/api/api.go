@@ -203,8 +203,8 @@ func (r *Request) authenticate() error {
 	return nil
 }
 
-// idempotencyKey reports whether s has 1 to 255 visible ASCII characters.
-func idempotencyKey(s string) bool {
+// validIdempotencyKey reports whether s has 1 to 255 visible ASCII characters.
+func validIdempotencyKey(s string) bool {
 	return len(s) >= 1 && len(s) <= 255 && !strings.ContainsFunc(s, func(r rune) bool { return r < '!' || r > '~' })
 }
 
@@ -231,7 +231,7 @@ func (r *Request) readHeaders() error {
 		return nil
 	}
 	key = strings.Trim(key, `"`) // the draft has a quoted string there
-	if !idempotencyKey(key) {
+	if !validIdempotencyKey(key) {
 		return fault.IdempotencyKeyFormat.New("Idempotency-Key must have 1 to 255 visible ASCII characters; a UUID is a good one.")
 	}
 	r.Caller.Repeat = &directory.Repeat{Key: key}

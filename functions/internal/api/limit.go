@@ -39,6 +39,8 @@ type window struct {
 	begin time.Time
 	told  int64 // what all processes had told when this one last asked
 	here  int64 // requests here since then
+	// telling is how many of those here are being told to the others.
+	telling int64
 }
 
 // ticket is one request, counted.
@@ -62,10 +64,12 @@ func (l *limiter) take(ctx context.Context, key ident.Key, now time.Time) ticket
 		l.secrets[key] = w
 	}
 	w.here++
-	t := ticket{used: w.told + w.here, reset: begin.Add(Window).Sub(now)}
-	if w.here%batch == 0 {
+	t := ticket{used: w.told + w.telling + w.here, reset: begin.Add(Window).Sub(now)}
+	if w.here >= batch {
 		t.told = make(chan struct{})
+		w.telling += w.here
 		go l.tell(ctx, key, w, w.here, t.told)
+		w.here = 0
 	}
 	return t
 }
@@ -75,12 +79,14 @@ func (l *limiter) tell(ctx context.Context, key ident.Key, w *window, n int64, t
 	ctx, cancel := context.WithTimeout(ctx, patience) // the answer waits for this
 	defer cancel()
 	total, err := l.count.Count(ctx, key, w.begin, n)
-	if err != nil {
-		return // who cannot count lets pass: a client must not be refused for our trouble
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w.told, w.here = total, w.here-n
+	w.telling -= n
+	if err != nil {
+		w.here += n // who cannot count lets pass: a client must not be refused for our trouble
+		return
+	}
+	w.told = max(w.told, total)
 }
 
 // done waits until the others know: a Lambda process sleeps once it has answered.
