@@ -57,7 +57,7 @@ func Golden(t *testing.T, function string, operations func(*directory.Directory)
 }
 
 var (
-	anID   = regexp.MustCompile(`(ptn|cus|brd|cli|key)_[0-9a-z]{16}`)
+	anID   = regexp.MustCompile(`(ptn|cus|brd|cli|key|chg)_[0-9a-z]{16}`)
 	aKey   = regexp.MustCompile(`pmk_[0-9A-Za-z_-]+`)
 	aHint  = regexp.MustCompile(`"hint":"[^"]{4}"`)
 	span   = regexp.MustCompile(`-[0-9a-f]{16}-`)
