@@ -7,6 +7,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 GO ?= go
 PORT ?= 8080
+AWS_PORT ?= 4566
+FRESH ?= 0
 STAGE ?= dev
 
 # infra compiles the CDK (a minute, cold) and infra/local/e2e deploys: neither belongs in the inner loop.
@@ -18,8 +20,10 @@ INNER = $(shell $(GO) list ./... | grep -v -e /infra -e /tabletest -e /shared/ta
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## run everything on this machine, with a demo tree (PORT=8080)
-	@$(GO) run ./infra/local -port $(PORT)
+# Not with `go run`, which ends badly on a Ctrl-C even when the program ends well.
+run: ## run everything on this machine, with a demo tree (PORT=8080 AWS_PORT=4566 STATE=.local/state; FRESH=1 begins anew)
+	@$(GO) build -buildvcs=false -o .build/local ./infra/local
+	@exec .build/local -port $(PORT) -aws-port $(AWS_PORT) -fresh=$(FRESH) $(if $(STATE),-state '$(STATE)')
 
 test: lint unit e2e ## everything that CI checks: lint, tests, costs, the deployment over HTTP
 

@@ -22,7 +22,11 @@ import (
 )
 
 func main() {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	stops := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup, which wants it to go on when the terminal closes
+		stops = append(stops, syscall.SIGHUP)
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), stops...)
 	defer cancel()
 	if err := command(ctx, os.Args[1:]); err != nil {
 		if ctx.Err() != nil {
@@ -40,37 +44,33 @@ func command(ctx context.Context, args []string) error {
 		name, args = args[0], args[1:]
 	}
 	flags := flag.NewFlagSet(name, flag.ExitOnError)
+	var do func(context.Context) error
 	switch name {
 	case "run":
 		var r runner
 		flags.IntVar(&r.port, "port", 8080, "port of the API")
 		flags.IntVar(&r.awsPort, "aws-port", 4566, "port of MiniStack, which plays AWS")
-		flags.StringVar(&r.state, "state", filepath.Join(".local", "state"), "folder that keeps the deployment from one start to the next")
+		flags.StringVar(&r.state, "state", "", "`folder` that keeps the deployment between starts (default .local/state of the checkout)")
 		flags.BoolVar(&r.fresh, "fresh", false, "throw away what is kept and begin anew")
 		flags.BoolVar(&r.quiet, "quiet", false, "say nothing but the URL")
-		if err := flags.Parse(args); err != nil {
-			return err
-		}
-		return r.run(ctx)
+		do = r.run
 	case "build":
 		arch := flags.String("arch", "arm64", "architecture of the functions: arm64 or amd64")
-		if err := flags.Parse(args); err != nil {
-			return err
-		}
-		return stack.Build(ctx, "", *arch, os.Stderr)
+		do = func(ctx context.Context) error { return stack.Build(ctx, "", *arch, os.Stderr) }
 	case "vulncheck":
-		if err := flags.Parse(args); err != nil {
-			return err
-		}
-		return vulncheck(ctx)
+		do = vulncheck
 	case "lint":
-		if err := flags.Parse(args); err != nil {
-			return err
-		}
-		return stack.Lint(ctx, "", os.Stderr)
+		do = func(ctx context.Context) error { return stack.Lint(ctx, "", os.Stderr) }
 	default:
 		return fmt.Errorf("no command %q: use run, build, lint or vulncheck", name)
 	}
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%s takes no argument %q: -h lists its flags", name, flags.Arg(0))
+	}
+	return do(ctx)
 }
 
 type runner struct {
@@ -79,16 +79,22 @@ type runner struct {
 	fresh, quiet  bool
 }
 
-func (r runner) run(ctx context.Context) (err error) {
+func (r *runner) run(ctx context.Context) (err error) {
 	var tell io.Writer = os.Stderr
 	if r.quiet {
 		tell = io.Discard
 	}
-	state, err := filepath.Abs(r.state)
+	root, err := stack.Checkout()
 	if err != nil {
 		return err
 	}
-	s, err := stack.Start(ctx, stack.Options{State: state, Fresh: r.fresh, Port: r.port, CloudPort: r.awsPort, Progress: tell})
+	state := filepath.Join(root, ".local", "state")
+	if r.state != "" {
+		if state, err = filepath.Abs(r.state); err != nil {
+			return err
+		}
+	}
+	s, err := stack.Start(ctx, stack.Options{Root: root, State: state, Fresh: r.fresh, Port: r.port, CloudPort: r.awsPort, Progress: tell})
 	if err != nil {
 		return err
 	}
@@ -105,7 +111,7 @@ func (r runner) run(ctx context.Context) (err error) {
 	} else if err := demo.Show(ctx, os.Stdout, s.URL, seeded); err != nil {
 		return err
 	}
-	fmt.Fprintln(tell, "\nRunning. Ctrl-C stops it; what you make is kept for the next start (-fresh begins anew).")
+	fmt.Fprintln(tell, "\nRunning. Ctrl-C stops it; what you make is kept for the next start (-fresh or make run FRESH=1 begins anew).")
 	select {
 	case <-ctx.Done():
 		return nil
@@ -115,7 +121,7 @@ func (r runner) run(ctx context.Context) (err error) {
 }
 
 // demo is the demo tree: made now, or kept from an earlier start.
-func (r runner) demo(ctx context.Context, s *stack.Stack, file string, tell io.Writer) (demo.Seeded, error) {
+func (r *runner) demo(ctx context.Context, s *stack.Stack, file string, tell io.Writer) (demo.Seeded, error) {
 	if !s.Fresh {
 		if seeded, ok, err := demo.Load(file); ok || err != nil {
 			return seeded, err

@@ -29,20 +29,25 @@ func Show(ctx context.Context, to io.Writer, url string, s Seeded) error {
 	fmt.Fprintf(to, "\nPart of the tree (%d partners and %d customers below %s):\n\n", s.Partners, s.Customers, s.Callers[0].At)
 	draw(to, answer.Root, "  ", "  ")
 	fmt.Fprintf(to, "\nThe API   %s/v1\nIts docs  %s/docs\n", url, url)
-	fmt.Fprintf(to, "\nThree callers, and what each sees. For the README's walk too, paste into another terminal:\n\n%s\n", Exports(url, s))
+	fmt.Fprintf(to, "\nThree callers:\n\n")
 	for _, c := range s.Callers {
-		fmt.Fprintf(to, "curl -s $API/v1/partners/%s/tree -H \"Authorization: Bearer $%s\"   # %s\n", c.Node, strings.ToUpper(c.Role), c.At)
+		fmt.Fprintf(to, "  %-7s %s at %s\n", strings.ToUpper(c.Role), c.Role, c.At)
+	}
+	fmt.Fprintf(to, "\nFor the README's walk, and for what follows, paste into another terminal:\n\n%s", Exports(url, s))
+	fmt.Fprintf(to, "\nWhat each of the three sees:\n\n")
+	for i, node := range []string{s.Callers[0].Node, "$VAZON", "$VALE"} {
+		fmt.Fprintf(to, "curl -s \"$API/v1/partners/%s/tree\" -H \"Authorization: Bearer $%s\"\n", node, strings.ToUpper(s.Callers[i].Role))
 	}
 	return nil
 }
 
 // Exports are lines for a shell: where the API is, the key of each caller by its role, and the ids of the partners of the
-// README's walk.
+// README's walk. There is no remark in them: an interactive zsh takes # for a word like any other.
 func Exports(url string, s Seeded) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "export API=%s\n", url)
 	for _, c := range s.Callers {
-		fmt.Fprintf(&b, "export %s=%s   # %s at %s\n", strings.ToUpper(c.Role), c.Key, c.Role, c.At)
+		fmt.Fprintf(&b, "export %s=%s\n", strings.ToUpper(c.Role), c.Key)
 	}
 	fmt.Fprintf(&b, "export VAZON=%s VALE=%s\n", s.Callers[1].Node, s.Callers[2].Node)
 	return b.String()

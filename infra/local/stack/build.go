@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -17,12 +18,12 @@ import (
 func Build(ctx context.Context, root, arch string, tell io.Writer) error {
 	if root == "" {
 		var err error
-		if root, err = checkout(); err != nil {
+		if root, err = Checkout(); err != nil {
 			return err
 		}
 	}
 	k := kit{root: root, say: progress{tell}}
-	unlock, err := k.lock()
+	unlock, err := k.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -34,7 +35,11 @@ func Build(ctx context.Context, root, arch string, tell io.Writer) error {
 }
 
 func (k kit) build(ctx context.Context, arch string) (err error) {
-	done := k.say.step("building the functions and the CDK app (the first time takes a minute or two)")
+	what := "building the functions and the CDK app"
+	if _, err := os.Stat(k.path(".build", "infra")); errors.Is(err, fs.ErrNotExist) {
+		what += " (the first time takes a minute or two)"
+	}
+	done := k.say.step("%s", what)
 	defer func() { done(err) }()
 	app := make(chan error, 1)
 	go func() {

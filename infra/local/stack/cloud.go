@@ -25,12 +25,13 @@ type process struct {
 // cloudLog is MiniStack's log in the state folder.
 const cloudLog = "ministack.log"
 
-// startCloud starts MiniStack with its state in a folder and waits until it answers.
-func (k kit) startCloud(ctx context.Context, state string, port int, keep bool) (p *process, endpoint string, err error) {
-	if port, err = freePort(port, "-aws-port"); err != nil {
+// startCloud starts MiniStack with its state in a folder and waits until it answers. MiniStack has the lock on the folder too:
+// when this program is killed, the next one must not begin before MiniStack has written its state.
+func (k kit) startCloud(ctx context.Context, state string, lock *os.File, port int, keep bool) (p *process, endpoint string, err error) {
+	if port, err = freePort(port, cloudPortFlag); err != nil {
 		return nil, "", err
 	}
-	endpoint = "http://127.0.0.1:" + strconv.Itoa(port)
+	endpoint = cloudEndpoint(port)
 	done := k.say.step("starting MiniStack on port %d", port)
 	defer func() { done(err) }()
 
@@ -51,6 +52,7 @@ func (k kit) startCloud(ctx context.Context, state string, port int, keep bool) 
 	defer hold.Close()
 	cmd := exec.Command(k.python(), k.path("infra", "local", "launch_ministack.py"))
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = state, hold, out, out
+	cmd.ExtraFiles = []*os.File{lock}
 	cmd.Env = cloudEnv(endpoint, port, state, scratch, keep)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // else Ctrl-C reaches it before it is our turn
 	if err := cmd.Start(); err != nil {
@@ -81,6 +83,8 @@ func (k kit) startCloud(ctx context.Context, state string, port int, keep bool) 
 		}
 	}
 }
+
+func cloudEndpoint(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) }
 
 // waitScale is how much shorter state machines wait here: the grace of settling, a minute on AWS, takes three seconds. A read
 // takes milliseconds, so that is grace enough.

@@ -21,6 +21,7 @@ type deployment struct {
 	config   stage.Config
 	state    string // folder
 	endpoint string
+	last     deployed
 }
 
 // deployed is what deployed.json says of the deployment that the state holds.
@@ -30,9 +31,11 @@ type deployed struct {
 	Outputs  map[string]string `json:"outputs"`
 }
 
-// last is what was deployed at the last orderly stop.
-func (d deployment) last() (was deployed, err error) {
-	content, err := os.ReadFile(d.mark())
+// lastDeployed is what the state folder holds. Its Digest is empty when that is not known for certain, after a run that deployed
+// and was then killed. It refuses a deployment that belongs to another port of MiniStack.
+func lastDeployed(state string, port int) (was deployed, err error) {
+	mark := deployedMark(state)
+	content, err := os.ReadFile(mark)
 	if errors.Is(err, fs.ErrNotExist) {
 		return was, nil
 	}
@@ -40,26 +43,23 @@ func (d deployment) last() (was deployed, err error) {
 		return was, err
 	}
 	if err := json.Unmarshal(content, &was); err != nil {
-		return was, fmt.Errorf("%s is damaged: start with -fresh (%w)", d.mark(), err)
+		return was, fmt.Errorf("%s is damaged: begin anew with %s (%w)", mark, freshFlag, err)
+	}
+	if was.Endpoint != "" && was.Endpoint != cloudEndpoint(port) {
+		return was, fmt.Errorf("the deployment in %s belongs to MiniStack at %s: give that port with %s, or begin anew with %s",
+			state, was.Endpoint, cloudPortFlag, freshFlag)
 	}
 	return was, nil
 }
 
 // bring builds, and deploys unless exactly this is deployed already.
 func (d deployment) bring(ctx context.Context) (now deployed, err error) {
-	unlock, err := d.lock()
+	unlock, err := d.lock(ctx)
 	if err != nil {
 		return now, err
 	}
 	defer unlock()
-	last, err := d.last()
-	if err != nil {
-		return now, err
-	}
-	if last.Endpoint != "" && last.Endpoint != d.endpoint {
-		return now, fmt.Errorf("the kept deployment belongs to MiniStack at %s: start with that -aws-port, or with -fresh", last.Endpoint)
-	}
-	fresh := last.Digest == "" || !d.has(ctx, last.Outputs[stage.OutFunction("bootstrap")])
+	fresh := d.last.Digest == "" || !d.has(ctx, d.last.Outputs[stage.OutFunction("bootstrap")])
 	bootstrapped := make(chan error, 1)
 	go func() {
 		if !fresh {
@@ -79,26 +79,30 @@ func (d deployment) bring(ctx context.Context) (now deployed, err error) {
 	for _, function := range stage.Functions {
 		files = append(files, filepath.Join(stage.BuildDir(d.root, d.config.Arch, function), "bootstrap"))
 	}
-	now = deployed{Endpoint: d.endpoint, Outputs: last.Outputs}
+	now = deployed{Endpoint: d.endpoint, Outputs: d.last.Outputs}
 	if now.Digest, err = digest("", files...); err != nil {
 		return now, err
 	}
-	if fresh || now.Digest != last.Digest {
-		now.Outputs, err = d.deploy(ctx)
+	if !fresh && now.Digest == d.last.Digest {
+		return now, nil
 	}
+	if err := d.keep(deployed{Endpoint: d.endpoint}); err != nil {
+		return now, err
+	}
+	now.Outputs, err = d.deploy(ctx)
 	return now, err
 }
 
-// keep writes down what is deployed. It is called when MiniStack has saved its state, so that the two always agree.
+// keep writes down what is deployed: without a digest before that changes, with it when MiniStack has saved its state.
 func (d deployment) keep(now deployed) error {
 	content, err := json.MarshalIndent(now, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(d.mark(), content, 0o600)
+	return os.WriteFile(deployedMark(d.state), content, 0o600)
 }
 
-func (d deployment) mark() string { return filepath.Join(d.state, "deployed.json") }
+func deployedMark(state string) string { return filepath.Join(state, "deployed.json") }
 
 func (d deployment) deploy(ctx context.Context) (outputs map[string]string, err error) {
 	done := d.say.step("deploying the stacks")

@@ -22,7 +22,7 @@ func (s *Stack) found(ctx context.Context, file string) (f Founder, made bool, e
 	if refused := (*FunctionError)(nil); errors.As(err, &refused) && refused.Type == "already-founded" {
 		content, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
-			return f, false, fmt.Errorf("the root partner exists but %s with its owner's key is gone: start with -fresh to begin anew", file)
+			return f, false, fmt.Errorf("the root partner exists but %s with its owner's key is gone: begin anew with %s", file, freshFlag)
 		}
 		if err != nil {
 			return f, false, err

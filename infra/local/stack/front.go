@@ -24,7 +24,7 @@ type front struct {
 func listen(port int) (*front, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
 	if err != nil {
-		return nil, portTaken(port, "-port", err)
+		return nil, portTaken(port, portFlag, err)
 	}
 	return &front{listener: l}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,7 +39,7 @@ func (k kit) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := k.lock()
+	unlock, err := k.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -46,15 +47,16 @@ func (k kit) install(ctx context.Context) error {
 	if err := k.node(ctx); err != nil {
 		return err
 	}
-	return k.environment(ctx, python, "MiniStack", "venv", k.path("infra", "local", "tools", "requirements.txt"))
+	return k.environment(ctx, python, "MiniStack", "venv", k.path("infra", "local", "tools", "requirements.txt"),
+		"lib/python*/site-packages/ministack/app.py")
 }
 
-// environment makes .local/<name> a Python environment with what the requirements pin.
-func (k kit) environment(ctx context.Context, python, what, name, requirements string) (err error) {
+// environment makes .local/<name> a Python environment with what the requirements pin. It is made anew when what it needs, as
+// patterns of names below it, is not there.
+func (k kit) environment(ctx context.Context, python, what, name, requirements string, needs ...string) (err error) {
 	dir := k.path(".local", name)
-	mark := filepath.Join(dir, "installed")
 	want, err := digest(dir, requirements) // a Python environment cannot be moved, so where it is belongs to it
-	if err != nil || marked(mark, want) {
+	if err != nil || installed(dir, want, append(needs, "bin/python")...) {
 		return err
 	}
 	done := k.say.step("installing %s into %s (once)", what, filepath.Join(".local", name))
@@ -69,7 +71,7 @@ func (k kit) environment(ctx context.Context, python, what, name, requirements s
 		"--disable-pip-version-check", "--require-hashes", "--no-deps", "-r", requirements); err != nil {
 		return fmt.Errorf("cannot install %s from PyPI: check the connection and start again\n%w", what, err)
 	}
-	return os.WriteFile(mark, []byte(want), 0o644)
+	return os.WriteFile(filepath.Join(dir, installedMark), []byte(want), 0o644)
 }
 
 // node makes .local/node what the lock file pins.
@@ -81,15 +83,14 @@ func (k kit) node(ctx context.Context) (err error) {
 		return errors.New("npm is not installed: install it beside Node (on Debian and Ubuntu: apt install npm) and start again")
 	}
 	tools, dir := k.path("infra", "local", "tools"), k.path(".local", "node")
-	mark := filepath.Join(dir, "installed")
 	names := []string{"package.json", "package-lock.json"}
 	want, err := digest("", filepath.Join(tools, names[0]), filepath.Join(tools, names[1]))
-	if err != nil || marked(mark, want) {
+	if err != nil || installed(dir, want, "node_modules/.bin/cdk") {
 		return err
 	}
 	done := k.say.step("installing the CDK command line into %s (once)", filepath.Join(".local", "node"))
 	defer func() { done(err) }()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
 		return err
 	}
 	for _, name := range names {
@@ -104,7 +105,7 @@ func (k kit) node(ctx context.Context) (err error) {
 	if err := k.run(ctx, os.Environ(), "npm", "ci", "--prefix", dir, "--no-audit", "--no-fund", "--ignore-scripts"); err != nil {
 		return fmt.Errorf("cannot install the CDK command line from npm: check the connection and start again\n%w", err)
 	}
-	return os.WriteFile(mark, []byte(want), 0o644)
+	return os.WriteFile(filepath.Join(dir, installedMark), []byte(want), 0o644)
 }
 
 // run runs a command in the checkout. What it wrote is part of the error when it fails.
@@ -128,8 +129,9 @@ func run(ctx context.Context, dir string, env []string, name string, args ...str
 	return nil
 }
 
-// lock keeps others on this machine from installing or building in the checkout until the returned function is called.
-func (k kit) lock() (unlock func(), err error) {
+// lock keeps others on this machine from installing or building in the checkout until the returned function is called. It waits
+// for one who is at it, until the context is done.
+func (k kit) lock(ctx context.Context) (unlock func(), err error) {
 	if err := os.MkdirAll(k.path(".local"), 0o755); err != nil {
 		return nil, err
 	}
@@ -137,10 +139,23 @@ func (k kit) lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, errors.Join(err, f.Close())
+	for told := false; ; told = true {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil // closing unlocks
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			return nil, errors.Join(err, f.Close())
+		}
+		if !told {
+			k.say.waiting("another run is installing or building")
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), f.Close())
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
-	return func() { _ = f.Close() }, nil // closing unlocks
 }
 
 var version = regexp.MustCompile(`(\d+)\.(\d+)`)
@@ -189,7 +204,20 @@ func digest(text string, files ...string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-func marked(file, want string) bool {
-	have, err := os.ReadFile(file)
-	return err == nil && string(have) == want
+// installedMark is a file that says of what the tools beside it are the installation.
+const installedMark = "installed"
+
+// installed reports whether the folder is marked with what is wanted, and something is there for each pattern of what is needed.
+func installed(dir, want string, needs ...string) bool {
+	files := os.DirFS(dir)
+	have, err := fs.ReadFile(files, installedMark)
+	if err != nil || string(have) != want {
+		return false
+	}
+	for _, pattern := range needs {
+		if found, err := fs.Glob(files, pattern); err != nil || len(found) == 0 {
+			return false
+		}
+	}
+	return true
 }

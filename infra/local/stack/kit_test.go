@@ -2,11 +2,13 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // commands makes a PATH with nothing but programs that print their version.
@@ -67,7 +69,7 @@ func TestATakenPortIsNamedWithTheFlagThatChangesIt(t *testing.T) {
 	if _, err := listen(port); err == nil || !strings.Contains(err.Error(), "is taken") || !strings.Contains(err.Error(), "-port") {
 		t.Errorf("the API's port: %v", err)
 	}
-	if _, err := freePort(port, "-aws-port"); err == nil || !strings.Contains(err.Error(), "-aws-port") {
+	if _, err := freePort(port, cloudPortFlag); err == nil || !strings.Contains(err.Error(), "-aws-port (make run AWS_PORT=…)") {
 		t.Errorf("MiniStack's port: %v", err)
 	}
 }
@@ -90,11 +92,122 @@ func TestOnlyAStateFolderIsForgotten(t *testing.T) {
 	if err := forget(dir); err != nil {
 		t.Error(err)
 	}
-	if _, err := os.Stat(dir); err == nil {
-		t.Error("the state is still there")
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("the state is still there: %v, %v", left, err)
 	}
 	if err := forget(dir); err != nil {
 		t.Errorf("forgetting what is not there: %v", err)
+	}
+}
+
+func TestASecondRunLeavesTheStateOfTheFirstAlone(t *testing.T) {
+	state := t.TempDir()
+	log := filepath.Join(state, cloudLog)
+	if err := os.WriteFile(log, []byte("of the first"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	first, err := claim(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := func() error {
+		// No tools are in this checkout: a start that gets past the lock fails there, before it starts anything.
+		_, err := Start(t.Context(), Options{Root: t.TempDir(), State: state, Fresh: true})
+		return err
+	}
+	if err := start(); err == nil || !strings.Contains(err.Error(), "another local run uses "+state) || !strings.Contains(err.Error(), "-state") {
+		t.Errorf("a second run: %v", err)
+	}
+	if content, err := os.ReadFile(log); err != nil || string(content) != "of the first" {
+		t.Errorf("the first run's log: %q, %v", content, err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // a start that failed must let go as well
+		if err := start(); err == nil || strings.Contains(err.Error(), "another local run") {
+			t.Errorf("when the first is gone: %v", err)
+		}
+	}
+	if _, err := os.Stat(log); err == nil {
+		t.Error("a fresh start did not empty the folder")
+	}
+}
+
+func TestAStateOfAnotherPortIsRefusedBeforeAnythingStarts(t *testing.T) {
+	state := t.TempDir()
+	d := deployment{state: state}
+	if err := d.keep(deployed{Digest: "abc", Endpoint: cloudEndpoint(4566)}); err != nil {
+		t.Fatal(err)
+	}
+	if was, err := lastDeployed(state, 4566); err != nil || was.Digest != "abc" {
+		t.Errorf("the same port: %+v, %v", was, err)
+	}
+	_, err := Start(t.Context(), Options{Root: t.TempDir(), State: state, CloudPort: 4567})
+	if err == nil || !strings.Contains(err.Error(), "127.0.0.1:4566") || !strings.Contains(err.Error(), "AWS_PORT=") {
+		t.Errorf("another port: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(state, cloudLog)); err == nil {
+		t.Error("MiniStack was started")
+	}
+}
+
+func TestWaitingForAnotherRunIsSaidOnceAndEndsWithTheContext(t *testing.T) {
+	var said strings.Builder
+	k := kit{root: t.TempDir(), say: progress{&said}}
+	unlock, err := k.lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 350*time.Millisecond)
+	defer cancel()
+	if _, err := k.lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the context's end", err)
+	}
+	if got := strings.Count(said.String(), "another run is installing or building: waiting"); got != 1 {
+		t.Errorf("said %d times: %q", got, said.String())
+	}
+	time.AfterFunc(150*time.Millisecond, unlock)
+	again, err := k.lock(t.Context())
+	if err != nil {
+		t.Fatalf("when the other is done: %v", err)
+	}
+	again()
+}
+
+func TestToolsAreInstalledOnlyWhenTheyAreThere(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string) string {
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte("v1"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	write(installedMark)
+	program, module := write("bin/program"), write("lib/python3.12/site-packages/module/app.py")
+	if err := os.Symlink("program", filepath.Join(dir, "bin", "python")); err != nil {
+		t.Fatal(err)
+	}
+	whole := func(want string) bool {
+		return installed(dir, want, "bin/python", "lib/python*/site-packages/module/app.py")
+	}
+	if !whole("v1") {
+		t.Fatal("what is there does not count")
+	}
+	if whole("v2") {
+		t.Error("another version counts")
+	}
+	for _, gone := range []string{program, module} { // without the program, bin/python leads nowhere
+		if err := os.Rename(gone, gone+".gone"); err != nil {
+			t.Fatal(err)
+		}
+		if whole("v1") {
+			t.Errorf("it counts without %s", gone)
+		}
+		if err := os.Rename(gone+".gone", gone); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // missing and installs cfn-lint on its first run. The root may be empty, as in Options.
 func Lint(ctx context.Context, root string, tell io.Writer) (err error) {
 	if root == "" {
-		if root, err = checkout(); err != nil {
+		if root, err = Checkout(); err != nil {
 			return err
 		}
 	}
@@ -23,12 +23,13 @@ func Lint(ctx context.Context, root string, tell io.Writer) (err error) {
 	if err := k.install(ctx); err != nil {
 		return err
 	}
-	unlock, err := k.lock()
+	unlock, err := k.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if err := k.environment(ctx, k.python(), "cfn-lint", "lint", k.path("infra", "local", "tools", "lint.txt")); err != nil {
+	if err := k.environment(ctx, k.python(), "cfn-lint", "lint", k.path("infra", "local", "tools", "lint.txt"),
+		"bin/cfn-lint", "lib/python*/site-packages/cfnlint/runner"); err != nil {
 		return err
 	}
 	out, err := os.MkdirTemp("", "partnertree-lint-")

@@ -9,6 +9,13 @@ import (
 // progress tells what takes time, a line when it begins and one when it is done.
 type progress struct{ to io.Writer }
 
+// waiting tells what has to end first.
+func (p progress) waiting(until string) {
+	if p.to != nil {
+		fmt.Fprintf(p.to, "  … %s: waiting\n", until)
+	}
+}
+
 // step begins one long step. Call what it returns at the end, with its error.
 func (p progress) step(format string, args ...any) func(error) {
 	if p.to == nil {

@@ -10,9 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"example.com/partnertree/infra/stage"
@@ -20,10 +20,12 @@ import (
 
 // Options say where a deployment runs. The zero value is what a test wants: any free ports, and nothing kept.
 type Options struct {
-	// Root is the checkout. Empty: the nearest folder from the working directory upwards that has a cdk.json.
+	// Root is the checkout. Empty: what Checkout finds.
 	Root string
-	// State is the folder that keeps the deployment and its data from one start to the next. Empty: nothing is kept.
-	// What it holds is written when the stack is stopped in order; a killed one leaves the state of its last orderly stop.
+	// State is the folder that keeps the deployment and its data from one start to the next. Empty: nothing is kept. One
+	// stack at a time can have it. MiniStack writes its data there when it ends, which it does in order even when the
+	// program around it is killed. Only what MiniStack could not write, because it was killed or the machine went down, is
+	// lost: the data is then that of its last orderly end.
 	State string
 	// Fresh throws away what State holds.
 	Fresh bool
@@ -44,8 +46,9 @@ type Stack struct {
 	// Fresh reports that this deployment was made now, with nothing in it but the root partner and its first owner.
 	Fresh bool
 
-	root  string // of the checkout
-	arch  string // that the functions were built for
+	lock  *os.File // on the state folder
+	root  string   // of the checkout
+	arch  string   // that the functions were built for
 	cloud *process
 	front *front
 	temp  string       // removed by Stop
@@ -55,7 +58,7 @@ type Stack struct {
 // Start builds, starts and deploys. It gives up when the context is done, and leaves nothing running when it fails.
 func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if o.Root == "" {
-		if o.Root, err = checkout(); err != nil {
+		if o.Root, err = Checkout(); err != nil {
 			return nil, err
 		}
 	}
@@ -76,16 +79,19 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		}
 		o.State = s.temp
 	}
+	if s.lock, err = claim(o.State); err != nil {
+		return nil, err
+	}
 	if o.Fresh {
 		if err := forget(o.State); err != nil {
 			return nil, err
 		}
 	}
-	if err := os.MkdirAll(o.State, 0o700); err != nil {
+	last, err := lastDeployed(o.State, o.CloudPort)
+	if err != nil {
 		return nil, err
 	}
-	say := progress{o.Progress}
-	kit := kit{root: o.Root, say: say}
+	kit := kit{root: o.Root, say: progress{o.Progress}}
 
 	if s.front, err = listen(o.Port); err != nil {
 		return nil, err
@@ -94,10 +100,10 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err := kit.install(ctx); err != nil {
 		return nil, err
 	}
-	if s.cloud, s.Cloud, err = kit.startCloud(ctx, o.State, o.CloudPort, keep); err != nil {
+	if s.cloud, s.Cloud, err = kit.startCloud(ctx, o.State, s.lock, o.CloudPort, keep); err != nil {
 		return nil, err
 	}
-	d := deployment{kit: kit, config: config, state: o.State, endpoint: s.Cloud}
+	d := deployment{kit: kit, config: config, state: o.State, endpoint: s.Cloud, last: last}
 	now, err := d.bring(ctx)
 	if err != nil {
 		return nil, s.explain(err)
@@ -134,7 +140,10 @@ func (s *Stack) Stop() error {
 	if s.temp != "" {
 		problems = append(problems, os.RemoveAll(s.temp))
 	}
-	s.front, s.cloud, s.temp, s.saved = nil, nil, "", nil
+	if s.lock != nil {
+		problems = append(problems, s.lock.Close())
+	}
+	s.front, s.cloud, s.temp, s.saved, s.lock = nil, nil, "", nil, nil
 	return errors.Join(problems...)
 }
 
@@ -149,22 +158,57 @@ func (s *Stack) explain(err error) error {
 	return fmt.Errorf("%w\nMiniStack's last words:\n%s", err, words)
 }
 
-// forget removes a state folder. It refuses a folder that is none, since the name comes from a person.
-func forget(state string) error {
-	entries, err := os.ReadDir(state)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
-		return nil
+// Flags of the local run, as messages name them: with the variables that set them through make.
+const (
+	portFlag      = "-port (make run PORT=…)"
+	cloudPortFlag = "-aws-port (make run AWS_PORT=…)"
+	stateFlag     = "-state (make run STATE=…)"
+	freshFlag     = "-fresh (make run FRESH=1)"
+)
+
+// claim makes the state folder, if need be, and keeps others out of it until the returned file is closed, here and in every
+// process that has it.
+func claim(state string) (*os.File, error) {
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(state)
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = fmt.Errorf("another local run uses %s: stop it, or choose another folder with %s", state, stateFlag)
 	}
 	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// forget empties a state folder, which stays, since the lock is on it. It refuses a folder that is none: the name comes from
+// a person.
+func forget(state string) error {
+	entries, err := os.ReadDir(state)
+	if err != nil || len(entries) == 0 {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(state, cloudLog)); err != nil {
 		return fmt.Errorf("%s holds no state of a local run: nothing was removed", state)
 	}
-	return os.RemoveAll(state)
+	for _, entry := range entries {
+		// The log is what tells a state folder: it goes last, so that an interrupted start can be done again.
+		if entry.Name() != cloudLog {
+			if err := os.RemoveAll(filepath.Join(state, entry.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return os.Remove(filepath.Join(state, cloudLog))
 }
 
-func checkout() (string, error) {
+// Checkout is the nearest folder from the working directory upwards that has a cdk.json.
+func Checkout() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err

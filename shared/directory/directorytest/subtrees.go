@@ -210,7 +210,7 @@ func addsChanges(t *testing.T, store directory.Store) {
 		{Seq: 5, Node: q.ID, Kind: hierarchy.Moved, Path: p.Place.Path.Child(q.ID)},
 	}
 	add := func(c hierarchy.Change) directory.AddChange { return directory.AddChange{Change: c, Else: errElse} }
-	want := hierarchy.TreeState{}
+	want := hierarchy.TreeState{Root: s.root.ID}
 	expect := func() {
 		t.Helper()
 		for range 16 { // copies that a read may meet
@@ -243,7 +243,7 @@ func addsChanges(t *testing.T, store directory.Store) {
 		expect()
 	}
 	s.commits(add(s.moved(6, p, q)))
-	want = hierarchy.TreeState{Seq: 6, Changes: []hierarchy.Change{s.moved(6, p, q)}}
+	want = hierarchy.TreeState{Root: s.root.ID, Seq: 6, Changes: []hierarchy.Change{s.moved(6, p, q)}}
 	expect()
 	stray := s.moved(7, p, q)
 	stray.Path = q.Place.Path
@@ -387,7 +387,7 @@ func wholeMove(t *testing.T, store directory.Store) {
 	s.commits(steps(progress, s.moved(1, was, dest, was.Place.Path))...)
 	same(t, "the moved node", s.node(was.ID), now)
 	got := s.all()
-	same(t, "the tree state", got.Got.Tree, hierarchy.TreeState{Seq: 1, Changes: []hierarchy.Change{s.moved(1, was, dest, was.Place.Path)}})
+	same(t, "the tree state", got.Got.Tree, hierarchy.TreeState{Root: s.root.ID, Seq: 1, Changes: []hierarchy.Change{s.moved(1, was, dest, was.Place.Path)}})
 	for i, id := range append(above, dest.ID) {
 		if n := got.Got.Nodes[id]; n.Height != hierarchy.MaxDepth-1-i {
 			t.Errorf("%s at depth %d has the height %d", n.Name, n.Place.Path.Depth(), n.Height)
