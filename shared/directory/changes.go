@@ -36,8 +36,9 @@ func (d *Directory) Move(ctx context.Context, c Caller, id, to ident.Node) (Chan
 			case at.Place.Path.Index(id) >= 0:
 				return attempt[Changed]{}, fault.MoveIntoItself.New("The new parent is the node itself or lies below it. Choose another one.")
 			case at.Place.Path.Depth()+1+node.Height > hierarchy.MaxDepth:
-				return attempt[Changed]{}, fault.DepthLimit.New("The tree is at most %d nodes deep, the new parent is at %d, and up to %d levels come below it. "+
-					"Choose a parent further up.", hierarchy.MaxDepth, at.Place.Path.Depth(), 1+node.Height)
+				return attempt[Changed]{}, fault.DepthLimit.New(
+					"The tree is at most %d nodes deep, the new parent is at %d, and up to %d levels come below it. "+
+						"Choose a parent further up.", hierarchy.MaxDepth, at.Place.Path.Depth(), 1+node.Height)
 			}
 			draws := node.Draws()
 			if err := usable(dest, draws); err != nil {
@@ -181,7 +182,8 @@ func (d *Directory) change(c Caller, v *view, was, now *hierarchy.Node, change h
 // announce adds a change to the tree state that was read.
 func (d *Directory) announce(tree *hierarchy.TreeState, node ident.Node, change hierarchy.Change) ([]Step, *Progress, error) {
 	if len(tree.Changes) >= hierarchy.MaxChanges {
-		err := fault.TooManyChanges.New("%d changes of whole subtrees are being settled; there can be no more at a time. Repeat the request in a while.",
+		err := fault.TooManyChanges.New(
+			"%d changes of whole subtrees are being settled; there can be no more at a time. Repeat the request in a while.",
 			hierarchy.MaxChanges)
 		err.RetryAfter = retrySettled
 		return nil, nil, err
