@@ -36,8 +36,9 @@ func (d *Directory) Move(ctx context.Context, c Caller, id, to ident.Node) (Chan
 			case at.Place.Path.Index(id) >= 0:
 				return attempt[Changed]{}, fault.MoveIntoItself.New("The new parent is the node itself or lies below it. Choose another one.")
 			case at.Place.Path.Depth()+1+node.Height > hierarchy.MaxDepth:
-				return attempt[Changed]{}, fault.DepthLimit.New("The tree is at most %d nodes deep, the new parent is at %d, and up to %d levels come below it. "+
-					"Choose a parent further up.", hierarchy.MaxDepth, at.Place.Path.Depth(), 1+node.Height)
+				return attempt[Changed]{}, fault.DepthLimit.New(
+					"The tree is at most %d nodes deep, the new parent is at %d, and up to %d levels come below it. "+
+						"Choose a parent further up.", hierarchy.MaxDepth, at.Place.Path.Depth(), 1+node.Height)
 			}
 			draws := node.Draws()
 			if err := usable(dest, draws); err != nil {

@@ -57,14 +57,16 @@ const (
 )
 
 func newStage(t testing.TB) *stage {
-	s := &stage{Fake: new(directorytest.Fake), over: make(chan struct{}), treeLast: func() bool { return true }, listed: map[ident.Node]map[hierarchy.Kind][]hierarchy.Node{}}
+	s := &stage{Fake: new(directorytest.Fake), over: make(chan struct{}), treeLast: func() bool { return true },
+		listed: map[ident.Node]map[hierarchy.Kind][]hierarchy.Node{}}
 	s.d = directory.New(s, time.Now)
 	root, founder, _, err := s.d.Found(t.Context(), "Root", "Founder")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.root, s.founder = root.ID, directory.Caller{Client: founder.ID, Key: founder.Secrets[0].ID}
-	b, err := s.d.CreateBrand(t.Context(), s.founder, directory.NewBrand{Partner: s.root, Name: "B", Domain: "b.example", Regions: []string{"eu-west-1"}})
+	b, err := s.d.CreateBrand(t.Context(), s.founder, directory.NewBrand{Partner: s.root, Name: "B", Domain: "b.example",
+		Regions: []string{"eu-west-1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +75,8 @@ func newStage(t testing.TB) *stage {
 }
 
 func (s *stage) partner(ctx context.Context, parent ident.Node, name hierarchy.Name) (ident.Node, error) {
-	n, err := s.d.CreatePartner(ctx, s.founder, directory.NewPartner{Parent: parent, Name: name, Portal: s.brand, Available: []ident.Brand{s.brand}, CanProvision: true})
+	n, err := s.d.CreatePartner(ctx, s.founder, directory.NewPartner{Parent: parent, Name: name, Portal: s.brand,
+		Available: []ident.Brand{s.brand}, CanProvision: true})
 	return n.ID, err
 }
 
@@ -315,7 +318,8 @@ func (s *stage) sound(ids []ident.Node) error {
 			return err
 		}
 		if place := got.Tree.Place(n); !samePlace(place, want) {
-			return fmt.Errorf("%s is at %v, and truly at %v; it stores %v as of %d, and the changes are %+v", id, place, want, n.Place, n.AsOf, got.Tree.Changes)
+			return fmt.Errorf("%s is at %v, and truly at %v; it stores %v as of %d, and the changes are %+v",
+				id, place, want, n.Place, n.AsOf, got.Tree.Changes)
 		}
 		for i := range want.Path.Depth() {
 			top := want.Path.To(i)

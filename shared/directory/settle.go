@@ -51,9 +51,10 @@ type visit struct {
 	After string         `json:"after,omitempty"`
 }
 
-// Settle writes a change into the nodes of its subtree, for about as long as budget but at least one page. It walks down along the lists of children,
-// which are strongly consistent, and reads a list only after the parent's own item was rewritten: from then on what is created
-// there copies the new place. It can end anywhere, run twice at a time, and begin again.
+// Settle writes a change into the nodes of its subtree, for about as long as budget but at least one page. It walks down along the
+// lists of children, which are strongly consistent, and reads a list only after the parent's own item was rewritten: from then on
+// what is created there copies the new place. What is renamed meanwhile sees to itself (keepCovered). It can end anywhere, run twice
+// at a time, and begin again.
 func (d *Directory) Settle(ctx context.Context, id ident.Change, resume string, budget time.Duration) (SettleResult, error) {
 	began := time.Now()
 	p, err := d.progress(ctx, id)

@@ -646,6 +646,9 @@ func subtreesAgree(t *rapid.T, done *int) {
 				}
 			}
 		}
+		if *done%3 > 0 { // lists are dear
+			return
+		}
 		c, top := caller(t), node(t, true)
 		at, _ := m.roles(c.Client, top)
 		for _, kind := range []hierarchy.Kind{hierarchy.Partner, hierarchy.Customer} {
