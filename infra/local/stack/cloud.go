@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -38,6 +39,13 @@ func (k kit) startCloud(ctx context.Context, state string, lock *os.File, port i
 	scratch := filepath.Join(state, "tmp") // where MiniStack unpacks functions; it leaves them there
 	if err := errors.Join(os.RemoveAll(scratch), os.MkdirAll(scratch, 0o700)); err != nil {
 		return nil, "", err
+	}
+	// Objects are written at once, all else when MiniStack ends. When it was killed the first time, they are all that there is,
+	// and the bucket could not be made again.
+	if _, err := os.Stat(filepath.Join(state, "cloud", "cloudformation.json")); errors.Is(err, fs.ErrNotExist) {
+		if err := os.RemoveAll(filepath.Join(state, "s3")); err != nil {
+			return nil, "", err
+		}
 	}
 	log := filepath.Join(state, cloudLog)
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)

@@ -132,7 +132,7 @@ func (s *Stack) Stop() error {
 	}
 	if s.cloud != nil {
 		err := s.cloud.stop(15 * time.Second)
-		if err == nil && s.saved != nil {
+		if err == nil && s.saved != nil && s.cloud.cmd.ProcessState.Success() { // not when it was killed
 			err = s.saved()
 		}
 		problems = append(problems, err)
