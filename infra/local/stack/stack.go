@@ -91,6 +91,9 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := ours(o.State); err != nil {
+		return nil, err
+	}
 	kit := kit{root: o.Root, say: progress{o.Progress}}
 
 	if s.front, err = listen(o.Port); err != nil {
@@ -186,15 +189,24 @@ func claim(state string) (*os.File, error) {
 	return f, nil
 }
 
-// forget empties a state folder, which stays, since the lock is on it. It refuses a folder that is none: the name comes from
-// a person.
-func forget(state string) error {
+// ours is what is in a state folder. It refuses a folder with anything else in it: the name comes from a person, and starting
+// removes things.
+func ours(state string) ([]os.DirEntry, error) {
 	entries, err := os.ReadDir(state)
 	if err != nil || len(entries) == 0 {
-		return err
+		return nil, err
 	}
 	if _, err := os.Stat(filepath.Join(state, cloudLog)); err != nil {
-		return fmt.Errorf("%s holds no state of a local run: nothing was removed", state)
+		return nil, fmt.Errorf("%s is not empty and holds no state of a local run: nothing was touched. Choose another folder with %s", state, stateFlag)
+	}
+	return entries, nil
+}
+
+// forget empties a state folder, which stays, since the lock is on it.
+func forget(state string) error {
+	entries, err := ours(state)
+	if err != nil || len(entries) == 0 {
+		return err
 	}
 	for _, entry := range entries {
 		// The log is what tells a state folder: it goes last, so that an interrupted start can be done again.
