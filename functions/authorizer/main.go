@@ -3,21 +3,13 @@
 package main
 
 import (
-	"log/slog"
-	"os"
-
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"example.com/partnertree/shared/table"
+	"example.com/partnertree/functions/internal/wiring"
 )
 
 func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
-	t, err := table.Open(os.Getenv("TABLE_NAME"))
-	if err != nil {
-		log.Error("start", "cause", err.Error())
-		os.Exit(1)
-	}
+	t, log := wiring.Table()
 	a := &authorizer{store: t, log: log}
 	lambda.Start(a.handle)
 }

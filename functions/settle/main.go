@@ -4,23 +4,17 @@
 package main
 
 import (
-	"log/slog"
 	"os"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"example.com/partnertree/functions/internal/wiring"
 	"example.com/partnertree/shared/directory"
-	"example.com/partnertree/shared/table"
 )
 
 func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
-	t, err := table.Open(os.Getenv("TABLE_NAME"))
-	if err != nil {
-		log.Error("start", "cause", err.Error())
-		os.Exit(1)
-	}
+	t, log := wiring.Table()
 	s := &settling{directory: directory.New(t, time.Now), now: time.Now, atMost: walkFor, stage: os.Getenv("STAGE"), log: log}
 	lambda.Start(s.handle)
 }

@@ -74,10 +74,7 @@ func (d *Directory) GetBrand(ctx context.Context, c Caller, id ident.Brand) (Bra
 	if b != nil {
 		owner = b.Owner
 	}
-	if v, err = d.read(ctx, c, Want{Nodes: []ident.Node{owner}}); err != nil {
-		return Brand{}, err
-	}
-	if _, _, err := v.decide(owner, access.Read); err != nil {
+	if _, _, _, err := d.reach(ctx, c, owner, access.Read); err != nil {
 		return Brand{}, err
 	}
 	return Brand{*b, true}, nil // only those who reach its owner get here
@@ -89,11 +86,7 @@ const nowhere = ident.Node(ident.Partner + "0000000000000000")
 
 // Brands lists what a partner may sell under, by name: its own brands and those available to it.
 func (d *Directory) Brands(ctx context.Context, c Caller, partner ident.Node) ([]Brand, error) {
-	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{partner}})
-	if err != nil {
-		return nil, err
-	}
-	node, dec, err := v.decide(partner, access.Read)
+	_, node, dec, err := d.reach(ctx, c, partner, access.Read)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +95,8 @@ func (d *Directory) Brands(ctx context.Context, c Caller, partner ident.Node) ([
 	if len(ids) == 0 {
 		return brands, nil
 	}
-	if v, err = d.read(ctx, c, Want{Brands: ids}); err != nil {
+	v, err := d.read(ctx, c, Want{Brands: ids})
+	if err != nil {
 		return nil, err
 	}
 	for _, b := range v.Brands {

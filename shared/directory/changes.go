@@ -219,10 +219,7 @@ func (d *Directory) Change(ctx context.Context, c Caller, id ident.Change) (Prog
 	if p != nil {
 		node = p.Node
 	}
-	if v, err = d.read(ctx, c, Want{Nodes: []ident.Node{node}}); err != nil {
-		return Progress{}, err
-	}
-	if _, _, err := v.decide(node, access.Read); err != nil {
+	if _, _, _, err := d.reach(ctx, c, node, access.Read); err != nil {
 		return Progress{}, err
 	}
 	return *p, nil

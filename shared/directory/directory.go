@@ -85,6 +85,16 @@ func (v *view) decide(id ident.Node, a access.Action) (*hierarchy.Node, access.D
 	return node, d, d.Err()
 }
 
+// reach reads one node with the caller, and decides about it.
+func (d *Directory) reach(ctx context.Context, c Caller, id ident.Node, a access.Action) (*view, *hierarchy.Node, access.Decision, error) {
+	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}})
+	if err != nil {
+		return nil, nil, access.Decision{}, err
+	}
+	node, dec, err := v.decide(id, a)
+	return v, node, dec, err
+}
+
 // again runs do until it gives anything but errChanged.
 func again[T any](do func() (T, error)) (T, error) {
 	for range attempts {
@@ -195,11 +205,7 @@ func sideBySide[T any](ctx context.Context, d *Directory, c Caller, node ident.N
 		}
 	}()
 	defer func() { cancel(); <-done }() // nothing goes on after the answer: a Lambda process sleeps then
-	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{node}})
-	if err != nil {
-		return fail(err)
-	}
-	_, dec, err := v.decide(node, a)
+	v, _, dec, err := d.reach(ctx, c, node, a)
 	if err != nil {
 		return fail(err)
 	}

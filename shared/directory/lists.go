@@ -47,11 +47,7 @@ type PathStep struct {
 
 // Path is the Partner Path: from where the caller's access begins down to the node.
 func (d *Directory) Path(ctx context.Context, c Caller, id ident.Node) ([]PathStep, error) {
-	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}})
-	if err != nil {
-		return nil, err
-	}
-	node, dec, err := v.decide(id, access.Read)
+	_, node, dec, err := d.reach(ctx, c, id, access.Read)
 	if err != nil {
 		return nil, err
 	}
@@ -172,11 +168,7 @@ type Tree struct {
 // Tree returns what lies below a partner, at most MaxTreeDepth levels and maxTree nodes of it. It is read level by
 // level: each node is as current as its own read.
 func (d *Directory) Tree(ctx context.Context, c Caller, id ident.Node, depth int) (Tree, error) {
-	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}})
-	if err != nil {
-		return Tree{}, err
-	}
-	node, dec, err := v.decide(id, access.Read)
+	_, node, dec, err := d.reach(ctx, c, id, access.Read)
 	if err != nil {
 		return Tree{}, err
 	}
@@ -277,11 +269,7 @@ func (d *Directory) Descendants(ctx context.Context, c Caller, id ident.Node, ki
 	}
 	name := listName("descendants", string(id), string(kind))
 	return again(func() (none List[Descendant], err error) {
-		v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}})
-		if err != nil {
-			return none, err
-		}
-		_, dec, err := v.decide(id, access.Read)
+		v, _, dec, err := d.reach(ctx, c, id, access.Read)
 		if err != nil {
 			return none, err
 		}

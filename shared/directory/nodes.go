@@ -122,11 +122,7 @@ func parentChanged(draw []ident.Brand) func(now *hierarchy.Node) error {
 
 // Get returns a partner or a customer.
 func (d *Directory) Get(ctx context.Context, c Caller, id ident.Node) (Node, error) {
-	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}})
-	if err != nil {
-		return Node{}, err
-	}
-	node, dec, err := v.decide(id, access.Read)
+	_, node, dec, err := d.reach(ctx, c, id, access.Read)
 	if err != nil {
 		return Node{}, err
 	}
@@ -208,11 +204,7 @@ func set(to, from *string) {
 func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.Action, t event.Type,
 	changes func(was, now *hierarchy.Node) map[string]any, change func(n *hierarchy.Node, dec access.Decision) error) (Node, error) {
 	return again(func() (Node, error) {
-		v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}})
-		if err != nil {
-			return Node{}, err
-		}
-		was, dec, err := v.decide(id, a)
+		_, was, dec, err := d.reach(ctx, c, id, a)
 		if err != nil {
 			return Node{}, err
 		}

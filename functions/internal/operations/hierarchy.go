@@ -24,14 +24,8 @@ func Hierarchy(d *directory.Directory) map[string]api.Operation {
 			}
 			return api.OK(meShape(me), 0)
 		},
-		"createPartner": func(ctx context.Context, r *api.Request) (api.Reply, error) {
-			in, err := readNewPartner(r)
-			if err != nil {
-				return api.Reply{}, err
-			}
-			return createdNode(d.CreatePartner(ctx, r.Caller, in))
-		},
-		"getPartner": getNode(d, ident.ParsePartner),
+		"createPartner": createNode(readNewPartner, d.CreatePartner),
+		"getPartner":    getNode(d, ident.ParsePartner),
 		"editPartner": func(ctx context.Context, r *api.Request) (api.Reply, error) {
 			id, err := api.Path(r, "id", ident.ParsePartner)
 			if err != nil {
@@ -82,14 +76,8 @@ func Hierarchy(d *directory.Directory) map[string]api.Operation {
 			found, err := d.Descendants(ctx, r.Caller, id, kind, paging)
 			return list(found, err, descendantShape)
 		},
-		"createCustomer": func(ctx context.Context, r *api.Request) (api.Reply, error) {
-			in, err := readNewCustomer(r)
-			if err != nil {
-				return api.Reply{}, err
-			}
-			return createdNode(d.CreateCustomer(ctx, r.Caller, in))
-		},
-		"getCustomer": getNode(d, ident.ParseCustomer),
+		"createCustomer": createNode(readNewCustomer, d.CreateCustomer),
+		"getCustomer":    getNode(d, ident.ParseCustomer),
 		"editCustomer": func(ctx context.Context, r *api.Request) (api.Reply, error) {
 			id, err := api.Path(r, "id", ident.ParseCustomer)
 			if err != nil {
@@ -205,11 +193,18 @@ func foundNode(n directory.Node, err error) (api.Reply, error) {
 	return api.OK(nodeShape(n), n.Version)
 }
 
-func createdNode(n directory.Node, err error) (api.Reply, error) {
-	if err != nil {
-		return api.Reply{}, err
+func createNode[In any](body func(*api.Request) (In, error), do func(context.Context, directory.Caller, In) (directory.Node, error)) api.Operation {
+	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
+		in, err := body(r)
+		if err != nil {
+			return api.Reply{}, err
+		}
+		n, err := do(ctx, r.Caller, in)
+		if err != nil {
+			return api.Reply{}, err
+		}
+		return api.Created(fmt.Sprintf("/v1/%ss/%s", n.Kind(), n.ID), n.Version, nodeShape(n))
 	}
-	return api.Created(fmt.Sprintf("/v1/%ss/%s", n.Kind(), n.ID), n.Version, nodeShape(n))
 }
 
 // Requests.

@@ -12,7 +12,7 @@ import (
 	"example.com/partnertree/infra/stage"
 )
 
-// lambda is the part of AWS Lambda's API that is needed here, spoken to MiniStack: it checks no signature, so none is made.
+// lambda is the part of AWS Lambda's API that is needed here, spoken to MiniStack.
 type lambda struct{ endpoint, region string }
 
 func (l lambda) call(ctx context.Context, method, path string, in, out any) error {
@@ -28,8 +28,7 @@ func (l lambda) call(ctx context.Context, method, path string, in, out any) erro
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization",
-		"AWS4-HMAC-SHA256 Credential=test/20260101/"+l.region+"/lambda/aws4_request, SignedHeaders=host, Signature=none")
+	req.Header.Set("Authorization", credential(l.region, "lambda"))
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
@@ -53,6 +52,11 @@ func (l lambda) call(ctx context.Context, method, path string, in, out any) erro
 		return nil
 	}
 	return json.Unmarshal(content, out)
+}
+
+// credential tells MiniStack the region and the service of a call. It checks no signature, so none is made.
+func credential(region, service string) string {
+	return "AWS4-HMAC-SHA256 Credential=test/20260101/" + region + "/" + service + "/aws4_request, SignedHeaders=host, Signature=none"
 }
 
 // FunctionError is the error that an invoked function answered with.

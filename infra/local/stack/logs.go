@@ -59,7 +59,7 @@ func (s *Stack) call(ctx context.Context, service, target string, in, out any) e
 	}
 	req.Header.Set("X-Amz-Target", target)
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/"+s.Region+"/"+service+"/aws4_request, SignedHeaders=host, Signature=none")
+	req.Header.Set("Authorization", credential(s.Region, service))
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
