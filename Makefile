@@ -15,10 +15,10 @@ STAGE ?= dev
 INNER = $(shell $(GO) list ./... | grep -v -e /infra -e /tabletest -e /shared/table)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint generate unit e2e walk costs bench build synth deploy clean
+.PHONY: help run test quick lint generate unit e2e walk costs bench bench-peers build synth deploy clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Not with `go run`, which ends badly on a Ctrl-C even when the program ends well.
 run: ## run everything on this machine, with a demo tree (PORT=8080 AWS_PORT=4566 STATE=.local/state; FRESH=1 begins anew)
@@ -38,6 +38,7 @@ lint: ## format, vet, staticcheck, govulncheck, generated files, templates
 	@$(GO) run ./shared/contract/generate -check
 	@$(GO) mod verify >/dev/null
 	@$(GO) vet ./...
+	@cd infra/local/peers && $(GO) vet .
 	@$(GO) tool staticcheck ./...
 	@$(GO) run ./infra/local vulncheck
 	@$(GO) run ./infra/local lint
@@ -59,6 +60,10 @@ costs: ## compare round trips and read and write units with the golden file (UPD
 
 bench: ## decision times, start-up times, binary sizes
 	@$(GO) run ./functions/internal/bench
+
+bench-peers: ## ask OpenFGA, SpiceDB, PostgreSQL and this the same questions (builds and installs the others, once)
+	@cd infra/local/peers && $(GO) build -buildvcs=false -o ../../../.build/peers .
+	@exec .build/peers
 
 build: ## build the functions for AWS and the CDK app
 	@$(GO) run ./infra/local build

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -81,8 +80,8 @@ func identify(raw json.RawMessage) (*record, error) {
 	return rec, nil
 }
 
-// errNoEvent says that a record of the stream tells of something else than a new event. The trigger filters those out;
-// the relay does not rely on it.
+// errNoEvent says that a record of the stream tells of something else than a new event, such as its copy in the log of another node.
+// The trigger filters those out; the relay does not rely on it.
 var errNoEvent = errors.New("not a new event")
 
 // read takes the event out of the record. What cannot be read is a refusal, a panic included.
@@ -122,11 +121,14 @@ func eventOf(raw []byte) (string, error) {
 	if err := json.Unmarshal(raw, &rec); err != nil {
 		return "", refusal("the record is not one of a DynamoDB stream")
 	}
-	sk, ok := rec.Change.Keys[schema.SK]
-	if !ok || sk.DataType() != events.DataTypeString {
-		return "", refusal("the record has no sort key")
+	if rec.EventName != string(events.DynamoDBOperationTypeInsert) {
+		return "", errNoEvent
 	}
-	if rec.EventName != string(events.DynamoDBOperationTypeInsert) || !strings.HasPrefix(sk.String(), schema.EventPrefix) {
+	kind, ok := rec.Change.NewImage[schema.TypeAttr]
+	if !ok || kind.DataType() != events.DataTypeString {
+		return "", refusal("the record has no type")
+	}
+	if kind.String() != schema.EventType {
 		return "", errNoEvent
 	}
 	stored, ok := rec.Change.NewImage[schema.EventAttr]

@@ -92,14 +92,20 @@ func stored(n int) json.RawMessage {
 		ID: ident.Event(fmt.Sprintf("evt_%016d", n)), Type: event.PartnerCreated, Time: time.Unix(1789028065, 0).UTC(),
 		Node: "ptn_0h3k9m2v7x4q8r1t", Data: map[string]any{"n": n},
 	})
-	return record1(n, "INSERT", "E#2026", map[string]any{schema.EventAttr: map[string]any{"S": string(body)}})
+	return inserted(n, schema.EventType, map[string]any{schema.EventAttr: map[string]any{"S": string(body)}})
 }
 
-func record1(n int, name, sk string, image map[string]any) json.RawMessage {
+// inserted is the record of a new item of a type.
+func inserted(n int, kind string, image map[string]any) json.RawMessage {
+	image[schema.TypeAttr] = map[string]any{"S": kind}
+	return record1(n, "INSERT", image)
+}
+
+func record1(n int, name string, image map[string]any) json.RawMessage {
 	raw, _ := json.Marshal(map[string]any{
 		"eventSource": "aws:dynamodb", "eventName": name,
 		"dynamodb": map[string]any{
-			"Keys":           map[string]any{schema.PK: map[string]any{"S": "N#x"}, schema.SK: map[string]any{"S": sk}},
+			"Keys":           map[string]any{schema.PK: map[string]any{"S": "N#x"}, schema.SK: map[string]any{"S": "E#2026"}},
 			"NewImage":       image,
 			"SequenceNumber": strconv.Itoa(n),
 		},
@@ -107,14 +113,19 @@ func record1(n int, name, sk string, image map[string]any) json.RawMessage {
 	return raw
 }
 
-func unreadable(n int) json.RawMessage { return record1(n, "INSERT", "E#2026", map[string]any{}) }
+func unreadable(n int) json.RawMessage { return inserted(n, schema.EventType, map[string]any{}) }
 
 // panicking is a record on which the Lambda library itself panics.
 func panicking(n int) json.RawMessage {
-	return record1(n, "INSERT", "E#2026", map[string]any{"x": map[string]any{"BS": []any{5}}})
+	return inserted(n, schema.EventType, map[string]any{"x": map[string]any{"BS": []any{5}}})
 }
 
-func otherItem(n int) json.RawMessage { return record1(n, "MODIFY", "N", map[string]any{}) }
+func otherItem(n int) json.RawMessage { return record1(n, "MODIFY", map[string]any{}) }
+
+// copied is the record of an event's copy in the log of another node.
+func copied(n int) json.RawMessage {
+	return inserted(n, schema.LogType, map[string]any{schema.EventAttr: map[string]any{"S": eventIn(stored(n))}})
+}
 
 func queued(n int, body string) json.RawMessage {
 	raw, _ := json.Marshal(map[string]any{"eventSource": "aws:sqs", "messageId": strconv.Itoa(n), "body": body})
@@ -213,7 +224,8 @@ func TestWhatBecomesOfABatch(t *testing.T) {
 			}, onBus: []int{1, 3}, queued: []string{"ValidationException"}},
 		{name: "a record panics", records: []json.RawMessage{stored(1), panicking(2), stored(3)},
 			onBus: []int{1, 3}, queued: []string{"reading the record panicked: *runtime.TypeAssertionError"}},
-		{name: "other items", records: []json.RawMessage{otherItem(1), record1(2, "INSERT", "N", nil), record1(3, "REMOVE", "E#2026", nil)}},
+		{name: "an item without a type", records: []json.RawMessage{record1(1, "INSERT", map[string]any{})}, queued: []string{"the record has no type"}},
+		{name: "other items", records: []json.RawMessage{otherItem(1), copied(2), inserted(3, "node", map[string]any{}), record1(4, "REMOVE", nil)}},
 		{name: "a redriven event that is refused stays where it is",
 			records: []json.RawMessage{queued(7, eventIn(stored(1))), queued(8, eventIn(stored(2)))},
 			bus:     outcomes(refusal("AccessDeniedException"), nil), onBus: []int{2}, failed: []string{"7"}},
@@ -376,7 +388,7 @@ const (
 )
 
 func drawn(t *rapid.T, n int) (kinds []int, records []json.RawMessage) {
-	make := []func(int) json.RawMessage{good: stored, cannotBeRead: unreadable, panics: panicking, noEvent: otherItem}
+	make := []func(int) json.RawMessage{good: stored, cannotBeRead: unreadable, panics: panicking, noEvent: copied}
 	for i := range n {
 		k := rapid.SampledFrom([]int{good, good, good, good, cannotBeRead, panics, noEvent}).Draw(t, "kind")
 		kinds, records = append(kinds, k), append(records, make[k](i))

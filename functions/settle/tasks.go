@@ -14,10 +14,11 @@ import (
 	"example.com/partnertree/shared/metric"
 )
 
-// The tasks. Both can be killed anywhere and done again.
+// The tasks. All can be killed anywhere and done again. The state machine asks for the first two, a schedule for the third.
 const (
-	taskSettle = "settle" // walk on: rewrite nodes until the walk is done or the time is up
+	taskSettle = "settle" // walk on: rewrite nodes, or erase them, until the walk is done or the time is up
 	taskRetire = "retire" // the grace is over: take the change out of the tree state
+	taskPurge  = "purge"  // purge what has been in the trash long enough; it needs no change and starts some
 )
 
 // Names of errors, as the state machine's retries know them. Step Functions sees the errorType that Lambda answers with, which
@@ -29,7 +30,7 @@ const (
 	errDefect        = "Defect"        // anything else; the log has the cause
 )
 
-// task is what the state machine asks for.
+// task is what is asked for.
 type task struct {
 	Task   string `json:"task"`
 	Change change `json:"change"`
@@ -44,7 +45,13 @@ type change struct {
 	Done   bool         `json:"done"`             // the walk is
 }
 
-// A walk gets at most walkFor of an invocation, and never the last reserve before the time-out, in which what was begun ends
+// purged is what a purge answers.
+type purged struct {
+	Purged        int     `json:"purged"`        // nodes that are gone for good now
+	BehindSeconds float64 `json:"behindSeconds"` // how overdue the oldest is that is left
+}
+
+// A walk, and a purge, gets at most walkFor of an invocation, and never the last reserve before the time-out, in which what was begun ends
 // and the answer leaves.
 const (
 	walkFor = 40 * time.Second
@@ -54,26 +61,44 @@ const (
 type settling struct {
 	directory *directory.Directory
 	now       func() time.Time
-	atMost    time.Duration // that one walk lasts
+	atMost    time.Duration // that one walk or purge lasts
 	stage     string
 	log       *slog.Logger
 }
 
-func (s *settling) handle(ctx context.Context, t task) (change, error) {
-	log := s.log.With("task", t.Task, "change", string(t.Change.ID))
-	if now := s.now(); !t.Change.Since.IsZero() {
-		log = log.With(metric.ChangeAge.Attrs(now, s.stage, now.Sub(t.Change.Since).Seconds())...)
+// handle answers a change, or purged.
+func (s *settling) handle(ctx context.Context, t task) (answer any, err error) {
+	log := s.log.With("task", t.Task)
+	if t.Task == taskPurge {
+		answer, err = s.purge(ctx, log)
+	} else {
+		log = log.With("change", string(t.Change.ID))
+		if now := s.now(); !t.Change.Since.IsZero() {
+			log = log.With(metric.ChangeAge.Attrs(now, s.stage, now.Sub(t.Change.Since).Seconds())...)
+		}
+		answer, err = s.step(ctx, log, t)
 	}
-	answer, err := s.do(ctx, log, t)
 	if err != nil {
 		name := nameOf(err)
 		log.ErrorContext(ctx, "failed", "error", name, "cause", err.Error())
-		return change{}, messages.InvokeResponse_Error{Type: name, Message: message(err)}
+		return nil, messages.InvokeResponse_Error{Type: name, Message: message(err)}
 	}
 	return answer, nil
 }
 
-func (s *settling) do(ctx context.Context, log *slog.Logger, t task) (change, error) {
+// purge tells how far behind it is only when it did all that it could: one that fails is missed by the alarm.
+func (s *settling) purge(ctx context.Context, log *slog.Logger) (purged, error) {
+	swept, err := s.directory.Purge(ctx, s.budget(ctx))
+	if err != nil {
+		return purged{}, err
+	}
+	p := purged{swept.Purged, swept.Behind.Seconds()}
+	log.InfoContext(ctx, "purged", append([]any{"nodes", p.Purged}, metric.TrashBehind.Attrs(s.now(), s.stage, p.BehindSeconds)...)...)
+	return p, nil
+}
+
+// step does a task of the state machine.
+func (s *settling) step(ctx context.Context, log *slog.Logger, t task) (change, error) {
 	id, err := ident.ParseChange(string(t.Change.ID))
 	if err != nil {
 		return change{}, fault.Invalid.New("/change/changeId: %s", err)
@@ -93,12 +118,12 @@ func (s *settling) do(ctx context.Context, log *slog.Logger, t task) (change, er
 		}
 		log.InfoContext(ctx, "retired")
 	default:
-		return change{}, fault.Invalid.New("/task: must be %s or %s", taskSettle, taskRetire)
+		return change{}, fault.Invalid.New("/task: must be %s, %s or %s", taskSettle, taskRetire, taskPurge)
 	}
 	return next, nil
 }
 
-// budget is what a walk may take of the invocation.
+// budget is what a walk or a purge may take of the invocation.
 func (s *settling) budget(ctx context.Context) time.Duration {
 	end, ok := ctx.Deadline()
 	if !ok {

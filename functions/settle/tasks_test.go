@@ -14,8 +14,10 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 
 	"example.com/partnertree/functions/internal/golden"
+	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
+	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
@@ -30,6 +32,9 @@ const (
 	below     = ident.Node("ptn_00000000000000m2")
 	customer  = ident.Node("cus_00000000000000c1")
 	theChange = ident.Change("chg_00000000000000h1")
+	theBrand  = ident.Brand("brd_00000000000000b1")
+	theAdmin  = ident.Client("cli_00000000000000a1")
+	theKey    = ident.Key("key_00000000000000a1")
 )
 
 var began = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
@@ -63,12 +68,19 @@ func newWorld(t *testing.T) world {
 	a, b := node(r, left), node(r, right)
 	m := node(a, moved)
 	n := node(m, below)
+	n.Brands.Uses[theBrand] = 1
+	c := node(n, customer)
+	c.Details.Brand = theBrand
 	now := *m
 	now.Parent, now.Place.Path, now.AsOf, now.Version = right, b.Place.Path.Child(moved), 1, 2
 	for _, steps := range [][]directory.Step{
 		{directory.Found{Else: errors.New("never")}, directory.AddNode{Node: *r}},
 		{directory.AddNode{Node: *a}}, {directory.AddNode{Node: *b}}, {directory.AddNode{Node: *m}}, {directory.AddNode{Node: *n}},
-		{directory.AddNode{Node: *node(n, customer)}},
+		{directory.AddNode{Node: *c}},
+		{directory.AddClient{Client: access.Principal{
+			ID: theAdmin, Name: "Admin", Home: theRoot, Grants: map[ident.Node]access.Role{theRoot: access.Admin},
+			Secrets: []access.Secret{{ID: theKey}}, Version: 1, Created: began,
+		}}},
 		{
 			directory.PlaceNode{Was: m, Now: &now, Else: never},
 			directory.AddChange{Else: errors.New("never"), Change: hierarchy.Change{
@@ -124,6 +136,56 @@ func (w world) isSettled(t *testing.T) {
 	}
 }
 
+// trashed puts a node into the trash, an hour more than long enough ago, and settles that.
+func (w world) trashed(t *testing.T, id ident.Node) {
+	t.Helper()
+	ago := directory.New(w.Fake, func() time.Time { return w.now().Add(-hierarchy.KeepTrash - time.Hour) })
+	done, err := ago.Trash(t.Context(), directory.Caller{Client: theAdmin, Key: theKey}, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{taskSettle, taskRetire} {
+		if _, err := w.handle(t.Context(), task{name, change{ID: done.Change.ID}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// purges does the task that the schedule asks for, and answers the change that is to erase what is below, if there is one.
+func (w world) purges(t *testing.T) (started ident.Change) {
+	t.Helper()
+	if _, err := w.handle(t.Context(), task{Task: taskPurge}); err != nil {
+		t.Fatal(err)
+	}
+	page, err := w.Fake.Log(t.Context(), theRoot, directory.LogQuery{Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range page.Items {
+		if e.Type == event.PartnerPurged {
+			id, _ := e.Data["changeId"].(string)
+			started = ident.Change(id)
+		}
+	}
+	return started
+}
+
+// isErased asserts that nothing is left of the branch that was moved.
+func (w world) isErased(t *testing.T) {
+	t.Helper()
+	got, err := w.Fake.Read(t.Context(), directory.Want{Nodes: []ident.Node{moved, below, customer}})
+	purging := func(c hierarchy.Change) bool { return c.Mark.Kind == hierarchy.Purged }
+	if err != nil || len(got.Nodes) != 0 || slices.ContainsFunc(got.Tree.Changes, purging) {
+		t.Errorf("nodes %v, changes %v, %v", got.Nodes, got.Tree.Changes, err)
+	}
+	if page, err := w.Fake.Children(t.Context(), right, hierarchy.Partner, true, "", 10); err != nil || len(page.Items) != 0 {
+		t.Errorf("listed at its parent: %v, %v", page.Items, err)
+	}
+	if due, err := w.Fake.Due(t.Context(), w.now(), 10); err != nil || len(due) != 0 {
+		t.Errorf("still due: %v, %v", due, err)
+	}
+}
+
 func TestRecordedPayloads(t *testing.T) {
 	golden.Run(t, "settle", func(t *testing.T, payload []byte) any {
 		var in task
@@ -141,6 +203,12 @@ func TestRecordedPayloads(t *testing.T) {
 			if _, err := w.handle(t.Context(), task{taskRetire, change{ID: theChange}}); err != nil {
 				t.Fatal(err)
 			}
+		}
+		switch name {
+		case "purges-a-leaf":
+			w.trashed(t, customer)
+		case "purges-a-branch":
+			w.trashed(t, moved)
 		}
 		answer, err := w.handle(t.Context(), in)
 		if err != nil {
@@ -209,9 +277,9 @@ func TestAWalkThatIsCutShortGoesOn(t *testing.T) {
 	w.atMost = 0
 	next, walks := change{ID: theChange}, 0
 	for !next.Done {
-		var err error
-		if next, err = w.handle(t.Context(), task{taskSettle, next}); err != nil {
-			t.Fatal(err)
+		var failed *messages.InvokeResponse_Error
+		if next, failed = invoke(t, w, task{taskSettle, next}); failed != nil {
+			t.Fatal(failed)
 		}
 		if walks++; walks > 20 {
 			t.Fatal("the walk does not end")
@@ -245,38 +313,78 @@ func TestTheAgeOfTheChangeIsAMetric(t *testing.T) {
 	for _, healthy := range []bool{true, false} {
 		w := newWorld(t)
 		if !healthy {
-			w.Before = func(directorytest.Call) error { return errors.New("table secret-place is gone") }
+			w.Before = broken
 		}
 		_, err := w.handle(t.Context(), task{taskSettle, change{ID: theChange, Since: began}})
 		if (err == nil) != healthy || err != nil && strings.Contains(err.Error(), "secret-place") {
 			t.Errorf("healthy %v: %v", healthy, err)
 		}
-		var line struct {
-			Stage     string
-			ChangeAge float64
-			Cause     string
-			AWS       struct {
-				Timestamp         int64
-				CloudWatchMetrics []struct {
-					Namespace  string
-					Dimensions [][]string
-					Metrics    []struct{ Name, Unit string }
-				}
-			} `json:"_aws"`
-		}
-		if err := json.Unmarshal(w.lines.Bytes(), &line); err != nil {
-			t.Fatalf("%v: %s", err, w.lines)
-		}
-		m := line.AWS.CloudWatchMetrics
-		if line.Stage != "test" || line.ChangeAge != 30 || line.AWS.Timestamp != w.now().UnixMilli() || len(m) != 1 ||
-			m[0].Namespace != metric.Namespace || !slices.Equal(m[0].Dimensions[0], []string{metric.Stage}) ||
-			m[0].Metrics[0].Name != metric.ChangeAge.Name || m[0].Metrics[0].Unit != "Seconds" {
+		line := w.line(t, metric.ChangeAge)
+		if line.ChangeAge == nil || *line.ChangeAge != 30 {
 			t.Errorf("healthy %v: %s", healthy, w.lines)
 		}
 		if !healthy && !strings.Contains(line.Cause, "secret-place") {
 			t.Errorf("the log lacks the cause: %s", w.lines)
 		}
 	}
+}
+
+// A purge that fails is missed: that it tells nothing raises the alarm.
+func TestHowFarThePurgeIsBehindIsAMetric(t *testing.T) {
+	w := newWorld(t)
+	w.trashed(t, moved)
+	w.purges(t)
+	w.lines.Reset()
+	w.purges(t) // what is being erased is not gone yet
+	if line := w.line(t, metric.TrashBehind); line.TrashBehind == nil || *line.TrashBehind != time.Hour.Seconds() {
+		t.Errorf("an hour behind: %s", w.lines)
+	}
+
+	w = newWorld(t)
+	w.purges(t)
+	if line := w.line(t, metric.TrashBehind); line.TrashBehind == nil || *line.TrashBehind != 0 {
+		t.Errorf("with an empty trash: %s", w.lines)
+	}
+
+	w = newWorld(t)
+	w.Before = broken
+	_, err := w.handle(t.Context(), task{Task: taskPurge})
+	if typed, ok := err.(messages.InvokeResponse_Error); !ok || typed.Type != errDefect || strings.Contains(typed.Message, "secret-place") {
+		t.Errorf("broken: %v", err)
+	}
+	if strings.Contains(w.lines.String(), metric.TrashBehind.Name) || !strings.Contains(w.lines.String(), "secret-place") {
+		t.Errorf("broken: %s", w.lines)
+	}
+}
+
+func broken(directorytest.Call) error { return errors.New("table secret-place is gone") }
+
+// line is the one line of the log, which has to be a value of the metric.
+func (w world) line(t *testing.T, m metric.Metric) (line logged) {
+	t.Helper()
+	if err := json.Unmarshal(w.lines.Bytes(), &line); err != nil {
+		t.Fatalf("%v: %s", err, w.lines)
+	}
+	is := line.AWS.CloudWatchMetrics
+	if line.Stage != "test" || line.AWS.Timestamp != w.now().UnixMilli() || len(is) != 1 || is[0].Namespace != metric.Namespace ||
+		!slices.Equal(is[0].Dimensions[0], []string{metric.Stage}) || is[0].Metrics[0].Name != m.Name || is[0].Metrics[0].Unit != "Seconds" {
+		t.Errorf("no value of %s: %s", m.Name, w.lines)
+	}
+	return line
+}
+
+type logged struct {
+	Stage                  string
+	ChangeAge, TrashBehind *float64
+	Cause                  string
+	AWS                    struct {
+		Timestamp         int64
+		CloudWatchMetrics []struct {
+			Namespace  string
+			Dimensions [][]string
+			Metrics    []struct{ Name, Unit string }
+		}
+	} `json:"_aws"`
 }
 
 func TestErrorsHaveNames(t *testing.T) {

@@ -28,13 +28,17 @@ func (s *Service) addAlarms() {
 	}))
 	action := awscloudwatchactions.NewSnsAction(pages)
 
-	alarm := func(id string, metric awscloudwatch.IMetric, atLeast float64, meaning string) {
+	alarmAfter := func(periods float64, missing awscloudwatch.TreatMissingData, id string, metric awscloudwatch.IMetric, atLeast float64,
+		meaning string) {
 		awscloudwatch.NewAlarm(s.Stack, jsii.String(id), &awscloudwatch.AlarmProps{
-			Metric: metric, Threshold: jsii.Number(atLeast), EvaluationPeriods: jsii.Number(1),
+			Metric: metric, Threshold: jsii.Number(atLeast), EvaluationPeriods: jsii.Number(periods),
 			ComparisonOperator: awscloudwatch.ComparisonOperator_GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-			TreatMissingData:   awscloudwatch.TreatMissingData_NOT_BREACHING,
+			TreatMissingData:   missing,
 			AlarmDescription:   jsii.String(meaning + " See " + id + " in infra/RUNBOOK.md."),
 		}).AddAlarmAction(action)
+	}
+	alarm := func(id string, metric awscloudwatch.IMetric, atLeast float64, meaning string) {
+		alarmAfter(1, awscloudwatch.TreatMissingData_NOT_BREACHING, id, metric, atLeast, meaning)
 	}
 
 	relay, queue := s.Functions["relay"], s.stateful.Undelivered
@@ -54,15 +58,13 @@ func (s *Service) addAlarms() {
 	}
 	unstarted := s.stateful.Unstarted.MetricApproximateNumberOfMessagesVisible(over("Maximum"))
 	unsettled, timedOut := s.settling.MetricFailed(over("Sum")), s.settling.MetricTimedOut(over("Sum"))
-	changeAge := awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
-		Namespace: jsii.String(metric.Namespace), MetricName: jsii.String(metric.ChangeAge.Name),
-		DimensionsMap: &map[string]*string{metric.Stage: jsii.String(s.config.Name)},
-		Statistic:     jsii.String("Maximum"), Period: awscdk.Duration_Minutes(jsii.Number(5)),
-	})
+	changeAge, trashBehind := s.ownMetric(metric.ChangeAge, 5), s.ownMetric(metric.TrashBehind, 60)
 	alarm("SettlingNotStarted", unstarted, 1, "Changes to whole subtrees are in effect, but their settling could not be started.")
 	alarm("SettlingFailed", unsettled, 1, "The settling of a change failed and has stopped; the change stays in effect, and in flight.")
 	alarm("SettlingTimedOut", timedOut, 1, "The settling of a change did not end within a day and was stopped.")
 	alarm("ChangeInFlightTooLong", changeAge, 60*60, "A change has been settling for an hour and more: it does not get on.")
+	alarmAfter(3, awscloudwatch.TreatMissingData_BREACHING, "TrashBehind", trashBehind, 24*60*60,
+		"For three hours, no purge ended well, or what should be purged was more than a day overdue.")
 
 	var throttles []awscloudwatch.IMetric
 	for _, kind := range []string{"Read", "Write"} {
@@ -83,9 +85,18 @@ func (s *Service) addAlarms() {
 		{graph("Errors of functions", errors...), graph("Table throttled", throttles...)},
 		{graph("Events: age (ms)", age), graph("Events: undelivered", waiting)},
 		{graph("Settling: age of changes (s)", changeAge), graph("Settling: ended badly", unsettled, timedOut, unstarted)},
-		{graph("Table: consumed units", s.stateful.Table.MetricConsumedReadCapacityUnits(over("Sum")),
+		{graph("Trash: overdue (s)", trashBehind), graph("Table: consumed units", s.stateful.Table.MetricConsumedReadCapacityUnits(over("Sum")),
 			s.stateful.Table.MetricConsumedWriteCapacityUnits(over("Sum")))},
 	}})
+}
+
+// ownMetric is one that a function measures itself: its maximum over some minutes.
+func (s *Service) ownMetric(m metric.Metric, minutes float64) awscloudwatch.IMetric {
+	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+		Namespace: jsii.String(metric.Namespace), MetricName: jsii.String(m.Name),
+		DimensionsMap: &map[string]*string{metric.Stage: jsii.String(s.config.Name)},
+		Statistic:     jsii.String("Maximum"), Period: awscdk.Duration_Minutes(jsii.Number(minutes)),
+	})
 }
 
 // tableMetric is a metric of the table, or of one of its indexes.

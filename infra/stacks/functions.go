@@ -54,8 +54,8 @@ var functions = map[string]function{
 		table: []string{"BatchGetItem", "Query", "PutItem"},
 	},
 	"settle": {
-		does: "Tasks of the state machine that settles changes to whole subtrees", seconds: settleTimeoutSeconds,
-		table: []string{"BatchGetItem", "Query", "PutItem", "UpdateItem"},
+		does: "Settles changes to whole subtrees, for its state machine, and purges the trash, on a schedule", seconds: settleTimeoutSeconds,
+		table: []string{"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"},
 		// The state machine repeats a task that failed, and has an alarm of its own for when that does not help.
 		errors: 20,
 	},

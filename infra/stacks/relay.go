@@ -27,7 +27,7 @@ func (s *Service) addRelay() (redrive *string) {
 		ReportBatchItemFailures: jsii.Bool(true),
 		Filters: &[]*map[string]any{awslambda.FilterCriteria_Filter(&map[string]any{
 			"eventName": []string{"INSERT"},
-			"dynamodb":  map[string]any{"Keys": map[string]any{schema.SK: map[string]any{"S": []any{map[string]any{"prefix": schema.EventPrefix}}}}},
+			"dynamodb":  map[string]any{"NewImage": map[string]any{schema.TypeAttr: map[string]any{"S": []string{schema.EventType}}}},
 		})},
 	}))
 	accept(relay.Role(), "AwsSolutions-IAM5",

@@ -38,6 +38,7 @@ func newService(scope constructs.Construct, config stage.Config, stateful *State
 	s.addAPI()
 	redrive := s.addRelay()
 	s.addSettling()
+	s.addPurge()
 	s.addAlarms()
 
 	output(s.Stack, stage.OutApiID, s.API.ApiId())

@@ -1,9 +1,11 @@
 package stacks
 
 import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/jsii-runtime-go"
@@ -48,4 +50,21 @@ func (s *Service) addSettling() {
 		// By its address, so that its policy stays in its own stack.
 		DeadLetterQueue: awssqs.Queue_FromQueueArn(s.Stack, jsii.String("Unstarted"), s.stateful.Unstarted.QueueArn()),
 	}))
+}
+
+// purgeMinutes is how often the trash is looked through.
+const purgeMinutes = 15
+
+// addPurge adds the schedule by which the function looks for what has been in the trash long enough. A purge that fails is not
+// repeated and lies in no queue: the next one does the same, and that none succeeds is an alarm.
+func (s *Service) addPurge() {
+	settle, often := s.Functions["settle"], awscdk.Duration_Minutes(jsii.Number(purgeMinutes))
+	settle.ConfigureAsyncInvoke(&awslambda.EventInvokeConfigOptions{RetryAttempts: jsii.Number(0), MaxEventAge: often})
+	awsevents.NewRule(s.Stack, jsii.String("PurgeRule"), &awsevents.RuleProps{
+		Description: jsii.String("Purges what has been in the trash long enough"),
+		Schedule:    awsevents.Schedule_Rate(often),
+		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewLambdaFunction(settle, &awseventstargets.LambdaFunctionProps{
+			Event: awsevents.RuleTargetInput_FromObject(map[string]any{"task": "purge"}),
+		})},
+	})
 }

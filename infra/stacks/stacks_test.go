@@ -2,8 +2,10 @@ package stacks
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +19,7 @@ import (
 	"example.com/partnertree/infra/stage"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/metric"
 	"example.com/partnertree/shared/table/schema"
 )
 
@@ -151,6 +154,15 @@ func list(v any) []string {
 	return all
 }
 
+func equalJSON(t *testing.T, a, b string) bool {
+	t.Helper()
+	var x, y any
+	if err := errors.Join(json.Unmarshal([]byte(a), &x), json.Unmarshal([]byte(b), &y)); err != nil {
+		t.Fatal(err)
+	}
+	return reflect.DeepEqual(x, y)
+}
+
 // written is a value as text, to look for parts of it.
 func written(v any) string { content, _ := json.Marshal(v); return string(content) }
 
@@ -197,7 +209,11 @@ func TestApiGatewayMayInvokeWhatItIsRoutedTo(t *testing.T) {
 	s := synth(t)
 	got := map[string][]string{}
 	for _, r := range s.service.of(t, "AWS::Lambda::Permission") {
-		if p := r.Properties["Principal"]; p != "apigateway.amazonaws.com" {
+		switch p := r.Properties["Principal"]; p {
+		case "apigateway.amazonaws.com":
+		case "events.amazonaws.com":
+			continue // TestTheTrashIsPurgedOnASchedule
+		default:
 			t.Errorf("%v may invoke a function", p)
 		}
 		source, _ := at(r.Properties, "SourceArn", "Fn::Join", 1).([]any)
@@ -237,7 +253,7 @@ func TestFunctionsMayDoWhatTheyMustAndNothingElse(t *testing.T) {
 		"portal":     logs,
 		"authorizer": table("BatchGetItem"),
 		"bootstrap":  table("BatchGetItem", "Query", "PutItem"),
-		"settle":     table("BatchGetItem", "Query", "PutItem", "UpdateItem"),
+		"settle":     table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"),
 		"relay": append(table("ListStreams", "DescribeStream", "GetRecords", "GetShardIterator"), "events:PutEvents", "sqs:SendMessage",
 			"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
 	}
@@ -336,17 +352,9 @@ func TestRelayGetsEveryEventAndNothingElse(t *testing.T) {
 			}
 			continue
 		}
-		var filter struct {
-			EventName []string
-			Dynamodb  struct {
-				Keys map[string]map[string][]map[string]string
-			}
-		}
-		if err := json.Unmarshal([]byte(text(at(p, "FilterCriteria", "Filters", 0, "Pattern"))), &filter); err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(filter.EventName, []string{"INSERT"}) || filter.Dynamodb.Keys[schema.SK]["S"][0]["prefix"] != schema.EventPrefix {
-			t.Errorf("%s filters by %+v", id, filter)
+		const want = `{"eventName":["INSERT"],"dynamodb":{"NewImage":{"` + schema.TypeAttr + `":{"S":["` + schema.EventType + `"]}}}}`
+		if filters, _ := at(p, "FilterCriteria", "Filters").([]any); len(filters) != 1 || !equalJSON(t, text(at(filters, 0, "Pattern")), want) {
+			t.Errorf("%s filters by %v, want %s", id, filters, want)
 		}
 		if p["StartingPosition"] != "TRIM_HORIZON" || p["BisectBatchOnFunctionError"] != true ||
 			p["MaximumRetryAttempts"] != nil || p["MaximumRecordAgeInSeconds"] != nil {
@@ -357,12 +365,13 @@ func TestRelayGetsEveryEventAndNothingElse(t *testing.T) {
 
 func TestSettlingIsStartedByChangesAlone(t *testing.T) {
 	s := synth(t)
-	rules := s.service.of(t, "AWS::Events::Rule")
-	if len(rules) != 1 {
-		t.Fatalf("%d rules", len(rules))
-	}
-	for id, r := range rules {
+	started := 0
+	for id, r := range s.service.of(t, "AWS::Events::Rule") {
 		p := r.Properties
+		if p["ScheduleExpression"] != nil {
+			continue // TestTheTrashIsPurgedOnASchedule
+		}
+		started++
 		if got, want := written(p["EventPattern"]), `{"detail":{"data":{"changeId":[{"exists":true}]}},"source":["`+event.Source+`"]}`; got != want {
 			t.Errorf("%s listens to %s, want %s", id, got, want)
 		}
@@ -382,6 +391,9 @@ func TestSettlingIsStartedByChangesAlone(t *testing.T) {
 		if !strings.Contains(written(at(p, "Targets", 0, "Arn")), "Settling") || at(p, "Targets", 0, "DeadLetterConfig", "Arn") == nil {
 			t.Errorf("%s goes to %s", id, written(p["Targets"]))
 		}
+	}
+	if started != 1 {
+		t.Errorf("%d rules start it", started)
 	}
 
 	// Who may do what on the way: the rule starts this state machine, it invokes this one function and writes its log.
@@ -421,6 +433,62 @@ func TestSettlingIsStartedByChangesAlone(t *testing.T) {
 	}
 	if !mayQueue {
 		t.Error("what cannot be started is lost: EventBridge may not put it into the queue")
+	}
+}
+
+func TestTheTrashIsPurgedOnASchedule(t *testing.T) {
+	s := synth(t)
+	input, err := os.ReadFile("../../events/settle/purges-a-leaf.json") // what the function is tested with
+	if err != nil {
+		t.Fatal(err)
+	}
+	var scheduled []string
+	for id, r := range s.service.of(t, "AWS::Events::Rule") {
+		p := r.Properties
+		if p["ScheduleExpression"] == nil {
+			continue
+		}
+		scheduled = append(scheduled, id)
+		if p["ScheduleExpression"] != "rate(15 minutes)" || p["State"] != "ENABLED" {
+			t.Errorf("%s comes at %v and is %v", id, p["ScheduleExpression"], p["State"])
+		}
+		if targets, _ := p["Targets"].([]any); len(targets) != 1 || ours(text(at(targets, 0, "Arn", "Fn::GetAtt", 0))) != "settle" ||
+			!equalJSON(t, text(at(targets, 0, "Input")), string(input)) {
+			t.Errorf("%s does %s", id, written(targets))
+		}
+	}
+	if len(scheduled) != 1 {
+		t.Fatalf("scheduled rules: %v", scheduled)
+	}
+	var may []string
+	for _, r := range s.service.of(t, "AWS::Lambda::Permission") {
+		if p := r.Properties; p["Principal"] == "events.amazonaws.com" {
+			may = append(may, ours(text(at(p, "FunctionName", "Fn::GetAtt", 0))), text(at(p, "SourceArn", "Fn::GetAtt", 0)))
+		}
+	}
+	if !slices.Equal(may, []string{"settle", scheduled[0]}) {
+		t.Errorf("EventBridge may invoke %q", may)
+	}
+	for id, r := range s.service.of(t, "AWS::Lambda::EventInvokeConfig") {
+		if r.Properties["MaximumRetryAttempts"] != 0.0 || r.Properties["MaximumEventAgeInSeconds"] != 15*60.0 {
+			t.Errorf("%s: %v: what is done again after the next one is of no use", id, r.Properties)
+		}
+	}
+}
+
+// A purge that fails, or does not even begin, tells no metric: the alarm must not take that for good news.
+func TestAPurgeThatIsMissingIsAnAlarm(t *testing.T) {
+	for id, r := range synth(t).service.of(t, "AWS::CloudWatch::Alarm") {
+		want := "notBreaching"
+		if strings.HasPrefix(id, "TrashBehind") {
+			want = "breaching"
+			if p := r.Properties; p["MetricName"] != metric.TrashBehind.Name || p["Period"] != 3600.0 || p["EvaluationPeriods"] != 3.0 || p["Threshold"] != 86400.0 {
+				t.Errorf("%s: %v", id, p)
+			}
+		}
+		if got := r.Properties["TreatMissingData"]; got != want {
+			t.Errorf("%s takes missing data for %v, want %s", id, got, want)
+		}
 	}
 }
 

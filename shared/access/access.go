@@ -62,7 +62,7 @@ const (
 	EditPartner
 	ManageBrands
 	ManageClients
-	Place // move, suspend, resume: what happens to a whole subtree is decided above it
+	Place // move, suspend, resume, trash, restore: what happens to a whole subtree is decided above it
 )
 
 var needs = [...]Role{
@@ -74,7 +74,7 @@ var needs = [...]Role{
 func (a Action) Needs() Role { return needs[a] }
 
 // MaxGrants is how many grants a principal may have. It keeps taking all of them away one transaction.
-const MaxGrants = 90
+const MaxGrants = 60
 
 // Secret is one of the at most two secrets of an API client. Only its hash is kept.
 type Secret struct {
@@ -122,15 +122,18 @@ type Decision struct {
 }
 
 // Decide says what the principal may do at the target. A grant at or below a suspended or trashed node counts for
-// nothing; grants above it do.
+// nothing; grants above it do. What is purged is invisible to all.
 func Decide(p *Principal, tree *hierarchy.TreeState, target *hierarchy.Node, a Action) Decision {
 	d := Decision{Action: a, Place: tree.Place(target)}
 	path := d.Place.Path
 	depth := path.Depth()
 	live := depth
 	for _, m := range d.Place.Marks {
-		if m.Kind == hierarchy.NoProvisioning {
+		switch m.Kind {
+		case hierarchy.NoProvisioning:
 			continue
+		case hierarchy.Purged:
+			return d
 		}
 		if at := path.Index(m.Node); at >= 0 && at < live {
 			live = at

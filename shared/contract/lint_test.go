@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,6 +19,7 @@ import (
 
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/contract/docs"
+	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
 )
 
@@ -33,6 +38,7 @@ func TestBrokenContractIsRefused(t *testing.T) {
 		"unknown target":           {"x-target: body.parentId", "x-target: somewhere", "createPartner: x-target somewhere"},
 		"target without parameter": {"x-target: query.nodeId", "x-target: path.id", "listApiClients: x-target path.id"},
 		"nothing to be above of":   {"x-target: change", "x-target: above.id", "getChange: x-target above.id"},
+		"no side of a move":        {"x-target: move-request.to", "x-target: move-request.here", "acceptMove: x-target move-request.here"},
 		"open by accident":         {"x-target: public", "x-target: self", "getHome: public"},
 		"no summary":               {"      summary: Who am I\n", "", "getMe: no summary"},
 		"no description": {
@@ -139,6 +145,51 @@ func TestProblemTypesAreThoseOfFault(t *testing.T) {
 	for _, line := range inContract {
 		if !slices.Contains(inCode, line) {
 			t.Errorf("package fault lacks: %s", line)
+		}
+	}
+}
+
+func TestEventTypesAreThoseOfEvent(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../event/event.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var declared, listed, documented []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok {
+			if kind, ok := spec.Type.(*ast.Ident); ok && kind.Name == "Type" {
+				text, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				declared = append(declared, text)
+			}
+		}
+		return true
+	})
+	for _, e := range event.Types {
+		listed = append(listed, string(e))
+	}
+	doc, err := load(source(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range doc.Components.Schemas["EventType"].Value.Enum {
+		documented = append(documented, fmt.Sprint(e))
+	}
+	slices.Sort(declared)
+	slices.Sort(listed)
+	slices.Sort(documented)
+	if !slices.Equal(listed, declared) {
+		t.Errorf("event.Types has %v; there are the constants %v", listed, declared)
+	}
+	if !slices.Equal(documented, declared) {
+		t.Errorf("the contract has %v; package event has %v", documented, declared)
+	}
+	about := doc.Tags.Get("Events").Description
+	for _, e := range declared {
+		if !strings.Contains(about, "`"+e+"`") {
+			t.Errorf("the data of %s is not told", e)
 		}
 	}
 }
@@ -270,6 +321,9 @@ func (l *linter) access(op operation) {
 		l.need(op.body() != nil && slices.Contains(op.body().Value.Required, name), "%s: x-target %s is no needed field", id, target)
 	case where == "above":
 		l.need(name == "path.id" && op.takes("path", "id"), "%s: x-target %s is no parameter", id, target)
+	case where == "move-request":
+		l.need(strings.HasPrefix(op.path, "/v1/move-requests/{id}") && (!named || name == "from" || name == "to"),
+			"%s: x-target %s without a move request in the path, or with no side of it", id, target)
 	case target == "change":
 		l.need(strings.HasPrefix(op.path, "/v1/changes/{id}"), "%s: x-target change without a change in the path", id)
 	case target == "client":
@@ -299,13 +353,16 @@ func (l *linter) expectations(op operation) {
 		switch op.method {
 		case "POST":
 			l.need(op.takes("header", "Idempotency-Key"), "%s: no Idempotency-Key", id)
-			needed = append(needed, "idempotency-key-invalid", "idempotency-key-reused", "conflict")
+			needed = append(needed, "idempotency-key-invalid", "conflict")
+			if !strings.HasSuffix(op.path, "/preview") { // which changes nothing
+				needed = append(needed, "idempotency-key-reused")
+			}
 		case "PUT", "PATCH", "DELETE":
 			l.need(op.takes("header", "If-Match"), "%s: no If-Match", id)
 			needed = append(needed, "precondition-failed", "conflict")
 		}
 	}
-	if !slices.Contains([]string{"none", "viewer"}, op.text("x-role")) {
+	if !slices.Contains([]string{"none", "viewer"}, op.text("x-role")) && op.text("x-target") != "move-request" {
 		needed = append(needed, "forbidden")
 	}
 	if !slices.Contains([]string{"self", "public"}, op.text("x-target")) {

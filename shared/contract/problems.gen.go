@@ -22,6 +22,10 @@ var ProblemTypes = []ProblemType{
 	{Slug: "last-secret", Status: 409, Title: "The last secret cannot be removed"},
 	{Slug: "own-access", Status: 409, Title: "Nobody takes away their own access"},
 	{Slug: "suspended", Status: 409, Title: "It is suspended"},
+	{Slug: "trashed", Status: 409, Title: "It is in the trash"},
+	{Slug: "request-open", Status: 409, Title: "A move is asked for already"},
+	{Slug: "request-closed", Status: 409, Title: "The move request is closed"},
+	{Slug: "request-void", Status: 409, Title: "The move is not possible as it was asked for"},
 	{Slug: "already-founded", Status: 409, Title: "The platform has its root already"},
 	{Slug: "precondition-failed", Status: 412, Title: "Changed since you read it"},
 	{Slug: "too-large", Status: 413, Title: "The body is too large"},
@@ -48,15 +52,20 @@ var Problems = map[string][]string{
 	"createPartner": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "not-found", "conflict", "depth-limit",
-		"suspended", "brand-not-available", "too-many-requests", "busy", "internal",
+		"suspended", "trashed", "brand-not-available", "too-many-requests", "busy", "internal",
 	},
 	"getPartner": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",
 	},
 	"editPartner": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "unauthenticated",
-		"forbidden", "needs-grant-above", "not-found", "conflict", "suspended", "brand-in-use",
-		"brand-not-available", "precondition-failed", "root", "too-many-requests", "busy", "too-many-changes",
+		"forbidden", "needs-grant-above", "not-found", "conflict", "suspended", "trashed",
+		"brand-in-use", "brand-not-available", "precondition-failed", "root", "too-many-requests", "busy",
+		"too-many-changes", "internal",
+	},
+	"trashPartner": {
+		"invalid", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
+		"trashed", "precondition-failed", "root", "too-many-requests", "busy", "too-many-changes",
 		"internal",
 	},
 	"listPartners": {
@@ -77,34 +86,55 @@ var Problems = map[string][]string{
 		"invalid", "invalid-cursor", "unauthenticated", "not-found", "too-many-requests", "busy",
 		"internal",
 	},
+	"listTrash": {
+		"invalid", "invalid-cursor", "unauthenticated", "not-found", "too-many-requests", "busy",
+		"internal",
+	},
 	"movePartner": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
-		"precondition-failed", "move-into-itself", "root", "depth-limit", "brand-not-available", "too-many-requests",
-		"busy", "too-many-changes", "internal",
+		"trashed", "precondition-failed", "move-into-itself", "root", "depth-limit", "brand-not-available",
+		"too-many-requests", "busy", "too-many-changes", "internal",
+	},
+	"previewPartnerMove": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict", "root",
+		"too-many-requests", "busy", "internal",
 	},
 	"suspendPartner": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
-		"precondition-failed", "root", "too-many-requests", "busy", "too-many-changes", "internal",
+		"trashed", "precondition-failed", "root", "too-many-requests", "busy", "too-many-changes",
+		"internal",
 	},
 	"resumePartner": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
-		"precondition-failed", "root", "too-many-requests", "busy", "too-many-changes", "internal",
+		"trashed", "precondition-failed", "root", "too-many-requests", "busy", "too-many-changes",
+		"internal",
+	},
+	"restorePartner": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
+		"trashed", "precondition-failed", "root", "too-many-requests", "busy", "too-many-changes",
+		"internal",
 	},
 	"createCustomer": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "not-found", "conflict", "suspended",
-		"brand-not-available", "too-many-requests", "busy", "internal",
+		"trashed", "brand-not-available", "too-many-requests", "busy", "internal",
 	},
 	"getCustomer": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",
 	},
 	"editCustomer": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "unauthenticated",
-		"forbidden", "not-found", "conflict", "suspended", "immutable", "precondition-failed",
-		"too-many-requests", "busy", "internal",
+		"forbidden", "not-found", "conflict", "suspended", "trashed", "immutable",
+		"precondition-failed", "too-many-requests", "busy", "internal",
+	},
+	"trashCustomer": {
+		"invalid", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
+		"trashed", "precondition-failed", "too-many-requests", "busy", "too-many-changes", "internal",
 	},
 	"getCustomerPath": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",
@@ -112,26 +142,79 @@ var Problems = map[string][]string{
 	"moveCustomer": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
-		"precondition-failed", "depth-limit", "brand-not-available", "too-many-requests", "busy", "too-many-changes",
-		"internal",
+		"trashed", "precondition-failed", "depth-limit", "brand-not-available", "too-many-requests", "busy",
+		"too-many-changes", "internal",
+	},
+	"previewCustomerMove": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict", "too-many-requests",
+		"busy", "internal",
 	},
 	"suspendCustomer": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
-		"precondition-failed", "too-many-requests", "busy", "too-many-changes", "internal",
+		"trashed", "precondition-failed", "too-many-requests", "busy", "too-many-changes", "internal",
 	},
 	"resumeCustomer": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
-		"precondition-failed", "too-many-requests", "busy", "too-many-changes", "internal",
+		"trashed", "precondition-failed", "too-many-requests", "busy", "too-many-changes", "internal",
+	},
+	"restoreCustomer": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
+		"trashed", "precondition-failed", "too-many-requests", "busy", "too-many-changes", "internal",
 	},
 	"getChange": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",
 	},
+	"listMoveRequests": {
+		"invalid", "invalid-cursor", "unauthenticated", "forbidden", "not-found", "too-many-requests",
+		"busy", "internal",
+	},
+	"requestPartnerMove": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
+		"trashed", "request-open", "request-void", "move-into-itself", "root", "too-many-requests",
+		"busy", "internal",
+	},
+	"requestCustomerMove": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
+		"trashed", "request-open", "request-void", "move-into-itself", "too-many-requests", "busy",
+		"internal",
+	},
+	"getMoveRequest": {
+		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",
+	},
+	"acceptMove": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "not-found", "conflict", "request-closed",
+		"request-void", "trashed", "precondition-failed", "depth-limit", "brand-not-available", "too-many-requests",
+		"busy", "too-many-changes", "internal",
+	},
+	"declineMove": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "not-found", "conflict", "request-closed",
+		"precondition-failed", "too-many-requests", "busy", "internal",
+	},
+	"withdrawMove": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
+		"request-closed", "precondition-failed", "too-many-requests", "busy", "internal",
+	},
+	"listPartnerEvents": {
+		"invalid", "invalid-cursor", "unauthenticated", "not-found", "too-many-requests", "busy",
+		"internal",
+	},
+	"listCustomerEvents": {
+		"invalid", "invalid-cursor", "unauthenticated", "not-found", "too-many-requests", "busy",
+		"internal",
+	},
 	"createBrand": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "not-found", "conflict", "suspended",
-		"domain-taken", "too-many-brands", "too-many-requests", "busy", "internal",
+		"trashed", "domain-taken", "too-many-brands", "too-many-requests", "busy", "internal",
 	},
 	"getBrand": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",
@@ -142,7 +225,7 @@ var Problems = map[string][]string{
 	"createApiClient": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "role-too-high", "not-found", "conflict",
-		"too-many-requests", "busy", "internal",
+		"trashed", "too-many-requests", "busy", "internal",
 	},
 	"listApiClients": {
 		"invalid", "invalid-cursor", "unauthenticated", "not-found", "too-many-requests", "busy",
@@ -167,8 +250,8 @@ var Problems = map[string][]string{
 	},
 	"grantApiClient": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "unauthenticated",
-		"forbidden", "role-too-high", "not-found", "conflict", "own-access", "too-many-grants",
-		"precondition-failed", "too-many-requests", "busy", "internal",
+		"forbidden", "role-too-high", "not-found", "conflict", "own-access", "trashed",
+		"too-many-grants", "precondition-failed", "too-many-requests", "busy", "internal",
 	},
 	"revokeApiClientGrant": {
 		"invalid", "unauthenticated", "forbidden", "not-found", "conflict", "own-access",

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -28,39 +29,95 @@ func (d *Directory) Move(ctx context.Context, c Caller, id, to ident.Node) (Chan
 	return once(ctx, d, c, id, access.Place, Want{Nodes: []ident.Node{to}},
 		func(v *view, node *hierarchy.Node, dec access.Decision) (attempt[Changed], error) {
 			dest, at, err := v.decide(to, access.CreatePartner)
+			m := moving{node, dest, dec.Place, at.Place}
 			switch {
 			case err != nil:
 				return attempt[Changed]{}, err
-			case node.Parent == to:
+			case m.there():
 				return attempt[Changed]{answer: Changed{Node: seenBy(node, dec)}}, nil
-			case at.Place.Path.Index(id) >= 0:
-				return attempt[Changed]{}, fault.MoveIntoItself.New("The new parent is the node itself or lies below it. Choose another one.")
-			case at.Place.Path.Depth()+1+node.Height > hierarchy.MaxDepth:
-				return attempt[Changed]{}, fault.DepthLimit.New(
-					"The tree is at most %d nodes deep, the new parent is at %d, and up to %d levels come below it. "+
-						"Choose a parent further up.", hierarchy.MaxDepth, at.Place.Path.Depth(), 1+node.Height)
 			}
-			draws := node.Draws()
-			if err := usable(dest, draws); err != nil {
-				return attempt[Changed]{}, err
-			}
-			parents, err := d.moveBetween(ctx, c, node, dest, at.Place.Path)
-			if err != nil {
-				return attempt[Changed]{}, err
-			}
-			now := *node
-			now.Parent = to
-			now.Place = hierarchy.Place{Path: at.Place.Path.Child(id), Marks: append(slices.Clone(at.Place.Marks), node.OwnMarks()...)}
-			change := hierarchy.Change{Kind: hierarchy.Moved, Path: now.Place.Path, Marks: at.Place.Marks, From: v.Tree.Left(dec.Place.Path)}
-			try, err := d.change(c, v, node, &now, change, byKind(node, event.PartnerMoved, event.CustomerMoved),
-				map[string]any{"from": node.Parent, "to": to})
-			try.steps = append(try.steps, parents...)
-			return try, err
+			return d.move(ctx, c, v, m, map[string]any{})
 		})
 }
 
+// moving is a node and where it is to be moved, as they were read.
+type moving struct {
+	node, dest *hierarchy.Node
+	from, to   hierarchy.Place // of node, and of dest
+}
+
+// there reports whether there is nothing to move.
+func (m *moving) there() bool { return m.node.Parent == m.dest.ID }
+
+// place is where the node will be.
+func (m *moving) place() hierarchy.Place {
+	return hierarchy.Place{Path: m.to.Path.Child(m.node.ID), Marks: append(slices.Clone(m.to.Marks), m.node.OwnMarks()...)}
+}
+
+// intoItself reports whether the new parent is the node itself or lies below it.
+func (m *moving) intoItself() bool { return m.to.Path.Index(m.node.ID) >= 0 }
+
+// blocks is all that keeps the node from being moved. A move is refused with the first.
+func (m *moving) blocks() []*fault.Error {
+	var all []*fault.Error
+	add := func(err error) {
+		if err != nil {
+			all = append(all, fault.From(err))
+		}
+	}
+	if m.intoItself() {
+		add(movesIntoItself())
+	}
+	add(untrashed(m.from))
+	if m.to.Top(hierarchy.Trashed) != m.from.Top(hierarchy.Trashed) {
+		add(untrashed(m.to))
+	}
+	if m.to.Path.Depth()+1+m.node.Height > hierarchy.MaxDepth {
+		add(fault.DepthLimit.New("The tree is at most %d nodes deep, the new parent is at %d, and up to %d levels come below it. "+
+			"Choose a parent further up.", hierarchy.MaxDepth, m.to.Path.Depth(), 1+m.node.Height))
+	}
+	for _, b := range m.missing() {
+		add(usable(m.dest, []ident.Brand{b}))
+	}
+	return all
+}
+
+func movesIntoItself() error {
+	return fault.MoveIntoItself.New("The new parent is the node itself or lies below it. Choose another one.")
+}
+
+// missing are the brands that the node draws and that are not usable at the new parent.
+func (m *moving) missing() []ident.Brand { return without(m.node.Draws(), m.dest.Brands.List()) }
+
+// move prepares a move that the caller has the right to; data goes into its event, with what every move tells.
+func (d *Directory) move(ctx context.Context, c Caller, v *view, m moving, data map[string]any) (attempt[Changed], error) {
+	if blocks := m.blocks(); len(blocks) > 0 {
+		return attempt[Changed]{}, blocks[0]
+	}
+	parents, err := d.moveBetween(ctx, c, m.node, m.dest, m.to.Path)
+	if err != nil {
+		return attempt[Changed]{}, err
+	}
+	try, err := d.moved(c, v, m, data)
+	try.steps = append(try.steps, parents...)
+	return try, err
+}
+
+// moved is the node's own part in a move.
+func (d *Directory) moved(c Caller, v *view, m moving, data map[string]any) (attempt[Changed], error) {
+	now := *m.node
+	now.Parent, now.Place = m.dest.ID, m.place()
+	data["from"], data["to"] = m.node.Parent, m.dest.ID
+	change := hierarchy.Change{Kind: hierarchy.Moved, Path: now.Place.Path, Marks: m.to.Marks, From: v.Tree.Left(m.from.Path)}
+	return d.change(c, v, m.node, &now, change, byKind(m.node, event.PartnerMoved, event.CustomerMoved), data)
+}
+
+// maxRaised is how many heights a move raises in its own transaction, which has room for no more of them in the deepest trees.
+const maxRaised = 8
+
 // moveBetween is the parents' part in a move: the new one gives the node its brands and the old one gets them back, and what
-// lies above the new one learns how deep it is below now.
+// lies above the new one learns how deep it is below now. When that is many it learns it first: a height is an upper bound, so it
+// does no harm if the move does not come about.
 func (d *Directory) moveBetween(ctx context.Context, c Caller, node, dest *hierarchy.Node, path hierarchy.Path) ([]Step, error) {
 	draws := node.Draws()
 	low, above, err := d.tooLow(ctx, c, path, dest.Height, node.Height+1, node.Parent)
@@ -70,6 +127,9 @@ func (d *Directory) moveBetween(ctx context.Context, c Caller, node, dest *hiera
 	old := above[node.Parent]
 	if old == nil {
 		return nil, errChanged
+	}
+	if len(low) > maxRaised {
+		return nil, cmp.Or(d.store.Commit(ctx, raise(low)...), errChanged)
 	}
 	steps := []Step{
 		CheckParent{Parent: dest, Draw: draws, Height: node.Height + 1, Else: parentChanged(draws)},
@@ -137,20 +197,28 @@ func (d *Directory) mark(ctx context.Context, c Caller, id ident.Node, kind hier
 	data map[string]any) (Changed, error) {
 	return once(ctx, d, c, id, access.Place, Want{}, func(v *view, node *hierarchy.Node, dec access.Decision) (attempt[Changed], error) {
 		m := hierarchy.Mark{Node: id, Kind: kind}
-		if slices.Contains(dec.Place.Marks, m) == on {
-			return attempt[Changed]{answer: Changed{Node: seenBy(node, dec)}}, nil
-		}
-		if kind != hierarchy.Suspended {
-			if err := live(dec.Place); err != nil {
-				return attempt[Changed]{}, err
-			}
-		}
 		now, change := *node, hierarchy.Change{Kind: hierarchy.Unmarked, Mark: m}
 		now.Place = dec.Place
 		now.Place.Marks = slices.DeleteFunc(slices.Clone(dec.Place.Marks), func(o hierarchy.Mark) bool { return o == m })
+		if err := untrashed(now.Place); err != nil { // when it is in the trash for its own mark alone, it can be restored
+			return attempt[Changed]{}, err
+		}
+		if slices.Contains(dec.Place.Marks, m) == on {
+			return attempt[Changed]{answer: Changed{Node: seenBy(node, dec)}}, nil
+		}
+		if kind == hierarchy.NoProvisioning {
+			if err := live(now.Place); err != nil {
+				return attempt[Changed]{}, err
+			}
+		}
 		if on {
 			change.Kind = hierarchy.Marked
 			now.Place.Marks = append(now.Place.Marks, m)
+		}
+		if kind == hierarchy.Trashed {
+			if now.Trashed = (time.Time{}); on {
+				now.Trashed = d.now()
+			}
 		}
 		return d.change(c, v, node, &now, change, byKind(node, partner, customer), data)
 	})
@@ -163,20 +231,33 @@ func (d *Directory) change(c Caller, v *view, was, now *hierarchy.Node, change h
 	if err := match(c.IfMatch, was.Version); err != nil {
 		return attempt[Changed]{}, err
 	}
-	steps, p, err := d.announce(&v.Tree, was.ID, change)
+	steps, p, err := d.place(c, &v.Tree, was, now, change, t, data)
 	if err != nil {
 		return attempt[Changed]{}, err
 	}
+	dec := access.Decide(v.caller, &hierarchy.TreeState{}, now, access.Read)
+	return attempt[Changed]{Changed{p, seenBy(now, dec)}, steps}, nil
+}
+
+// place is the steps of change.
+func (d *Directory) place(c Caller, tree *hierarchy.TreeState, was, now *hierarchy.Node, change hierarchy.Change, t event.Type,
+	data map[string]any) ([]Step, *Progress, error) {
+	steps, p, err := d.announce(tree, was.ID, change)
+	if err != nil {
+		return nil, nil, err
+	}
 	now.AsOf, now.Version, now.Updated = p.Seq, was.Version+1, p.Started
 	data["changeId"] = p.ID
-	steps = append(steps, PlaceNode{Was: was, Now: now, Else: func(now *hierarchy.Node) error {
+	happened := d.event(c, t, was.ID, now.Place.Path, data)
+	if change.Kind == hierarchy.Moved {
+		happened.Event.Left = tree.Place(was).Path
+	}
+	return append(steps, PlaceNode{Was: was, Now: now, Else: func(now *hierarchy.Node) error {
 		if now == nil {
 			return access.Hidden()
 		}
 		return errChanged
-	}}, d.event(c, t, was.ID, now.Place.Path, data))
-	dec := access.Decide(v.caller, &hierarchy.TreeState{}, now, access.Read)
-	return attempt[Changed]{Changed{p, seenBy(now, dec)}, steps}, nil
+	}}, happened), p, nil
 }
 
 // announce adds a change to the tree state that was read.
@@ -193,8 +274,19 @@ func (d *Directory) announce(tree *hierarchy.TreeState, node ident.Node, change 
 	return []Step{AddChange{Change: change, Else: errChanged}, PutProgress{Progress: p, Else: ErrExists}}, &p, nil
 }
 
-// live refuses to change what is suspended.
+// untrashed refuses to change what is in the trash.
+func untrashed(place hierarchy.Place) error {
+	if at := place.Top(hierarchy.Trashed); at != "" {
+		return fault.Trashed.New("It is in the trash, with %s. Nothing there changes until that is restored.", at)
+	}
+	return nil
+}
+
+// live refuses to change what is in the trash or suspended.
 func live(place hierarchy.Place) error {
+	if err := untrashed(place); err != nil {
+		return err
+	}
 	if at := place.Top(hierarchy.Suspended); at != "" {
 		return fault.Suspended.New("It is suspended, at %s. Nothing below changes until that is resumed.", at)
 	}

@@ -46,6 +46,9 @@ func newClient(name hierarchy.Name, home ident.Node, role access.Role, now time.
 // CreateClient makes an API client with a role at a node, and its first secret.
 func (d *Directory) CreateClient(ctx context.Context, c Caller, node ident.Node, name hierarchy.Name, role access.Role) (ClientWithKey, error) {
 	return once(ctx, d, c, node, access.ManageClients, Want{}, func(v *view, n *hierarchy.Node, dec access.Decision) (attempt[ClientWithKey], error) {
+		if err := untrashed(dec.Place); err != nil {
+			return attempt[ClientWithKey]{}, err
+		}
 		if err := mayGrant(dec, role); err != nil {
 			return attempt[ClientWithKey]{}, err
 		}
@@ -238,6 +241,9 @@ func (d *Directory) GrantRole(ctx context.Context, c Caller, id ident.Client, no
 			return nil, nil
 		}
 		if err := notSelf(c, id); err != nil {
+			return nil, err
+		}
+		if err := untrashed(dec.Place); err != nil {
 			return nil, err
 		}
 		if err := mayGrant(dec, role); err != nil {

@@ -181,12 +181,13 @@ func (s *stage) Read(ctx context.Context, w directory.Want) (directory.Got, erro
 	}
 }
 
-func (s *stage) Children(ctx context.Context, parent ident.Node, kind hierarchy.Kind, after string, _ int) (directory.Page[hierarchy.Node], error) {
+func (s *stage) Children(ctx context.Context, parent ident.Node, kind hierarchy.Kind, all bool, after string, _ int) (
+	directory.Page[hierarchy.Node], error) {
 	yield(ctx)
 	if old, ok := s.listed[parent][kind]; ok {
 		return directory.Page[hierarchy.Node]{Items: old}, nil
 	}
-	return s.Fake.Children(ctx, parent, kind, after, 1)
+	return s.Fake.Children(ctx, parent, kind, all, after, 1)
 }
 
 func (s *stage) Commit(ctx context.Context, steps ...directory.Step) error {
@@ -269,7 +270,7 @@ func (s *stage) spoil(steps []directory.Step) []directory.Step {
 			if s.sabotage == "links" && s.listed[x.Node] == nil {
 				s.listed[x.Node] = map[hierarchy.Kind][]hierarchy.Node{}
 				for _, kind := range []hierarchy.Kind{hierarchy.Partner, hierarchy.Customer} {
-					page, err := s.Fake.Children(context.Background(), x.Node, kind, "", 100)
+					page, err := s.Fake.Children(context.Background(), x.Node, kind, true, "", 100)
 					if err != nil {
 						panic(err)
 					}
@@ -333,7 +334,7 @@ func (s *stage) sound(ids []ident.Node) error {
 		if n.Parent == "" {
 			continue
 		}
-		page, err := s.Fake.Children(context.Background(), n.Parent, n.Kind(), "", 1000)
+		page, err := s.Fake.Children(context.Background(), n.Parent, n.Kind(), true, "", 1000)
 		if err != nil {
 			return err
 		}
@@ -349,7 +350,7 @@ func (s *stage) ids() []ident.Node {
 	for todo := []ident.Node{s.root}; len(todo) > 0; todo = todo[1:] {
 		ids = append(ids, todo[0])
 		for _, kind := range []hierarchy.Kind{hierarchy.Partner, hierarchy.Customer} {
-			page, err := s.Fake.Children(context.Background(), todo[0], kind, "", 1000)
+			page, err := s.Fake.Children(context.Background(), todo[0], kind, true, "", 1000)
 			if err != nil {
 				panic(err)
 			}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/hierarchy"
@@ -25,7 +26,7 @@ const (
 func (d *Directory) Children(ctx context.Context, c Caller, parent ident.Node, kind hierarchy.Kind, p Paging) (List[Node], error) {
 	list := listName("children", string(parent), string(kind))
 	dec, page, err := sideBySide(ctx, d, c, parent, access.Read, list, p, func(ctx context.Context, after string) (Page[hierarchy.Node], error) {
-		return d.store.Children(ctx, parent, kind, after, p.Limit)
+		return d.store.Children(ctx, parent, kind, false, after, p.Limit)
 	})
 	if err != nil {
 		return List[Node]{}, err
@@ -146,6 +147,7 @@ func (d *Directory) Me(ctx context.Context, c Caller) (Me, error) {
 type TreeNode struct {
 	PathStep
 	SuspendedAt ident.Node  // as of a Node
+	TrashedAt   ident.Node  // as of a Node
 	Children    []*TreeNode // partners, then customers, each by name
 	Opened      bool        // whether Children were looked for
 	// Cut tells why Children are not all there are: CutDepth, CutSize, or "" when they are all.
@@ -172,7 +174,8 @@ func (d *Directory) Tree(ctx context.Context, c Caller, id ident.Node, depth int
 	if err != nil {
 		return Tree{}, err
 	}
-	tree := Tree{Root: &TreeNode{PathStep: PathStep{id, node.Name}, SuspendedAt: dec.Place.Top(hierarchy.Suspended)}, Nodes: 1}
+	tree := Tree{Root: &TreeNode{PathStep: PathStep{id, node.Name}, SuspendedAt: dec.Place.Top(hierarchy.Suspended),
+		TrashedAt: dec.Place.Top(hierarchy.Trashed)}, Nodes: 1}
 	opened := 0
 	for level := []*TreeNode{tree.Root}; len(level) > 0; depth-- {
 		var partners []*TreeNode
@@ -209,7 +212,7 @@ func (d *Directory) Tree(ctx context.Context, c Caller, id ident.Node, depth int
 					n.Cut, tree.Cut = CutSize, true
 				}
 				for j := range items {
-					child := &TreeNode{PathStep: PathStep{items[j].ID, items[j].Name}, SuspendedAt: n.SuspendedAt}
+					child := &TreeNode{PathStep: PathStep{items[j].ID, items[j].Name}, SuspendedAt: n.SuspendedAt, TrashedAt: n.TrashedAt}
 					if child.SuspendedAt == "" && items[j].Place.Marked(hierarchy.Suspended) {
 						child.SuspendedAt = child.ID
 					}
@@ -223,52 +226,73 @@ func (d *Directory) Tree(ctx context.Context, c Caller, id ident.Node, depth int
 	return tree, nil
 }
 
-// open lists the partners and the customers right below each of these, several at a time.
+// open lists the partners and the customers right below each of these.
 func (d *Directory) open(ctx context.Context, partners []*TreeNode) ([][2]Page[hierarchy.Node], error) {
+	kinds := [...]hierarchy.Kind{hierarchy.Partner, hierarchy.Customer}
+	found := make([][len(kinds)]Page[hierarchy.Node], len(partners))
+	err := severally(ctx, len(kinds)*len(partners), func(ctx context.Context, i int) (err error) {
+		at, kind := i/len(kinds), i%len(kinds)
+		found[at][kind], err = d.store.Children(ctx, partners[at].ID, kinds[kind], false, "", maxSiblings)
+		return err
+	})
+	return found, err
+}
+
+// severally calls do for each number below n, several at a time, until the first error. When it returns nothing goes on any more.
+func severally(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
 	const atOnce = 8
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	found := make([][2]Page[hierarchy.Node], len(partners))
-	errs := make(chan error, 2*len(partners))
+	errs := make(chan error, n)
 	slots := make(chan struct{}, atOnce)
-	for i, n := range partners {
-		for j, kind := range []hierarchy.Kind{hierarchy.Partner, hierarchy.Customer} {
-			go func() {
-				slots <- struct{}{}
-				defer func() { <-slots }()
-				var err error
-				found[i][j], err = d.store.Children(ctx, n.ID, kind, "", maxSiblings)
-				errs <- err
-			}()
-		}
+	for i := range n {
+		go func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			errs <- do(ctx, i)
+		}()
 	}
 	var first error
-	for range cap(errs) {
+	for range n {
 		if err := <-errs; err != nil && first == nil {
 			first = err
 			cancel()
 		}
 	}
-	return found, first
+	return first
 }
 
 // Descendant is a node somewhere below another.
 type Descendant struct {
 	PathStep
 	SuspendedAt ident.Node   // as of a Node
+	TrashedAt   ident.Node   // as of a Node
 	Path        []ident.Node // from the node that was asked about down to this one
 }
 
-// Descendants lists everything below a partner, or what is of one kind ("": any), in the order of the subtree index. The
+// Descendants lists everything below a partner that was not put into the trash below it, or what is of one kind ("": any), in the order of the subtree index. The
 // index proposes and the table decides: a node that was made a moment ago may be missing, one that is not there (any
 // more) never shows. A page may be short, or empty, and still have a Next.
 func (d *Directory) Descendants(ctx context.Context, c Caller, id ident.Node, kind hierarchy.Kind, p Paging) (List[Descendant], error) {
-	sum, after, err := splitCursor(p.Cursor)
+	list, err := d.descend(ctx, c, id, kind, false, p)
 	if err != nil {
 		return List[Descendant]{}, err
 	}
-	name := listName("descendants", string(id), string(kind))
-	return again(func() (none List[Descendant], err error) {
+	items := make([]Descendant, len(list.Items))
+	for i := range list.Items {
+		items[i] = list.Items[i].Descendant
+	}
+	return List[Descendant]{items, list.Next}, nil
+}
+
+// descend lists what lies below a partner, or of that what is in the trash itself.
+func (d *Directory) descend(ctx context.Context, c Caller, id ident.Node, kind hierarchy.Kind, trash bool, p Paging) (List[TrashItem], error) {
+	sum, after, err := splitCursor(p.Cursor)
+	if err != nil {
+		return List[TrashItem]{}, err
+	}
+	name := listName("descendants", string(id), string(kind), strconv.FormatBool(trash))
+	return again(func() (none List[TrashItem], err error) {
 		v, _, dec, err := d.reach(ctx, c, id, access.Read)
 		if err != nil {
 			return none, err
@@ -276,10 +300,10 @@ func (d *Directory) Descendants(ctx context.Context, c Caller, id ident.Node, ki
 		if err := checkCursor(v.caller, name, sum, after); err != nil {
 			return none, err
 		}
-		list, after := List[Descendant]{Items: []Descendant{}}, after
-		scan := scan{d, c, id, kind, dec.Place.Path, v.Tree.Seq, scanned(&v.Tree, dec.Place.Path)}
+		list, after := List[TrashItem]{Items: []TrashItem{}}, after
+		scan := scan{d, c, id, kind, trash, dec.Place.Path, v.Tree.Seq, scanned(&v.Tree, dec.Place.Path)}
 		for range proposals {
-			var found []Descendant
+			var found []TrashItem
 			if found, after, err = scan.page(ctx, after, min(p.Limit-len(list.Items), readAtOnce)); err != nil {
 				return none, err
 			}
@@ -300,6 +324,7 @@ type scan struct {
 	c      Caller
 	id     ident.Node
 	kind   hierarchy.Kind
+	trash  bool // what is in the trash itself, or what is not
 	top    hierarchy.Path
 	seq    int64
 	ranges []hierarchy.Range
@@ -317,7 +342,7 @@ func scanned(tree *hierarchy.TreeState, top hierarchy.Path) []hierarchy.Range {
 }
 
 // page reads on after a position, and returns the next one. A position is what follows top in the real path of a node.
-func (s *scan) page(ctx context.Context, after string, limit int) ([]Descendant, string, error) {
+func (s *scan) page(ctx context.Context, after string, limit int) ([]TrashItem, string, error) {
 	var proposed []ident.Node
 	end := "" // up to where all ranges were read
 	for _, r := range s.ranges {
@@ -325,7 +350,7 @@ func (s *scan) page(ctx context.Context, after string, limit int) ([]Descendant,
 		if done {
 			continue
 		}
-		page, err := s.d.store.Below(ctx, r.Stored, s.kind, from, limit)
+		page, err := s.d.store.Below(ctx, r.Stored, s.kind, s.trash, from, limit)
 		if err != nil {
 			return nil, "", err
 		}
@@ -340,16 +365,16 @@ func (s *scan) page(ctx context.Context, after string, limit int) ([]Descendant,
 	if err != nil || len(s.ranges) == 1 {
 		return found, end, err
 	}
-	place := func(n Descendant) string {
+	place := func(n TrashItem) string {
 		var p hierarchy.Path
 		for _, id := range n.Path[1:] {
 			p = p.Child(id)
 		}
 		return string(p)
 	}
-	found = slices.DeleteFunc(found, func(n Descendant) bool { return place(n) <= after || end != "" && place(n) > end })
-	slices.SortFunc(found, func(a, b Descendant) int { return cmp.Compare(place(a), place(b)) })
-	found = slices.CompactFunc(found, func(a, b Descendant) bool { return a.ID == b.ID })
+	found = slices.DeleteFunc(found, func(n TrashItem) bool { return place(n) <= after || end != "" && place(n) > end })
+	slices.SortFunc(found, func(a, b TrashItem) int { return cmp.Compare(place(a), place(b)) })
+	found = slices.CompactFunc(found, func(a, b TrashItem) bool { return a.ID == b.ID })
 	if len(found) > limit {
 		found = found[:limit]
 		end = place(found[limit-1])
@@ -365,9 +390,9 @@ func enter(under, at hierarchy.Path) (after string, done bool) {
 	return "", at > under
 }
 
-// decide reads what the index proposes and keeps what is below top.
-func (s *scan) decide(ctx context.Context, proposed []ident.Node) ([]Descendant, error) {
-	var found []Descendant
+// decide reads what the index proposes and keeps what is below top, and in the trash or not as it is wanted.
+func (s *scan) decide(ctx context.Context, proposed []ident.Node) ([]TrashItem, error) {
+	var found []TrashItem
 	for ids := range slices.Chunk(proposed, readAtOnce) {
 		v, err := s.d.read(ctx, s.c, Want{Nodes: append(slices.Clip(ids), s.id)})
 		if err != nil {
@@ -385,8 +410,17 @@ func (s *scan) decide(ctx context.Context, proposed []ident.Node) ([]Descendant,
 			if n == nil {
 				continue
 			}
-			if place := v.Tree.Place(n); place.Path.Has(s.top) && place.Path != s.top {
-				found = append(found, Descendant{PathStep{n.ID, n.Name}, place.Top(hierarchy.Suspended), place.Path.IDs()[s.top.Depth()-1:]})
+			place := v.Tree.Place(n)
+			if !place.Path.Has(s.top) || place.Path == s.top || place.Marked(hierarchy.Purged) {
+				continue
+			}
+			trashed := func(m hierarchy.Mark) bool {
+				return m.Kind == hierarchy.Trashed && place.Path.Index(m.Node) >= s.top.Depth()
+			}
+			if own := slices.Contains(place.Marks, hierarchy.Mark{Node: id, Kind: hierarchy.Trashed}); s.trash && own ||
+				!s.trash && !slices.ContainsFunc(place.Marks, trashed) {
+				found = append(found, TrashItem{Descendant{PathStep{n.ID, n.Name}, place.Top(hierarchy.Suspended), place.Top(hierarchy.Trashed),
+					place.Path.IDs()[s.top.Depth()-1:]}, n.Trashed})
 			}
 		}
 	}

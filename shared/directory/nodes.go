@@ -18,11 +18,12 @@ type Node struct {
 	hierarchy.Node
 	ParentVisible bool       // whether the parent lies within the caller's reach
 	CanProvision  bool       // of a partner: nothing on its path forbids it
-	SuspendedAt   ident.Node // the uppermost suspended node on its path; "": it is active. Whoever sees the node sees this one
+	SuspendedAt   ident.Node // the uppermost suspended node on its path, "": there is none. Whoever sees the node sees this one
+	TrashedAt     ident.Node // the same of the trash
 }
 
 func seen(n *hierarchy.Node, place hierarchy.Place, parentVisible bool) Node {
-	return Node{*n, parentVisible, !place.Marked(hierarchy.NoProvisioning), place.Top(hierarchy.Suspended)}
+	return Node{*n, parentVisible, !place.Marked(hierarchy.NoProvisioning), place.Top(hierarchy.Suspended), place.Top(hierarchy.Trashed)}
 }
 
 // NewPartner is what a child partner is made from. All of it is checked for form already.
@@ -353,7 +354,7 @@ func (d *Directory) nameUsers(ctx context.Context, partner ident.Node, b ident.B
 	for _, kind := range []hierarchy.Kind{hierarchy.Customer, hierarchy.Partner} {
 		after := ""
 		for range pages {
-			page, err := d.store.Children(ctx, partner, kind, after, MaxLimit)
+			page, err := d.store.Children(ctx, partner, kind, true, after, MaxLimit)
 			if err != nil {
 				return err
 			}

@@ -38,11 +38,15 @@ const (
 	maxResume     = 200 // KiB; Step Functions carries 256
 )
 
-// walk is where settling is: a stack of the lists that are still to be read. It is what Resume holds.
+// walk is where settling is: a stack of the lists that are still to be read, or of a purge the nodes that are still to be emptied
+// out, each below the one before. It is what Resume holds.
 type walk struct {
-	Nodes int64   `json:"nodes"`
-	Open  []visit `json:"open"`
+	Nodes int64        `json:"nodes"`
+	Open  []visit      `json:"open,omitempty"`
+	Purge []ident.Node `json:"purge,omitempty"`
 }
+
+func (w *walk) done() bool { return len(w.Open)+len(w.Purge) == 0 }
 
 // visit is a node whose children of one kind are to be looked at, from a position on.
 type visit struct {
@@ -51,38 +55,41 @@ type visit struct {
 	After string         `json:"after,omitempty"`
 }
 
-// Settle writes a change into the nodes of its subtree, for about as long as budget but at least one page. It walks down along the
+// Settle writes a change into the nodes of its subtree, or erases them when it is a purge, for about as long as budget but at least
+// one page. It walks down along the
 // lists of children, which are strongly consistent, and reads a list only after the parent's own item was rewritten: from then on
 // what is created there copies the new place. What is renamed meanwhile sees to itself (keepCovered). It can end anywhere, run twice
 // at a time, and begin again.
 func (d *Directory) Settle(ctx context.Context, id ident.Change, resume string, budget time.Duration) (SettleResult, error) {
 	began := time.Now()
-	p, err := d.progress(ctx, id)
+	p, tree, err := d.progress(ctx, id)
 	if err != nil {
 		return SettleResult{}, err
 	}
 	if p.State != Settling {
 		return SettleResult{Done: true, Nodes: p.Nodes}, nil
 	}
+	purge := slices.ContainsFunc(tree.Changes, func(c hierarchy.Change) bool { return c.Seq == p.Seq && c.Mark.Kind == hierarchy.Purged })
 	var w walk
-	if resume == "" || json.Unmarshal([]byte(resume), &w) != nil || len(w.Open) == 0 {
-		w = walk{Nodes: 1, Open: []visit{{Node: p.Node, Kind: hierarchy.Partner}}}
-		if err := d.rewrite(ctx, p.Seq, []ident.Node{p.Node}); err != nil {
+	if resume == "" || json.Unmarshal([]byte(resume), &w) != nil || w.done() || purge != (len(w.Purge) > 0) {
+		if w, err = d.beginWalk(ctx, p, purge); err != nil {
 			return SettleResult{}, err
 		}
-		if hierarchy.KindOf(p.Node) == hierarchy.Customer {
-			w.Open = nil
-		}
 	}
-	for len(w.Open) > 0 {
-		if err := d.visit(ctx, p.Seq, &w); err != nil {
+	for !w.done() {
+		if purge {
+			err = d.emptyOut(ctx, &w)
+		} else {
+			err = d.visit(ctx, p.Seq, &w)
+		}
+		if err != nil {
 			return SettleResult{}, err
 		}
 		if time.Since(began) >= budget {
 			break
 		}
 	}
-	result := SettleResult{Done: len(w.Open) == 0, Nodes: w.Nodes}
+	result := SettleResult{Done: w.done(), Nodes: w.Nodes}
 	state := Waiting
 	if !result.Done {
 		state = Settling
@@ -97,6 +104,16 @@ func (d *Directory) Settle(ctx context.Context, id ident.Change, resume string, 
 	return result, d.advance(ctx, p, state, w.Nodes)
 }
 
+func (d *Directory) beginWalk(ctx context.Context, p *Progress, purge bool) (walk, error) {
+	switch {
+	case purge:
+		return walk{Purge: []ident.Node{p.Node}}, nil
+	case hierarchy.KindOf(p.Node) == hierarchy.Customer:
+		return walk{Nodes: 1}, d.rewrite(ctx, p.Seq, []ident.Node{p.Node})
+	}
+	return walk{Nodes: 1, Open: []visit{{Node: p.Node, Kind: hierarchy.Partner}}}, d.rewrite(ctx, p.Seq, []ident.Node{p.Node})
+}
+
 // visit looks at one page of children.
 func (d *Directory) visit(ctx context.Context, seq int64, w *walk) error {
 	at := w.Open[len(w.Open)-1]
@@ -104,7 +121,7 @@ func (d *Directory) visit(ctx context.Context, seq int64, w *walk) error {
 	if at.Kind == hierarchy.Partner {
 		limit = walkPartners
 	}
-	page, err := d.store.Children(ctx, at.Node, at.Kind, at.After, limit)
+	page, err := d.store.Children(ctx, at.Node, at.Kind, true, at.After, limit)
 	if err != nil {
 		return err
 	}
@@ -162,7 +179,7 @@ func (d *Directory) rewrite(ctx context.Context, seq int64, ids []ident.Node) er
 // Retire takes a change whose nodes are all rewritten out of the tree state. Whoever calls it has waited for Grace since Settle
 // was done.
 func (d *Directory) Retire(ctx context.Context, id ident.Change) error {
-	p, err := d.progress(ctx, id)
+	p, _, err := d.progress(ctx, id)
 	switch {
 	case err != nil:
 		return err
@@ -172,15 +189,15 @@ func (d *Directory) Retire(ctx context.Context, id ident.Change) error {
 	return d.advance(ctx, p, Settled, p.Nodes, DropChange{p.Seq})
 }
 
-func (d *Directory) progress(ctx context.Context, id ident.Change) (*Progress, error) {
+func (d *Directory) progress(ctx context.Context, id ident.Change) (*Progress, *hierarchy.TreeState, error) {
 	got, err := d.store.Read(ctx, Want{Changes: []ident.Change{id}})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if p := got.Changes[id]; p != nil {
-		return p, nil
+		return p, &got.Tree, nil
 	}
-	return nil, ErrUnknownChange
+	return nil, nil, ErrUnknownChange
 }
 
 // order is the order of the states: progress never goes back, whoever else is at it.
@@ -196,7 +213,7 @@ func (d *Directory) advance(ctx context.Context, p *Progress, state ProgressStat
 		now.State, now.Nodes, now.Updated = state, nodes, d.now()
 		err := d.store.Commit(ctx, append(slices.Clip(with), PutProgress{Progress: now, Was: p.Version, Else: errChanged})...)
 		if errors.Is(err, errChanged) {
-			latest, readErr := d.progress(ctx, p.ID)
+			latest, _, readErr := d.progress(ctx, p.ID)
 			if readErr != nil {
 				return struct{}{}, readErr
 			}

@@ -22,18 +22,34 @@ type Store interface {
 	// Read reads all that w names in one batch. What does not exist is absent from the answer.
 	Read(ctx context.Context, w Want) (Got, error)
 
-	// Children lists the children of one kind by name, then id. The nodes are as complete as Read's but for their
+	// Children lists the children of one kind by name, then id: those that are not in the trash themselves, or all. A page can
+	// hold less than limit and not be the last one when some are in the trash. The nodes are as complete as Read's but for their
 	// place: Place has the marks that stand on the child itself and an empty path, AsOf and Height are 0, Brands.Uses
 	// and Brands.Owned are nil.
-	Children(ctx context.Context, parent ident.Node, kind hierarchy.Kind, after string, limit int) (Page[hierarchy.Node], error)
+	Children(ctx context.Context, parent ident.Node, kind hierarchy.Kind, all bool, after string, limit int) (Page[hierarchy.Node], error)
 
 	// Grants lists who was granted a role at the very node, by principal id.
 	Grants(ctx context.Context, node ident.Node, after string, limit int) (Page[Grant], error)
 
-	// Below proposes ids of nodes whose stored path lies below under (not at it), by shard and path. It is behind by an
+	// Below proposes ids of nodes whose stored path lies below under (not at it), by shard and path: of those that are not in
+	// the trash themselves (what lies below one that is may be among them), or of those that are. It is behind by an
 	// unknown time: what it proposes has to be read again and decided on. kind "" means all. A page can hold less than
 	// limit, even nothing, and not be the last. A position tells nothing of what lies above under.
-	Below(ctx context.Context, under hierarchy.Path, kind hierarchy.Kind, after string, limit int) (Page[ident.Node], error)
+	Below(ctx context.Context, under hierarchy.Path, kind hierarchy.Kind, trash bool, after string, limit int) (Page[ident.Node], error)
+
+	// Log lists the events of which the node is a witness, by time, then id.
+	Log(ctx context.Context, node ident.Node, q LogQuery) (Page[event.Event], error)
+
+	// Requests lists the move requests of which the node is to move or is the destination, the newest first.
+	Requests(ctx context.Context, node ident.Node, after string, limit int) (Page[MoveRequest], error)
+
+	// Due lists what was put into the trash before until, and not restored or taken off the list since: the earliest first, at
+	// most limit. Never nil.
+	Due(ctx context.Context, until time.Time, limit int) ([]Due, error)
+
+	// Erase deletes some of what is kept with a node, other than the node itself, its children's entries and the grants at it. It
+	// says whether that was all. Repeating it is safe.
+	Erase(ctx context.Context, node ident.Node) (done bool, err error)
 
 	// Commit does all steps or none, in one transaction. When conditions of several steps fail, the first such step's
 	// error is returned. Repeating a Commit whose outcome is unknown is the caller's affair: each step that adds
@@ -52,21 +68,43 @@ type Page[T any] struct {
 
 // Want names what to read. The tree state always comes along. At most 100 items in all.
 type Want struct {
-	Nodes   []ident.Node
-	Clients []ident.Client
-	Brands  []ident.Brand
-	Changes []ident.Change
-	Memo    *MemoKey
+	Nodes    []ident.Node
+	Clients  []ident.Client
+	Brands   []ident.Brand
+	Changes  []ident.Change
+	Requests []ident.Request
+	Memo     *MemoKey
 }
 
 // Got is what was read.
 type Got struct {
-	Tree    hierarchy.TreeState
-	Nodes   map[ident.Node]*hierarchy.Node
-	Clients map[ident.Client]*access.Principal
-	Brands  map[ident.Brand]*brand.Brand
-	Changes map[ident.Change]*Progress
-	Memo    *Memo // nil when there is none that is still valid
+	Tree     hierarchy.TreeState
+	Nodes    map[ident.Node]*hierarchy.Node
+	Clients  map[ident.Client]*access.Principal
+	Brands   map[ident.Brand]*brand.Brand
+	Changes  map[ident.Change]*Progress
+	Requests map[ident.Request]*MoveRequest
+	Memo     *Memo // nil when there is none that is still valid
+}
+
+// LogQuery is which part of a node's log is wanted. After is a position in the same order.
+type LogQuery struct {
+	From, Until time.Time // from From on, before Until; zero: no bound
+	Oldest      bool      // the oldest first; otherwise the newest
+	After       string
+	Limit       int
+}
+
+// LogPosition is the position in any log, oldest first, before which all events have an earlier time; but not one before at.
+func LogPosition(t time.Time, at string) string { return max(t.UTC().Format(logTime), at) }
+
+// logTime begins every position in a log; "#" and the id of an event may follow.
+const logTime = "2006-01-02T15:04:05.000000Z"
+
+// Due is a node that was put into the trash: until it is restored, or nothing is left of it.
+type Due struct {
+	Node  ident.Node
+	Since time.Time // its Trashed
 }
 
 // Grant is one principal's role at one node, as it is listed there.
@@ -161,12 +199,40 @@ type Found struct {
 }
 
 // PlaceNode gives a node another place: another parent, or other marks of its own. It writes Now's parent, place, AsOf,
-// version and time of update, and moves or rewrites its entry in the list of its parent's children. It fails unless the
+// version, time of update and Trashed (with Now.Trashed it becomes Due, with none any more it is Due no longer), and moves or rewrites its entry in the list of its parent's children. It fails unless the
 // node has Was.Version, Was.AsOf and Was.Parent, and its Height is still at most Was.Height: the heights above its new
 // parent are raised by what was read. Else says what the failure means, from what the node is now (nil: gone).
 type PlaceNode struct {
 	Was, Now *hierarchy.Node
 	Else     func(now *hierarchy.Node) error
+}
+
+// RemoveNode deletes a node and its entry in the list of its parent's children. It fails with Else unless the node has
+// Was.Version and Was.AsOf. That the node is Due stays.
+type RemoveNode struct {
+	Was  *hierarchy.Node
+	Else error
+}
+
+// Undue takes something off the list of what is Due. What is not there (any more) is no failure.
+type Undue struct{ Due Due }
+
+// RemoveBrand deletes a brand and gives its domain back. One that is not there (any more) is no failure. The node that owns it
+// is left alone.
+type RemoveBrand struct{ Brand brand.Brand }
+
+// AddRequest adds a move request, lists it at its node and at its destination, and makes it the node's open one. It fails with
+// Open when the node has one that is open and not at its end.
+type AddRequest struct {
+	Request MoveRequest
+	Open    error
+}
+
+// CloseRequest writes the state and the times of a move request, which is no longer the node's open one. It fails with Else
+// unless the request is open and has Was.Version.
+type CloseRequest struct {
+	Was, Now *MoveRequest
+	Else     error
 }
 
 // RaiseHeight raises the upper bound of how many levels lie below a node; it never lowers it. A node that is gone fails
@@ -212,6 +278,33 @@ type PutProgress struct {
 	Else     error
 }
 
+// MoveRequest is that somebody who is admin above a node asks for it to be moved below a partner where they are not.
+type MoveRequest struct {
+	ID      ident.Request
+	Node    ident.Node
+	Name    hierarchy.Name // of the node, when it was asked for: all that the other side learns of it
+	To      ident.Node     // as it was given: whether there is such a partner, the asking side does not learn
+	Message string         // from those who ask to those who are asked
+	By      ident.Client   // whose right to move the node counts when it is accepted, too
+	State   RequestState
+	Created time.Time
+	Ends    time.Time // when it cannot be accepted any more
+	Closed  time.Time // when it was accepted, declined or withdrawn; zero while open
+	Version int64
+}
+
+// RequestState is what became of a move request.
+type RequestState string
+
+// The states. A request that is open and past its end is Ended, which is not stored.
+const (
+	RequestOpen      RequestState = "open"
+	RequestAccepted  RequestState = "accepted"
+	RequestDeclined  RequestState = "declined"  // by the side that was asked
+	RequestWithdrawn RequestState = "withdrawn" // by the side that asked
+	RequestEnded     RequestState = "ended"
+)
+
 // Progress is how far the settling of a change is, for people to see.
 type Progress struct {
 	ID      ident.Change
@@ -235,20 +328,25 @@ const (
 	Settled  ProgressState = "settled"  // the change has left the tree state
 )
 
-func (AddNode) step()     {}
-func (CheckParent) step() {}
-func (EditNode) step()    {}
-func (AddBrand) step()    {}
-func (AddClient) step()   {}
-func (EditClient) step()  {}
-func (CheckGrant) step()  {}
-func (AddEvent) step()    {}
-func (Remember) step()    {}
-func (Found) step()       {}
-func (PlaceNode) step()   {}
-func (RaiseHeight) step() {}
-func (AddChange) step()   {}
-func (CheckSeq) step()    {}
-func (Rewrite) step()     {}
-func (DropChange) step()  {}
-func (PutProgress) step() {}
+func (AddNode) step()      {}
+func (CheckParent) step()  {}
+func (EditNode) step()     {}
+func (AddBrand) step()     {}
+func (AddClient) step()    {}
+func (EditClient) step()   {}
+func (CheckGrant) step()   {}
+func (AddEvent) step()     {}
+func (Remember) step()     {}
+func (Found) step()        {}
+func (PlaceNode) step()    {}
+func (RaiseHeight) step()  {}
+func (RemoveNode) step()   {}
+func (RemoveBrand) step()  {}
+func (Undue) step()        {}
+func (AddRequest) step()   {}
+func (CloseRequest) step() {}
+func (AddChange) step()    {}
+func (CheckSeq) step()     {}
+func (Rewrite) step()      {}
+func (DropChange) step()   {}
+func (PutProgress) step()  {}

@@ -4,6 +4,7 @@
 package event
 
 import (
+	"maps"
 	"time"
 
 	"example.com/partnertree/shared/hierarchy"
@@ -27,6 +28,17 @@ const (
 	PartnerResumed      Type = "partner.resumed"
 	CustomerResumed     Type = "customer.resumed"
 	ProvisioningChanged Type = "partner.provisioning-changed"
+	PartnerTrashed      Type = "partner.trashed"
+	CustomerTrashed     Type = "customer.trashed"
+	PartnerRestored     Type = "partner.restored"
+	CustomerRestored    Type = "customer.restored"
+	PartnerPurged       Type = "partner.purged"
+	CustomerPurged      Type = "customer.purged"
+	MoveAsked           Type = "move-request.made"      // at the node that is to move
+	MoveOffered         Type = "move-request.received"  // at the partner that it is to move to
+	MoveAccepted        Type = "move-request.accepted"  // of a node that was there already: any other has the requestId in the move's event
+	MoveDeclined        Type = "move-request.declined"  // at both
+	MoveWithdrawn       Type = "move-request.withdrawn" // at both
 	BrandCreated        Type = "brand.created"
 	ClientCreated       Type = "api-client.created"
 	ClientRevoked       Type = "api-client.revoked"
@@ -35,6 +47,12 @@ const (
 	ClientGranted       Type = "api-client.granted"
 	ClientGrantRemoved  Type = "api-client.grant-removed"
 )
+
+// Types lists them all. The contract documents each; a test keeps the three alike.
+var Types = []Type{PlatformFounded, PartnerCreated, PartnerEdited, CustomerCreated, CustomerEdited, PartnerMoved, CustomerMoved,
+	PartnerSuspended, CustomerSuspended, PartnerResumed, CustomerResumed, ProvisioningChanged, PartnerTrashed, CustomerTrashed,
+	PartnerRestored, CustomerRestored, PartnerPurged, CustomerPurged, MoveAsked, MoveOffered, MoveAccepted, MoveDeclined, MoveWithdrawn,
+	BrandCreated, ClientCreated, ClientRevoked, ClientSecretAdded, ClientSecretRemoved, ClientGranted, ClientGrantRemoved}
 
 // Source is the `source` of every event on the bus.
 const Source = "partnertree"
@@ -45,8 +63,50 @@ type Event struct {
 	Type    Type           `json:"type"`
 	Time    time.Time      `json:"time"`
 	Node    ident.Node     `json:"node"`
-	Path    hierarchy.Path `json:"path"`  // canonical, when it happened
-	Actor   ident.Client   `json:"actor"` // "" for whoever founded the platform with AWS rights
+	Path    hierarchy.Path `json:"path"`           // canonical, when it happened; of a move: after it
+	Left    hierarchy.Path `json:"left,omitempty"` // of a move: the canonical path before it
+	Actor   ident.Client   `json:"actor"`          // "" for whoever founded the platform with AWS rights
 	Request string         `json:"request,omitempty"`
 	Data    map[string]any `json:"data,omitempty"` // what changed, by the names of the API
+}
+
+// Witnesses are the nodes in whose logs the event is listed: all on its path, and all on the one that was left. At most twice
+// hierarchy.MaxDepth.
+func (e *Event) Witnesses() []ident.Node {
+	ids := e.Path.IDs()
+	for _, id := range e.Left.IDs() {
+		if e.Path.Index(id) < 0 {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// SeenFrom is the event as somebody may see it who reaches node, one of its witnesses, and perhaps nothing else: paths begin
+// there, of a move only that parent is told which is the node or lies below it, and of a revoked client not where it had grants.
+func (e Event) SeenFrom(node ident.Node) Event {
+	here, before := e.Path.Index(node), e.Left.Index(node)
+	data := maps.Clone(e.Data)
+	delete(data, "grants") // of a client that was revoked: they may be anywhere in the tree
+	if e.Left != "" && (here < 0 || e.Node == node) {
+		delete(data, "to")
+	}
+	if e.Left != "" && (before < 0 || e.Node == node) {
+		delete(data, "from")
+	}
+	if e.Left != "" && here < 0 {
+		if _, asked := data["requestId"]; asked { // the other side accepted it
+			e.Actor, e.Request = "", ""
+		}
+	}
+	e.Data = data
+	e.Path, e.Left = within(e.Path, here), within(e.Left, before)
+	return e
+}
+
+func within(p hierarchy.Path, from int) hierarchy.Path {
+	if from < 0 {
+		return ""
+	}
+	return p.From(from)
 }

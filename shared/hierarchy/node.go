@@ -40,6 +40,7 @@ type Node struct {
 	Version int64 // counts the edits that a client can see: the ETag
 	Created time.Time
 	Updated time.Time
+	Trashed time.Time // when this very node was put into the trash; zero when it is not there itself
 
 	Brands  Brands  // partners
 	Details Details // customers
@@ -58,6 +59,9 @@ func (n *Node) OwnMarks() []Mark {
 	}
 	return own
 }
+
+// KeepTrash is how long a node stays in the trash before it is purged.
+const KeepTrash = 30 * 24 * time.Hour
 
 // Brands is what a partner has to do with brands.
 type Brands struct {

@@ -14,6 +14,7 @@ const (
 	NoProvisioning MarkKind = "no-provisioning"
 	Suspended      MarkKind = "suspended"
 	Trashed        MarkKind = "trashed"
+	Purged         MarkKind = "purged" // gone for good: only the erasing of what is below is still under way
 )
 
 // Mark is inherited: it stands on one node and counts for all below it. Nothing else is inherited.

@@ -18,12 +18,13 @@ var encoding = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
 
 // Each kind of id is a type of its own, so that two of them cannot be swapped.
 type (
-	Node   string // ptn_… or cus_…: a node of the tree
-	Brand  string // brd_…
-	Client string // cli_…: an API client, as a principal
-	Key    string // key_…: one secret of an API client
-	Event  string // evt_…
-	Change string // chg_…: something that happened to a whole subtree
+	Node    string // ptn_… or cus_…: a node of the tree
+	Brand   string // brd_…
+	Client  string // cli_…: an API client, as a principal
+	Key     string // key_…: one secret of an API client
+	Event   string // evt_…
+	Change  string // chg_…: something that happened to a whole subtree
+	Request string // mrq_…: somebody asks for a move to where they are no admin
 )
 
 // Prefixes.
@@ -35,6 +36,7 @@ const (
 	key      = "key_"
 	event    = "evt_"
 	change   = "chg_"
+	request  = "mrq_"
 )
 
 func random(prefix string) string {
@@ -44,13 +46,14 @@ func random(prefix string) string {
 }
 
 // NewPartner and the functions below make a new id.
-func NewPartner() Node  { return Node(random(Partner)) }
-func NewCustomer() Node { return Node(random(Customer)) }
-func NewBrand() Brand   { return Brand(random(brand)) }
-func NewClient() Client { return Client(random(client)) }
-func NewKey() Key       { return Key(random(key)) }
-func NewEvent() Event   { return Event(random(event)) }
-func NewChange() Change { return Change(random(change)) }
+func NewPartner() Node    { return Node(random(Partner)) }
+func NewCustomer() Node   { return Node(random(Customer)) }
+func NewBrand() Brand     { return Brand(random(brand)) }
+func NewClient() Client   { return Client(random(client)) }
+func NewKey() Key         { return Key(random(key)) }
+func NewEvent() Event     { return Event(random(event)) }
+func NewChange() Change   { return Change(random(change)) }
+func NewRequest() Request { return Request(random(request)) }
 
 // ParseNode and the functions below read an id. Their error says what an id looks like and never repeats the input.
 func ParseNode(s string) (Node, error) {
@@ -71,6 +74,9 @@ func ParseBrand(s string) (Brand, error) { return parse[Brand](s, brand, "a bran
 
 // ParseChange reads the id of a change.
 func ParseChange(s string) (Change, error) { return parse[Change](s, change, "a change") }
+
+// ParseRequest reads the id of a move request.
+func ParseRequest(s string) (Request, error) { return parse[Request](s, request, "a move request") }
 
 // ParseClient reads the id of an API client.
 func ParseClient(s string) (Client, error) { return parse[Client](s, client, "an API client") }

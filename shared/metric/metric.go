@@ -20,6 +20,10 @@ type Metric struct {
 // settling.
 var ChangeAge = Metric{"ChangeAge", "Seconds"}
 
+// TrashBehind is how much longer than it is kept the oldest node in the trash has been there, told by each purge that ended well: 0 when
+// nothing is overdue.
+var TrashBehind = Metric{"TrashBehind", "Seconds"}
+
 // Attrs are the attributes, in the form of log/slog, that make a line of a JSON log a value of the metric.
 func (m Metric) Attrs(at time.Time, stage string, value float64) []any {
 	return []any{

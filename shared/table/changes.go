@@ -102,7 +102,7 @@ func (r *reader) change(seq int64) hierarchy.Change {
 // The first path is that of the node, the others are from where it came. An id is its position among the ids above.
 
 // markKinds are the kinds of marks by their numbers.
-var markKinds = []hierarchy.MarkKind{hierarchy.NoProvisioning, hierarchy.Suspended, hierarchy.Trashed}
+var markKinds = []hierarchy.MarkKind{hierarchy.NoProvisioning, hierarchy.Suspended, hierarchy.Trashed, hierarchy.Purged}
 
 func packMove(c *hierarchy.Change) ([]byte, error) {
 	paths := append([]hierarchy.Path{c.Path}, c.From...)

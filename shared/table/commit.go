@@ -68,7 +68,12 @@ func (t *Table) Commit(ctx context.Context, steps ...directory.Step) error {
 			return err
 		}
 		in.ClientRequestToken = aws.String(crypto.Text())
-		return why(canceled, parts)
+		at, err := why(canceled, parts)
+		if errors.Is(err, errDoneLongAgo) {
+			parts, in.TransactItems = slices.Delete(parts, at, at+1), slices.Delete(in.TransactItems, at, at+1)
+			return errConflict
+		}
+		return err
 	})
 }
 
@@ -91,9 +96,12 @@ func keyOf(w types.TransactWriteItem) key {
 // errConflict is a transaction that was canceled for nothing that is wrong with it.
 var errConflict = errors.New("in conflict with another transaction, or throttled")
 
-// why is what the cancellation of a transaction means: the error of the first part whose condition failed. Only when none
-// did, the transaction may succeed later.
-func why(canceled *types.TransactionCanceledException, parts []part) error {
+// errDoneLongAgo is the failure of a part that has nothing to do any more, and never will again: the transaction goes without it.
+var errDoneLongAgo = errors.New("done long ago")
+
+// why is what the cancellation of a transaction means: the error of the first part whose condition failed, and which one that is.
+// Only when none did, the transaction may succeed later.
+func why(canceled *types.TransactionCanceledException, parts []part) (int, error) {
 	var codes []string
 	later := true
 	for i, reason := range canceled.CancellationReasons {
@@ -103,13 +111,13 @@ func why(canceled *types.TransactionCanceledException, parts []part) error {
 			continue
 		case "ConditionalCheckFailed":
 			if i >= len(parts) || parts[i].failed == nil {
-				return fmt.Errorf("a condition failed that part %d of the transaction does not have: %w", i, canceled)
+				return i, fmt.Errorf("a condition failed that part %d of the transaction does not have: %w", i, canceled)
 			}
 			err := parts[i].failed(reason.Item)
 			if err == nil {
-				return fmt.Errorf("part %d of the transaction has no error for its failed condition", i)
+				return i, fmt.Errorf("part %d of the transaction has no error for its failed condition", i)
 			}
-			return err
+			return i, err
 		case "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
 		default:
 			later = false
@@ -117,9 +125,9 @@ func why(canceled *types.TransactionCanceledException, parts []part) error {
 		codes = append(codes, strconv.Itoa(i)+" "+code)
 	}
 	if later && codes != nil {
-		return fmt.Errorf("%w: %s", errConflict, strings.Join(codes, ", "))
+		return 0, fmt.Errorf("%w: %s", errConflict, strings.Join(codes, ", "))
 	}
-	return fmt.Errorf("transaction refused: %s: %w", strings.Join(codes, ", "), canceled)
+	return 0, fmt.Errorf("transaction refused: %s: %w", strings.Join(codes, ", "), canceled)
 }
 
 // parts are the writes of a step, each beside what its failure means. The nth copy of the tree state is the one to check:
@@ -141,8 +149,7 @@ func (t *Table) parts(s directory.Step, now time.Time, nth int) ([]part, error) 
 	case directory.CheckGrant:
 		return t.checkGrant(s), nil
 	case directory.AddEvent:
-		it, err := encodeEvent(&s.Event)
-		return []part{t.add(it, directory.ErrExists)}, err
+		return t.addEvent(s)
 	case directory.Remember:
 		return t.remember(s, now), nil
 	case directory.Found:
@@ -157,6 +164,16 @@ func (t *Table) parts(s directory.Step, now time.Time, nth int) ([]part, error) 
 		return parts, nil
 	case directory.PlaceNode:
 		return t.placeNode(s), nil
+	case directory.RemoveNode:
+		return t.removeNode(s), nil
+	case directory.Undue:
+		return []part{t.remove(dueKey(s.Due))}, nil
+	case directory.RemoveBrand:
+		return t.removeBrand(s), nil
+	case directory.AddRequest:
+		return t.addRequest(s), nil
+	case directory.CloseRequest:
+		return t.closeRequest(s), nil
 	case directory.RaiseHeight:
 		return t.raiseHeight(s), nil
 	case directory.AddChange:
@@ -178,15 +195,26 @@ func (t *Table) parts(s directory.Step, now time.Time, nth int) ([]part, error) 
 func (t *Table) addNode(s directory.AddNode) []part {
 	parts := []part{t.add(encodeNode(&s.Node), directory.ErrExists)}
 	if s.Node.Parent != "" {
-		parts = append(parts, t.add(encodeChild(&s.Node), directory.ErrExists))
+		parts = append(parts, t.put(encodeChild(&s.Node)))
 	}
 	return parts
 }
 
+func (t *Table) addEvent(s directory.AddEvent) ([]part, error) {
+	items, err := encodeEvent(s.Event)
+	if err != nil {
+		return nil, err
+	}
+	parts := []part{t.add(items[0], directory.ErrExists)}
+	for _, it := range items[1:] {
+		parts = append(parts, t.put(it))
+	}
+	return parts, nil
+}
+
 func (t *Table) checkParent(s directory.CheckParent) []part {
-	drawn, dropped, change := map[ident.Brand]bool{}, map[ident.Brand]int64{}, map[ident.Brand]int64{}
+	dropped, change := map[ident.Brand]int64{}, map[ident.Brand]int64{}
 	for _, b := range s.Draw {
-		drawn[b] = true
 		change[b]++
 	}
 	for _, b := range s.Drop {
@@ -198,11 +226,10 @@ func (t *Table) checkParent(s directory.CheckParent) []part {
 	var sets []string
 	for _, b := range slices.Sorted(maps.Keys(change)) {
 		count := e.name("uses") + "." + e.name(ident.Bare(b))
-		if drawn[b] {
-			conditions = append(conditions, "attribute_exists("+count+")")
-		}
 		if n := dropped[b]; n > 0 {
 			conditions = append(conditions, count+" >= "+e.value(number(n)))
+		} else {
+			conditions = append(conditions, "attribute_exists("+count+")")
 		}
 		if n := change[b]; n != 0 {
 			sets = append(sets, count+" = "+count+" + "+e.value(number(n)))
@@ -263,7 +290,7 @@ func (t *Table) editNode(s directory.EditNode) []part {
 		parts = append(parts, t.remove(from))
 	}
 	listed := *now
-	listed.Parent, listed.Place, listed.Created = was.Parent, was.Place, was.Created
+	listed.Parent, listed.Place, listed.Created, listed.Trashed = was.Parent, was.Place, was.Created, was.Trashed
 	return append(parts, t.put(encodeChild(&listed)))
 }
 
@@ -333,17 +360,79 @@ func (t *Table) placeNode(s directory.PlaceNode) []part {
 	placed.text("parent", string(now.Parent))
 	placed.number("version", now.Version)
 	placed.time("updated", now.Updated)
-	update := e.assign(placed, append([]string{"parent", "version", "updated"}, placeNames...))
+	placed.time(trashed, now.Trashed)
+	update := e.assign(placed, append([]string{"parent", "version", "updated", trashed}, placeNames...))
 	parts := []part{{t.update(nodeKey(was.ID), update, strings.Join(conditions, " AND "), e), elseNode(was.ID, s.Else)}}
+	// That the node is at Was.Version says that it is due, and listed, as of Was.
+	if !was.Trashed.IsZero() && !was.Trashed.Equal(now.Trashed) {
+		parts = append(parts, t.remove(dueKey(directory.Due{Node: was.ID, Since: was.Trashed})))
+	}
+	if !now.Trashed.IsZero() && !now.Trashed.Equal(was.Trashed) {
+		parts = append(parts, t.put(encodeDue(now)))
+	}
 	if was.Parent == "" {
 		return parts
 	}
 	listed := *was
-	listed.Parent, listed.Place, listed.Version, listed.Updated = now.Parent, now.Place, now.Version, now.Updated
+	listed.Parent, listed.Place, listed.Version, listed.Updated, listed.Trashed =
+		now.Parent, now.Place, now.Version, now.Updated, now.Trashed
 	if now.Parent != was.Parent {
 		parts = append(parts, t.remove(childKey(was.Parent, was.ID, was.Name)))
 	}
 	return append(parts, t.put(encodeChild(&listed)))
+}
+
+func (t *Table) removeNode(s directory.RemoveNode) []part {
+	was := s.Was
+	var e expression
+	condition := e.name("version") + " = " + e.value(number(was.Version)) + " AND " + e.name("asOf") + " = " + e.value(number(was.AsOf))
+	parts := []part{{t.removeIf(nodeKey(was.ID), condition, e), is(s.Else)}}
+	if was.Parent != "" {
+		parts = append(parts, t.remove(childKey(was.Parent, was.ID, was.Name)))
+	}
+	return parts
+}
+
+// removeBrand leaves a domain alone that another brand has by now: then this brand is gone for good.
+func (t *Table) removeBrand(s directory.RemoveBrand) []part {
+	var e expression
+	condition := "attribute_not_exists(" + e.name(schema.PK) + ") OR " + e.name("brand") + " = " + e.value(text(string(s.Brand.ID)))
+	return []part{
+		t.remove(brandKey(s.Brand.ID)),
+		{t.removeIf(domainKey(s.Brand.Domain), condition, e), is(errDoneLongAgo)},
+	}
+}
+
+func (t *Table) addRequest(s directory.AddRequest) []part {
+	r := &s.Request
+	var e expression
+	ended := "attribute_not_exists(" + e.name(schema.PK) + ") OR " + e.name("ends") + " <= " + e.value(text(moment(r.Created)))
+	return append([]part{
+		t.add(encodeRequest(requestKey(r.ID), "move request", r), directory.ErrExists),
+		{t.putIf(encodeOpen(r), ended, e), is(s.Open)},
+	}, t.listRequest(r)...)
+}
+
+// closeRequest knows the request to be as it was read from its version. When it had ended, another one may be the open one by now.
+func (t *Table) closeRequest(s directory.CloseRequest) []part {
+	r := *s.Was
+	r.State, r.Ends, r.Closed, r.Version = s.Now.State, s.Now.Ends, s.Now.Closed, s.Now.Version
+	var e, o expression
+	open := e.name("version") + " = " + e.value(number(s.Was.Version)) +
+		" AND " + e.name("state") + " = " + e.value(text(string(directory.RequestOpen)))
+	current := "attribute_not_exists(" + o.name(schema.PK) + ") OR " + o.name("id") + " = " + o.value(text(string(r.ID)))
+	return append([]part{
+		{t.putIf(encodeRequest(requestKey(r.ID), "move request", &r), open, e), is(s.Else)},
+		{t.removeIf(openKey(r.Node), current, o), is(s.Else)},
+	}, t.listRequest(&r)...)
+}
+
+// listRequest writes the entries of a request in the lists of both nodes that it is about.
+func (t *Table) listRequest(r *directory.MoveRequest) []part {
+	return []part{
+		t.put(encodeRequest(askedKey(r.Node, r), "asked move", r)),
+		t.put(encodeRequest(askedKey(r.To, r), "asked move", r)),
+	}
 }
 
 func (t *Table) raiseHeight(s directory.RaiseHeight) []part {
@@ -529,6 +618,13 @@ func (t *Table) putIf(it item, condition string, e expression) types.TransactWri
 
 func (t *Table) remove(k key) part {
 	return part{write: types.TransactWriteItem{Delete: &types.Delete{TableName: &t.name, Key: k.attributes()}}}
+}
+
+func (t *Table) removeIf(k key, condition string, e expression) types.TransactWriteItem {
+	return types.TransactWriteItem{Delete: &types.Delete{
+		TableName: &t.name, Key: k.attributes(), ConditionExpression: &condition,
+		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
+	}}
 }
 
 func (t *Table) check(k key, condition string, e expression) types.TransactWriteItem {

@@ -27,9 +27,9 @@ const timeFormat = "2006-01-02T15:04:05.000000Z"
 
 type item map[string]types.AttributeValue
 
-// newItem begins an item. The attribute type is for people who look into the table.
+// newItem begins an item. Its type is for people who look into the table, and for the stream.
 func newItem(k key, kind string) item {
-	return item{schema.PK: text(k.pk), schema.SK: text(k.sk), "type": text(kind)}
+	return item{schema.PK: text(k.pk), schema.SK: text(k.sk), schema.TypeAttr: text(kind)}
 }
 
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
@@ -51,7 +51,7 @@ func (it item) number(name string, n int64) { it[name] = number(n) }
 
 func (it item) time(name string, t time.Time) {
 	if !t.IsZero() {
-		it[name] = text(t.UTC().Format(timeFormat))
+		it[name] = text(moment(t))
 	}
 }
 
@@ -225,13 +225,17 @@ func (r *reader) visible(n *hierarchy.Node) {
 	}
 }
 
+// trashed is the attribute of a node, and of its entry among its parent's children, that tells when it was put into the trash.
+const trashed = "trashed"
+
 // placeNames are the attributes of a node that tell its place.
 var placeNames = []string{schema.IndexPK, schema.IndexSK, "marks", "asOf"}
 
 func (it item) place(p hierarchy.Place, asOf int64) {
 	it.text(schema.IndexSK, string(p.Path))
 	if s, ok := shardOf(p.Path); ok {
-		it.text(schema.IndexPK, shard(s))
+		itself := hierarchy.Mark{Node: p.Path.At(p.Path.Depth() - 1), Kind: hierarchy.Trashed}
+		it.text(schema.IndexPK, shard(s, slices.Contains(p.Marks, itself)))
 	}
 	it.texts("marks", encodeMarks(p.Marks))
 	it.number("asOf", asOf)
@@ -265,6 +269,7 @@ func encodeNode(n *hierarchy.Node) item {
 	it.visible(n)
 	it.text(schema.IndexCarries, string(n.Kind()))
 	it.text("parent", string(n.Parent))
+	it.time(trashed, n.Trashed)
 	it.place(n.Place, n.AsOf)
 	if n.Height > 0 {
 		it["heights"] = heights(n.Height)
@@ -284,7 +289,9 @@ func encodeNode(n *hierarchy.Node) item {
 
 func decodeNode(id ident.Node, it item) (*hierarchy.Node, error) {
 	r := &reader{item: it, what: "node " + string(id)}
-	n := &hierarchy.Node{ID: id, Parent: ident.Node(r.text("parent")), AsOf: r.number("asOf"), Height: r.height()}
+	n := &hierarchy.Node{
+		ID: id, Parent: ident.Node(r.text("parent")), AsOf: r.number("asOf"), Height: r.height(), Trashed: r.time(trashed),
+	}
 	r.visible(n)
 	path, err := hierarchy.ParsePath(r.text(schema.IndexSK))
 	if err != nil || path == "" {
@@ -361,6 +368,7 @@ func (r *reader) mark(name, s string) hierarchy.Mark {
 func encodeChild(n *hierarchy.Node) item {
 	it := newItem(childKey(n.Parent, n.ID, n.Name), "child")
 	it.visible(n)
+	it.time(trashed, n.Trashed)
 	it.texts("marks", encodeMarks(n.OwnMarks()))
 	available := make([]string, len(n.Brands.Available))
 	for i, b := range n.Brands.Available {
@@ -377,7 +385,7 @@ func decodeChild(parent ident.Node, it item) (hierarchy.Node, error) {
 		r.fail(schema.SK)
 	}
 	r.what = "child " + string(id) + " of node " + string(parent)
-	n := hierarchy.Node{ID: id, Parent: parent}
+	n := hierarchy.Node{ID: id, Parent: parent, Trashed: r.time(trashed)}
 	r.visible(&n)
 	n.Place.Marks = r.marks("marks")
 	for _, b := range r.texts("available") {
@@ -535,14 +543,98 @@ func decodeMemo(k directory.MemoKey, it item, now time.Time) (*directory.Memo, e
 	return m, r.err
 }
 
-func encodeEvent(e *event.Event) (item, error) {
+// encodeEvent is the event as the log of each of its witnesses has it, the node where it happened first.
+func encodeEvent(e event.Event) ([]item, error) {
+	e.Time = e.Time.UTC().Truncate(time.Microsecond)
 	body, err := json.Marshal(e)
 	if err != nil {
 		return nil, fmt.Errorf("event %s: %w", e.ID, err)
 	}
-	it := newItem(eventKey(e), "event")
-	it.text(schema.EventAttr, string(body))
-	return it, nil
+	items := []item{newItem(eventKey(e.Node, &e), schema.EventType)}
+	for _, id := range e.Witnesses() {
+		if id != e.Node {
+			items = append(items, newItem(eventKey(id, &e), schema.LogType))
+		}
+	}
+	for _, it := range items {
+		it.text(schema.EventAttr, string(body))
+	}
+	return items, nil
+}
+
+func decodeEvent(node ident.Node, it item) (event.Event, error) {
+	r := &reader{item: it, what: "event in the log of node " + string(node)}
+	var e event.Event
+	if err := json.Unmarshal([]byte(r.text(schema.EventAttr)), &e); err != nil {
+		r.fail(schema.EventAttr)
+	}
+	return e, r.err
+}
+
+// Move requests.
+
+// keepRequests is how long a move request is kept after its end.
+const keepRequests = 90 * 24 * time.Hour
+
+// encodeRequest is a move request as it is kept under one of its keys.
+func encodeRequest(k key, kind string, m *directory.MoveRequest) item {
+	it := newItem(k, kind)
+	it.text("id", string(m.ID))
+	it.text("node", string(m.Node))
+	it.text("name", string(m.Name))
+	it.text("to", string(m.To))
+	it.text("message", m.Message)
+	it.text("by", string(m.By))
+	it.text("state", string(m.State))
+	it.time("created", m.Created)
+	it.time("ends", m.Ends)
+	it.time("closed", m.Closed)
+	it.number("version", m.Version)
+	it.number(schema.TTLAttr, m.Ends.Add(keepRequests).Unix())
+	return it
+}
+
+func decodeRequest(it item) (directory.MoveRequest, error) {
+	r := &reader{item: it, what: "move request"}
+	id, err := ident.ParseRequest(r.text("id"))
+	if err != nil {
+		r.fail("id")
+	}
+	r.what = "move request " + string(id)
+	m := directory.MoveRequest{
+		ID: id, Node: ident.Node(r.text("node")), Name: hierarchy.Name(r.text("name")), To: ident.Node(r.text("to")),
+		Message: r.text("message"), By: ident.Client(r.text("by")), State: directory.RequestState(r.text("state")),
+		Created: r.time("created"), Ends: r.time("ends"), Closed: r.time("closed"), Version: r.number("version"),
+	}
+	return m, r.err
+}
+
+// encodeOpen says which move request of a node is open, and until when.
+func encodeOpen(m *directory.MoveRequest) item {
+	it := newItem(openKey(m.Node), "open request")
+	it.text("id", string(m.ID))
+	it.time("ends", m.Ends)
+	it.number(schema.TTLAttr, m.Ends.Add(keepRequests).Unix())
+	return it
+}
+
+// encodeDue says that a node is in the trash, or not all erased.
+func encodeDue(n *hierarchy.Node) item {
+	return newItem(dueKey(directory.Due{Node: n.ID, Since: n.Trashed}), "due")
+}
+
+func decodeDue(it item) (directory.Due, error) {
+	r := &reader{item: it, what: "list of what is due"}
+	since, id, _ := strings.Cut(r.text(schema.SK), "#")
+	node, err := ident.ParseNode(id)
+	if err != nil {
+		r.fail(schema.SK)
+	}
+	t, err := time.Parse(timeFormat, since)
+	if err != nil {
+		r.fail(schema.SK)
+	}
+	return directory.Due{Node: node, Since: t}, r.err
 }
 
 // brandsAdded and brandsRemoved are the brands that became, and stopped being, usable at a partner by an edit, sorted.

@@ -12,6 +12,7 @@ import (
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/table/schema"
@@ -170,7 +171,7 @@ func full(t *testing.T) map[string]struct {
 } {
 	t.Helper()
 	n := hierarchy.Node{ID: ident.NewPartner(), Parent: ident.NewPartner(), Name: "secret-name", Version: 1}
-	n.Created, n.Updated, n.Height = time.Now(), time.Now(), 3
+	n.Created, n.Updated, n.Trashed, n.Height = time.Now(), time.Now(), time.Now(), 3
 	n.Place.Path = hierarchy.Path("").Child(n.Parent).Child(n.ID)
 	n.Place.Marks = []hierarchy.Mark{{Node: n.ID, Kind: hierarchy.NoProvisioning}}
 	own, given := ident.NewBrand(), ident.NewBrand()
@@ -205,6 +206,15 @@ func full(t *testing.T) map[string]struct {
 	if err != nil {
 		t.Fatal(err)
 	}
+	request := directory.MoveRequest{
+		ID: ident.NewRequest(), Node: n.ID, Name: "secret-name", To: n.Parent, Message: "secret-name", By: p.ID, State: directory.RequestDeclined,
+		Created: time.Now(), Ends: time.Now(), Closed: time.Now(), Version: 2,
+	}
+	happened, err := encodeEvent(event.Event{ID: ident.NewEvent(), Node: n.ID, Path: n.Place.Path, Data: map[string]any{"name": "secret-name"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	due := encodeDue(&n)
 	progress := directory.Progress{
 		ID: ident.NewChange(), Seq: 1, Node: n.ID, Kind: hierarchy.Moved, State: directory.Waiting, Started: time.Now(), Updated: time.Now(), Version: 1,
 	}
@@ -222,6 +232,9 @@ func full(t *testing.T) map[string]struct {
 		"move":     {change(hierarchy.Change{Kind: hierarchy.Moved, Path: n.Place.Path, Marks: n.Place.Marks}), asChange},
 		"mark":     {change(hierarchy.Change{Kind: hierarchy.Marked, Mark: n.Place.Marks[0]}), asChange},
 		"progress": {encodeProgress(&progress), func(it item) error { _, err := decodeProgress(progress.ID, it); return err }},
+		"request":  {encodeRequest(requestKey(request.ID), "", &request), func(it item) error { _, err := decodeRequest(it); return err }},
+		"event":    {happened[0], func(it item) error { _, err := decodeEvent(n.ID, it); return err }},
+		"due":      {due, func(it item) error { _, err := decodeDue(it); return err }},
 	}
 }
 
@@ -238,13 +251,13 @@ func TestMalformedItemsAreErrorsThatShowNothing(t *testing.T) {
 			&types.AttributeValueMemberM{Value: item{"seq": text("secret-name")}},
 		}},
 	}
-	unread := map[string]bool{schema.PK: true, schema.SK: true, "type": true, schema.IndexPK: true, schema.IndexCarries: true}
+	unread := map[string]bool{schema.PK: true, schema.SK: true, schema.TypeAttr: true, schema.IndexPK: true, schema.IndexCarries: true}
 	for kind, one := range full(t) {
 		if err := one.decode(one.item); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
 		for name, right := range one.item {
-			if unread[name] {
+			if unread[name] && (kind != "due" || name != schema.SK) || kind == "request" && name == schema.TTLAttr {
 				continue
 			}
 			for how, value := range wrong {
@@ -279,6 +292,9 @@ func TestWhatANodeCannotDoWithoutIsMissed(t *testing.T) {
 		"move":     {"kind", "move"},
 		"mark":     {"kind", "mark"},
 		"progress": {"seq", "nodes", "version"},
+		"request":  {"id", "version"},
+		"event":    {schema.EventAttr},
+		"due":      {schema.SK},
 	}
 	for kind, one := range full(t) {
 		for _, name := range needs[kind] {
@@ -310,13 +326,15 @@ func TestTheHighestHeightCounts(t *testing.T) {
 func TestTheLargestPartnerIsOneReadUnit(t *testing.T) {
 	n := hierarchy.Node{ID: ident.NewPartner(), Version: 1 << 40, AsOf: 1 << 40, Height: hierarchy.MaxDepth - 1}
 	n.Name = hierarchy.Name(strings.Repeat("𝄞", hierarchy.MaxName))
-	n.Created, n.Updated = time.Now(), time.Now()
+	n.Created, n.Updated, n.Trashed = time.Now(), time.Now(), time.Now()
 	for n.Place.Path.Depth() < hierarchy.MaxDepth-1 {
 		n.Parent = ident.NewPartner()
 		n.Place.Path = n.Place.Path.Child(n.Parent)
 	}
 	n.Place.Path = n.Place.Path.Child(n.ID)
-	n.Place.Marks = []hierarchy.Mark{{Node: n.ID, Kind: hierarchy.NoProvisioning}, {Node: n.Parent, Kind: hierarchy.Suspended}}
+	n.Place.Marks = []hierarchy.Mark{
+		{Node: n.ID, Kind: hierarchy.NoProvisioning}, {Node: n.ID, Kind: hierarchy.Trashed}, {Node: n.Parent, Kind: hierarchy.Suspended},
+	}
 	n.Brands.Portal = ident.NewBrand()
 	n.Brands.Uses = map[ident.Brand]int64{}
 	for range hierarchy.MaxBrands {

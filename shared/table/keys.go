@@ -21,7 +21,10 @@ import (
 //	node           N#<id>              N                                 id
 //	child          N#<parent>          C#<ptn or cus>#<folded name>⇥<id> list of children, by name
 //	grant          N#<node>            G#<client>                        list of who has access at the node
-//	event          N#<node>            E#<time>#<id>                     audit log, and the stream
+//	event          N#<node>            E#<time>#<id>                     log of the node, and the stream
+//	log            N#<node>            E#<time>#<id>                     log of another node that witnesses the event
+//	open request   N#<node>            O                                 nobody: a node has one open move request
+//	asked move     N#<node>            Q#<time>#<id>                     list of move requests, at the node and at its destination
 //	client         U#<id>              U                                 id
 //	brand          B#<id>              B                                 id
 //	domain         D#<domain>          D                                 nobody: it makes the domain unique
@@ -29,10 +32,13 @@ import (
 //	memo           I#<client>#<hash>   I                                 Idempotency-Key
 //	rate           R#<secret>#<window> R                                 counter of requests
 //	progress       H#<change>          H                                 id of a change
+//	move request   Q#<id>              Q                                 id
+//	due            P                   <time>#<node>                     list of what is in the trash, by time
 //
 // Index subtree, of all nodes but the root:
 //
 //	node           S#<00 to 15>        <path>                            what lies below a node
+//	trashed node   X#<00 to 15>        <path>                            what was put into the trash below a node
 
 // key is the primary key of an item.
 type key struct{ pk, sk string }
@@ -63,10 +69,41 @@ func grantKey(node ident.Node, client ident.Client) key {
 	return key{nodeKey(node).pk, grantPrefix + string(client)}
 }
 
-// eventKey sorts a node's events by time.
-func eventKey(e *event.Event) key {
-	return key{nodeKey(e.Node).pk, schema.EventPrefix + e.Time.UTC().Format(timeFormat) + "#" + string(e.ID)}
+// eventKey sorts the events in the log of a node by time.
+func eventKey(node ident.Node, e *event.Event) key {
+	return key{nodeKey(node).pk, schema.EventPrefix + moment(e.Time) + "#" + string(e.ID)}
 }
+
+// last is above all positions that begin with a time.
+const last = "~"
+
+// before is the largest bound below a position that ends with an id.
+func before(position string) string {
+	end := len(position) - 1
+	return position[:end] + string(position[end]-1) + last
+}
+
+// moment is a time within a key: such keys sort by time.
+func moment(t time.Time) string { return t.UTC().Format(timeFormat) }
+
+func requestKey(id ident.Request) key { return key{"Q#" + string(id), "Q"} }
+
+const askedPrefix = "Q#"
+
+// askedKey sorts the move requests at a node by time.
+func askedKey(node ident.Node, r *directory.MoveRequest) key {
+	return key{nodeKey(node).pk, askedPrefix + moment(r.Created) + "#" + string(r.ID)}
+}
+
+func openKey(node ident.Node) key { return key{nodeKey(node).pk, "O"} }
+
+// kept are the ranges of sort keys, bounds included, of what is kept with a node beside the node itself, its children's
+// entries and the grants at it.
+var kept = [][2]string{{schema.EventPrefix, schema.EventPrefix + last}, {"O", askedPrefix + last}}
+
+func dueKey(d directory.Due) key { return key{duePK, moment(d.Since) + "#" + string(d.Node)} }
+
+const duePK = "P"
 
 func clientKey(id ident.Client) key { return key{"U#" + string(id), "U"} }
 
@@ -91,10 +128,18 @@ func rateKey(secret ident.Key, window time.Time) key {
 	return key{"R#" + string(secret) + "#" + strconv.FormatInt(window.Unix(), 10), "R"}
 }
 
-// shards is how many partitions the subtree index is spread over. It never changes: the shard is stored in every node.
+// shards is how many partitions the subtree index is spread over, and as many again for the trash. It never changes: the shard is
+// stored in every node.
 const shards = 16
 
-func shard(n int) string { return "S#" + strconv.Itoa(n/10) + strconv.Itoa(n%10) }
+// shard is the partition of the nodes that are not in the trash themselves, or of those that are.
+func shard(n int, trash bool) string {
+	prefix := "S#"
+	if trash {
+		prefix = "X#"
+	}
+	return prefix + strconv.Itoa(n/10) + strconv.Itoa(n%10)
+}
 
 // shardOf is the shard of a path: that of the top-level partner on it, so that everything below any node but the root is
 // one range of one shard. It reports false for the root and above, which have no shard.

@@ -25,7 +25,8 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 		client   ident.Client = "cli_7bq4m1k8s2v9f3gh"
 		brand    ident.Brand  = "brd_3jr6t9y2w5e8a1cd"
 	)
-	moment := time.Date(2026, 11, 22, 22, 40, 5, 67_000, time.FixedZone("", 3600))
+	when := time.Date(2026, 11, 22, 22, 40, 5, 67_000, time.FixedZone("", 3600))
+	request := &directory.MoveRequest{ID: "mrq_6d1f8h3k0n5r9t2w", Node: customer, To: partner, Created: when}
 	path := hierarchy.Path("").Child(root).Child(partner).Child(customer)
 	s, ok := shardOf(path)
 	if !ok {
@@ -48,18 +49,23 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 		{"child, a partner", childKey(root, partner, "Vazon Bay IT")},
 		{"child, a customer", childKey(partner, customer, "Bäckerei #1 ÅNGSTRÖM")},
 		{"grant", grantKey(partner, client)},
-		{"event", eventKey(&event.Event{ID: "evt_1a2b3c4d5e6f7g8h", Node: partner, Time: moment})},
+		{"event", eventKey(partner, &event.Event{ID: "evt_1a2b3c4d5e6f7g8h", Node: customer, Time: when})},
+		{"asked move", askedKey(partner, request)},
+		{"open request", openKey(customer)},
 		{"client", clientKey(client)},
 		{"brand", brandKey(brand)},
 		{"domain", domainKey("vazonbay.example")},
 		{"tree state", treeKey(treeCopies - 1)},
 		{"memo", memoKey(directory.MemoKey{Client: client, Key: "8e03978e-40d5-43e8-bc93-6894a57f9324"})},
-		{"rate", rateKey("key_2p6s0v4y8b3e7h1k", moment)},
+		{"rate", rateKey("key_2p6s0v4y8b3e7h1k", when)},
 		{"progress", progressKey("chg_9m4x7c2v8k1q5r3w")},
-		{"index " + "subtree", key{shard(s), string(path)}},
-		{"below a partner, from", key{shard(s), low}},
-		{"below a partner, to", key{shard(s), high}},
-		{"below a partner, after a customer", key{shard(s), after}},
+		{"move request", requestKey(request.ID)},
+		{"due", dueKey(directory.Due{Node: customer, Since: when})},
+		{"index subtree", key{shard(s, false), string(path)}},
+		{"index subtree, in the trash", key{shard(s, true), string(path)}},
+		{"below a partner, from", key{shard(s, false), low}},
+		{"below a partner, to", key{shard(s, false), high}},
+		{"below a partner, after a customer", key{shard(s, false), after}},
 	} {
 		fmt.Fprintf(&b, "%-34s %-25q %q\n", line.what, line.key.pk, line.key.sk)
 	}

@@ -79,7 +79,7 @@ func (s *spoiled) counts(t *testing.T) (drawn int64, listed int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := s.Children(t.Context(), s.root.ID, hierarchy.Customer, "", 200)
+	page, err := s.Children(t.Context(), s.root.ID, hierarchy.Customer, false, "", 200)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,6 +267,12 @@ func (d *down) BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...fun
 	return nil, d.err
 }
 
+func (d *down) BatchWriteItem(context.Context, *dynamodb.BatchWriteItemInput, ...func(*dynamodb.Options)) (
+	*dynamodb.BatchWriteItemOutput, error) {
+	d.calls++
+	return nil, d.err
+}
+
 func (d *down) Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	d.calls++
 	return nil, d.err
@@ -292,7 +298,7 @@ func TestBusyIsSaidAfterEightSecondsAndNeverNotFound(t *testing.T) {
 			return err
 		},
 		"Children": func(ctx context.Context, s *table.Table) error {
-			_, err := s.Children(ctx, node, hierarchy.Partner, "", 10)
+			_, err := s.Children(ctx, node, hierarchy.Partner, false, "", 10)
 			return err
 		},
 		"Grants": func(ctx context.Context, s *table.Table) error {
@@ -300,7 +306,23 @@ func TestBusyIsSaidAfterEightSecondsAndNeverNotFound(t *testing.T) {
 			return err
 		},
 		"Below": func(ctx context.Context, s *table.Table) error {
-			_, err := s.Below(ctx, hierarchy.Path("").Child(node), "", "", 10)
+			_, err := s.Below(ctx, hierarchy.Path("").Child(node), "", false, "", 10)
+			return err
+		},
+		"Log": func(ctx context.Context, s *table.Table) error {
+			_, err := s.Log(ctx, node, directory.LogQuery{Limit: 10})
+			return err
+		},
+		"Requests": func(ctx context.Context, s *table.Table) error {
+			_, err := s.Requests(ctx, node, "", 10)
+			return err
+		},
+		"Due": func(ctx context.Context, s *table.Table) error {
+			_, err := s.Due(ctx, time.Now(), 10)
+			return err
+		},
+		"Erase": func(ctx context.Context, s *table.Table) error {
+			_, err := s.Erase(ctx, node)
 			return err
 		},
 		"Count": func(ctx context.Context, s *table.Table) error {
@@ -387,7 +409,7 @@ func TestAPageOfASparseSubtreeEndsEarly(t *testing.T) {
 	under := hierarchy.Path("").Child(ident.NewPartner()).Child(ident.NewPartner())
 	customer := ident.NewCustomer()
 	client := &sparse{path: under.Child(customer)}
-	page, err := table.New(client, "t").Below(t.Context(), under, hierarchy.Partner, "", 50)
+	page, err := table.New(client, "t").Below(t.Context(), under, hierarchy.Partner, false, "", 50)
 	if err != nil || len(page.Items) != 0 || page.Next != string(customer)+"/" || client.calls != 5 {
 		t.Errorf("got %+v, %v after %d calls", page, err, client.calls)
 	}

@@ -22,6 +22,7 @@ import (
 	"example.com/partnertree/shared/awsenv"
 	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/table/schema"
@@ -31,6 +32,7 @@ import (
 // which of them may have been applied.
 type API interface {
 	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
+	BatchWriteItem(context.Context, *dynamodb.BatchWriteItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
 	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (
 		*dynamodb.TransactWriteItemsOutput, error)
@@ -82,6 +84,9 @@ func (t *Table) Read(ctx context.Context, w directory.Want) (directory.Got, erro
 	for _, id := range w.Changes {
 		wanted[progressKey(id)] = true
 	}
+	for _, id := range w.Requests {
+		wanted[requestKey(id)] = true
+	}
 	if w.Memo != nil {
 		wanted[memoKey(*w.Memo)] = true
 	}
@@ -129,6 +134,10 @@ func decodeGot(w directory.Want, tree key, found map[key]item) (directory.Got, e
 		Clients: decodeAll[ident.Client, access.Principal](w.Clients, clientKey, decodeClient, found, &errs),
 		Brands:  decodeAll[ident.Brand, brand.Brand](w.Brands, brandKey, decodeBrand, found, &errs),
 		Changes: decodeAll[ident.Change, directory.Progress](w.Changes, progressKey, decodeProgress, found, &errs),
+		Requests: decodeAll[ident.Request, directory.MoveRequest](w.Requests, requestKey, func(_ ident.Request, it item) (*directory.MoveRequest, error) {
+			r, err := decodeRequest(it)
+			return &r, err
+		}, found, &errs),
 	}
 	var err error
 	if it, ok := found[tree]; ok {
@@ -166,62 +175,168 @@ func decodeAll[ID comparable, T any](ids []ID, keyOf func(ID) key, decode func(I
 }
 
 // Children implements directory.Store. A position is what follows the kind in the sort key.
-func (t *Table) Children(ctx context.Context, parent ident.Node, kind hierarchy.Kind, after string, limit int) (
+func (t *Table) Children(ctx context.Context, parent ident.Node, kind hierarchy.Kind, all bool, after string, limit int) (
 	directory.Page[hierarchy.Node], error) {
-	return list(ctx, t, nodeKey(parent).pk, childPrefix(kind), after, limit, func(it item) (hierarchy.Node, error) {
-		return decodeChild(parent, it)
-	})
+	l := listing{pk: nodeKey(parent).pk, prefix: childPrefix(kind), after: after, limit: limit, trash: all}
+	return list(ctx, t, l, func(it item) (hierarchy.Node, error) { return decodeChild(parent, it) })
 }
 
 // Grants implements directory.Store. A position is the id of a client.
 func (t *Table) Grants(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.Grant], error) {
-	return list(ctx, t, nodeKey(node).pk, grantPrefix, after, limit, func(it item) (directory.Grant, error) {
-		return decodeGrant(node, it)
-	})
+	l := listing{pk: nodeKey(node).pk, prefix: grantPrefix, after: after, limit: limit, trash: true}
+	return list(ctx, t, l, func(it item) (directory.Grant, error) { return decodeGrant(node, it) })
 }
 
-// list reads a page of the items of one partition whose sort keys begin with prefix. It asks for one more than the
-// page holds, to know whether there are more without reading an empty page.
-func list[T any](ctx context.Context, t *Table, pk, prefix, after string, limit int, decode func(item) (T, error)) (
-	directory.Page[T], error) {
+// Requests implements directory.Store. A position is the time and the id of a request.
+func (t *Table) Requests(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.MoveRequest], error) {
+	l := listing{pk: nodeKey(node).pk, prefix: askedPrefix, after: after, limit: limit, trash: true, backwards: true}
+	return list(ctx, t, l, decodeRequest)
+}
+
+// Log implements directory.Store. A position is a time, or the time and the id of an event.
+func (t *Table) Log(ctx context.Context, node ident.Node, q directory.LogQuery) (directory.Page[event.Event], error) {
+	l := listing{pk: nodeKey(node).pk, prefix: schema.EventPrefix, high: last, limit: q.Limit, trash: true, backwards: !q.Oldest}
+	if !q.From.IsZero() {
+		l.low = moment(q.From)
+	}
+	if !q.Until.IsZero() {
+		l.high = moment(q.Until) // less than the position of any event at that time
+	}
+	switch {
+	case q.After != "" && q.Oldest:
+		l.low = max(l.low, q.After+" ")
+	case q.After != "":
+		l.high = min(l.high, before(q.After))
+	}
+	return list(ctx, t, l, func(it item) (event.Event, error) { return decodeEvent(node, it) })
+}
+
+// Due implements directory.Store.
+func (t *Table) Due(ctx context.Context, until time.Time, limit int) ([]directory.Due, error) {
+	l := listing{pk: duePK, low: "0", high: moment(until), limit: limit, trash: true} // DynamoDB compares with no empty string
+	page, err := list(ctx, t, l, decodeDue)
+	return page.Items, err
+}
+
+// listing is which part of a partition is wanted.
+type listing struct {
+	pk, prefix string // of the keys; a position is what follows the prefix in the sort key
+	low, high  string // bounds of the positions; high "": none
+	after      string // a position
+	limit      int
+	backwards  bool
+	trash      bool // with what is in the trash itself
+}
+
+// refills is how many queries at most fill a page, when some of what they look at is in the trash.
+const refills = 3
+
+// list reads a page of the items of one partition. It asks for one more than the page holds, to know whether there are more
+// without reading an empty page.
+func list[T any](ctx context.Context, t *Table, l listing, decode func(item) (T, error)) (directory.Page[T], error) {
 	page := directory.Page[T]{Items: []T{}}
-	if limit < 1 {
-		return directory.Page[T]{}, fmt.Errorf("a page of %d items", limit)
+	if l.limit < 1 {
+		return directory.Page[T]{}, fmt.Errorf("a page of %d items", l.limit)
 	}
 	var e expression
-	condition := e.name(schema.PK) + " = " + e.value(text(pk)) + " AND begins_with(" + e.name(schema.SK) + ", " + e.value(text(prefix)) + ")"
+	condition := e.name(schema.PK) + " = " + e.value(text(l.pk))
+	switch {
+	case l.high == "":
+		condition += " AND begins_with(" + e.name(schema.SK) + ", " + e.value(text(l.prefix)) + ")"
+	case l.low > l.high:
+		return page, nil
+	default:
+		condition += " AND " + e.name(schema.SK) + " BETWEEN " + e.value(text(l.prefix+l.low)) + " AND " + e.value(text(l.prefix+l.high))
+	}
 	in := &dynamodb.QueryInput{
-		TableName:                 &t.name,
-		ConsistentRead:            aws.Bool(true),
-		KeyConditionExpression:    &condition,
-		ExpressionAttributeNames:  e.names,
-		ExpressionAttributeValues: e.values,
-		Limit:                     aws.Int32(int32(limit) + 1),
+		TableName:              &t.name,
+		ConsistentRead:         aws.Bool(true),
+		KeyConditionExpression: &condition,
+		ScanIndexForward:       aws.Bool(!l.backwards),
 	}
-	if after != "" {
-		in.ExclusiveStartKey = key{pk, prefix + after}.attributes()
+	if !l.trash {
+		in.FilterExpression = aws.String("attribute_not_exists(" + e.name(trashed) + ")")
 	}
-	out, err := t.query(ctx, in)
-	if err != nil {
-		return directory.Page[T]{}, err
+	in.ExpressionAttributeNames, in.ExpressionAttributeValues = e.names, e.values
+	if l.after != "" {
+		in.ExclusiveStartKey = key{l.pk, l.prefix + l.after}.attributes()
 	}
-	// A position below a full page can also come from DynamoDB's limit of 1 MB for one answer.
-	more := out.LastEvaluatedKey != nil
-	if len(out.Items) > limit {
-		out.Items, more = out.Items[:limit], true
+	position := func(it item) string {
+		r := reader{item: it}
+		return r.text(schema.SK)[len(l.prefix):]
 	}
-	for _, it := range out.Items {
-		v, err := decode(it)
+	for range refills {
+		in.Limit = aws.Int32(int32(l.limit - len(page.Items) + 1))
+		out, err := t.query(ctx, in)
 		if err != nil {
 			return directory.Page[T]{}, err
 		}
-		page.Items = append(page.Items, v)
-	}
-	if more && len(out.Items) > 0 {
-		last := reader{item: out.Items[len(out.Items)-1]}
-		page.Next = last.text(schema.SK)[len(prefix):]
+		for _, it := range out.Items {
+			if len(page.Items) == l.limit {
+				return page, nil
+			}
+			v, err := decode(it)
+			if err != nil {
+				return directory.Page[T]{}, err
+			}
+			page.Items = append(page.Items, v)
+			page.Next = position(it)
+		}
+		if in.ExclusiveStartKey = out.LastEvaluatedKey; in.ExclusiveStartKey == nil {
+			page.Next = ""
+			return page, nil
+		}
+		page.Next = position(in.ExclusiveStartKey)
 	}
 	return page, nil
+}
+
+// erasedAtOnce is how many items DynamoDB writes in a batch.
+const erasedAtOnce = 25
+
+// Erase implements directory.Store.
+func (t *Table) Erase(ctx context.Context, node ident.Node) (done bool, err error) {
+	var writes []types.WriteRequest
+	done = true
+	for _, between := range kept {
+		if !done || len(writes) == erasedAtOnce {
+			return false, t.batchWrite(ctx, writes)
+		}
+		var e expression
+		condition := e.name(schema.PK) + " = " + e.value(text(nodeKey(node).pk)) +
+			" AND " + e.name(schema.SK) + " BETWEEN " + e.value(text(between[0])) + " AND " + e.value(text(between[1]))
+		out, err := t.query(ctx, &dynamodb.QueryInput{
+			TableName:                 &t.name,
+			ConsistentRead:            aws.Bool(true),
+			KeyConditionExpression:    &condition,
+			ProjectionExpression:      aws.String(e.name(schema.PK) + ", " + e.name(schema.SK)),
+			ExpressionAttributeNames:  e.names,
+			ExpressionAttributeValues: e.values,
+			Limit:                     aws.Int32(int32(erasedAtOnce - len(writes))),
+		})
+		if err != nil {
+			return false, err
+		}
+		for _, k := range out.Items {
+			writes = append(writes, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: k}})
+		}
+		done = out.LastEvaluatedKey == nil
+	}
+	return done, t.batchWrite(ctx, writes)
+}
+
+func (t *Table) batchWrite(ctx context.Context, writes []types.WriteRequest) error {
+	if len(writes) == 0 {
+		return nil
+	}
+	in := &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{t.name: writes}}
+	return persist(ctx, func(ctx context.Context) error {
+		out, err := t.client.BatchWriteItem(ctx, in)
+		if err == nil && len(out.UnprocessedItems) > 0 {
+			in.RequestItems, err = out.UnprocessedItems, errUnprocessed
+		}
+		return err
+	})
 }
 
 // belowScan is how many index entries one page of Below looks at before it ends early: a subtree can hold 100,000
@@ -230,7 +345,7 @@ const belowScan = 5000
 
 // Below implements directory.Store. A position is what follows the path of under in a stored path, so it tells nothing
 // of what lies above under; the shard follows from it.
-func (t *Table) Below(ctx context.Context, under hierarchy.Path, kind hierarchy.Kind, after string, limit int) (
+func (t *Table) Below(ctx context.Context, under hierarchy.Path, kind hierarchy.Kind, trash bool, after string, limit int) (
 	directory.Page[ident.Node], error) {
 	if limit < 1 {
 		return directory.Page[ident.Node]{}, fmt.Errorf("a page of %d items", limit)
@@ -250,7 +365,7 @@ func (t *Table) Below(ctx context.Context, under hierarchy.Path, kind hierarchy.
 			from = after
 		}
 		for more := true; more; {
-			out, err := t.belowIn(ctx, s, under, kind, from, limit+1-len(page.Items))
+			out, err := t.belowIn(ctx, shard(s, trash), under, kind, from, limit+1-len(page.Items))
 			if err != nil {
 				return directory.Page[ident.Node]{}, err
 			}
@@ -284,11 +399,11 @@ func (t *Table) Below(ctx context.Context, under hierarchy.Path, kind hierarchy.
 }
 
 // belowIn reads a part of one shard's range. Without a kind it reads no more entries than are wanted.
-func (t *Table) belowIn(ctx context.Context, s int, under hierarchy.Path, kind hierarchy.Kind, after string, want int) (
+func (t *Table) belowIn(ctx context.Context, shard string, under hierarchy.Path, kind hierarchy.Kind, after string, want int) (
 	*dynamodb.QueryOutput, error) {
 	low, high := below(under, after)
 	var e expression
-	condition := e.name(schema.IndexPK) + " = " + e.value(text(shard(s))) +
+	condition := e.name(schema.IndexPK) + " = " + e.value(text(shard)) +
 		" AND " + e.name(schema.IndexSK) + " BETWEEN " + e.value(text(low)) + " AND " + e.value(text(high))
 	in := &dynamodb.QueryInput{
 		TableName:              &t.name,

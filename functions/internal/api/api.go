@@ -14,6 +14,7 @@ import (
 	"maps"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -305,6 +306,28 @@ func (q *Query) Int(name string, otherwise, lowest, highest int) int {
 	return n
 }
 
+// OneOf takes a parameter that has one of the values, "" when it is missing.
+func OneOf[T ~string](q *Query, name string, values ...T) T {
+	v := T(q.Text(name))
+	if v != "" && !slices.Contains(values, v) {
+		q.Add(name, "must be one of: %s", strings.Trim(strings.ReplaceAll(fmt.Sprint(values), " ", ", "), "[]"))
+	}
+	return v
+}
+
+// Time takes a parameter that is a time, zero when it is missing.
+func (q *Query) Time(name string) time.Time {
+	text := q.Text(name)
+	if text == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if t = t.UTC(); err != nil || t.Year() < 1 || t.Year() > 9999 {
+		q.Add(name, "must be a time like 2026-03-02T09:14:07Z")
+	}
+	return t
+}
+
 // Paging takes limit and cursor.
 func (q *Query) Paging() directory.Paging {
 	return directory.Paging{Cursor: q.Text("cursor"), Limit: q.Int("limit", 50, 1, directory.MaxLimit)}
@@ -322,9 +345,12 @@ func (q *Query) Err() error {
 func NoQuery(r *Request) error { return ReadQuery(r).Err() }
 
 func encode(body any) (string, error) {
-	b, err := json.Marshal(body)
+	b, err := json.Marshal(body, json.Deterministic(true))
 	return string(b), err
 }
+
+// ProblemURI is the `type` of problem documents of this type: the address of the page that explains it.
+func ProblemURI(t *fault.Type) string { return "/problems/" + t.Slug }
 
 // problem is the document of RFC 9457.
 func problem(e *fault.Error, request string) string {
@@ -336,7 +362,7 @@ func problem(e *fault.Error, request string) string {
 		Instance string        `json:"instance"`
 		Errors   []fault.Field `json:"errors,omitempty"`
 		UsedBy   []fault.Ref   `json:"usedBy,omitempty"`
-	}{"/problems/" + e.Type.Slug, e.Type.Title, e.Type.Status, e.Detail, "urn:request:" + request, e.Fields, e.UsedBy}
+	}{ProblemURI(e.Type), e.Type.Title, e.Type.Status, e.Detail, "urn:request:" + request, e.Fields, e.UsedBy}
 	body, err := encode(doc)
 	if err != nil { // a text that is no UTF-8, which no detail is
 		return `{"type":"/problems/internal","status":500}`

@@ -17,6 +17,7 @@ import (
 	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
+	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 )
@@ -27,9 +28,13 @@ const (
 	goldenPartner  = ident.Node("ptn_00000000000000v1") // Vazon Bay IT
 	goldenChild    = ident.Node("ptn_00000000000000v2") // Vale Telecom Services
 	goldenCustomer = ident.Node("cus_00000000000000c1") // Cobo Surf School
+	goldenTrashed  = ident.Node("cus_00000000000000c2") // Braye Harbour Clinic
+	goldenBeside   = ident.Node("ptn_00000000000000n1") // Fjordtele, right below the root
 	goldenBrand    = ident.Brand("brd_00000000000000b1")
 	goldenClient   = ident.Client("cli_00000000000000a1") // an owner at Vazon Bay IT
 	goldenKey      = ident.Key("key_00000000000000k1")
+	goldenRequest  = ident.Request("mrq_00000000000000q1") // to move Fjordtele below Vale Telecom Services
+	goldenEvent    = ident.Event("evt_00000000000000e1")   // Braye Harbour Clinic was put into the trash
 )
 
 // Golden gives a function its recorded payloads, on a small tree with known ids at a known time. What is new or random in
@@ -57,7 +62,7 @@ func Golden(t *testing.T, function string, operations func(*directory.Directory)
 }
 
 var (
-	anID   = regexp.MustCompile(`(ptn|cus|brd|cli|key|chg)_[0-9a-z]{16}`)
+	anID   = regexp.MustCompile(`(ptn|cus|brd|cli|key|chg|mrq|evt)_[0-9a-z]{16}`)
 	aKey   = regexp.MustCompile(`pmk_[0-9A-Za-z_-]+`)
 	aHint  = regexp.MustCompile(`"hint":"[^"]{4}"`)
 	span   = regexp.MustCompile(`-[0-9a-f]{16}-`)
@@ -99,17 +104,29 @@ func goldenStore(t *testing.T, now time.Time) *directorytest.Fake {
 	root := node(nil, goldenRoot, "Cloudvendor")
 	vazon := node(root, goldenPartner, "Vazon Bay IT")
 	vale := node(vazon, goldenChild, "Vale Telecom Services")
+	fjordtele := node(root, goldenBeside, "Fjordtele")
+	was := node(vale, goldenTrashed, "Braye Harbour Clinic")
+	trashed := *was
+	trashed.Place.Marks = []hierarchy.Mark{{Node: goldenTrashed, Kind: hierarchy.Trashed}}
+	trashed.Trashed, trashed.Updated, trashed.Version = now.Add(-30*time.Minute), now.Add(-30*time.Minute), 2
+	failed := func(*hierarchy.Node) error { return directory.ErrExists }
 	draw := func(parent *hierarchy.Node) directory.Step {
-		return directory.CheckParent{Parent: parent, Draw: []ident.Brand{goldenBrand}, Else: func(*hierarchy.Node) error { return directory.ErrExists }}
+		return directory.CheckParent{Parent: parent, Draw: []ident.Brand{goldenBrand}, Else: failed}
 	}
 	for _, steps := range [][]directory.Step{
 		{directory.Found{Root: goldenRoot, Else: directory.ErrExists}, directory.AddNode{Node: *root}},
-		{directory.AddBrand{Owner: root, Taken: directory.ErrExists, Else: func(*hierarchy.Node) error { return directory.ErrExists },
-			Brand: brand.Brand{ID: goldenBrand, Owner: goldenRoot, Name: "Vazon Cloud", Domain: "vazon.example", Regions: []string{"eu-west-1", "eu-west-2"},
-				State: brand.Draft, Version: 1, Created: now.Add(-time.Hour)}}},
+		{directory.AddBrand{Owner: root, Taken: directory.ErrExists, Else: failed, Brand: brand.Brand{ID: goldenBrand, Owner: goldenRoot, Name: "Vazon Cloud",
+			Domain: "vazon.example", Regions: []string{"eu-west-1", "eu-west-2"}, State: brand.Draft, Version: 1, Created: now.Add(-time.Hour)}}},
 		{draw(root), directory.AddNode{Node: *vazon}},
 		{draw(vazon), directory.AddNode{Node: *vale}},
 		{draw(vale), directory.AddNode{Node: *node(vale, goldenCustomer, "Cobo Surf School")}},
+		{draw(root), directory.AddNode{Node: *fjordtele}},
+		{draw(vale), directory.AddNode{Node: *was}},
+		{directory.PlaceNode{Was: was, Now: &trashed, Else: failed}, directory.AddEvent{Event: event.Event{ID: goldenEvent, Type: event.CustomerTrashed,
+			Time: trashed.Trashed, Node: goldenTrashed, Path: trashed.Place.Path, Actor: goldenClient, Request: "BzYh2jvXjoEEI1w="}}},
+		{directory.AddRequest{Open: directory.ErrExists, Request: directory.MoveRequest{ID: goldenRequest, Node: goldenBeside, Name: fjordtele.Name, To: goldenChild,
+			Message: "We are one company now.", By: "cli_00000000000000a2", State: directory.RequestOpen, Created: now.Add(-time.Hour),
+			Ends: now.Add(directory.MoveRequestFor - time.Hour), Version: 1}}},
 		{directory.AddClient{Client: access.Principal{ID: goldenClient, Name: "Billing", Home: goldenPartner, Version: 1, Created: now.Add(-time.Hour),
 			Grants: map[ident.Node]access.Role{goldenPartner: access.Owner}, CursorKey: make([]byte, 32),
 			Secrets: []access.Secret{{ID: goldenKey, Hash: make([]byte, 32), Hint: "1042", Created: now.Add(-time.Hour)}}}}},

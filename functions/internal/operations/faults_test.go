@@ -1,22 +1,33 @@
 package operations_test
 
 import (
+	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"example.com/partnertree/functions/internal/apitest"
+	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/contract"
+	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
+	"example.com/partnertree/shared/hierarchy"
 )
 
 // TestEveryWriteIsSafeToRepeat fails the commit of every operation that writes, before it was applied and after. The first
 // leaves nothing behind; after either, the request sent again does what it should have done, once.
 func TestEveryWriteIsSafeToRepeat(t *testing.T) {
 	for _, op := range contract.Operations {
-		if op.Public || op.Method == "GET" {
+		if op.Public || op.Method == "GET" || strings.HasSuffix(op.Path, "/preview") {
 			continue
+		}
+		events := 1
+		if strings.HasPrefix(op.ID, "request") || op.ID == "declineMove" || op.ID == "withdrawMove" {
+			events = 2 // one for each side
 		}
 		for _, applied := range []bool{false, true} {
 			name := op.ID + " fails before the write"
@@ -54,14 +65,52 @@ func TestEveryWriteIsSafeToRepeat(t *testing.T) {
 				}
 
 				again := do(s, as)
-				gone := applied && op.Method == "DELETE" // it says that there is nothing more to delete
+				gone := applied && op.Method == "DELETE" && !strings.HasPrefix(op.ID, "trash") // it says that there is nothing more to delete
 				if gone && again.Status != 404 || !gone && again.Status/100 != 2 {
 					t.Errorf("the request again: %d %s", again.Status, again.Body)
 				}
-				if happened := len(store.Events()) - before; happened != 1 {
-					t.Errorf("it happened %d times", happened)
+				if happened := len(store.Events()) - before; happened != events {
+					t.Errorf("%d events; want %d", happened, events)
 				}
 			})
+		}
+	}
+}
+
+// TestAPreviewChangesNothing holds for the operations that the test above leaves out.
+func TestAPreviewChangesNothing(t *testing.T) {
+	for _, op := range contract.Operations {
+		if !strings.HasSuffix(op.Path, "/preview") {
+			continue
+		}
+		s := newScene(t, op)
+		store := s.Store.(*directorytest.Fake)
+		before := len(store.Calls())
+		calls[op.ID](s, s.Founder).Is(200)
+		if made := store.Calls()[before:]; len(made) == 0 || slices.Contains(made, "Commit") {
+			t.Errorf("%s: %v", op.ID, made)
+		}
+	}
+}
+
+// TestTheContractTellsTheBounds compares the numbers in its text with those in the code.
+func TestTheContractTellsTheBounds(t *testing.T) {
+	text, err := os.ReadFile("../../../shared/contract/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const day = 24 * time.Hour
+	for _, want := range []string{
+		fmt.Sprintf("For %d days it can be restored", hierarchy.KeepTrash/day),
+		fmt.Sprintf("there accepts or declines within %d days", directory.MoveRequestFor/day),
+		fmt.Sprintf("when it is %d seconds old", directory.FeedDelay/time.Second),
+		fmt.Sprintf("grants on at most %d nodes", access.MaxGrants),
+		fmt.Sprintf("maxItems: %d\n          description: The API clients whose role", directory.MaxAccessChanges),
+		fmt.Sprintf("so that the tree is at most %d levels deep", hierarchy.MaxDepth),
+		fmt.Sprintf("There can be %d such", hierarchy.MaxChanges),
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the contract does not say %q", want)
 		}
 	}
 }
@@ -80,7 +129,7 @@ func TestRequestsHaveTheFieldsOfTheContract(t *testing.T) {
 			continue
 		}
 		path := strings.NewReplacer("/partners/{id}", "/partners/SELF", "/customers/{id}", "/customers/CUSTOMER", "/api-clients/{id}", "/api-clients/CLIENT",
-			"{nodeId}", "SELF").Replace(op.Path)
+			"/move-requests/{id}", "/move-requests/REQUEST", "{nodeId}", "SELF").Replace(op.Path)
 		unknown := func(field string) bool {
 			answer := s.Founder.Do(op.Method, s.expand(path), `{"`+field+`": null}`)
 			return answer.Status == 400 && answer.Get("type") == "/problems/unknown-field"

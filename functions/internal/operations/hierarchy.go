@@ -59,25 +59,9 @@ func Hierarchy(d *directory.Directory) map[string]api.Operation {
 			}
 			return api.OK(treeShape(tree, depth), 0)
 		},
-		"listDescendants": func(ctx context.Context, r *api.Request) (api.Reply, error) {
-			id, err := api.Path(r, "id", ident.ParsePartner)
-			if err != nil {
-				return api.Reply{}, err
-			}
-			q := api.ReadQuery(r)
-			kind := hierarchy.Kind(q.Text("kind"))
-			if kind != "" && kind != hierarchy.Partner && kind != hierarchy.Customer {
-				q.Add("kind", "must be partner or customer")
-			}
-			paging := q.Paging()
-			if err := q.Err(); err != nil {
-				return api.Reply{}, err
-			}
-			found, err := d.Descendants(ctx, r.Caller, id, kind, paging)
-			return list(found, err, descendantShape)
-		},
-		"createCustomer": createNode(readNewCustomer, d.CreateCustomer),
-		"getCustomer":    getNode(d, ident.ParseCustomer),
+		"listDescendants": listBelow(d.Descendants, descendantShape),
+		"createCustomer":  createNode(readNewCustomer, d.CreateCustomer),
+		"getCustomer":     getNode(d, ident.ParseCustomer),
 		"editCustomer": func(ctx context.Context, r *api.Request) (api.Reply, error) {
 			id, err := api.Path(r, "id", ident.ParseCustomer)
 			if err != nil {
@@ -93,10 +77,10 @@ func Hierarchy(d *directory.Directory) map[string]api.Operation {
 
 		"movePartner":     change(ident.ParsePartner, readMove, d.Move),
 		"suspendPartner":  change(ident.ParsePartner, readSuspension, d.Suspend),
-		"resumePartner":   change(ident.ParsePartner, readResumption, resume(d)),
+		"resumePartner":   change(ident.ParsePartner, readNothing, alone(d.Resume)),
 		"moveCustomer":    change(ident.ParseCustomer, readMove, d.Move),
 		"suspendCustomer": change(ident.ParseCustomer, readSuspension, d.Suspend),
-		"resumeCustomer":  change(ident.ParseCustomer, readResumption, resume(d)),
+		"resumeCustomer":  change(ident.ParseCustomer, readNothing, alone(d.Resume)),
 		"getChange": func(ctx context.Context, r *api.Request) (api.Reply, error) {
 			id, err := plainID(r, ident.ParseChange)
 			if err != nil {
@@ -108,12 +92,34 @@ func Hierarchy(d *directory.Directory) map[string]api.Operation {
 			}
 			return api.OK(changeShape(&p), 0)
 		},
+
+		"trashPartner":    change(ident.ParsePartner, noBody, alone(d.Trash)),
+		"restorePartner":  change(ident.ParsePartner, readNothing, alone(d.Restore)),
+		"trashCustomer":   change(ident.ParseCustomer, noBody, alone(d.Trash)),
+		"restoreCustomer": change(ident.ParseCustomer, readNothing, alone(d.Restore)),
+		"listTrash":       listBelow(d.TrashList, trashShape),
+
+		"previewPartnerMove":  previewMove(d, ident.ParsePartner),
+		"previewCustomerMove": previewMove(d, ident.ParseCustomer),
+		"requestPartnerMove":  askMove(d, ident.ParsePartner),
+		"requestCustomerMove": askMove(d, ident.ParseCustomer),
+		"listMoveRequests":    listMoveRequests(d),
+		"getMoveRequest": func(ctx context.Context, r *api.Request) (api.Reply, error) {
+			id, err := plainID(r, ident.ParseRequest)
+			if err != nil {
+				return api.Reply{}, err
+			}
+			return foundRequest(d.MoveRequest(ctx, r.Caller, id))
+		},
+		"acceptMove":   change(ident.ParseRequest, readNothing, alone(d.AcceptMove)),
+		"declineMove":  closeRequest(d.DeclineMove),
+		"withdrawMove": closeRequest(d.WithdrawMove),
 	}
 }
 
-// change is an operation on a whole subtree: what it takes beside the node is in the body.
-func change[In any](parse func(string) (ident.Node, error), body func(*api.Request) (In, error),
-	do func(context.Context, directory.Caller, ident.Node, In) (directory.Changed, error)) api.Operation {
+// change is an operation on a whole subtree: what it takes beside the id in the path is in the body.
+func change[ID, In any](parse func(string) (ID, error), body func(*api.Request) (In, error),
+	do func(context.Context, directory.Caller, ID, In) (directory.Changed, error)) api.Operation {
 	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
 		id, err := plainID(r, parse)
 		if err != nil {
@@ -134,9 +140,11 @@ func change[In any](parse func(string) (ident.Node, error), body func(*api.Reque
 	}
 }
 
-func resume(d *directory.Directory) func(context.Context, directory.Caller, ident.Node, struct{}) (directory.Changed, error) {
-	return func(ctx context.Context, c directory.Caller, id ident.Node, _ struct{}) (directory.Changed, error) {
-		return d.Resume(ctx, c, id)
+// alone is a change that takes nothing beside the id.
+func alone[ID any](do func(context.Context, directory.Caller, ID) (directory.Changed, error)) func(context.Context, directory.Caller, ID, struct{}) (
+	directory.Changed, error) {
+	return func(ctx context.Context, c directory.Caller, id ID, _ struct{}) (directory.Changed, error) {
+		return do(ctx, c, id)
 	}
 }
 
@@ -174,6 +182,25 @@ func listChildren(d *directory.Directory, kind hierarchy.Kind) api.Operation {
 		}
 		found, err := d.Children(ctx, r.Caller, id, kind, paging)
 		return list(found, err, nodeShape)
+	}
+}
+
+// listBelow lists what is at any depth below a partner, of one kind or of both.
+func listBelow[From, To any](do func(context.Context, directory.Caller, ident.Node, hierarchy.Kind, directory.Paging) (directory.List[From], error),
+	shape func(From) To) api.Operation {
+	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
+		id, err := api.Path(r, "id", ident.ParsePartner)
+		if err != nil {
+			return api.Reply{}, err
+		}
+		q := api.ReadQuery(r)
+		kind := api.OneOf(q, "kind", hierarchy.Partner, hierarchy.Customer)
+		paging := q.Paging()
+		if err := q.Err(); err != nil {
+			return api.Reply{}, err
+		}
+		found, err := do(ctx, r.Caller, id, kind, paging)
+		return list(found, err, shape)
 	}
 }
 
@@ -343,14 +370,19 @@ func readSuspension(r *api.Request) (string, error) {
 	return reason, f.Err()
 }
 
-func readResumption(r *api.Request) (struct{}, error) { return api.Body[struct{}](r) }
+func readNothing(r *api.Request) (struct{}, error) { return api.Body[struct{}](r) }
+
+func noBody(*api.Request) (struct{}, error) { return struct{}{}, nil }
 
 // Answers.
 
 type status string
 
-func statusOf(suspendedAt ident.Node) status {
-	if suspendedAt != "" {
+func statusOf(suspendedAt, trashedAt ident.Node) status {
+	switch {
+	case trashedAt != "":
+		return "trashed"
+	case suspendedAt != "":
 		return "suspended"
 	}
 	return "active"
@@ -380,6 +412,7 @@ type partner struct {
 	CanProvision bool           `json:"canProvisionServices"`
 	Status       status         `json:"status"`
 	SuspendedAt  ident.Node     `json:"suspendedAt,omitzero"`
+	TrashedAt    ident.Node     `json:"trashedAt,omitzero"`
 	Version      int64          `json:"version"`
 	Created      string         `json:"createdAt"`
 	Updated      string         `json:"updatedAt"`
@@ -396,6 +429,7 @@ type customer struct {
 	Domain      string         `json:"domain,omitzero"`
 	Status      status         `json:"status"`
 	SuspendedAt ident.Node     `json:"suspendedAt,omitzero"`
+	TrashedAt   ident.Node     `json:"trashedAt,omitzero"`
 	Version     int64          `json:"version"`
 	Created     string         `json:"createdAt"`
 	Updated     string         `json:"updatedAt"`
@@ -408,10 +442,10 @@ func nodeShape(n directory.Node) any {
 	}
 	if n.Kind() == hierarchy.Customer {
 		return customer{n.ID, n.Kind(), n.Name, parent, n.Details.Reference, n.Details.Brand, n.Details.Tenant, n.Details.Domain,
-			statusOf(n.SuspendedAt), n.SuspendedAt, n.Version, stamp(n.Created), stamp(n.Updated)}
+			statusOf(n.SuspendedAt, n.TrashedAt), n.SuspendedAt, n.TrashedAt, n.Version, stamp(n.Created), stamp(n.Updated)}
 	}
 	return partner{n.ID, n.Kind(), n.Name, parent, n.Brands.Portal, n.Brands.Available, n.CanProvision,
-		statusOf(n.SuspendedAt), n.SuspendedAt, n.Version, stamp(n.Created), stamp(n.Updated)}
+		statusOf(n.SuspendedAt, n.TrashedAt), n.SuspendedAt, n.TrashedAt, n.Version, stamp(n.Created), stamp(n.Updated)}
 }
 
 type step struct {
@@ -455,9 +489,11 @@ type tree struct {
 
 type treeNode struct {
 	step
-	Status   status      `json:"status"`
-	Children *[]treeNode `json:"children,omitzero"`
-	Cut      *cut        `json:"cut,omitzero"`
+	Status      status      `json:"status"`
+	SuspendedAt ident.Node  `json:"suspendedAt,omitzero"`
+	TrashedAt   ident.Node  `json:"trashedAt,omitzero"`
+	Children    *[]treeNode `json:"children,omitzero"`
+	Cut         *cut        `json:"cut,omitzero"`
 }
 
 type cut struct {
@@ -469,7 +505,7 @@ func treeShape(t directory.Tree, depth int) tree {
 }
 
 func treeNodeShape(n *directory.TreeNode) treeNode {
-	out := treeNode{step: stepShape(n.PathStep), Status: statusOf(n.SuspendedAt)}
+	out := treeNode{step: stepShape(n.PathStep), Status: statusOf(n.SuspendedAt, n.TrashedAt), SuspendedAt: n.SuspendedAt, TrashedAt: n.TrashedAt}
 	if n.Opened {
 		children := each(n.Children, treeNodeShape)
 		out.Children = &children
@@ -482,10 +518,22 @@ func treeNodeShape(n *directory.TreeNode) treeNode {
 
 type descendant struct {
 	step
-	Status status       `json:"status"`
-	Path   []ident.Node `json:"path"`
+	Status      status       `json:"status"`
+	SuspendedAt ident.Node   `json:"suspendedAt,omitzero"`
+	TrashedAt   ident.Node   `json:"trashedAt,omitzero"`
+	Path        []ident.Node `json:"path"`
 }
 
 func descendantShape(d directory.Descendant) descendant {
-	return descendant{stepShape(d.PathStep), statusOf(d.SuspendedAt), d.Path}
+	return descendant{stepShape(d.PathStep), statusOf(d.SuspendedAt, d.TrashedAt), d.SuspendedAt, d.TrashedAt, d.Path}
+}
+
+type trashItem struct {
+	descendant
+	Deleted string `json:"deletedAt"`
+	Purge   string `json:"purgeAfter"`
+}
+
+func trashShape(t directory.TrashItem) trashItem {
+	return trashItem{descendantShape(t.Descendant), stamp(t.Since), stamp(t.Since.Add(hierarchy.KeepTrash))}
 }

@@ -30,6 +30,8 @@ type scene struct {
 	ownBrand  string         // of self
 	change    string         // of self
 	dest      ident.Node     // where self and the customer can be moved to
+	request   string         // to move self below uncle
+	trashed   string         // the address of what is in the trash
 	client    *apitest.Actor // managed at self
 	secret    string
 	positions map[string]ident.Node
@@ -46,7 +48,7 @@ func newScene(t *testing.T, op contract.Operation) *scene {
 	s.self = below(parent, "Self")
 	sibling := below(parent, "Sibling")
 	s.customer = f.Customer(s.self, "Customer", s.brand)
-	s.dest = sibling
+	s.dest, s.request = sibling, string(ident.NewRequest())
 	s.positions = map[string]ident.Node{
 		"self": s.self, "root": w.Root, "top": top, "parent": parent, "child": below(s.self, "Child"),
 		"sibling": sibling, "nephew": below(sibling, "Nephew"), "uncle": uncle, "cousin": below(uncle, "Cousin"), "other top": below(w.Root, "Other top"),
@@ -56,14 +58,23 @@ func newScene(t *testing.T, op contract.Operation) *scene {
 	s.client = f.Client(s.self, "viewer")
 	switch op.ID {
 	case "getChange":
-		s.change = s.changes("/v1/partners/SELF/suspend", because(s))
-		s.changes("/v1/partners/SELF/resume", map[string]any{})
+		s.change = s.changes("POST", "/v1/partners/SELF/suspend", because(s))
+		s.changes("POST", "/v1/partners/SELF/resume", empty(s))
 	case "resumePartner": // only what is suspended can be resumed
-		s.changes("/v1/partners/SELF/suspend", because(s))
+		s.changes("POST", "/v1/partners/SELF/suspend", because(s))
 	case "resumeCustomer":
-		s.changes("/v1/customers/CUSTOMER/suspend", because(s))
-	case "moveCustomer": // to where an admin of its partner can move it
+		s.changes("POST", "/v1/customers/CUSTOMER/suspend", because(s))
+	case "restorePartner":
+		s.trashed = "/v1/partners/SELF"
+		s.changes("DELETE", s.trashed, nil)
+	case "restoreCustomer":
+		s.trashed = "/v1/customers/CUSTOMER"
+		s.changes("DELETE", s.trashed, nil)
+	case "moveCustomer", "previewCustomerMove": // to where an admin of its partner can move it
 		s.dest = s.positions["child"]
+	}
+	if strings.HasPrefix(op.Target, "move-request") {
+		s.request = f.Do("POST", s.expand("/v1/partners/SELF/move-requests"), map[string]any{"parentId": uncle}).Is(201).Get("id")
 	}
 	if op.ID == "removeApiClientSecret" { // one can be removed only when there are two, and added only when there is one
 		s.secret = f.Do("POST", "/v1/api-clients/"+string(s.client.ID)+"/secrets", nil).Is(201).Get("secret", "id")
@@ -72,8 +83,8 @@ func newScene(t *testing.T, op contract.Operation) *scene {
 }
 
 // changes makes a change to a whole subtree and settles it.
-func (s *scene) changes(path string, body any) string {
-	change := s.Founder.Do("POST", s.expand(path), body).Is(202).Get("id")
+func (s *scene) changes(method, path string, body any) string {
+	change := s.Founder.Do(method, s.expand(path), body).Is(202).Get("id")
 	if _, err := s.Dir.Settle(s.T.Context(), ident.Change(change), "", time.Minute); err != nil {
 		s.T.Fatal(err)
 	}
@@ -100,9 +111,11 @@ func elsewhere(s *scene) any { return map[string]any{"parentId": s.dest} }
 
 func because(*scene) any { return map[string]any{"reason": "Not paid."} }
 
+func empty(*scene) any { return map[string]any{} }
+
 func (s *scene) expand(path string) string {
 	return strings.NewReplacer("SELF", string(s.self), "CUSTOMER", string(s.customer), "BRAND", s.ownBrand, "CLIENT", string(s.client.ID),
-		"SECRET", s.secret, "CHANGE", s.change).Replace(path)
+		"SECRET", s.secret, "CHANGE", s.change, "REQUEST", s.request).Replace(path)
 }
 
 // calls has every operation of the contract that asks who is calling. One that is missing fails the matrix.
@@ -142,9 +155,25 @@ var calls = map[string]call{
 	"moveCustomer":          send("POST", "/v1/customers/CUSTOMER/move", elsewhere),
 	"suspendPartner":        send("POST", "/v1/partners/SELF/suspend", because),
 	"suspendCustomer":       send("POST", "/v1/customers/CUSTOMER/suspend", because),
-	"resumePartner":         send("POST", "/v1/partners/SELF/resume", func(*scene) any { return map[string]any{} }),
-	"resumeCustomer":        send("POST", "/v1/customers/CUSTOMER/resume", func(*scene) any { return map[string]any{} }),
+	"resumePartner":         send("POST", "/v1/partners/SELF/resume", empty),
+	"resumeCustomer":        send("POST", "/v1/customers/CUSTOMER/resume", empty),
 	"getChange":             get("/v1/changes/CHANGE"),
+	"trashPartner":          send("DELETE", "/v1/partners/SELF", nothing),
+	"trashCustomer":         send("DELETE", "/v1/customers/CUSTOMER", nothing),
+	"restorePartner":        send("POST", "/v1/partners/SELF/restore", empty),
+	"restoreCustomer":       send("POST", "/v1/customers/CUSTOMER/restore", empty),
+	"listTrash":             get("/v1/partners/SELF/trash"),
+	"previewPartnerMove":    send("POST", "/v1/partners/SELF/move/preview", elsewhere),
+	"previewCustomerMove":   send("POST", "/v1/customers/CUSTOMER/move/preview", elsewhere),
+	"requestPartnerMove":    send("POST", "/v1/partners/SELF/move-requests", elsewhere),
+	"requestCustomerMove":   send("POST", "/v1/customers/CUSTOMER/move-requests", elsewhere),
+	"listMoveRequests":      get("/v1/partners/SELF/move-requests"),
+	"getMoveRequest":        get("/v1/move-requests/REQUEST"),
+	"acceptMove":            send("POST", "/v1/move-requests/REQUEST/accept", empty),
+	"declineMove":           send("POST", "/v1/move-requests/REQUEST/decline", empty),
+	"withdrawMove":          send("POST", "/v1/move-requests/REQUEST/withdraw", empty),
+	"listPartnerEvents":     get("/v1/partners/SELF/events"),
+	"listCustomerEvents":    get("/v1/customers/CUSTOMER/events"),
 	"revokeApiClientGrant":  send("DELETE", "/v1/api-clients/CLIENT/grants/SELF", nothing),
 }
 
@@ -154,8 +183,8 @@ func reaches(op contract.Operation, position string) bool {
 	if strings.Contains(op.Path, "/customers/{id}") {
 		above = append(above, "the customer")
 	}
-	if own := above[len(above)-1]; strings.HasPrefix(op.ID, "resume") && position == own {
-		return false // what is suspended does not count its own grants
+	if own := above[len(above)-1]; (strings.HasPrefix(op.ID, "resume") || strings.HasPrefix(op.ID, "restore")) && position == own {
+		return false // what is suspended or in the trash does not count its own grants
 	}
 	return slices.Contains(above, position)
 }
@@ -168,6 +197,29 @@ func enough(op contract.Operation, position string) bool {
 	}
 	own := map[bool]string{false: "self", true: "the customer"}[strings.Contains(op.Path, "/customers/{id}")]
 	return position != own
+}
+
+// wanted is the status that a role at a position gets: 200 stands for any success.
+func wanted(op contract.Operation, position string, role access.Role) int {
+	needs, any := access.ParseRole(op.Role)
+	if side, ok := strings.CutPrefix(op.Target, "move-request"); ok { // there for those who have a say on one of its sides
+		from := role >= needs && slices.Contains([]string{"root", "top", "parent"}, position)
+		to := role >= needs && slices.Contains([]string{"root", "top", "uncle"}, position)
+		switch {
+		case !from && !to:
+			return 404
+		case side == ".from" && !from, side == ".to" && !to:
+			return 403
+		}
+		return 200
+	}
+	switch {
+	case !any || reaches(op, position) && enough(op, position) && role >= needs:
+		return 200
+	case reaches(op, position):
+		return 403
+	}
+	return 404
 }
 
 // TestAccessMatrix calls every operation from every position with every role. What may be done is done; what may be seen
@@ -184,7 +236,6 @@ func TestAccessMatrix(t *testing.T) {
 			continue
 		}
 		t.Run(op.ID, func(t *testing.T) {
-			needs, any := access.ParseRole(op.Role)
 			s := newScene(t, op)
 			for _, position := range []string{"self", "root", "top", "parent", "child", "sibling", "nephew", "uncle", "cousin", "other top", "the customer", "another customer", "no grant"} {
 				for role := access.Viewer; role <= access.Owner; role++ {
@@ -193,12 +244,12 @@ func TestAccessMatrix(t *testing.T) {
 					before := len(store.Events())
 					answer, reads := s.watched(func() *apitest.Answer { return do(s, as) })
 					row := fmt.Sprintf("%s as %s at %s", op.ID, role, position)
-					switch {
-					case !any || reaches(op, position) && enough(op, position) && role >= needs:
+					switch wanted(op, position, role) {
+					case 200:
 						if answer.Status/100 != 2 {
 							t.Errorf("%s: %d %s; want success", row, answer.Status, answer.Body)
 						}
-					case reaches(op, position):
+					case 403:
 						if answer.Status != 403 {
 							t.Errorf("%s: %d %s; want 403", row, answer.Status, answer.Body)
 						}
@@ -230,6 +281,10 @@ func TestAccessMatrix(t *testing.T) {
 
 // caller has one role at one position, and nothing else.
 func (s *scene) caller(position string, role access.Role) *apitest.Actor {
+	if s.trashed != "" { // where nobody is granted anything
+		s.changes("POST", s.trashed+"/restore", empty(s))
+		defer func() { s.changes("DELETE", s.trashed, nil) }()
+	}
 	if at := s.positions[position]; at != "" {
 		return s.Founder.Client(at, role.String())
 	}
@@ -252,7 +307,7 @@ func (s *scene) watched(do func() *apitest.Answer) (*apitest.Answer, string) {
 func (s *scene) unknown(do call, as *apitest.Actor) *apitest.Answer {
 	none := *s
 	none.self, none.customer, none.ownBrand = ident.NewPartner(), ident.NewCustomer(), string(ident.NewBrand())
-	none.change = string(ident.NewChange())
+	none.change, none.request = string(ident.NewChange()), string(ident.NewRequest())
 	none.client = &apitest.Actor{World: s.World, ID: ident.NewClient()}
 	return do(&none, as)
 }

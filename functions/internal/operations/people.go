@@ -103,6 +103,8 @@ func People(d *directory.Directory) map[string]api.Operation {
 			}
 			return api.Done(d.RemoveGrant(ctx, r.Caller, id, node))
 		},
+		"listPartnerEvents":  listEvents(d, ident.ParsePartner),
+		"listCustomerEvents": listEvents(d, ident.ParseCustomer),
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"example.com/partnertree/functions/internal/api"
 	"example.com/partnertree/functions/internal/apitest"
+	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
@@ -564,11 +565,11 @@ func TestGrantsHaveALimitOfTheirOwn(t *testing.T) {
 	w, f, brand := world(t)
 	p := f.Partner(w.Root, "P", brand)
 	c := f.Client(p, "viewer")
-	for i := range 89 {
+	for i := range access.MaxGrants - 1 {
 		f.Do("PUT", fmt.Sprintf("/v1/api-clients/%s/grants/%s", c.ID, f.Partner(p, fmt.Sprint(i), brand)), map[string]any{"role": "viewer"}).Is(200)
 	}
 	f.Do("PUT", fmt.Sprintf("/v1/api-clients/%s/grants/%s", c.ID, f.Partner(p, "one more", brand)), map[string]any{"role": "viewer"}).Is(422, "too-many-grants")
-	if got := strings.Count(c.Gets("/v1/me").Is(200).Body, `"role"`); got != 90 {
+	if got := strings.Count(c.Gets("/v1/me").Is(200).Body, `"role"`); got != access.MaxGrants {
 		t.Errorf("%d grants", got)
 	}
 	f.Do("DELETE", "/v1/api-clients/"+string(c.ID), nil).Is(204)

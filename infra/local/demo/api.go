@@ -26,6 +26,10 @@ func (a api) patch(ctx context.Context, path string, in, out any) error {
 	return a.do(ctx, http.MethodPatch, path, nil, in, out)
 }
 
+func (a api) delete(ctx context.Context, path string) error {
+	return a.do(ctx, http.MethodDelete, path, nil, nil, &struct{}{})
+}
+
 func (a api) get(ctx context.Context, path string, out any) error {
 	return a.do(ctx, http.MethodGet, path, nil, nil, out)
 }

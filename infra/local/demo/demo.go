@@ -1,5 +1,6 @@
 // Package demo fills a new deployment with a believable tree, through the API and with its first owner's key alone, and makes the
-// callers that somebody who tries the API wants: an owner at the top, an administrator in the middle, a viewer further down.
+// callers that somebody who tries the API wants: an owner at the top, an administrator in the middle, a viewer further down. Some of
+// the tree is in the trash, and the administrator is asked to take over a partner of somebody else's.
 package demo
 
 import (
@@ -28,8 +29,8 @@ type Caller struct {
 
 // Seeded is what the demo made.
 type Seeded struct {
-	Callers   []Caller `json:"callers"` // from the top down
-	Partners  int      `json:"partners"`
+	Callers   []Caller `json:"callers"`  // from the top down
+	Partners  int      `json:"partners"` // that are not in the trash
 	Customers int      `json:"customers"`
 }
 
@@ -49,6 +50,7 @@ func Load(file string) (s Seeded, ok bool, err error) {
 // run again within a day: what it had made is found again by its idempotency keys.
 func Seed(ctx context.Context, url string, founder stack.Founder, file string) (Seeded, error) {
 	s := &seeding{api: api{url, founder.Key}, brands: map[string]string{}, ids: map[string]string{}}
+	s.Partners, s.Customers = count(tree)
 	if err := s.all(ctx, founder.PartnerID); err != nil {
 		return Seeded{}, fmt.Errorf("seeding the demo tree: %w", err)
 	}
@@ -61,6 +63,9 @@ func Seed(ctx context.Context, url string, founder stack.Founder, file string) (
 			return Seeded{}, err
 		}
 		s.Callers = append(s.Callers, c)
+	}
+	if err := s.ask(ctx); err != nil {
+		return Seeded{}, err
 	}
 	content, err := json.MarshalIndent(s.Seeded, "", "  ")
 	if err != nil {
@@ -115,7 +120,6 @@ func (s *seeding) partner(ctx context.Context, parent, place string, p partner) 
 		return err
 	}
 	s.ids[p.name] = made.ID
-	s.Partners++
 	use := sells[0]
 	if p.owns != nil {
 		if err := s.brand(ctx, made.ID, place, *p.owns); err != nil {
@@ -129,7 +133,10 @@ func (s *seeding) partner(ctx context.Context, parent, place string, p partner) 
 	if err := s.customers(ctx, made.ID, place, use, p.customers); err != nil {
 		return err
 	}
-	return s.below(ctx, made.ID, place, p.partners)
+	if err := s.below(ctx, made.ID, place, p.partners); err != nil || !p.trashed {
+		return err
+	}
+	return s.api.delete(ctx, "/v1/partners/"+made.ID)
 }
 
 // atOnce is how many customers are made side by side.
@@ -146,10 +153,13 @@ func (s *seeding) customers(ctx context.Context, partner, place, brand string, c
 					in[field] = value
 				}
 			}
-			return s.api.post(ctx, "/v1/customers", key(fmt.Sprintf("%s customer %d", place, i)), in, &created{})
+			var made created
+			if err := s.api.post(ctx, "/v1/customers", key(fmt.Sprintf("%s customer %d", place, i)), in, &made); err != nil || !c.trashed {
+				return err
+			}
+			return s.api.delete(ctx, "/v1/customers/"+made.ID)
 		})
 	}
-	s.Customers += len(customers)
 	return g.Wait()
 }
 
@@ -177,6 +187,35 @@ func (s *seeding) caller(ctx context.Context, c *Caller) error {
 	}
 	c.Key = made.Secret.Key
 	return nil
+}
+
+// ask makes the move request that is open.
+func (s *seeding) ask(ctx context.Context) error {
+	by := Caller{Name: "Hexagone portal", Role: "admin", Node: s.ids[asked.by]}
+	if err := s.caller(ctx, &by); err != nil {
+		return err
+	}
+	return api{s.api.url, by.Key}.post(ctx, "/v1/partners/"+s.ids[asked.node]+"/move-requests", key("move request"), map[string]any{
+		"parentId": s.ids[asked.to], "message": asked.message,
+	}, &created{})
+}
+
+// count is how many of these and what is below them are not in the trash.
+func count(partners []partner) (ps, cs int) {
+	for _, p := range partners {
+		if p.trashed {
+			continue
+		}
+		ps++
+		for _, c := range p.customers {
+			if !c.trashed {
+				cs++
+			}
+		}
+		p, c := count(p.partners)
+		ps, cs = ps+p, cs+c
+	}
+	return ps, cs
 }
 
 // key is the idempotency key of what stands at a place of the demo.

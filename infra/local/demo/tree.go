@@ -8,6 +8,7 @@ type partner struct {
 	sells      []string
 	owns       *brand
 	noServices bool // it may not provision services
+	trashed    bool // it is put into the trash, with all that is below it
 	customers  []customer
 	partners   []partner
 }
@@ -20,6 +21,7 @@ type brand struct {
 // customer is a customer to make. It gets the first brand that its partner sells, or the partner's own.
 type customer struct {
 	name, reference, tenant, domain string
+	trashed                         bool
 }
 
 // Names that the walk and the callers lean on.
@@ -28,18 +30,23 @@ const (
 	vale  = "Vale Telecom Services"
 )
 
+// asked is a move request that is open: an admin at one partner asks for another one, somewhere below, to be moved elsewhere.
+var asked = struct{ by, node, to, message string }{hexagone, eclair, vazon, "We close our office on the island. They would like to stay with you."}
+
 const (
 	cloudvendor = "Cloudvendor"
 	vazonVoice  = "Vazon Voice"
 	nordljus    = "Nordljus"
 	fjordtele   = "Fjordtele"
+	hexagone    = "Hexagone Télécom"
+	eclair      = "Éclair Réseaux"
 )
 
 // vendorBrand is the root's own. Everybody below may sell under it unless their parent took it from them.
 var vendorBrand = brand{cloudvendor, "cloudvendor.example", []string{"eu-west-1", "eu-central-1", "us-east-1", "ap-northeast-1"}}
 
 // tree is everything below the root: uneven, four levels deep, in many scripts, with siblings whose names differ only in accents or
-// case, a partner with many customers, one that may not provision, and some that have nothing below them.
+// case, a partner with many customers, one that may not provision, some that have nothing below them, and some in the trash.
 var tree = []partner{
 	{
 		name: vazon, sells: []string{cloudvendor},
@@ -49,6 +56,7 @@ var tree = []partner{
 			{name: "Castel Primary School", reference: "VB-1002", domain: "castelschool.example"},
 			{name: "L'Ancresse Golf Club", reference: "VB-1003"},
 			{name: "Saint Saviour Parish", reference: "VB-1004"},
+			{name: "Petit Bôt Tea Room", reference: "VB-0998", trashed: true},
 		},
 		partners: []partner{
 			{
@@ -75,6 +83,11 @@ var tree = []partner{
 				partners:  []partner{{name: "Albecq Systems", sells: []string{vazonVoice}}},
 			},
 			{name: "Perelle Telephony", sells: []string{vazonVoice}, noServices: true, customers: []customer{{name: "Fort Grey Café"}}},
+			{
+				name: "Torteval Exchange", sells: []string{vazonVoice}, trashed: true,
+				customers: []customer{{name: "Pleinmont Observatory"}},
+				partners:  []partner{{name: "Portelet Lines", sells: []string{vazonVoice}, customers: []customer{{name: "Imperial Hotel"}}}},
+			},
 		},
 	},
 	{
@@ -110,9 +123,9 @@ var tree = []partner{
 	},
 	{
 		// Siblings whose names differ in accents and case alone, and two with the same name.
-		name: "Hexagone Télécom", sells: []string{cloudvendor},
+		name: hexagone, sells: []string{cloudvendor},
 		partners: []partner{
-			{name: "Éclair Réseaux", sells: []string{cloudvendor}, customers: []customer{{name: "Crêperie du Vieux Port"}}},
+			{name: eclair, sells: []string{cloudvendor}, customers: []customer{{name: "Crêperie du Vieux Port"}}},
 			{name: "Eclair Reseaux", sells: []string{cloudvendor}},
 			{name: "ECLAIR RESEAUX", sells: []string{cloudvendor}},
 			{

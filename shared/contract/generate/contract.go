@@ -103,6 +103,7 @@ type schema struct {
 	Required    []string
 	Properties  ordered[*schema]
 	Items       *schema
+	OneOf       []*schema `yaml:"oneOf"`
 }
 
 // oneOrMore is a string, or a list of them.

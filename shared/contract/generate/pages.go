@@ -284,16 +284,19 @@ func access(op *operation) string {
 		return "Every caller."
 	}
 	where, ok := map[string]string{
-		"path.id":        "on the partner",
-		"body.parentId":  "on the partner in `parentId`",
-		"body.partnerId": "on the partner in `partnerId`",
-		"body.nodeId":    "on the node in `nodeId`",
-		"path.nodeId":    "on the node in `nodeId`",
-		"query.nodeId":   "on the node in `nodeId`",
-		"above.path.id":  "on a node above the partner",
-		"change":         "on the top of the subtree",
-		"client":         "at the API client's home",
-		"brand":          "on the partner that owns the brand",
+		"path.id":           "on the partner",
+		"body.parentId":     "on the partner in `parentId`",
+		"body.partnerId":    "on the partner in `partnerId`",
+		"body.nodeId":       "on the node in `nodeId`",
+		"path.nodeId":       "on the node in `nodeId`",
+		"query.nodeId":      "on the node in `nodeId`",
+		"above.path.id":     "on a node above the partner",
+		"change":            "on the top of the subtree",
+		"move-request":      "on either side of the move",
+		"move-request.from": "on a node above the one that is to move",
+		"move-request.to":   "on the partner that it is to move to",
+		"client":            "at the API client's home",
+		"brand":             "on the partner that owns the brand",
 	}[op.Target]
 	if !ok {
 		where = "on " + op.Target
@@ -393,7 +396,13 @@ func (c *contract) label(s *schema) (typeLabel, *schema, error) {
 	return typeLabel{Name: s.typeName()}, s, nil
 }
 
-func (s *schema) typeName() string { return strings.Join(s.Type, " or ") }
+func (s *schema) typeName() string {
+	names := slices.Clone(s.Type)
+	for _, one := range s.OneOf {
+		names = append(names, refName(one.Ref))
+	}
+	return strings.Join(names, " or ")
+}
 
 // limits says in words what values a schema allows, but for its pattern.
 func (s *schema) limits() string {

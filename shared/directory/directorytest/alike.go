@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
@@ -38,6 +39,10 @@ func Alike(t *testing.T, open func(t *testing.T) directory.Store) {
 				}
 				m.commit(steps...)
 			},
+			"erase": func(r *rapid.T) {
+				m.r = r
+				m.erase(m.anyNode().ID)
+			},
 			"": func(*rapid.T) {},
 		})
 		got, want := s.allOf(store), s.allOf(fake)
@@ -45,12 +50,14 @@ func Alike(t *testing.T, open func(t *testing.T) directory.Store) {
 			r.Fatalf("the stores differ: %s", d)
 		}
 		for _, n := range want.Got.Nodes {
-			got := s.proposed(n.Place.Path, "", 7)
-			s.store = fake
-			want := s.proposed(n.Place.Path, "", 7)
-			s.store = store
-			if !slices.Equal(got, want) {
-				r.Fatalf("below %s: got %v, want %v", n.Place.Path, got, want)
+			for _, trash := range []bool{false, true} {
+				got := s.proposed(n.Place.Path, "", trash, 7)
+				s.store = fake
+				want := s.proposed(n.Place.Path, "", trash, 7)
+				s.store = store
+				if !slices.Equal(got, want) {
+					r.Fatalf("below %s, in the trash %v: got %v, want %v", n.Place.Path, trash, got, want)
+				}
 			}
 		}
 	})
@@ -63,6 +70,8 @@ type machine struct {
 	fake    *Fake
 	history []hierarchy.Node
 	past    []access.Principal
+	made    []brand.Brand
+	moves   []directory.MoveRequest // as they were
 }
 
 func (m *machine) commit(steps ...directory.Step) {
@@ -78,6 +87,22 @@ func (m *machine) commit(steps ...directory.Step) {
 	}
 	for _, p := range m.fake.clients {
 		m.past = append(m.past, copyClient(p))
+	}
+	for _, id := range m.asked {
+		if r, ok := m.fake.requests[id]; ok {
+			m.moves = append(m.moves, r)
+		}
+	}
+}
+
+func (m *machine) erase(id ident.Node) {
+	for _, store := range []directory.Store{m.store, m.fake} {
+		for done, calls := false, 0; !done; calls++ {
+			var err error
+			if done, err = store.Erase(m.t.Context(), id); err != nil || calls > 50 {
+				m.r.Fatalf("Erase: %v after %d calls", err, calls)
+			}
+		}
 	}
 }
 
@@ -122,6 +147,7 @@ func (m *machine) addBrand(owner *hierarchy.Node) directory.Step {
 	if rapid.IntRange(0, 5).Draw(m.r, "taken") == 0 {
 		b.Domain = "taken.example.com"
 	}
+	m.made = append(m.made, b)
 	return directory.AddBrand{Brand: b, Owner: owner, Taken: errTaken, Else: always(errElse)}
 }
 
@@ -129,6 +155,7 @@ func (m *machine) step() directory.Step {
 	kinds := []string{
 		"partner", "customer", "check", "edit", "brand", "client", "regrant", "grant", "memo", "event",
 		"place", "height", "change", "seq", "rewrite", "drop", "progress",
+		"trash", "remove", "undue", "remove brand", "request", "close",
 	}
 	switch rapid.SampledFrom(kinds).Draw(m.r, "step") {
 	case "partner":
@@ -177,6 +204,30 @@ func (m *machine) step() directory.Step {
 		parent, path := m.somewhere(was.ID)
 		place := hierarchy.Place{Path: path, Marks: append(m.inherited(), m.marksOn(was.ID)...)}
 		return directory.PlaceNode{Was: was, Now: placed(was, parent, m.asOf(), place), Else: always(errElse)}
+	case "trash":
+		was := m.anyNode()
+		at := rapid.SampledFrom([]time.Time{{}, then, then.Add(time.Hour)}).Draw(m.r, "trashed")
+		return directory.PlaceNode{Was: was, Now: trashed(was, at), Else: always(errElse)}
+	case "remove":
+		if n := m.anyNode(); n.ID != m.root.ID {
+			return directory.RemoveNode{Was: n, Else: errElse}
+		}
+		return directory.CheckSeq{Seq: m.seq(), Else: errElse}
+	case "undue":
+		n := m.anyNode()
+		return directory.Undue{Due: directory.Due{Node: n.ID, Since: rapid.SampledFrom([]time.Time{n.Trashed, then}).Draw(m.r, "since")}}
+	case "remove brand":
+		return directory.RemoveBrand{Brand: rapid.SampledFrom(m.made).Draw(m.r, "made")}
+	case "request":
+		created := then.AddDate(0, 0, 7*rapid.IntRange(0, 4).Draw(m.r, "weeks"))
+		return directory.AddRequest{Request: m.newRequest(m.anyNode(), m.anyNode(), created), Open: errAnother}
+	case "close":
+		if len(m.moves) == 0 {
+			return directory.CheckSeq{Seq: m.seq(), Else: errElse}
+		}
+		was := rapid.SampledFrom(m.moves).Draw(m.r, "request")
+		state := rapid.SampledFrom([]directory.RequestState{directory.RequestAccepted, directory.RequestDeclined}).Draw(m.r, "state")
+		return directory.CloseRequest{Was: &was, Now: closed(&was, state), Else: errElse}
 	case "height":
 		return directory.RaiseHeight{Node: m.nodeOrNone(), Height: m.height(), Else: errElse}
 	case "change":
@@ -197,7 +248,13 @@ func (m *machine) step() directory.Step {
 		p.Nodes = int64(rapid.IntRange(0, 3).Draw(m.r, "nodes"))
 		return directory.PutProgress{Progress: p, Was: was, Else: errElse}
 	default:
-		return directory.AddEvent{Event: m.newEvent(m.anyNode().ID)}
+		e := m.newEvent(m.anyNode().ID)
+		e.Path = m.present(e.Node).Place.Path
+		e.Time = then.Add(time.Duration(rapid.IntRange(0, 5).Draw(m.r, "later")) * time.Second)
+		if rapid.Bool().Draw(m.r, "left") {
+			e.Left = m.anyNode().Place.Path
+		}
+		return directory.AddEvent{Event: e}
 	}
 }
 

@@ -7,9 +7,11 @@ import (
 	"maps"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,10 +25,20 @@ import (
 
 // Contract tests every promise of directory.Store. Each test opens a store of its own, which has to be empty.
 func Contract(t *testing.T, open func(t *testing.T) directory.Store) {
-	for _, c := range []struct {
-		name string
-		test func(*testing.T, directory.Store)
-	}{
+	for _, p := range Promises() {
+		t.Run(p.Name, func(t *testing.T) { p.Test(t, open(t)) })
+	}
+}
+
+// Promise is one test of the contract. The store has to be empty.
+type Promise struct {
+	Name string
+	Test func(testing.TB, directory.Store)
+}
+
+// Promises are all tests of the contract.
+func Promises() []Promise {
+	return []Promise{
 		{"an empty store has nothing and is no error", emptyStore},
 		{"what was written is read back", readBack},
 		{"what was read belongs to the reader", readCopies},
@@ -66,19 +78,66 @@ func Contract(t *testing.T, open func(t *testing.T) directory.Store) {
 		{"one of many changes at a time is the next", changesAtATime},
 		{"heights are raised by many at a time", heightsAtATime},
 		{"a rewrite or another placing of a node, not both", rewriteOrPlace},
-	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
+		{"what is put into the trash leaves the lists", trashes},
+		{"pages without what is in the trash are complete", pagesWithoutTrash},
+		{"what is in the trash is due", listsDue},
+		{"a removed node leaves its parent's list", removesNodes},
+		{"a removed brand gives its domain back", removesBrands},
+		{"what is kept with a node is erased", erases},
+		{"an event is in the log of each witness", logsEvents},
+		{"a log is read by time in both orders", logOrder},
+		{"a node has one open move request", addsRequests},
+		{"a move request is closed once", closesRequests},
+		{"one of many move requests at a time is open, and closed", requestsAtATime},
 	}
 }
 
-func same(t *testing.T, what string, got, want any) {
+// Broken reports whether the promise is broken by the store, which a test may want.
+func (p Promise) Broken(t testing.TB, store directory.Store) bool {
+	r := &recorder{TB: t}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if recover() != nil {
+				r.Fail()
+			}
+		}()
+		p.Test(r, store)
+	}()
+	<-done
+	return r.Failed()
+}
+
+// recorder is a test that may fail without a test that fails.
+type recorder struct {
+	testing.TB
+	failed atomic.Bool
+}
+
+func (r *recorder) Helper()               {}
+func (r *recorder) Log(...any)            {}
+func (r *recorder) Logf(string, ...any)   {}
+func (r *recorder) Fail()                 { r.failed.Store(true) }
+func (r *recorder) Failed() bool          { return r.failed.Load() }
+func (r *recorder) Error(...any)          { r.Fail() }
+func (r *recorder) Errorf(string, ...any) { r.Fail() }
+func (r *recorder) Fatal(...any)          { r.FailNow() }
+func (r *recorder) Fatalf(string, ...any) { r.FailNow() }
+
+func (r *recorder) FailNow() {
+	r.Fail()
+	runtime.Goexit()
+}
+
+func same(t testing.TB, what string, got, want any) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%s:\n got %+v\nwant %+v", what, got, want)
 	}
 }
 
-func emptyStore(t *testing.T, store directory.Store) {
+func emptyStore(t testing.TB, store directory.Store) {
 	s := newStory(t, store)
 	node, client, b := ident.NewPartner(), ident.NewClient(), ident.NewBrand()
 	got := s.read(directory.Want{
@@ -88,23 +147,23 @@ func emptyStore(t *testing.T, store directory.Store) {
 	if len(got.Nodes)+len(got.Clients)+len(got.Brands)+len(got.Changes) > 0 || got.Memo != nil || got.Tree.Seq != 0 || len(got.Tree.Changes) > 0 {
 		t.Errorf("an empty store has %+v", got)
 	}
-	children, err := store.Children(t.Context(), node, hierarchy.Partner, "", 10)
+	children, err := store.Children(t.Context(), node, hierarchy.Partner, true, "", 10)
 	same(t, "children", children, directory.Page[hierarchy.Node]{Items: []hierarchy.Node{}})
 	grants, err2 := store.Grants(t.Context(), node, "", 10)
 	same(t, "grants", grants, directory.Page[directory.Grant]{Items: []directory.Grant{}})
-	below, err3 := store.Below(t.Context(), hierarchy.Path("").Child(node), "", "", 10)
+	below, err3 := store.Below(t.Context(), hierarchy.Path("").Child(node), "", false, "", 10)
 	same(t, "below", below, directory.Page[ident.Node]{Items: []ident.Node{}})
 	if err := errors.Join(err, err2, err3); err != nil {
 		t.Error(err)
 	}
 	for _, limit := range []int{0, -1} {
-		if _, err := store.Children(t.Context(), node, hierarchy.Partner, "", limit); err == nil {
+		if _, err := store.Children(t.Context(), node, hierarchy.Partner, true, "", limit); err == nil {
 			t.Errorf("a page of %d items is no error", limit)
 		}
 	}
 }
 
-func readBack(t *testing.T, store directory.Store) {
+func readBack(t testing.TB, store directory.Store) {
 	s := begin(t, store, 3)
 	b := s.root.Brands.Owned
 	partner := s.partnerBelow(s.root, "Vazon Bay IT", b[1], b[0])
@@ -143,11 +202,11 @@ func readBack(t *testing.T, store directory.Store) {
 		Nodes:   map[ident.Node]*hierarchy.Node{partner.ID: &partner, customer.ID: &customer},
 		Clients: map[ident.Client]*access.Principal{client.ID: &client, bare.ID: &bare},
 		Brands:  map[ident.Brand]*brand.Brand{owned.ID: &owned},
-		Changes: map[ident.Change]*directory.Progress{},
-		Memo:    &memo,
+		Changes: map[ident.Change]*directory.Progress{}, Requests: map[ident.Request]*directory.MoveRequest{},
+		Memo: &memo,
 	}
 	same(t, "all in one read", s.read(w), want)
-	page, err := store.Children(t.Context(), s.root.ID, hierarchy.Partner, "", 10)
+	page, err := store.Children(t.Context(), s.root.ID, hierarchy.Partner, true, "", 10)
 	if err != nil || len(page.Items) != 1 {
 		t.Fatalf("children of the root: %+v, %v", page, err)
 	}
@@ -155,7 +214,7 @@ func readBack(t *testing.T, store directory.Store) {
 	listed.Place = hierarchy.Place{Marks: []hierarchy.Mark{{Node: partner.ID, Kind: hierarchy.NoProvisioning}}}
 	listed.Brands.Uses, listed.Brands.Owned = nil, nil
 	same(t, "listed partner", page.Items[0], listed)
-	page, err = store.Children(t.Context(), partner.ID, hierarchy.Customer, "", 10)
+	page, err = store.Children(t.Context(), partner.ID, hierarchy.Customer, true, "", 10)
 	if err != nil || len(page.Items) != 1 {
 		t.Fatalf("customers of the partner: %+v, %v", page, err)
 	}
@@ -164,7 +223,7 @@ func readBack(t *testing.T, store directory.Store) {
 	same(t, "listed customer", page.Items[0], listed)
 }
 
-func readCopies(t *testing.T, store directory.Store) {
+func readCopies(t testing.TB, store directory.Store) {
 	s := begin(t, store, 2)
 	client := s.newClient(s.root.ID, map[ident.Node]access.Role{s.root.ID: access.Owner})
 	s.commits(directory.AddClient{Client: client})
@@ -185,7 +244,7 @@ func readCopies(t *testing.T, store directory.Store) {
 	}
 }
 
-func wrongKinds(t *testing.T, store directory.Store) {
+func wrongKinds(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	client := s.newClient(s.root.ID, map[ident.Node]access.Role{s.root.ID: access.Owner})
 	s.commits(directory.AddClient{Client: client})
@@ -203,7 +262,7 @@ func wrongKinds(t *testing.T, store directory.Store) {
 	}
 }
 
-func largestRead(t *testing.T, store directory.Store) {
+func largestRead(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	var w directory.Want
 	for range 96 {
@@ -220,7 +279,7 @@ func largestRead(t *testing.T, store directory.Store) {
 	}
 }
 
-func noTreeState(t *testing.T, store directory.Store) {
+func noTreeState(t testing.TB, store directory.Store) {
 	s := newStory(t, store)
 	n := hierarchy.Node{ID: ident.NewPartner(), Name: "Nobody", Version: 1}
 	n.Place.Path = hierarchy.Path("").Child(n.ID)
@@ -230,7 +289,7 @@ func noTreeState(t *testing.T, store directory.Store) {
 	}
 }
 
-func nothingTwice(t *testing.T, store directory.Store) {
+func nothingTwice(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	b := s.root.Brands.Owned[0]
 	partner := s.partnerBelow(s.root, "Vale Telecom Services", b)
@@ -251,7 +310,7 @@ func nothingTwice(t *testing.T, store directory.Store) {
 }
 
 // sees asserts that an Else was asked about just this node.
-func sees(t *testing.T, want *hierarchy.Node) func(*hierarchy.Node) error {
+func sees(t testing.TB, want *hierarchy.Node) func(*hierarchy.Node) error {
 	return func(now *hierarchy.Node) error {
 		t.Helper()
 		if want == nil && now != nil || want != nil && !reflect.DeepEqual(now, want) {
@@ -261,7 +320,7 @@ func sees(t *testing.T, want *hierarchy.Node) func(*hierarchy.Node) error {
 	}
 }
 
-func parentChanges(t *testing.T, store directory.Store) {
+func parentChanges(t testing.TB, store directory.Store) {
 	s := begin(t, store, 2)
 	b := s.root.Brands.Owned
 	partner := s.add(s.root, s.partnerBelow(s.root, "Parent", b[0]))
@@ -288,7 +347,7 @@ func parentChanges(t *testing.T, store directory.Store) {
 	}
 }
 
-func brandCounting(t *testing.T, store directory.Store) {
+func brandCounting(t testing.TB, store directory.Store) {
 	s := begin(t, store, 3)
 	b := s.root.Brands.Owned
 	p := s.add(s.root, s.partnerBelow(s.root, "Parent", b...))
@@ -323,7 +382,7 @@ func brandCounting(t *testing.T, store directory.Store) {
 	}
 }
 
-func editLeavesAlone(t *testing.T, store directory.Store) {
+func editLeavesAlone(t testing.TB, store directory.Store) {
 	s := begin(t, store, 2)
 	b := s.root.Brands.Owned
 	p := s.partnerBelow(s.root, "Before", b...)
@@ -365,7 +424,7 @@ func editLeavesAlone(t *testing.T, store directory.Store) {
 	same(t, "the root without a portal brand", s.node(s.root.ID), back)
 }
 
-func editRefused(t *testing.T, store directory.Store) {
+func editRefused(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	was := s.add(s.root, s.partnerBelow(s.root, "Partner", s.root.Brands.Owned...))
 	s.commits(directory.EditNode{Was: was, Now: edited(was, func(n *hierarchy.Node) { n.Name = "First" }), Else: always(errElse)})
@@ -385,7 +444,7 @@ func editRefused(t *testing.T, store directory.Store) {
 	s.refuses(errElse, rename(&gone, nil))
 }
 
-func renames(t *testing.T, store directory.Store) {
+func renames(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	b := s.root.Brands.Owned[0]
 	for _, name := range []hierarchy.Name{"Alpha", "Beta", "Gamma"} {
@@ -413,7 +472,7 @@ func renames(t *testing.T, store directory.Store) {
 	same(t, "after renaming back", names(), []hierarchy.Name{"Alpha", "Beta", "Gamma"})
 }
 
-func brandEdits(t *testing.T, store directory.Store) {
+func brandEdits(t testing.TB, store directory.Store) {
 	s := begin(t, store, 3)
 	b := s.root.Brands.Owned
 	p := s.add(s.root, s.partnerBelow(s.root, "Partner", b[0], b[1]))
@@ -453,7 +512,7 @@ func brandEdits(t *testing.T, store directory.Store) {
 	}
 }
 
-func addsBrands(t *testing.T, store directory.Store) {
+func addsBrands(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	p := s.add(s.root, s.partnerBelow(s.root, "Partner"))
 	first := s.newBrand(p.ID)
@@ -489,7 +548,7 @@ func addsBrands(t *testing.T, store directory.Store) {
 	s.refuses(errElse, add(s.newBrand(p.ID), p, sees(t, full)))
 }
 
-func listsGrants(t *testing.T, store directory.Store) {
+func listsGrants(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	a, b := s.add(s.root, s.partnerBelow(s.root, "A")), s.add(s.root, s.partnerBelow(s.root, "B"))
 	var at []ident.Client
@@ -545,7 +604,7 @@ func listsGrants(t *testing.T, store directory.Store) {
 	same(t, "clients at B after the last has lost its grant", ids(b.ID), []ident.Client(nil))
 }
 
-func checksGrants(t *testing.T, store directory.Store) {
+func checksGrants(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	p := s.add(s.root, s.partnerBelow(s.root, "Partner"))
 	c := s.newClient(p.ID, map[ident.Node]access.Role{p.ID: access.Admin})
@@ -566,7 +625,7 @@ func checksGrants(t *testing.T, store directory.Store) {
 	s.refuses(errElse, check(c.ID, p.ID, access.Viewer))
 }
 
-func memos(t *testing.T, store directory.Store) {
+func memos(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	k := directory.MemoKey{Client: ident.NewClient(), Key: strings.Repeat("k", 300)}
 	remember := func(answer string, lives time.Duration) directory.Remember {
@@ -592,7 +651,7 @@ func memos(t *testing.T, store directory.Store) {
 	same(t, "another key", answer(), "other")
 }
 
-func firstFailure(t *testing.T, store directory.Store) {
+func firstFailure(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	p := s.add(s.root, s.partnerBelow(s.root, "Partner", s.root.Brands.Owned...))
 	elsewhere := *s.node(s.root.ID)
@@ -605,7 +664,7 @@ func firstFailure(t *testing.T, store directory.Store) {
 	s.refuses(errAnother, directory.AddClient{Client: s.newClient(p.ID, nil)}, grant)
 }
 
-func boundedTransaction(t *testing.T, store directory.Store) {
+func boundedTransaction(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	p := s.add(s.root, s.partnerBelow(s.root, "Partner"))
 	before := s.all()
@@ -629,12 +688,13 @@ func boundedTransaction(t *testing.T, store directory.Store) {
 	}
 	wrong("101 events", events...)
 	s.commits(events[:100]...)
+	before = s.all()
 	wrong("an Else without an error", directory.CheckParent{
 		Parent: &hierarchy.Node{ID: ident.NewPartner()}, Else: func(*hierarchy.Node) error { return nil },
 	})
 }
 
-func childOrder(t *testing.T, store directory.Store) {
+func childOrder(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	long := strings.Repeat("𝄞", hierarchy.MaxName)
 	// In the order in which they are to be listed; within a line names are equal but for case and accents.
@@ -673,7 +733,7 @@ func childOrder(t *testing.T, store directory.Store) {
 	s.add(s.root, s.partnerBelow(s.root, "Not a customer"))
 	for _, limit := range []int{1, 3, 200} {
 		got := pages(t, limit, func(after string, limit int) (directory.Page[hierarchy.Node], error) {
-			return store.Children(t.Context(), s.root.ID, hierarchy.Customer, after, limit)
+			return store.Children(t.Context(), s.root.ID, hierarchy.Customer, true, after, limit)
 		})
 		if len(got) != len(want) {
 			t.Fatalf("%d children listed; there are %d", len(got), len(want))
@@ -686,7 +746,7 @@ func childOrder(t *testing.T, store directory.Store) {
 	}
 }
 
-func paging(t *testing.T, store directory.Store) {
+func paging(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	for _, size := range []int{0, 1, 9, 10, 11, 20, 115} {
 		p := s.add(s.root, s.partnerBelow(s.root, hierarchy.Name(fmt.Sprint("With ", size)), s.root.Brands.Owned...))
@@ -697,7 +757,7 @@ func paging(t *testing.T, store directory.Store) {
 		s.addAll(p, nodes)
 		var sizes []int
 		got := pages(t, 10, func(after string, limit int) (directory.Page[hierarchy.Node], error) {
-			page, err := store.Children(t.Context(), p.ID, hierarchy.Customer, after, limit)
+			page, err := store.Children(t.Context(), p.ID, hierarchy.Customer, true, after, limit)
 			sizes = append(sizes, len(page.Items))
 			return page, err
 		})
@@ -720,20 +780,20 @@ func paging(t *testing.T, store directory.Store) {
 		nodes = append(nodes, s.customerBelow(p, name, s.root.Brands.Owned[0]))
 	}
 	s.addAll(p, nodes)
-	first, err := store.Children(t.Context(), p.ID, hierarchy.Customer, "", 2)
+	first, err := store.Children(t.Context(), p.ID, hierarchy.Customer, true, "", 2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.commits(directory.EditNode{Was: &nodes[1], Now: edited(&nodes[1], func(n *hierarchy.Node) { n.Name = "z" }), Else: always(errElse)})
 	for range 2 {
-		next, err := store.Children(t.Context(), p.ID, hierarchy.Customer, first.Next, 10)
+		next, err := store.Children(t.Context(), p.ID, hierarchy.Customer, true, first.Next, 10)
 		if err != nil || len(next.Items) != 3 || next.Items[0].Name != "c" || next.Items[2].Name != "z" {
 			t.Errorf("after %q was renamed to z the next page is %+v, %v", "b", next.Items, err)
 		}
 	}
 }
 
-func largestKeys(t *testing.T, store directory.Store) {
+func largestKeys(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	b := s.root.Brands.Owned[0]
 	long := hierarchy.Name(strings.Repeat("𝄞", hierarchy.MaxName))
@@ -753,15 +813,15 @@ func largestKeys(t *testing.T, store directory.Store) {
 		t.Errorf("listed are %+v", listed)
 	}
 	eventually(t, "below the root", func() ([]ident.Node, []ident.Node) {
-		return s.proposed(s.root.Place.Path, "", 200), slices.Sorted(slices.Values(s.nodes[1:]))
+		return s.proposed(s.root.Place.Path, "", false, 200), slices.Sorted(slices.Values(s.nodes[1:]))
 	})
 }
 
 // proposed is what Below proposes in all pages, sorted.
-func (s *story) proposed(under hierarchy.Path, kind hierarchy.Kind, limit int) []ident.Node {
+func (s *story) proposed(under hierarchy.Path, kind hierarchy.Kind, trash bool, limit int) []ident.Node {
 	s.t.Helper()
 	all := pages(s.t, limit, func(after string, limit int) (directory.Page[ident.Node], error) {
-		page, err := s.store.Below(s.t.Context(), under, kind, after, limit)
+		page, err := s.store.Below(s.t.Context(), under, kind, trash, after, limit)
 		if strings.Contains(page.Next, string(s.root.ID)) {
 			s.t.Error("a position shows what lies above the node")
 		}
@@ -772,7 +832,7 @@ func (s *story) proposed(under hierarchy.Path, kind hierarchy.Kind, limit int) [
 }
 
 // eventually waits until an index has caught up.
-func eventually(t *testing.T, what string, look func() (got, want []ident.Node)) {
+func eventually(t testing.TB, what string, look func() (got, want []ident.Node)) {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		got, want := look()
@@ -785,7 +845,7 @@ func eventually(t *testing.T, what string, look func() (got, want []ident.Node))
 	}
 }
 
-func proposesBelow(t *testing.T, store directory.Store) {
+func proposesBelow(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	b := s.root.Brands.Owned[0]
 	var all []hierarchy.Node
@@ -809,18 +869,18 @@ func proposesBelow(t *testing.T, store directory.Store) {
 	for _, kind := range []hierarchy.Kind{"", hierarchy.Partner, hierarchy.Customer} {
 		for _, limit := range []int{1, 7, 40, 160, 200} {
 			eventually(t, fmt.Sprintf("kind %q below the root in pages of %d", kind, limit), func() (got, want []ident.Node) {
-				return s.proposed(s.root.Place.Path, kind, limit), expect(s.root.Place.Path, kind)
+				return s.proposed(s.root.Place.Path, kind, false, limit), expect(s.root.Place.Path, kind)
 			})
 		}
 		for _, under := range all[:8] {
 			eventually(t, "kind "+string(kind)+" below "+string(under.Name), func() (got, want []ident.Node) {
-				return s.proposed(under.Place.Path, kind, 1), expect(under.Place.Path, kind)
+				return s.proposed(under.Place.Path, kind, false, 1), expect(under.Place.Path, kind)
 			})
 		}
 	}
 }
 
-func manyAtATime(t *testing.T, store directory.Store) {
+func manyAtATime(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	b := s.root.Brands.Owned[0]
 	p := s.add(s.root, s.partnerBelow(s.root, "Parent", b))
@@ -858,7 +918,7 @@ func atOnce(many int, f func(i int) error) []error {
 	return errs
 }
 
-func drawOrTakeAway(t *testing.T, store directory.Store) {
+func drawOrTakeAway(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	b := s.root.Brands.Owned[0]
 	for i := range 10 {
@@ -882,7 +942,7 @@ func drawOrTakeAway(t *testing.T, store directory.Store) {
 	}
 }
 
-func rememberedOnce(t *testing.T, store directory.Store) {
+func rememberedOnce(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	b := s.root.Brands.Owned[0]
 	const many = 20

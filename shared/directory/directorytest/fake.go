@@ -24,7 +24,7 @@ import (
 
 // Call is one call of a Fake that a test may interfere with.
 type Call struct {
-	Name  string           // Read, Children, Grants, Below, Commit or Count
+	Name  string           // Read, Children, Grants, Below, Log, Requests, Due, Erase, Commit or Count
 	Nth   int              // how many calls of any name came before
 	Steps []directory.Step // of a Commit
 }
@@ -33,22 +33,39 @@ type Call struct {
 //
 // Before is asked before a call does anything, After when it has done all of it: an error that they return is what the
 // caller gets. So After makes a Commit fail that was applied. Both may call the Fake, and are called by many goroutines when
-// the Fake is; set them while no call is made.
+// the Fake is. Ignore is one of Conditions, which then holds whatever there is. Set all three while no call is made.
 type Fake struct {
 	Before, After func(Call) error
+	Ignore        string
 
-	mu      sync.Mutex
-	calls   []string
-	nodes   map[ident.Node]hierarchy.Node
-	lists   map[list][]child
-	clients map[ident.Client]access.Principal
-	brands  map[ident.Brand]brand.Brand
-	memos   map[directory.MemoKey]directory.Memo
-	changes map[ident.Change]directory.Progress
-	events  []event.Event
-	known   map[ident.Event]bool
-	rates   map[rate]int64
-	tree    *hierarchy.TreeState
+	mu       sync.Mutex
+	calls    []string
+	nodes    map[ident.Node]hierarchy.Node
+	lists    map[list][]child
+	clients  map[ident.Client]access.Principal
+	brands   map[ident.Brand]brand.Brand
+	memos    map[directory.MemoKey]directory.Memo
+	changes  map[ident.Change]directory.Progress
+	requests map[ident.Request]directory.MoveRequest
+	asked    map[ident.Node]map[ident.Request]bool // which requests are listed there
+	open     map[ident.Node]ident.Request
+	due      map[directory.Due]bool
+	events   []event.Event
+	known    map[ident.Event]bool
+	logs     map[ident.Node][]logged
+	rates    map[rate]int64
+	tree     *hierarchy.TreeState
+}
+
+// logged is an event in the log of a node.
+type logged struct {
+	position string
+	nth      int // in events
+}
+
+// position sorts by time, then id.
+func position(t time.Time, id string) string {
+	return t.UTC().Format("2006-01-02T15:04:05.000000Z") + "#" + id
 }
 
 type list struct {
@@ -133,7 +150,7 @@ func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error
 	return call(ctx, f, "Read", nil, func() (directory.Got, error) {
 		got := directory.Got{
 			Nodes: map[ident.Node]*hierarchy.Node{}, Clients: map[ident.Client]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
-			Changes: map[ident.Change]*directory.Progress{},
+			Changes: map[ident.Change]*directory.Progress{}, Requests: map[ident.Request]*directory.MoveRequest{},
 		}
 		wanted := map[string]bool{"tree": true}
 		if f.tree != nil {
@@ -169,6 +186,12 @@ func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error
 				got.Changes[id] = &p
 			}
 		}
+		for _, id := range w.Requests {
+			wanted[string(id)] = true
+			if r, ok := f.requests[id]; ok {
+				got.Requests[id] = &r
+			}
+		}
 		if w.Memo != nil {
 			wanted["memo"] = true
 			if m, ok := f.memos[*w.Memo]; ok && valid(m) {
@@ -187,18 +210,27 @@ func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error
 }
 
 // Children implements directory.Store.
-func (f *Fake) Children(ctx context.Context, parent ident.Node, kind hierarchy.Kind, after string, limit int) (
+func (f *Fake) Children(ctx context.Context, parent ident.Node, kind hierarchy.Kind, all bool, after string, limit int) (
 	directory.Page[hierarchy.Node], error) {
 	return call(ctx, f, "Children", nil, func() (directory.Page[hierarchy.Node], error) {
-		all := f.lists[list{parent, kind}]
+		rest := f.lists[list{parent, kind}]
 		if after != "" {
-			i, found := slices.BinarySearchFunc(all, at(after), child.compare)
+			i, found := slices.BinarySearchFunc(rest, at(after), child.compare)
 			if found {
 				i++
 			}
-			all = all[i:]
+			rest = rest[i:]
 		}
-		return page(all, limit, child.position, func(c child) hierarchy.Node {
+		var listed []child
+		for _, c := range rest {
+			if len(listed) > limit {
+				break
+			}
+			if all || f.nodes[c.id].Trashed.IsZero() {
+				listed = append(listed, c)
+			}
+		}
+		return page(listed, limit, child.position, func(c child) hierarchy.Node {
 			n := copyNode(f.nodes[c.id])
 			n.Place = hierarchy.Place{Marks: n.OwnMarks()}
 			n.AsOf, n.Height, n.Brands.Uses, n.Brands.Owned = 0, 0, nil, nil
@@ -225,19 +257,91 @@ func (f *Fake) Grants(ctx context.Context, node ident.Node, after string, limit 
 }
 
 // Below implements directory.Store. It proposes by path and is never behind; those who use it have to expect both.
-func (f *Fake) Below(ctx context.Context, under hierarchy.Path, kind hierarchy.Kind, after string, limit int) (
+func (f *Fake) Below(ctx context.Context, under hierarchy.Path, kind hierarchy.Kind, trash bool, after string, limit int) (
 	directory.Page[ident.Node], error) {
 	return call(ctx, f, "Below", nil, func() (directory.Page[ident.Node], error) {
 		var paths []hierarchy.Path
 		for id, n := range f.nodes {
 			p := n.Place.Path
-			if p.Has(under) && p != under && p.Depth() > 1 && (kind == "" || hierarchy.KindOf(id) == kind) && string(p[len(under):]) > after {
+			itself := slices.Contains(n.Place.Marks, hierarchy.Mark{Node: id, Kind: hierarchy.Trashed})
+			if p.Has(under) && p != under && p.Depth() > 1 && (kind == "" || hierarchy.KindOf(id) == kind) && itself == trash &&
+				string(p[len(under):]) > after {
 				paths = append(paths, p)
 			}
 		}
 		slices.Sort(paths)
 		return page(paths, limit, func(p hierarchy.Path) string { return string(p[len(under):]) },
 			func(p hierarchy.Path) ident.Node { return p.At(p.Depth() - 1) })
+	})
+}
+
+// Log implements directory.Store.
+func (f *Fake) Log(ctx context.Context, node ident.Node, q directory.LogQuery) (directory.Page[event.Event], error) {
+	return call(ctx, f, "Log", nil, func() (directory.Page[event.Event], error) {
+		var wanted []logged
+		for _, l := range f.logs[node] {
+			late := q.After != "" && l.position <= q.After
+			if !q.Oldest {
+				late = q.After != "" && l.position >= q.After
+			}
+			when := micro(f.events[l.nth].Time)
+			if !late && !when.Before(micro(q.From)) && (q.Until.IsZero() || when.Before(micro(q.Until))) {
+				wanted = append(wanted, l)
+			}
+		}
+		if !q.Oldest {
+			slices.Reverse(wanted)
+		}
+		return page(wanted, q.Limit, func(l logged) string { return l.position }, func(l logged) event.Event {
+			return copyEvent(f.events[l.nth])
+		})
+	})
+}
+
+// Requests implements directory.Store.
+func (f *Fake) Requests(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.MoveRequest], error) {
+	return call(ctx, f, "Requests", nil, func() (directory.Page[directory.MoveRequest], error) {
+		at := func(id ident.Request) string { return position(f.requests[id].Created, string(id)) }
+		var ids []ident.Request
+		for id := range f.asked[node] {
+			if after == "" || at(id) < after {
+				ids = append(ids, id)
+			}
+		}
+		slices.SortFunc(ids, func(a, b ident.Request) int { return strings.Compare(at(b), at(a)) })
+		return page(ids, limit, at, func(id ident.Request) directory.MoveRequest { return f.requests[id] })
+	})
+}
+
+// Due implements directory.Store.
+func (f *Fake) Due(ctx context.Context, until time.Time, limit int) ([]directory.Due, error) {
+	return call(ctx, f, "Due", nil, func() ([]directory.Due, error) {
+		var due []directory.Due
+		for d := range f.due {
+			if d.Since.Before(micro(until)) {
+				due = append(due, d)
+			}
+		}
+		slices.SortFunc(due, func(a, b directory.Due) int { return strings.Compare(dueAt(a), dueAt(b)) })
+		p, err := page(due, limit, dueAt, func(d directory.Due) directory.Due { return d })
+		return p.Items, err
+	})
+}
+
+func dueAt(d directory.Due) string { return position(d.Since, string(d.Node)) }
+
+// Erase implements directory.Store.
+func (f *Fake) Erase(ctx context.Context, node ident.Node) (done bool, err error) {
+	return call(ctx, f, "Erase", nil, func() (bool, error) {
+		const atOnce = 25
+		if len(f.logs[node]) > atOnce {
+			f.logs[node] = slices.Clone(f.logs[node][atOnce:])
+			return false, nil
+		}
+		delete(f.logs, node)
+		delete(f.asked, node)
+		delete(f.open, node)
+		return true, nil
 	})
 }
 
@@ -260,10 +364,7 @@ func page[K, T any](all []K, limit int, position func(K) string, item func(K) T)
 // Count counts requests, as table.Table does.
 func (f *Fake) Count(ctx context.Context, key ident.Key, window time.Time, n int64) (int64, error) {
 	return call(ctx, f, "Count", nil, func() (int64, error) {
-		if f.rates == nil {
-			f.rates = map[rate]int64{}
-		}
-		f.rates[rate{key, window.Unix()}] += n
+		put(&f.rates, rate{key, window.Unix()}, f.rates[rate{key, window.Unix()}]+n)
 		return f.rates[rate{key, window.Unix()}], nil
 	})
 }
@@ -293,11 +394,14 @@ func (f *Fake) commit(steps []directory.Step) error {
 		return fmt.Errorf("a transaction of %d items; 1 to %d are possible", writes, maxBatch)
 	}
 	for _, s := range steps {
-		if err, failed := f.check(s); failed {
-			if err == nil {
-				return fmt.Errorf("%T has no error for its failed condition", s)
+		for _, c := range f.conditions(s) {
+			if c.holds || c.name == f.Ignore {
+				continue
 			}
-			return err
+			if err := c.otherwise(); err != nil {
+				return err
+			}
+			return fmt.Errorf("%T has no error for its failed condition", s)
 		}
 	}
 	for _, s := range steps {
@@ -335,7 +439,23 @@ func touches(s directory.Step) []string {
 	case directory.PlaceNode:
 		now := *s.Now
 		now.Name = s.Was.Name
-		return entries(s.Was, &now)
+		all := entries(s.Was, &now)
+		for _, due := range append(dueEntry(s.Was), dueEntry(s.Now)...) {
+			if !s.Was.Trashed.Equal(s.Now.Trashed) {
+				all = append(all, due)
+			}
+		}
+		return all
+	case directory.RemoveNode:
+		return append(entry(s.Was), string(s.Was.ID))
+	case directory.Undue:
+		return []string{"due " + dueAt(s.Due)}
+	case directory.RemoveBrand:
+		return []string{string(s.Brand.ID), "domain " + s.Brand.Domain}
+	case directory.AddRequest:
+		return requestItems(&s.Request)
+	case directory.CloseRequest:
+		return requestItems(s.Was)
 	case directory.RaiseHeight:
 		return []string{string(s.Node)}
 	case directory.Rewrite:
@@ -371,7 +491,13 @@ func touches(s directory.Step) []string {
 	case directory.CheckGrant:
 		return []string{string(s.Client)}
 	case directory.AddEvent:
-		return []string{string(s.Event.ID)}
+		all := []string{string(s.Event.ID)}
+		for _, node := range s.Event.Witnesses() {
+			if node != s.Event.Node {
+				all = append(all, "log "+string(node)+string(s.Event.ID))
+			}
+		}
+		return all
 	case directory.Remember:
 		return []string{fmt.Sprint("memo ", s.Memo.MemoKey)}
 	case directory.Found:
@@ -408,85 +534,163 @@ func entry(n *hierarchy.Node) []string {
 	return []string{string(n.Parent) + " " + string(n.Name.SortKey()) + " " + string(n.ID)}
 }
 
-// check reports whether the step's condition fails, and its error for that.
-func (f *Fake) check(s directory.Step) (err error, failed bool) {
+// dueEntry is the node's entry in the list of what is due.
+func dueEntry(n *hierarchy.Node) []string {
+	if n.Trashed.IsZero() {
+		return nil
+	}
+	return []string{"due " + dueAt(directory.Due{Node: n.ID, Since: n.Trashed})}
+}
+
+// requestItems are a move request, its entries at both nodes, and which request is the node's open one.
+func requestItems(r *directory.MoveRequest) []string {
+	return []string{string(r.ID), "asked " + string(r.Node) + string(r.ID), "asked " + string(r.To) + string(r.ID), "open " + string(r.Node)}
+}
+
+// condition is one condition of a step, and the error that stands for it when it does not hold.
+type condition struct {
+	name      string
+	holds     bool
+	otherwise func() error
+}
+
+// Conditions are the names of all conditions that steps have.
+func Conditions() []string {
+	n, p, r := &hierarchy.Node{}, &access.Principal{}, &directory.MoveRequest{}
+	var names []string
+	for _, s := range []directory.Step{
+		directory.AddNode{}, directory.CheckParent{Parent: n}, directory.EditNode{Was: n, Now: n}, directory.AddBrand{Owner: n},
+		directory.AddClient{}, directory.EditClient{Was: p, Now: p}, directory.CheckGrant{}, directory.AddEvent{}, directory.Remember{},
+		directory.Found{}, directory.PlaceNode{Was: n, Now: n}, directory.RemoveNode{Was: n}, directory.AddRequest{},
+		directory.CloseRequest{Was: r, Now: r}, directory.RaiseHeight{}, directory.AddChange{}, directory.CheckSeq{}, directory.Rewrite{},
+		directory.PutProgress{},
+	} {
+		for _, c := range new(Fake).conditions(s) {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
+// conditions are those of a step, as they are now. What the condition of a step with several is about does not say whether the
+// others hold: when there is no such node, none does.
+func (f *Fake) conditions(s directory.Step) []condition {
 	switch s := s.(type) {
 	case directory.AddNode:
 		_, exists := f.nodes[s.Node.ID]
-		return directory.ErrExists, exists
+		return []condition{{"AddNode.New", !exists, is(directory.ErrExists)}}
 	case directory.CheckParent:
 		now := f.node(s.Parent.ID)
-		holds := now != nil && now.AsOf == s.Parent.AsOf
-		dropped := map[ident.Brand]int64{}
+		drawn, dropped := now != nil, now != nil
+		count := map[ident.Brand]int64{}
 		for _, b := range s.Drop {
-			dropped[b]++
+			count[b]++
 		}
-		for b, n := range dropped {
-			holds = holds && now.Brands.Uses[b] >= n
+		for b, n := range count {
+			dropped = dropped && now.Brands.Uses[b] >= n
 		}
 		for _, b := range s.Draw {
-			holds = holds && now.Brands.Usable(b)
+			drawn = drawn && now.Brands.Usable(b)
 		}
-		if !holds {
-			return s.Else(now), true
+		otherwise := func() error { return s.Else(now) }
+		return []condition{
+			{"CheckParent.AsOf", now != nil && now.AsOf == s.Parent.AsOf, otherwise},
+			{"CheckParent.Draw", drawn || len(s.Draw) == 0, otherwise},
+			{"CheckParent.Drop", dropped || len(s.Drop) == 0, otherwise},
 		}
 	case directory.EditNode:
 		now := f.node(s.Was.ID)
-		holds := now != nil && now.Version == s.Was.Version && now.Parent == s.Was.Parent
-		for _, b := range removed(s.Was, s.Now) {
-			holds = holds && now.Brands.Usable(b) && now.Brands.Uses[b] == 0
+		unused := now != nil
+		gone := removed(s.Was, s.Now)
+		for _, b := range gone {
+			unused = unused && now.Brands.Usable(b) && now.Brands.Uses[b] == 0
 		}
-		if !holds {
-			return s.Else(now), true
+		otherwise := func() error { return s.Else(now) }
+		return []condition{
+			{"EditNode.Version", now != nil && now.Version == s.Was.Version, otherwise},
+			{"EditNode.Parent", now != nil && now.Parent == s.Was.Parent, otherwise},
+			{"EditNode.Unused", unused || len(gone) == 0, otherwise},
 		}
 	case directory.AddBrand:
-		if _, exists := f.brands[s.Brand.ID]; exists {
-			return directory.ErrExists, true
-		}
+		_, exists := f.brands[s.Brand.ID]
+		taken := false
 		for _, b := range f.brands {
-			if b.Domain == s.Brand.Domain {
-				return s.Taken, true
-			}
+			taken = taken || b.Domain == s.Brand.Domain
 		}
-		if now := f.node(s.Owner.ID); now == nil || now.AsOf != s.Owner.AsOf || len(now.Brands.Owned) >= hierarchy.MaxBrands {
-			return s.Else(now), true
+		now := f.node(s.Owner.ID)
+		otherwise := func() error { return s.Else(now) }
+		return []condition{
+			{"AddBrand.New", !exists, is(directory.ErrExists)},
+			{"AddBrand.Domain", !taken, is(s.Taken)},
+			{"AddBrand.AsOf", now != nil && now.AsOf == s.Owner.AsOf, otherwise},
+			{"AddBrand.Room", now == nil || len(now.Brands.Owned) < hierarchy.MaxBrands, otherwise},
 		}
 	case directory.AddClient:
 		_, exists := f.clients[s.Client.ID]
-		return directory.ErrExists, exists
+		return []condition{{"AddClient.New", !exists, is(directory.ErrExists)}}
 	case directory.EditClient:
 		now, exists := f.clients[s.Was.ID]
-		return s.Else, !exists || now.Version != s.Was.Version
+		return []condition{{"EditClient.Version", exists && now.Version == s.Was.Version, is(s.Else)}}
 	case directory.CheckGrant:
-		now, exists := f.clients[s.Client]
+		now := f.clients[s.Client]
 		role := now.Grants[s.Node]
-		return s.Else, !exists || !now.Revoked.IsZero() || role == access.None || role < s.Role
+		return []condition{
+			{"CheckGrant.Role", role != access.None && role >= s.Role, is(s.Else)},
+			{"CheckGrant.Live", now.Revoked.IsZero(), is(s.Else)},
+		}
 	case directory.AddEvent:
-		return directory.ErrExists, f.known[s.Event.ID]
+		return []condition{{"AddEvent.New", !f.known[s.Event.ID], is(directory.ErrExists)}}
 	case directory.Remember:
 		m, exists := f.memos[s.Memo.MemoKey]
-		return directory.ErrRemembered, exists && valid(m)
+		return []condition{{"Remember.New", !exists || !valid(m), is(directory.ErrRemembered)}}
 	case directory.Found:
-		return s.Else, f.tree != nil
+		return []condition{{"Found.New", f.tree == nil, is(s.Else)}}
 	case directory.PlaceNode:
 		now := f.node(s.Was.ID)
-		if now == nil || now.Version != s.Was.Version || now.AsOf != s.Was.AsOf || now.Parent != s.Was.Parent || now.Height > s.Was.Height {
-			return s.Else(now), true
+		otherwise := func() error { return s.Else(now) }
+		return []condition{
+			{"PlaceNode.Version", now != nil && now.Version == s.Was.Version, otherwise},
+			{"PlaceNode.AsOf", now != nil && now.AsOf == s.Was.AsOf, otherwise},
+			{"PlaceNode.Parent", now != nil && now.Parent == s.Was.Parent, otherwise},
+			{"PlaceNode.Height", now == nil || now.Height <= s.Was.Height, otherwise},
+		}
+	case directory.RemoveNode:
+		now := f.node(s.Was.ID)
+		return []condition{
+			{"RemoveNode.Version", now != nil && now.Version == s.Was.Version, is(s.Else)},
+			{"RemoveNode.AsOf", now != nil && now.AsOf == s.Was.AsOf, is(s.Else)},
+		}
+	case directory.AddRequest:
+		_, exists := f.requests[s.Request.ID]
+		open, any := f.requests[f.open[s.Request.Node]]
+		return []condition{
+			{"AddRequest.New", !exists, is(directory.ErrExists)},
+			{"AddRequest.Open", !any || !open.Ends.After(micro(s.Request.Created)), is(s.Open)},
+		}
+	case directory.CloseRequest:
+		now, exists := f.requests[s.Was.ID]
+		open, any := f.open[s.Was.Node]
+		return []condition{
+			{"CloseRequest.Version", exists && now.Version == s.Was.Version, is(s.Else)},
+			{"CloseRequest.State", exists && now.State == directory.RequestOpen, is(s.Else)},
+			{"CloseRequest.Current", !any || open == s.Was.ID, is(s.Else)},
 		}
 	case directory.RaiseHeight:
-		return s.Else, f.node(s.Node) == nil
+		return []condition{{"RaiseHeight.Exists", f.node(s.Node) != nil, is(s.Else)}}
 	case directory.AddChange:
-		return s.Else, f.tree == nil || f.tree.Seq != s.Change.Seq-1
+		return []condition{{"AddChange.Seq", f.tree != nil && f.tree.Seq == s.Change.Seq-1, is(s.Else)}}
 	case directory.CheckSeq:
-		return s.Else, f.tree == nil || f.tree.Seq != s.Seq
+		return []condition{{"CheckSeq.Seq", f.tree != nil && f.tree.Seq == s.Seq, is(s.Else)}}
 	case directory.Rewrite:
 		now := f.node(s.Node)
-		return s.Else, now == nil || now.AsOf != s.WasAsOf
+		return []condition{{"Rewrite.AsOf", now != nil && now.AsOf == s.WasAsOf, is(s.Else)}}
 	case directory.PutProgress:
-		return s.Else, f.changes[s.Progress.ID].Version != s.Was
+		return []condition{{"PutProgress.Version", f.changes[s.Progress.ID].Version == s.Was, is(s.Else)}}
 	}
-	return nil, false
+	return nil
 }
+
+func is(err error) func() error { return func() error { return err } }
 
 // node is a copy of the node, nil when there is none.
 func (f *Fake) node(id ident.Node) *hierarchy.Node {
@@ -502,107 +706,142 @@ func removed(was, now *hierarchy.Node) []ident.Brand {
 	return slices.DeleteFunc(was.Brands.List(), now.Brands.Usable)
 }
 
+// apply does what the step says. What is to be done with something that is not there is left out: that can only be when a
+// condition is ignored.
 func (f *Fake) apply(s directory.Step) {
 	switch s := s.(type) {
 	case directory.AddNode:
-		f.setNode(copyNode(s.Node))
+		put(&f.nodes, s.Node.ID, copyNode(s.Node))
 		f.listNode(&s.Node)
 	case directory.CheckParent:
-		n := f.nodes[s.Parent.ID]
-		for _, b := range s.Draw {
-			n.Brands.Uses[b]++
-		}
-		for _, b := range s.Drop {
-			n.Brands.Uses[b]--
-		}
-		n.Height = max(n.Height, s.Height)
-		f.nodes[n.ID] = n
+		f.change(s.Parent.ID, func(n *hierarchy.Node) {
+			for _, b := range s.Draw {
+				put(&n.Brands.Uses, b, n.Brands.Uses[b]+1)
+			}
+			for _, b := range s.Drop {
+				put(&n.Brands.Uses, b, n.Brands.Uses[b]-1)
+			}
+			n.Height = max(n.Height, s.Height)
+		})
 	case directory.EditNode:
-		n := f.nodes[s.Was.ID]
-		f.unlistNode(&n)
-		now := copyNode(*s.Now)
-		n.Name, n.Details, n.Version, n.Updated = now.Name, now.Details, now.Version, now.Updated
-		n.Brands.Portal, n.Brands.Available = now.Brands.Portal, now.Brands.Available
-		for _, b := range removed(s.Was, s.Now) {
-			delete(n.Brands.Uses, b)
-		}
-		for _, b := range now.Brands.List() {
-			if !n.Brands.Usable(b) && !s.Was.Brands.Usable(b) {
-				n.Brands.Uses[b] = 0
+		f.change(s.Was.ID, func(n *hierarchy.Node) {
+			f.unlistNode(n)
+			now := copyNode(*s.Now)
+			n.Name, n.Details, n.Version, n.Updated = now.Name, now.Details, now.Version, now.Updated
+			n.Brands.Portal, n.Brands.Available = now.Brands.Portal, now.Brands.Available
+			for _, b := range removed(s.Was, s.Now) {
+				delete(n.Brands.Uses, b)
+			}
+			for _, b := range now.Brands.List() {
+				if !n.Brands.Usable(b) && !s.Was.Brands.Usable(b) {
+					put(&n.Brands.Uses, b, 0)
+				}
+			}
+			f.listNode(n)
+		})
+	case directory.AddBrand:
+		put(&f.brands, s.Brand.ID, copyBrand(s.Brand))
+		f.change(s.Owner.ID, func(n *hierarchy.Node) {
+			n.Brands.Owned = slices.Sorted(slices.Values(append(slices.Clone(n.Brands.Owned), s.Brand.ID)))
+			put(&n.Brands.Uses, s.Brand.ID, 0)
+		})
+	case directory.RemoveBrand:
+		delete(f.brands, s.Brand.ID)
+	case directory.AddClient:
+		put(&f.clients, s.Client.ID, copyClient(s.Client))
+	case directory.EditClient:
+		put(&f.clients, s.Now.ID, copyClient(*s.Now))
+	case directory.AddEvent:
+		put(&f.known, s.Event.ID, true)
+		at := position(s.Event.Time, string(s.Event.ID))
+		f.log(s.Event.Node, at)
+		for _, node := range s.Event.Witnesses() {
+			if node != s.Event.Node {
+				f.log(node, at)
 			}
 		}
-		f.nodes[n.ID] = n
-		f.listNode(&n)
-	case directory.AddBrand:
-		if f.brands == nil {
-			f.brands = map[ident.Brand]brand.Brand{}
-		}
-		f.brands[s.Brand.ID] = copyBrand(s.Brand)
-		n := f.nodes[s.Owner.ID]
-		n.Brands.Owned = slices.Sorted(slices.Values(append(slices.Clone(n.Brands.Owned), s.Brand.ID)))
-		n.Brands.Uses[s.Brand.ID] = 0
-		f.nodes[n.ID] = n
-	case directory.AddClient:
-		f.setClient(copyClient(s.Client))
-	case directory.EditClient:
-		f.setClient(copyClient(*s.Now))
-	case directory.AddEvent:
-		if f.known == nil {
-			f.known = map[ident.Event]bool{}
-		}
-		f.known[s.Event.ID] = true
 		f.events = append(f.events, s.Event)
 	case directory.Remember:
-		if f.memos == nil {
-			f.memos = map[directory.MemoKey]directory.Memo{}
-		}
 		m := copyMemo(s.Memo)
 		m.Expires = time.Unix(m.Expires.Unix(), 0).UTC()
-		f.memos[m.MemoKey] = m
+		put(&f.memos, m.MemoKey, m)
 	case directory.Found:
 		f.tree = &hierarchy.TreeState{Root: s.Root}
 	case directory.PlaceNode:
-		n := f.nodes[s.Was.ID]
-		f.unlistNode(&n)
-		now := copyNode(*s.Now)
-		n.Parent, n.Place, n.AsOf, n.Version, n.Updated = now.Parent, now.Place, now.AsOf, now.Version, now.Updated
-		f.nodes[n.ID] = n
-		f.listNode(&n)
+		f.change(s.Was.ID, func(n *hierarchy.Node) {
+			f.unlistNode(n)
+			now := copyNode(*s.Now)
+			n.Parent, n.Place, n.AsOf, n.Version, n.Updated, n.Trashed = now.Parent, now.Place, now.AsOf, now.Version, now.Updated, now.Trashed
+			f.listNode(n)
+		})
+		delete(f.due, directory.Due{Node: s.Was.ID, Since: micro(s.Was.Trashed)})
+		if !s.Now.Trashed.IsZero() {
+			put(&f.due, directory.Due{Node: s.Was.ID, Since: micro(s.Now.Trashed)}, true)
+		}
+	case directory.RemoveNode:
+		f.change(s.Was.ID, f.unlistNode)
+		delete(f.nodes, s.Was.ID)
+	case directory.Undue:
+		delete(f.due, directory.Due{Node: s.Due.Node, Since: micro(s.Due.Since)})
+	case directory.AddRequest:
+		f.setRequest(s.Request)
+		put(&f.open, s.Request.Node, s.Request.ID)
+	case directory.CloseRequest:
+		r := *s.Was
+		r.State, r.Ends, r.Closed, r.Version = s.Now.State, s.Now.Ends, s.Now.Closed, s.Now.Version
+		f.setRequest(r)
+		delete(f.open, r.Node)
 	case directory.RaiseHeight:
-		n := f.nodes[s.Node]
-		n.Height = max(n.Height, s.Height)
-		f.nodes[n.ID] = n
+		f.change(s.Node, func(n *hierarchy.Node) { n.Height = max(n.Height, s.Height) })
 	case directory.AddChange:
 		f.tree.Seq = s.Change.Seq
+		f.apply(directory.DropChange{Seq: s.Change.Seq})
 		f.tree.Changes = append(f.tree.Changes, copyChange(s.Change))
+		slices.SortFunc(f.tree.Changes, func(a, b hierarchy.Change) int { return cmp.Compare(a.Seq, b.Seq) })
 	case directory.Rewrite:
-		n := f.nodes[s.Node]
-		n.Place, n.AsOf = s.Place, s.AsOf
-		f.nodes[n.ID] = copyNode(n)
+		f.change(s.Node, func(n *hierarchy.Node) {
+			n.Place, n.AsOf = s.Place, s.AsOf
+			*n = copyNode(*n)
+		})
 	case directory.DropChange:
 		f.tree.Changes = slices.DeleteFunc(f.tree.Changes, func(c hierarchy.Change) bool { return c.Seq == s.Seq })
 	case directory.PutProgress:
-		if f.changes == nil {
-			f.changes = map[ident.Change]directory.Progress{}
-		}
 		p := s.Progress
 		p.Started, p.Updated, p.Version = micro(p.Started), micro(p.Updated), s.Was+1
-		f.changes[p.ID] = p
+		put(&f.changes, p.ID, p)
 	}
 }
 
-func (f *Fake) setNode(n hierarchy.Node) {
-	if f.nodes == nil {
-		f.nodes, f.lists = map[ident.Node]hierarchy.Node{}, map[list][]child{}
+// put puts into a map that may not be made yet.
+func put[K comparable, V any](m *map[K]V, k K, v V) {
+	if *m == nil {
+		*m = map[K]V{}
 	}
-	f.nodes[n.ID] = n
+	(*m)[k] = v
 }
 
-func (f *Fake) setClient(p access.Principal) {
-	if f.clients == nil {
-		f.clients = map[ident.Client]access.Principal{}
+func (f *Fake) change(id ident.Node, edit func(*hierarchy.Node)) {
+	if n, ok := f.nodes[id]; ok {
+		edit(&n)
+		f.nodes[id] = n
 	}
-	f.clients[p.ID] = p
+}
+
+// log puts the event that comes next into the log of a node.
+func (f *Fake) log(node ident.Node, position string) {
+	log := f.logs[node]
+	i, _ := slices.BinarySearchFunc(log, position, func(l logged, at string) int { return strings.Compare(l.position, at) })
+	put(&f.logs, node, slices.Insert(log, i, logged{position, len(f.events)}))
+}
+
+func (f *Fake) setRequest(r directory.MoveRequest) {
+	r.Created, r.Ends, r.Closed = micro(r.Created), micro(r.Ends), micro(r.Closed)
+	put(&f.requests, r.ID, r)
+	for _, node := range []ident.Node{r.Node, r.To} {
+		listed := f.asked[node]
+		put(&listed, r.ID, true)
+		put(&f.asked, node, listed)
+	}
 }
 
 func (f *Fake) listNode(n *hierarchy.Node) {
@@ -610,8 +849,9 @@ func (f *Fake) listNode(n *hierarchy.Node) {
 		return
 	}
 	k, c := list{n.Parent, n.Kind()}, child{n.Name.SortKey(), n.ID}
-	i, _ := slices.BinarySearchFunc(f.lists[k], c, child.compare)
-	f.lists[k] = slices.Insert(f.lists[k], i, c)
+	if i, found := slices.BinarySearchFunc(f.lists[k], c, child.compare); !found {
+		put(&f.lists, k, slices.Insert(f.lists[k], i, c))
+	}
 }
 
 func (f *Fake) unlistNode(n *hierarchy.Node) {
@@ -627,7 +867,7 @@ func valid(m directory.Memo) bool { return time.Now().Unix() < m.Expires.Unix() 
 // sorted, nothing empty but not nil, except the maps that are always there.
 
 func copyNode(n hierarchy.Node) hierarchy.Node {
-	n.Created, n.Updated = micro(n.Created), micro(n.Updated)
+	n.Created, n.Updated, n.Trashed = micro(n.Created), micro(n.Updated), micro(n.Trashed)
 	n.Place.Marks = copySlice(n.Place.Marks)
 	n.Brands.Available = sorted(n.Brands.Available)
 	n.Brands.Owned = sorted(n.Brands.Owned)
@@ -658,6 +898,20 @@ func copyBrand(b brand.Brand) brand.Brand {
 	b.Created = micro(b.Created)
 	b.Regions = copySlice(b.Regions)
 	return b
+}
+
+// copyEvent is the event as JSON keeps it.
+func copyEvent(e event.Event) event.Event {
+	e.Time = micro(e.Time)
+	var c event.Event
+	b, err := json.Marshal(e)
+	if err == nil {
+		err = json.Unmarshal(b, &c)
+	}
+	if err != nil {
+		panic(err) // it was not added then
+	}
+	return c
 }
 
 func copyMemo(m directory.Memo) directory.Memo {

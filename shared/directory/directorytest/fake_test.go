@@ -18,6 +18,18 @@ func TestFakeKeepsTheContract(t *testing.T) {
 	CountContract(t, new(Fake))
 }
 
+func TestNoConditionCanBeTakenOut(t *testing.T) {
+	names := Conditions()
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			t.Errorf("%s is there twice", name)
+		}
+		if !slices.ContainsFunc(Promises(), func(p Promise) bool { return p.Broken(t, &Fake{Ignore: name}) }) {
+			t.Errorf("without %s every promise is kept", name)
+		}
+	}
+}
+
 func TestTenThousandChildrenAreListedInOrder(t *testing.T) {
 	s := begin(t, new(Fake), 1)
 	const many = 10_000
@@ -27,7 +39,7 @@ func TestTenThousandChildrenAreListedInOrder(t *testing.T) {
 	}
 	s.addAll(s.root, nodes)
 	got := pages(t, 200, func(after string, limit int) (directory.Page[hierarchy.Node], error) {
-		return s.store.Children(t.Context(), s.root.ID, hierarchy.Customer, after, limit)
+		return s.store.Children(t.Context(), s.root.ID, hierarchy.Customer, true, after, limit)
 	})
 	byName := func(a, b hierarchy.Node) int { return strings.Compare(string(a.Name), string(b.Name)) }
 	if len(got) != many || !slices.IsSortedFunc(got, byName) {

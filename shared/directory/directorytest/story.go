@@ -22,17 +22,18 @@ import (
 
 // story is a test of a store that remembers all ids it has used, so that it can look at everything there is.
 type story struct {
-	t       *testing.T
+	t       testing.TB
 	store   directory.Store
 	root    *hierarchy.Node
 	nodes   []ident.Node
 	clients []ident.Client
 	brands  []ident.Brand
 	changes []ident.Change
+	asked   []ident.Request
 	ids     *rand.Rand
 }
 
-func newStory(t *testing.T, store directory.Store) *story {
+func newStory(t testing.TB, store directory.Store) *story {
 	return &story{t: t, store: store, ids: rand.New(rand.NewPCG(1, 2))}
 }
 
@@ -54,7 +55,7 @@ var (
 )
 
 // begin founds a platform: a root that owns the given number of brands.
-func begin(t *testing.T, store directory.Store, brands int) *story {
+func begin(t testing.TB, store directory.Store, brands int) *story {
 	t.Helper()
 	s := newStory(t, store)
 	root := hierarchy.Node{ID: ident.Node(s.id(ident.Partner)), Name: "Cloudvendor", Version: 1, Created: then, Updated: then}
@@ -81,6 +82,7 @@ func (s *story) commits(steps ...directory.Step) {
 func (s *story) refuses(want error, steps ...directory.Step) {
 	s.t.Helper()
 	innocent := s.partnerBelow(s.root, "Innocent")
+	s.nodes = s.nodes[:len(s.nodes)-1] // it is looked for below
 	e := s.newEvent(s.root.ID)
 	before := s.all()
 	err := s.store.Commit(s.t.Context(), append(slices.Clone(steps), directory.AddNode{Node: innocent}, directory.AddEvent{Event: e})...)
@@ -212,6 +214,44 @@ func (s *story) newProgress(node ident.Node) directory.Progress {
 	return directory.Progress{ID: id, Seq: 1, Node: node, Kind: hierarchy.Moved, State: directory.Settling, Started: then, Updated: then}
 }
 
+// newRequest asks for n to be moved below to, from created on for two weeks.
+func (s *story) newRequest(n, to *hierarchy.Node, created time.Time) directory.MoveRequest {
+	id := ident.Request(s.id("mrq_"))
+	s.asked = append(s.asked, id)
+	return directory.MoveRequest{
+		ID: id, Node: n.ID, Name: n.Name, To: to.ID, Message: "As agreed", By: ident.Client(s.id("cli_")), State: directory.RequestOpen,
+		Created: created, Ends: created.Add(14 * 24 * time.Hour), Version: 1,
+	}
+}
+
+// closed is a copy of r that is closed an hour after it was made.
+func closed(r *directory.MoveRequest, state directory.RequestState) *directory.MoveRequest {
+	now := *r
+	now.State, now.Closed, now.Version = state, r.Created.Add(time.Hour), r.Version+1
+	return &now
+}
+
+// trashed is a copy of n that was put into the trash at a time, or is not there any more: at the zero time.
+func trashed(n *hierarchy.Node, at time.Time) *hierarchy.Node {
+	return edited(n, func(n *hierarchy.Node) {
+		itself := hierarchy.Mark{Node: n.ID, Kind: hierarchy.Trashed}
+		n.Place.Marks = slices.DeleteFunc(n.Place.Marks, func(m hierarchy.Mark) bool { return m == itself })
+		if n.Trashed = at; !at.IsZero() {
+			n.Place.Marks = append(n.Place.Marks, itself)
+		} else if len(n.Place.Marks) == 0 {
+			n.Place.Marks = nil
+		}
+		n.AsOf++
+	})
+}
+
+// trash puts a node into the trash, or takes it out, and returns it as it is read.
+func (s *story) trash(was *hierarchy.Node, at time.Time) *hierarchy.Node {
+	s.t.Helper()
+	s.commits(directory.PlaceNode{Was: was, Now: trashed(was, at), Else: always(errElse)})
+	return s.node(was.ID)
+}
+
 // placed is a copy of n at another place.
 func placed(n *hierarchy.Node, parent ident.Node, asOf int64, place hierarchy.Place) *hierarchy.Node {
 	return edited(n, func(n *hierarchy.Node) { n.Parent, n.AsOf, n.Place = parent, asOf, place })
@@ -234,7 +274,11 @@ func always(err error) func(*hierarchy.Node) error {
 type everything struct {
 	Got      directory.Got
 	Children map[ident.Node][]hierarchy.Node
+	Shown    map[ident.Node][]hierarchy.Node // those of Children that are not in the trash
 	Grants   map[ident.Node][]directory.Grant
+	Logs     map[ident.Node][]event.Event
+	Requests map[ident.Node][]directory.MoveRequest
+	Due      []directory.Due
 }
 
 // difference tells the first thing in which two of them differ, "" when in none.
@@ -245,8 +289,13 @@ func difference(got, want everything) string {
 		differs("client", got.Got.Clients, want.Got.Clients),
 		differs("brand", got.Got.Brands, want.Got.Brands),
 		differs("change", got.Got.Changes, want.Got.Changes),
+		differs("request", got.Got.Requests, want.Got.Requests),
 		differs("children of", got.Children, want.Children),
-		differs("grants at", got.Grants, want.Grants))
+		differs("children not in the trash of", got.Shown, want.Shown),
+		differs("grants at", got.Grants, want.Grants),
+		differs("log of", got.Logs, want.Logs),
+		differs("requests at", got.Requests, want.Requests),
+		differs("due", map[string]any{"": got.Due}, map[string]any{"": want.Due}))
 }
 
 func differs[K ~string, V any](what string, got, want map[K]V) string {
@@ -270,9 +319,10 @@ func (s *story) allOf(store directory.Store) everything {
 	all := everything{
 		Got: directory.Got{
 			Nodes: map[ident.Node]*hierarchy.Node{}, Clients: map[ident.Client]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
-			Changes: map[ident.Change]*directory.Progress{},
+			Changes: map[ident.Change]*directory.Progress{}, Requests: map[ident.Request]*directory.MoveRequest{},
 		},
-		Children: map[ident.Node][]hierarchy.Node{}, Grants: map[ident.Node][]directory.Grant{},
+		Children: map[ident.Node][]hierarchy.Node{}, Shown: map[ident.Node][]hierarchy.Node{}, Grants: map[ident.Node][]directory.Grant{},
+		Logs: map[ident.Node][]event.Event{}, Requests: map[ident.Node][]directory.MoveRequest{},
 	}
 	read := func(w directory.Want) {
 		got, err := store.Read(s.t.Context(), w)
@@ -284,6 +334,7 @@ func (s *story) allOf(store directory.Store) everything {
 		maps.Copy(all.Got.Clients, got.Clients)
 		maps.Copy(all.Got.Brands, got.Brands)
 		maps.Copy(all.Got.Changes, got.Changes)
+		maps.Copy(all.Got.Requests, got.Requests)
 	}
 	for ids := range slices.Chunk(s.nodes, 99) {
 		read(directory.Want{Nodes: ids})
@@ -297,11 +348,22 @@ func (s *story) allOf(store directory.Store) everything {
 	for ids := range slices.Chunk(s.changes, 99) {
 		read(directory.Want{Changes: ids})
 	}
-	for id := range all.Got.Nodes {
-		for _, kind := range []hierarchy.Kind{hierarchy.Partner, hierarchy.Customer} {
-			all.Children[id] = append(all.Children[id], pages(s.t, 200, func(after string, limit int) (directory.Page[hierarchy.Node], error) {
-				return store.Children(s.t.Context(), id, kind, after, limit)
-			})...)
+	for ids := range slices.Chunk(s.asked, 99) {
+		read(directory.Want{Requests: ids})
+	}
+	var err error
+	if all.Due, err = store.Due(s.t.Context(), then.AddDate(100, 0, 0), 1000); err != nil {
+		s.t.Fatalf("Due: %v", err)
+	}
+	for _, id := range s.nodes {
+		all.Logs[id] = logOf(s.t, store, id, directory.LogQuery{Limit: 200})
+		if len(s.asked) > 0 {
+			all.Requests[id] = pages(s.t, 200, func(after string, limit int) (directory.Page[directory.MoveRequest], error) {
+				return store.Requests(s.t.Context(), id, after, limit)
+			})
+		}
+		if hierarchy.KindOf(id) == hierarchy.Partner {
+			all.Children[id], all.Shown[id] = s.childrenOf(store, id, true), s.childrenOf(store, id, false)
 		}
 		all.Grants[id] = pages(s.t, 200, func(after string, limit int) (directory.Page[directory.Grant], error) {
 			return store.Grants(s.t.Context(), id, after, limit)
@@ -310,8 +372,28 @@ func (s *story) allOf(store directory.Store) everything {
 	return all
 }
 
+// childrenOf lists the children of both kinds.
+func (s *story) childrenOf(store directory.Store, id ident.Node, trash bool) (all []hierarchy.Node) {
+	s.t.Helper()
+	for _, kind := range []hierarchy.Kind{hierarchy.Partner, hierarchy.Customer} {
+		all = append(all, pages(s.t, 200, func(after string, limit int) (directory.Page[hierarchy.Node], error) {
+			return store.Children(s.t.Context(), id, kind, trash, after, limit)
+		})...)
+	}
+	return all
+}
+
+// logOf reads the log of a node to its end.
+func logOf(t testing.TB, store directory.Store, node ident.Node, q directory.LogQuery) []event.Event {
+	t.Helper()
+	return pages(t, q.Limit, func(after string, limit int) (directory.Page[event.Event], error) {
+		q.After = after
+		return store.Log(t.Context(), node, q)
+	})
+}
+
 // pages reads a list to its end, and asserts what holds of every page.
-func pages[T any](t *testing.T, limit int, read func(after string, limit int) (directory.Page[T], error)) []T {
+func pages[T any](t testing.TB, limit int, read func(after string, limit int) (directory.Page[T], error)) []T {
 	t.Helper()
 	var all []T
 	seen := map[string]bool{}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
@@ -14,7 +15,7 @@ import (
 
 // What the contract says of whole subtrees.
 
-func placesElsewhere(t *testing.T, store directory.Store) {
+func placesElsewhere(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	b := s.root.Brands.Owned[0]
 	a, z := s.add(s.root, s.partnerBelow(s.root, "A", b)), s.add(s.root, s.partnerBelow(s.root, "Z", b))
@@ -58,7 +59,7 @@ func placesElsewhere(t *testing.T, store directory.Store) {
 	}
 }
 
-func placesMarks(t *testing.T, store directory.Store) {
+func placesMarks(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	was := s.add(s.root, s.partnerBelow(s.root, "Partner"))
 	for i, marks := range [][]hierarchy.Mark{
@@ -80,7 +81,7 @@ func placesMarks(t *testing.T, store directory.Store) {
 	same(t, "the root", s.node(s.root.ID), root)
 }
 
-func placeRefused(t *testing.T, store directory.Store) {
+func placeRefused(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	a := s.add(s.root, s.partnerBelow(s.root, "A"))
 	was := s.add(s.root, s.partnerBelow(s.root, "Partner"))
@@ -113,7 +114,7 @@ func placeRefused(t *testing.T, store directory.Store) {
 	s.commits(place(higher, nil))
 }
 
-func proposesPlaced(t *testing.T, store directory.Store) {
+func proposesPlaced(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	b := s.root.Brands.Owned[0]
 	// Enough top-level partners that the moves are from one part of the index to another.
@@ -124,7 +125,7 @@ func proposesPlaced(t *testing.T, store directory.Store) {
 	expect := func(what string, under *hierarchy.Node, want ...ident.Node) {
 		t.Helper()
 		slices.Sort(want)
-		eventually(t, what, func() ([]ident.Node, []ident.Node) { return s.proposed(under.Place.Path, "", 3), want })
+		eventually(t, what, func() ([]ident.Node, []ident.Node) { return s.proposed(under.Place.Path, "", false, 3), want })
 	}
 	moved := s.add(tops[0], s.partnerBelow(tops[0], "Moved", b))
 	below := s.add(moved, s.customerBelow(moved, "Below", b))
@@ -143,7 +144,7 @@ func proposesPlaced(t *testing.T, store directory.Store) {
 	}
 }
 
-func raisesHeights(t *testing.T, store directory.Store) {
+func raisesHeights(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	p := s.add(s.root, s.partnerBelow(s.root, "Partner", s.root.Brands.Owned...))
 	check := func(parent *hierarchy.Node, height int) directory.CheckParent {
@@ -196,7 +197,7 @@ func (s *story) moved(seq int64, n, to *hierarchy.Node, from ...hierarchy.Path) 
 	}
 }
 
-func addsChanges(t *testing.T, store directory.Store) {
+func addsChanges(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	b := s.root.Brands.Owned[0]
 	p, q := s.add(s.root, s.partnerBelow(s.root, "P", b)), s.add(s.root, s.partnerBelow(s.root, "Q", b))
@@ -253,7 +254,7 @@ func addsChanges(t *testing.T, store directory.Store) {
 	expect()
 }
 
-func checksSeq(t *testing.T, store directory.Store) {
+func checksSeq(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	check := func(seq int64) directory.CheckSeq { return directory.CheckSeq{Seq: seq, Else: errElse} }
 	add := func(seq int64) directory.AddChange {
@@ -276,7 +277,7 @@ func checksSeq(t *testing.T, store directory.Store) {
 	}
 }
 
-func rewrites(t *testing.T, store directory.Store) {
+func rewrites(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	b := s.root.Brands.Owned[0]
 	partner := s.partnerBelow(s.root, "Partner", b)
@@ -326,7 +327,7 @@ func rewrites(t *testing.T, store directory.Store) {
 	}
 }
 
-func putsProgress(t *testing.T, store directory.Store) {
+func putsProgress(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	p := s.newProgress(s.root.ID)
 	p.Started, p.Updated = then.In(time.FixedZone("", 3600)), then.Add(time.Microsecond)
@@ -354,42 +355,55 @@ func putsProgress(t *testing.T, store directory.Store) {
 	}
 }
 
-// wholeMove does all that a move to the greatest depth writes at once: that is as much as there can be.
-func wholeMove(t *testing.T, store directory.Store) {
+// wholeMove does all that a move from and to the greatest depth, which was asked for, writes at once: that is as much as there can be.
+// When more than a few heights are to be raised, that is a transaction of its own.
+func wholeMove(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	b := s.root.Brands.Owned[0]
-	source := s.add(s.root, s.partnerBelow(s.root, "Source", b))
+	deep := func(name hierarchy.Name) *hierarchy.Node {
+		n := s.root
+		for n.Place.Path.Depth() < hierarchy.MaxDepth-1 {
+			n = s.add(n, s.partnerBelow(n, name, b))
+		}
+		return n
+	}
+	source, dest := deep("Source"), deep("Destination")
 	was := s.add(source, s.partnerBelow(source, "Moved", b))
 	source = s.node(source.ID)
-	var above []ident.Node
-	dest := s.root
-	for dest.Place.Path.Depth() < hierarchy.MaxDepth-1 {
-		above = append(above, dest.ID)
-		dest = s.add(dest, s.partnerBelow(dest, "Destination", b))
-	}
+	const few = 8
+	above := dest.Place.Path.IDs()[hierarchy.MaxDepth-2-few : hierarchy.MaxDepth-2]
 	now := placed(was, dest.ID, 1, hierarchy.Place{Path: dest.Place.Path.Child(was.ID)})
 	progress := s.newProgress(was.ID)
 	memo := directory.Memo{MemoKey: directory.MemoKey{Client: ident.NewClient(), Key: "k"}, Expires: time.Now().Add(time.Hour)}
-	steps := func(progress directory.Progress, change hierarchy.Change) []directory.Step {
+	asked := s.newClient(s.root.ID, map[ident.Node]access.Role{s.root.ID: access.Admin})
+	request := s.newRequest(was, dest, then)
+	s.commits(directory.AddClient{Client: asked}, directory.AddRequest{Request: request, Open: errAnother})
+	moved := s.happened(now.Place.Path, 1)
+	moved.Left = was.Place.Path
+	steps := func(change hierarchy.Change) []directory.Step {
 		steps := []directory.Step{
 			directory.Remember{Memo: memo},
 			directory.PlaceNode{Was: was, Now: now, Else: always(errElse)},
 			directory.CheckParent{Parent: dest, Draw: was.Draws(), Height: 1, Else: always(errElse)},
 			directory.CheckParent{Parent: source, Drop: was.Draws(), Else: always(errElse)},
+			directory.CloseRequest{Was: &request, Now: closed(&request, directory.RequestAccepted), Else: errElse},
+			directory.CheckGrant{Client: asked.ID, Node: s.root.ID, Role: access.Admin, Else: errElse},
 		}
 		for i, id := range above {
-			steps = append(steps, directory.RaiseHeight{Node: id, Height: len(above) - i + 1, Else: errElse})
+			steps = append(steps, directory.RaiseHeight{Node: id, Height: few - i + 1, Else: errElse})
 		}
-		return append(steps, directory.AddChange{Change: change, Else: errAnother}, directory.AddEvent{Event: s.newEvent(was.ID)},
+		return append(steps, directory.AddChange{Change: change, Else: errAnother}, directory.AddEvent{Event: moved},
 			directory.PutProgress{Progress: progress, Else: errElse})
 	}
-	s.refuses(errAnother, steps(progress, s.moved(2, was, dest, was.Place.Path))...)
-	s.commits(steps(progress, s.moved(1, was, dest, was.Place.Path))...)
+	if err := store.Commit(t.Context(), steps(s.moved(2, was, dest, was.Place.Path))...); !errors.Is(err, errAnother) {
+		t.Errorf("as the change after the next one: %v", err)
+	}
+	s.commits(steps(s.moved(1, was, dest, was.Place.Path))...)
 	same(t, "the moved node", s.node(was.ID), now)
 	got := s.all()
 	same(t, "the tree state", got.Got.Tree, hierarchy.TreeState{Root: s.root.ID, Seq: 1, Changes: []hierarchy.Change{s.moved(1, was, dest, was.Place.Path)}})
-	for i, id := range append(above, dest.ID) {
-		if n := got.Got.Nodes[id]; n.Height != hierarchy.MaxDepth-1-i {
+	for i, id := range append(slices.Clone(above), dest.ID) {
+		if n := got.Got.Nodes[id]; n.Height != few+1-i {
 			t.Errorf("%s at depth %d has the height %d", n.Name, n.Place.Path.Depth(), n.Height)
 		}
 	}
@@ -402,9 +416,19 @@ func wholeMove(t *testing.T, store directory.Store) {
 	if p := got.Got.Changes[progress.ID]; p == nil || p.Version != 1 {
 		t.Errorf("the progress is %+v", p)
 	}
+	if r := got.Got.Requests[request.ID]; r.State != directory.RequestAccepted {
+		t.Errorf("the request is %s", r.State)
+	}
+	witnesses := 0
+	for _, log := range got.Logs {
+		witnesses += len(log)
+	}
+	if witnesses != 2*hierarchy.MaxDepth-2 {
+		t.Errorf("%d nodes have the event in their logs", witnesses)
+	}
 }
 
-func changesAtATime(t *testing.T, store directory.Store) {
+func changesAtATime(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	p := s.add(s.root, s.partnerBelow(s.root, "Partner"))
 	const many = 8
@@ -439,7 +463,7 @@ func changesAtATime(t *testing.T, store directory.Store) {
 	}
 }
 
-func heightsAtATime(t *testing.T, store directory.Store) {
+func heightsAtATime(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	p := s.add(s.root, s.partnerBelow(s.root, "Partner"))
 	errs := atOnce(hierarchy.MaxDepth-1, func(i int) error {
@@ -456,7 +480,7 @@ func heightsAtATime(t *testing.T, store directory.Store) {
 	}
 }
 
-func rewriteOrPlace(t *testing.T, store directory.Store) {
+func rewriteOrPlace(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	p := s.add(s.root, s.partnerBelow(s.root, "Partner"))
 	for range 10 {

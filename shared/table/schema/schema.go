@@ -23,8 +23,18 @@ const (
 	IndexCarries = "kind"  // the one attribute that the index has besides the keys
 )
 
-// EventPrefix begins the sort key of every event item and of nothing else: the relay is called for these alone.
+// TypeAttr is the attribute that tells what kind of item it is.
+const TypeAttr = "type"
+
+// Every event is there once as an item of EventType, at the node where it happened: that one the relay is called for. In the logs
+// of the other nodes that it is listed at, it is an item of LogType.
+const (
+	EventType = "event"
+	LogType   = "log"
+)
+
+// EventPrefix begins the sort keys of the items of EventType and LogType and of nothing else.
 const EventPrefix = "E#"
 
-// EventAttr is the attribute of an event item that holds the event itself: event.Event as JSON, in a string.
+// EventAttr is the attribute of these items that holds the event itself: event.Event as JSON, in a string.
 const EventAttr = "event"

@@ -1,0 +1,68 @@
+package directory
+
+import (
+	"context"
+	"time"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/ident"
+)
+
+// FeedDelay is how old an event is before a feed has it. The time of an event is taken before its commit, so one may still be
+// committed with an earlier time than others have that are there: this is longer than any commit is tried, and clocks differ.
+const FeedDelay = 30 * time.Second
+
+// LogFilter is which events are wanted.
+type LogFilter struct {
+	From, Until time.Time // from From on, before Until; zero: no bound
+	Type        event.Type
+	Actor       ident.Client
+	// Oldest makes the log a feed: the oldest first, and Next is always there, for what comes later. Each event that there is or
+	// will be comes once, in one order, wherever nodes are moved.
+	Oldest bool
+}
+
+func (f *LogFilter) wants(e *event.Event) bool {
+	return (f.Type == "" || e.Type == f.Type) && (f.Actor == "" || e.Actor == f.Actor)
+}
+
+// filteredPages is how many pages of a log are read at the most for one page of some of it.
+const filteredPages = 10
+
+// Log lists what happened at a node and below it while it was there, as seen from there (event.Event.SeenFrom). It needs
+// viewer. A page can hold less than the limit, even nothing, and have a Next.
+func (d *Directory) Log(ctx context.Context, c Caller, id ident.Node, f LogFilter, p Paging) (List[event.Event], error) {
+	name := listName("log", string(id), string(f.Type), string(f.Actor), f.From.String(), f.Until.String())
+	q := LogQuery{From: f.From, Until: f.Until, Oldest: f.Oldest}
+	if f.Oldest {
+		name = listName("feed", name)
+		if ripe := d.now().Add(-FeedDelay); q.Until.IsZero() || q.Until.After(ripe) {
+			q.Until = ripe
+		}
+	}
+	_, page, err := sideBySide(ctx, d, c, id, access.Read, name, p, func(ctx context.Context, after string) (Page[event.Event], error) {
+		found := Page[event.Event]{Items: []event.Event{}, Next: after}
+		q := q
+		for range filteredPages {
+			q.After, q.Limit = found.Next, p.Limit-len(found.Items)
+			part, err := d.store.Log(ctx, id, q)
+			if err != nil {
+				return found, err
+			}
+			for i := range part.Items {
+				if f.wants(&part.Items[i]) {
+					found.Items = append(found.Items, part.Items[i].SeenFrom(id))
+				}
+			}
+			if found.Next = part.Next; found.Next == "" || len(found.Items) == p.Limit {
+				break
+			}
+		}
+		if f.Oldest && found.Next == "" { // all until then was given
+			found.Next = LogPosition(q.Until, after)
+		}
+		return found, nil
+	})
+	return page, err
+}

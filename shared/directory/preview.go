@@ -1,0 +1,159 @@
+package directory
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// MovePreview is what a move would do. Of a move that there is nothing to do for, and of one into itself, all is after it as before.
+type MovePreview struct {
+	Blocks        []*fault.Error // what the move would be refused with, all of it; none: it would happen
+	MissingBrands []ident.Brand  // that the node draws and that are not usable at the new parent; sorted
+	Depth         [2]int         // of the node, before and after: 1 is the root
+	Levels        int            // upper bound of how many come below it
+	CanProvision  [2]bool        // whether anything on the path forbids it, before and after; of a customer: of its parent
+	Access        []AccessChange // whose role at the node differs, by name; at most MaxAccessChanges
+	More          bool           // there are more
+}
+
+// MaxAccessChanges is how many principals a preview names.
+const MaxAccessChanges = 200
+
+// grantPages is how many pages of grants at one node a preview reads.
+const grantPages = 5
+
+// AccessChange is somebody whose role at the node, and so at everything below it, changes. None is: no access.
+type AccessChange struct {
+	Client ident.Client
+	Name   hierarchy.Name
+	Role   [2]access.Role // before, after
+	// Through is where the better of the two comes from, "" when that lies out of the caller's sight.
+	Through ident.Node
+}
+
+// PreviewMove tells what Move would do, by the same code, and needs the same rights.
+func (d *Directory) PreviewMove(ctx context.Context, c Caller, id, to ident.Node) (MovePreview, error) {
+	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id, to}})
+	if err != nil {
+		return MovePreview{}, err
+	}
+	node, dec, err := v.decide(id, access.Place)
+	if err != nil {
+		return MovePreview{}, err
+	}
+	dest, at, err := v.decide(to, access.CreatePartner)
+	if err != nil {
+		return MovePreview{}, err
+	}
+	m := moving{node, dest, dec.Place, at.Place}
+	p, after := MovePreview{Levels: node.Height}, m.from
+	if !m.there() {
+		p.Blocks, p.MissingBrands = m.blocks(), m.missing()
+		if _, err := d.moved(c, v, m, map[string]any{}); err != nil {
+			p.Blocks = append(p.Blocks, fault.From(err))
+		}
+		if !m.intoItself() {
+			after = m.place()
+		}
+	}
+	for i, place := range [2]hierarchy.Place{m.from, after} {
+		p.Depth[i], p.CanProvision[i] = place.Path.Depth(), !place.Marked(hierarchy.NoProvisioning)
+	}
+	if after.Path != m.from.Path {
+		p.Access, p.More, err = d.accessChanges(ctx, id, [2]hierarchy.Place{m.from, after}, [2]int{dec.First, at.First})
+	}
+	return p, err
+}
+
+// accessChanges finds whose role at a node differs between two places. sight is from where on the path of each the caller sees.
+func (d *Directory) accessChanges(ctx context.Context, id ident.Node, places [2]hierarchy.Place, sight [2]int) (
+	[]AccessChange, bool, error) {
+	principals, more, err := d.grantedOn(ctx, places[0].Path, places[1].Path)
+	if err != nil {
+		return nil, false, err
+	}
+	var found []AccessChange
+	for _, p := range principals {
+		a := AccessChange{Client: p.ID, Name: p.Name}
+		for i, place := range places {
+			dec := decideAt(p, id, place, access.Read)
+			a.Role[i] = dec.Role
+		}
+		if a.Role[0] == a.Role[1] {
+			continue
+		}
+		better := 0
+		if a.Role[1] > a.Role[0] {
+			better = 1
+		}
+		through := nearest(p, id, places[better], access.Read, func(dec *access.Decision) bool { return dec.Role == a.Role[better] })
+		if places[better].Path.Index(through) >= sight[better] {
+			a.Through = through
+		}
+		found = append(found, a)
+	}
+	slices.SortFunc(found, func(a, b AccessChange) int {
+		return cmp.Or(cmp.Compare(a.Name.SortKey(), b.Name.SortKey()), cmp.Compare(a.Client, b.Client))
+	})
+	if len(found) > MaxAccessChanges {
+		found, more = found[:MaxAccessChanges], true
+	}
+	return found, more, nil
+}
+
+// grantedOn returns those who were granted a role at any node on the paths, with all their grants there, and whether there are more:
+// of each node only so many grants are read.
+func (d *Directory) grantedOn(ctx context.Context, paths ...hierarchy.Path) (map[ident.Client]*access.Principal, bool, error) {
+	var ids []ident.Node
+	for _, path := range paths {
+		for _, id := range path.IDs() {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	found, read := make([][]Grant, len(ids)), make([]ident.Client, len(ids))
+	err := severally(ctx, len(ids), func(ctx context.Context, i int) error {
+		after := ""
+		for range grantPages {
+			page, err := d.store.Grants(ctx, ids[i], after, MaxLimit)
+			if err != nil {
+				return err
+			}
+			found[i] = append(found[i], page.Items...)
+			if after = page.Next; after == "" {
+				return nil
+			}
+		}
+		read[i] = found[i][len(found[i])-1].Client
+		return nil
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	end := ident.Client("") // grants are listed by principal: up to this one all are known, "": of all
+	for _, id := range read {
+		if id != "" && (end == "" || id < end) {
+			end = id
+		}
+	}
+	principals := map[ident.Client]*access.Principal{}
+	for _, g := range slices.Concat(found...) {
+		if end != "" && g.Client > end {
+			continue
+		}
+		p := principals[g.Client]
+		if p == nil {
+			p = &access.Principal{ID: g.Client, Name: g.Name, Grants: map[ident.Node]access.Role{}}
+			principals[g.Client] = p
+		}
+		p.Grants[g.Node] = g.Role
+	}
+	return principals, end != "", nil
+}

@@ -1,0 +1,326 @@
+package directory
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// MoveRequestFor is how long a move request can be accepted.
+const MoveRequestFor = 14 * 24 * time.Hour
+
+// AskedMove is a move request as a caller sees it: State is RequestEnded for one that is past its end, and By is "" for those who
+// do not see the node.
+type AskedMove struct {
+	MoveRequest
+	NodeVisible bool // whether the node that is to move lies within the caller's reach: otherwise only its name and kind are theirs
+	ToVisible   bool // the same of the destination
+}
+
+// AskMove asks for a node to be moved below a partner, by somebody who needs admin above the node and no right at the partner.
+// Whether there is such a partner the answer does not tell.
+func (d *Directory) AskMove(ctx context.Context, c Caller, id, to ident.Node, message string) (AskedMove, error) {
+	return once(ctx, d, c, id, access.Place, Want{Nodes: []ident.Node{to}},
+		func(v *view, node *hierarchy.Node, dec access.Decision) (attempt[AskedMove], error) {
+			_, there, _ := v.decide(to, access.Read)
+			switch {
+			case to == id || there.Visible() && there.Place.Path.Index(id) >= 0:
+				return attempt[AskedMove]{}, movesIntoItself()
+			case to == node.Parent:
+				return attempt[AskedMove]{}, fault.RequestVoid.New("It is right below that partner already. Choose another one.")
+			}
+			if err := untrashed(dec.Place); err != nil {
+				return attempt[AskedMove]{}, err
+			}
+			now := d.now()
+			r := MoveRequest{ID: ident.NewRequest(), Node: id, Name: node.Name, To: to, Message: message, By: c.Client, State: RequestOpen,
+				Created: now, Ends: now.Add(MoveRequestFor), Version: 1}
+			steps := []Step{AddRequest{Request: r, Open: fault.RequestOpen.New(
+				"A move of it is asked for already. Withdraw that request first, or wait until it is decided on.")}}
+			steps = append(steps, d.tell(c, v, event.MoveAsked, id, nodesSide(&r))...)
+			offer := destsSide(&r)
+			offer["message"] = message
+			steps = append(steps, d.tell(fromOver(), v, event.MoveOffered, to, offer)...)
+			return attempt[AskedMove]{r.seen(now, true, there.Visible()), steps}, nil
+		})
+}
+
+// Each side of a move request has events of its own, which tell nothing of the other side but what was given to it, and not who acts
+// there either.
+
+func nodesSide(r *MoveRequest) map[string]any { return map[string]any{"requestId": r.ID, "to": r.To} }
+
+func destsSide(r *MoveRequest) map[string]any {
+	return map[string]any{"requestId": r.ID, "kind": hierarchy.KindOf(r.Node), "name": r.Name}
+}
+
+// fromOver is the actor of what somebody on the other side did.
+func fromOver() Caller { return Caller{} }
+
+// tell is the event of what happens to a move request at one of its sides: none where there is nothing (any more).
+func (d *Directory) tell(c Caller, v *view, t event.Type, at ident.Node, data map[string]any) []Step {
+	n := v.Nodes[at]
+	if n == nil {
+		return nil
+	}
+	place := v.Tree.Place(n)
+	if place.Marked(hierarchy.Purged) {
+		return nil
+	}
+	return []Step{d.event(c, t, at, place.Path, data)}
+}
+
+// at is the state of the request at a time.
+func (r *MoveRequest) at(now time.Time) RequestState {
+	if r.State == RequestOpen && !now.Before(r.Ends) {
+		return RequestEnded
+	}
+	return r.State
+}
+
+func (r *MoveRequest) seen(now time.Time, node, to bool) AskedMove {
+	a := AskedMove{*r, node, to}
+	a.State = r.at(now)
+	if !node {
+		a.By = ""
+	}
+	return a
+}
+
+// close is the step that closes an open request, and what the request is then.
+func (r *MoveRequest) close(state RequestState, now time.Time) (*MoveRequest, Step) {
+	closed := *r
+	closed.State, closed.Closed, closed.Version = state, now, r.Version+1
+	return &closed, CloseRequest{Was: r, Now: &closed, Else: errChanged}
+}
+
+// open refuses a request that nobody decides on any more.
+func (r *MoveRequest) open(now time.Time) error {
+	switch state := r.at(now); state {
+	case RequestOpen:
+		return nil
+	case RequestEnded:
+		return fault.RequestClosed.New("The request has ended: it could be accepted for %d days. Those who asked can ask again.",
+			MoveRequestFor/(24*time.Hour))
+	default:
+		return fault.RequestClosed.New("The request was %s already.", state)
+	}
+}
+
+// MoveRequests lists the move requests of which a partner is to move or is the destination, the newest first. It needs admin; those
+// of which it is to move are for those who have admin above it. A page can hold less than the limit and have a Next.
+func (d *Directory) MoveRequests(ctx context.Context, c Caller, id ident.Node, p Paging) (List[AskedMove], error) {
+	dec, page, err := sideBySide(ctx, d, c, id, access.CreatePartner, listName("move-requests", string(id)), p,
+		func(ctx context.Context, after string) (Page[MoveRequest], error) {
+			return d.store.Requests(ctx, id, after, p.Limit)
+		})
+	if err != nil {
+		return List[AskedMove]{}, err
+	}
+	requests := page.Items
+	if dec.Above < access.Place.Needs() {
+		requests = slices.DeleteFunc(requests, func(r MoveRequest) bool { return r.Node == id })
+	}
+	visible := map[ident.Node]bool{id: true}
+	var others []ident.Node
+	for i := range requests {
+		for _, side := range []ident.Node{requests[i].Node, requests[i].To} {
+			if side != id && !slices.Contains(others, side) {
+				others = append(others, side)
+			}
+		}
+	}
+	for some := range slices.Chunk(others, readAtOnce) {
+		v, err := d.read(ctx, c, Want{Nodes: some})
+		if err != nil {
+			return List[AskedMove]{}, err
+		}
+		for _, side := range some {
+			_, dec, _ := v.decide(side, access.Read)
+			visible[side] = dec.Visible()
+		}
+	}
+	now, items := d.now(), make([]AskedMove, len(requests))
+	for i := range requests {
+		r := &requests[i]
+		items[i] = r.seen(now, visible[r.Node], visible[r.To])
+	}
+	return List[AskedMove]{items, page.Next}, nil
+}
+
+// sides is a move request with what the caller may do with it.
+type sides struct {
+	*MoveRequest
+	move access.Decision // the node
+	take access.Decision // it in, at the destination
+}
+
+// sides decides about a request that was read, with its node and its destination if there are such.
+func (v *view) sides(r *MoveRequest) sides {
+	_, move, _ := v.decide(r.Node, access.Place)
+	_, take, _ := v.decide(r.To, access.CreatePartner)
+	return sides{r, move, take}
+}
+
+func (s *sides) seen(now time.Time) AskedMove {
+	return s.MoveRequest.seen(now, s.move.Visible(), s.take.Visible())
+}
+
+// asked reads a move request, and then both its sides. It refuses those who have no say on either; one that there is not takes
+// as many reads.
+func (d *Directory) asked(ctx context.Context, c Caller, id ident.Request) (sides, error) {
+	v, err := d.read(ctx, c, Want{Requests: []ident.Request{id}})
+	if err != nil {
+		return sides{}, err
+	}
+	node, to := nowhere, nowhere
+	if r := v.Requests[id]; r != nil {
+		node, to = r.Node, r.To
+	}
+	if v, err = d.read(ctx, c, Want{Nodes: []ident.Node{node, to}, Requests: []ident.Request{id}}); err != nil {
+		return sides{}, err
+	}
+	if r := v.Requests[id]; r != nil {
+		if s := v.sides(r); s.move.Allowed() || s.take.Allowed() {
+			return s, nil
+		}
+	}
+	return sides{}, access.Hidden()
+}
+
+// MoveRequest returns a move request to those who may decide on it or withdraw it.
+func (d *Directory) MoveRequest(ctx context.Context, c Caller, id ident.Request) (AskedMove, error) {
+	s, err := d.asked(ctx, c, id)
+	if err != nil {
+		return AskedMove{}, err
+	}
+	return s.seen(d.now()), nil
+}
+
+// decideOn carries out what one side of a request does with it: those who may move the node (access.Place), or those who may take
+// it in. The request is found first; then all is read in one batch and decided on again.
+func decideOn[T any](ctx context.Context, d *Directory, c Caller, id ident.Request, a access.Action,
+	do func(v *view, s sides) (attempt[T], error)) (T, error) {
+	return again(func() (none T, err error) {
+		s, err := d.asked(ctx, c, id)
+		if err != nil {
+			return none, err
+		}
+		target, dec := s.To, s.take
+		refusal := fault.Forbidden.New("This is for an admin of the partner that it is to move to. You can withdraw the request.")
+		if a == access.Place {
+			target, dec = s.Node, s.move
+			refusal = fault.Forbidden.New("This is for an admin of the side that asked. You can accept the request or decline it.")
+		}
+		switch {
+		case dec.Allowed():
+		case dec.Visible():
+			return none, dec.Err()
+		default:
+			return none, refusal
+		}
+		w := Want{Nodes: []ident.Node{s.Node, s.To}, Clients: []ident.Client{s.By}, Requests: []ident.Request{id}}
+		return try(ctx, d, c, target, a, w, func(v *view, _ *hierarchy.Node, _ access.Decision) (attempt[T], error) {
+			r := v.Requests[id]
+			if r == nil {
+				return attempt[T]{}, access.Hidden()
+			}
+			return do(v, v.sides(r))
+		})
+	})
+}
+
+// AcceptMove does the move that was asked for, with everything checked again: it needs admin at the destination of the caller, and
+// above the node of whoever asked. A node that is there already is not moved.
+func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.Request) (Changed, error) {
+	return decideOn(ctx, d, c, id, access.CreatePartner, func(v *view, s sides) (attempt[Changed], error) {
+		now := d.now()
+		if err := s.open(now); err != nil {
+			return attempt[Changed]{}, err
+		}
+		if err := match(c.IfMatch, s.Version); err != nil {
+			return attempt[Changed]{}, err
+		}
+		m := moving{v.Nodes[s.Node], v.Nodes[s.To], s.move.Place, s.take.Place}
+		_, closing := s.close(RequestAccepted, now)
+		if s.move.Visible() && m.there() {
+			steps := append(d.tell(c, v, event.MoveAccepted, s.Node, map[string]any{"requestId": s.ID}), closing)
+			return attempt[Changed]{Changed{Node: seenBy(m.node, s.move)}, steps}, nil
+		}
+		right := s.right(v)
+		if right == "" || untrashed(m.from) != nil || m.intoItself() {
+			return attempt[Changed]{}, fault.RequestVoid.New(
+				"Those who asked cannot move it as it is now. Decline the request, or have them withdraw it and ask again.")
+		}
+		mover := c
+		mover.IfMatch = nil // it was about the request
+		try, err := d.move(ctx, mover, v, m, map[string]any{"requestId": s.ID})
+		try.steps = append(try.steps, closing, CheckGrant{Client: s.By, Node: right, Role: access.Place.Needs(), Else: errChanged})
+		return try, err
+	})
+}
+
+// right is where whoever asked has the right that the request lives on, "" when they have it no longer, or there is nothing left to
+// move.
+func (s *sides) right(v *view) ident.Node {
+	by := v.Clients[s.By]
+	if by == nil || !by.Revoked.IsZero() {
+		return ""
+	}
+	return nearest(by, s.Node, s.move.Place, access.Place, func(dec *access.Decision) bool { return dec.Allowed() })
+}
+
+// nearest is the lowest node on a node's path at which the principal has a grant that is enough alone, "" when none is.
+func nearest(p *access.Principal, id ident.Node, place hierarchy.Place, a access.Action,
+	enough func(dec *access.Decision) bool) ident.Node {
+	for _, at := range slices.Backward(place.Path.IDs()) {
+		only := access.Principal{Grants: map[ident.Node]access.Role{at: p.Grants[at]}}
+		if dec := decideAt(&only, id, place, a); enough(&dec) {
+			return at
+		}
+	}
+	return ""
+}
+
+// decideAt is access.Decide about a node that is at a place.
+func decideAt(p *access.Principal, id ident.Node, place hierarchy.Place, a access.Action) access.Decision {
+	return access.Decide(p, &hierarchy.TreeState{}, &hierarchy.Node{ID: id, Place: place}, a)
+}
+
+// DeclineMove closes a move request; it needs admin at the destination. One that is closed so already is answered as it is.
+func (d *Directory) DeclineMove(ctx context.Context, c Caller, id ident.Request) (AskedMove, error) {
+	return decideOn(ctx, d, c, id, access.CreatePartner, func(v *view, s sides) (attempt[AskedMove], error) {
+		return d.close(c, v, s, RequestDeclined, event.MoveDeclined, fromOver(), c)
+	})
+}
+
+// WithdrawMove closes a move request; it needs admin above the node. One that is closed so already is answered as it is.
+func (d *Directory) WithdrawMove(ctx context.Context, c Caller, id ident.Request) (AskedMove, error) {
+	return decideOn(ctx, d, c, id, access.Place, func(v *view, s sides) (attempt[AskedMove], error) {
+		return d.close(c, v, s, RequestWithdrawn, event.MoveWithdrawn, c, fromOver())
+	})
+}
+
+// close closes a request without a move; atNode and atDest is who did it, as each side may know it.
+func (d *Directory) close(c Caller, v *view, s sides, state RequestState, t event.Type, atNode, atDest Caller) (attempt[AskedMove], error) {
+	now := d.now()
+	if s.State == state {
+		return attempt[AskedMove]{answer: s.seen(now)}, nil
+	}
+	if err := s.open(now); err != nil {
+		return attempt[AskedMove]{}, err
+	}
+	if err := match(c.IfMatch, s.Version); err != nil {
+		return attempt[AskedMove]{}, err
+	}
+	closed, closing := s.close(state, now)
+	steps := slices.Concat([]Step{closing}, d.tell(atNode, v, t, s.Node, nodesSide(closed)), d.tell(atDest, v, t, s.To, destsSide(closed)))
+	s.MoveRequest = closed
+	return attempt[AskedMove]{s.seen(now), steps}, nil
+}

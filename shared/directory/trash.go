@@ -1,0 +1,316 @@
+package directory
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// Trash puts a node, with all that is below it, into the trash: it leaves the lists, grants at or below it count for nothing, and
+// nothing there changes, until it is restored. After hierarchy.KeepTrash it is purged. It needs admin above the node.
+func (d *Directory) Trash(ctx context.Context, c Caller, id ident.Node) (Changed, error) {
+	return d.mark(ctx, c, id, hierarchy.Trashed, true, event.PartnerTrashed, event.CustomerTrashed, map[string]any{})
+}
+
+// Restore takes a node out of the trash. It is where it was, with all that was below it. It needs admin above the node, and
+// nothing above it to be in the trash.
+func (d *Directory) Restore(ctx context.Context, c Caller, id ident.Node) (Changed, error) {
+	return d.mark(ctx, c, id, hierarchy.Trashed, false, event.PartnerRestored, event.CustomerRestored, map[string]any{})
+}
+
+// TrashItem is a node that was put into the trash. What lies below it is in the trash with it, and is no item of its own unless it
+// was put there before.
+type TrashItem struct {
+	Descendant           // TrashedAt is the node itself, or one above it that is in the trash as well
+	Since      time.Time // it is purged hierarchy.KeepTrash later
+}
+
+// TrashList lists what was put into the trash below a partner, as Descendants lists what was not.
+func (d *Directory) TrashList(ctx context.Context, c Caller, id ident.Node, kind hierarchy.Kind, p Paging) (List[TrashItem], error) {
+	return d.descend(ctx, c, id, kind, true, p)
+}
+
+// Swept is what one Purge came to.
+type Swept struct {
+	Purged int           // nodes that were put into the trash long enough ago and are gone for good now
+	Behind time.Duration // how much longer than hierarchy.KeepTrash the oldest one that is left has been there; 0: none is left
+}
+
+// Bounds of Purge.
+const (
+	maxPurging   = 8  // changes in the tree state that are purges: most of the room there belongs to people
+	sweptAtOnce  = 50 // of what is due, more than there are purges under way
+	grantsAtOnce = 50 // at a node that is erased
+	erasedAtOnce = 90 // children of one kind, as many as one batch reads
+)
+
+// Purge purges what has been in the trash for hierarchy.KeepTrash, for about as long as budget. Of a node with something below
+// it, only the commit is made by which nobody sees any of it any more: its event has the changeId of a change, which Settle
+// carries out by erasing all that is there. It can be killed anywhere, run twice at a time, and begin again.
+//
+// A restore, and whatever else began before a node was trashed, has ended KeepTrash later: requests take seconds.
+func (d *Directory) Purge(ctx context.Context, budget time.Duration) (Swept, error) {
+	var swept Swept
+	for began := time.Now(); ; {
+		until := d.now().Add(-hierarchy.KeepTrash)
+		due, err := d.store.Due(ctx, until, sweptAtOnce)
+		if err != nil {
+			return swept, err
+		}
+		swept.Behind = 0
+		gone := 0
+		for i, item := range due {
+			purged := false
+			if i == 0 || time.Since(began) < budget {
+				if purged, err = d.purge(ctx, item); err != nil {
+					return swept, err
+				}
+			}
+			if purged {
+				gone++
+			} else if swept.Behind == 0 {
+				swept.Behind = until.Sub(item.Since)
+			}
+		}
+		if swept.Purged += gone; gone == 0 || time.Since(began) >= budget {
+			return swept, nil
+		}
+	}
+}
+
+// purge reports whether a node that is due is out of the trash for good.
+func (d *Directory) purge(ctx context.Context, due Due) (bool, error) {
+	return again(func() (bool, error) {
+		got, err := d.store.Read(ctx, Want{Nodes: []ident.Node{due.Node}})
+		if err != nil {
+			return false, err
+		}
+		n := got.Nodes[due.Node]
+		if n == nil { // removed, and perhaps not erased
+			if err := d.erasePartition(ctx, due.Node); err != nil {
+				return false, err
+			}
+			return true, d.store.Commit(ctx, Undue{due})
+		}
+		place := got.Tree.Place(n)
+		if place.Marked(hierarchy.Purged) || !n.Trashed.Equal(due.Since) {
+			return false, nil // it is being erased, or was restored just now
+		}
+		purging, settling := 0, false
+		for i := range got.Tree.Changes {
+			change := &got.Tree.Changes[i]
+			if change.Mark.Kind == hierarchy.Purged {
+				purging++
+			}
+			settling = settling || change.Mark.Kind == hierarchy.Trashed && place.Path.Index(change.Node) >= 0
+		}
+		if settling { // something may still be created below it, by who did not see the trash
+			return false, nil
+		}
+		empty, err := d.empty(ctx, n)
+		switch {
+		case err != nil:
+			return false, err
+		case empty:
+			return true, d.purgeLeaf(ctx, n, place, due)
+		case purging >= maxPurging:
+			return false, nil
+		}
+		now := *n
+		mark := hierarchy.Mark{Node: n.ID, Kind: hierarchy.Purged}
+		now.Place = hierarchy.Place{Path: place.Path, Marks: append(slices.Clone(place.Marks), mark)}
+		steps, _, err := d.place(Caller{}, &got.Tree, n, &now, hierarchy.Change{Kind: hierarchy.Marked, Mark: mark}, event.PartnerPurged,
+			map[string]any{"name": n.Name})
+		switch {
+		case fault.TooManyChanges.Is(err):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+		return true, d.store.Commit(ctx, steps...)
+	})
+}
+
+// empty reports whether nothing is below a node.
+func (d *Directory) empty(ctx context.Context, n *hierarchy.Node) (bool, error) {
+	if n.Kind() == hierarchy.Customer {
+		return true, nil
+	}
+	for _, kind := range []hierarchy.Kind{hierarchy.Partner, hierarchy.Customer} {
+		page, err := d.store.Children(ctx, n.ID, kind, true, "", 1)
+		if err != nil || len(page.Items) > 0 {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// purgeLeaf removes a node that nothing is below, and then erases what was kept with it. It stays due until all of that is done.
+func (d *Directory) purgeLeaf(ctx context.Context, n *hierarchy.Node, place hierarchy.Place, due Due) error {
+	steps, err := d.removal(ctx, n, true)
+	if err != nil {
+		return err
+	}
+	happened := d.event(Caller{}, byKind(n, event.PartnerPurged, event.CustomerPurged), n.ID, place.Path, map[string]any{"name": n.Name})
+	if err := d.store.Commit(ctx, append(steps, happened)...); err != nil {
+		return err
+	}
+	if err := d.erasePartition(ctx, n.ID); err != nil {
+		return err
+	}
+	return d.store.Commit(ctx, Undue{due})
+}
+
+// removal is the steps that remove a node with the brands that it owns. Of the top of what is purged, the parent gets its brands
+// back; the parents further down go as well.
+func (d *Directory) removal(ctx context.Context, n *hierarchy.Node, top bool) ([]Step, error) {
+	want := Want{Brands: n.Brands.Owned}
+	if top {
+		want.Nodes = []ident.Node{n.Parent}
+	}
+	steps := []Step{RemoveNode{Was: n, Else: errChanged}}
+	if len(want.Brands)+len(want.Nodes) == 0 {
+		return steps, nil
+	}
+	got, err := d.store.Read(ctx, want)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range n.Brands.Owned {
+		owned := got.Brands[b]
+		if owned == nil {
+			owned = &brand.Brand{ID: b}
+		}
+		steps = append(steps, RemoveBrand{*owned})
+	}
+	if top {
+		parent := got.Nodes[n.Parent]
+		if parent == nil {
+			return nil, errChanged
+		}
+		steps = append(steps, CheckParent{Parent: parent, Drop: n.Draws(), Else: func(*hierarchy.Node) error { return errChanged }})
+	}
+	return steps, nil
+}
+
+// erasePartition deletes all that is kept with a node: the grants at it, each from its principal, and the rest.
+func (d *Directory) erasePartition(ctx context.Context, id ident.Node) error {
+	for after, more := "", true; more; {
+		page, err := d.store.Grants(ctx, id, after, grantsAtOnce)
+		if err != nil {
+			return err
+		}
+		for _, g := range page.Items {
+			if err := d.dropGrant(ctx, g); err != nil {
+				return err
+			}
+		}
+		after, more = page.Next, page.Next != ""
+	}
+	for {
+		if done, err := d.store.Erase(ctx, id); done || err != nil {
+			return err
+		}
+	}
+}
+
+// dropGrant takes a grant at a node that goes from its principal. A principal whose home goes is revoked: nobody could manage it any
+// more.
+func (d *Directory) dropGrant(ctx context.Context, g Grant) error {
+	_, err := again(func() (struct{}, error) {
+		got, err := d.store.Read(ctx, Want{Clients: []ident.Client{g.Client}})
+		if err != nil {
+			return struct{}{}, err
+		}
+		was := got.Clients[g.Client]
+		if was == nil || was.Grants[g.Node] == access.None {
+			return struct{}{}, nil
+		}
+		now := *was
+		now.Grants = map[ident.Node]access.Role{}
+		for node, role := range was.Grants {
+			if node != g.Node && was.Home != g.Node {
+				now.Grants[node] = role
+			}
+		}
+		if was.Home == g.Node && was.Revoked.IsZero() {
+			now.Secrets, now.Revoked = nil, d.now()
+		}
+		now.Version++
+		return struct{}{}, d.store.Commit(ctx, EditClient{Was: was, Now: &now, Else: errChanged})
+	})
+	return err
+}
+
+// erase deletes nodes that nobody sees any more and that nothing is below.
+func (d *Directory) erase(ctx context.Context, ids []ident.Node, top ident.Node) error {
+	for _, id := range ids {
+		if err := d.erasePartition(ctx, id); err != nil {
+			return err
+		}
+	}
+	_, err := again(func() (struct{}, error) {
+		got, err := d.store.Read(ctx, Want{Nodes: ids})
+		if err != nil {
+			return struct{}{}, err
+		}
+		for _, id := range ids {
+			n := got.Nodes[id]
+			if n == nil {
+				continue
+			}
+			steps, err := d.removal(ctx, n, id == top)
+			if err != nil {
+				return struct{}{}, err
+			}
+			if !n.Trashed.IsZero() {
+				steps = append(steps, Undue{Due{id, n.Trashed}})
+			}
+			if err := d.store.Commit(ctx, steps...); err != nil {
+				return struct{}{}, err
+			}
+		}
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// emptyOut makes one step of erasing what is below the last of the nodes on the stack, all of which are purged: it erases
+// customers, or goes down to a partner, or erases the node itself when nothing is below it any more. Lists are read from their
+// beginning each time, so it goes on from any stack, and from the top alone.
+func (d *Directory) emptyOut(ctx context.Context, w *walk) error {
+	at := w.Purge[len(w.Purge)-1]
+	if hierarchy.KindOf(at) == hierarchy.Partner {
+		for _, kind := range []hierarchy.Kind{hierarchy.Customer, hierarchy.Partner} {
+			page, err := d.store.Children(ctx, at, kind, true, "", erasedAtOnce)
+			switch {
+			case err != nil:
+				return err
+			case len(page.Items) == 0:
+				continue
+			case kind == hierarchy.Partner:
+				w.Purge = append(w.Purge, page.Items[0].ID)
+				return nil
+			}
+			ids := make([]ident.Node, len(page.Items))
+			for i := range page.Items {
+				ids[i] = page.Items[i].ID
+			}
+			w.Nodes += int64(len(ids))
+			return d.erase(ctx, ids, "")
+		}
+	}
+	if err := d.erase(ctx, []ident.Node{at}, w.Purge[0]); err != nil {
+		return err
+	}
+	w.Nodes++
+	w.Purge = w.Purge[:len(w.Purge)-1]
+	return nil
+}
