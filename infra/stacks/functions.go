@@ -55,7 +55,7 @@ var functions = map[string]function{
 	},
 	"settle": {
 		does: "Settles changes to whole subtrees, for its state machine, and purges the trash, on a schedule", seconds: settleTimeoutSeconds,
-		table: []string{"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"},
+		table: []string{"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "BatchWriteItem"},
 		// The state machine repeats a task that failed, and has an alarm of its own for when that does not help.
 		errors: 20,
 	},

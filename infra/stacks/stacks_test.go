@@ -253,7 +253,7 @@ func TestFunctionsMayDoWhatTheyMustAndNothingElse(t *testing.T) {
 		"portal":     logs,
 		"authorizer": table("BatchGetItem"),
 		"bootstrap":  table("BatchGetItem", "Query", "PutItem"),
-		"settle":     table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"),
+		"settle":     table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "BatchWriteItem"),
 		"relay": append(table("ListStreams", "DescribeStream", "GetRecords", "GetShardIterator"), "events:PutEvents", "sqs:SendMessage",
 			"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
 	}

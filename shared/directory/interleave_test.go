@@ -32,6 +32,7 @@ type stage struct {
 	failed   error       // what an operation ended with that it must not end with
 	sabotage sabotage
 	listed   map[ident.Node]map[hierarchy.Kind][]hierarchy.Node // by the sabotage links
+	later    time.Duration                                      // how much the clock is ahead
 }
 
 // sabotage changes what is committed, or "" as the whole design has it.
@@ -59,7 +60,7 @@ const (
 func newStage(t testing.TB) *stage {
 	s := &stage{Fake: new(directorytest.Fake), over: make(chan struct{}), treeLast: func() bool { return true },
 		listed: map[ident.Node]map[hierarchy.Kind][]hierarchy.Node{}}
-	s.d = directory.New(s, time.Now)
+	s.d = directory.New(s, func() time.Time { return time.Now().Add(s.later) })
 	root, founder, _, err := s.d.Found(t.Context(), "Root", "Founder")
 	if err != nil {
 		t.Fatal(err)

@@ -161,7 +161,7 @@ func TestAPreviewNamesAllThatBlocks(t *testing.T) {
 
 // Where more have a role than a preview reads or names, it says so, and what it says of the others is right.
 func TestAPreviewIsBounded(t *testing.T) {
-	for _, c := range []struct{ all, lose, known int }{{1100, 100, 1000}, {250, 250, 250}, {200, 200, 200}} {
+	for _, c := range []struct{ all, lose, known int }{{1100, 100, 1000}, {1100, 20, 1000}, {250, 250, 250}, {200, 200, 200}} {
 		s, ctx := newShop(t), t.Context()
 		var ids []ident.Client
 		loses := map[ident.Client]bool{}

@@ -161,6 +161,9 @@ type sides struct {
 	take access.Decision // it in, at the destination
 }
 
+// say reports whether the caller has a say on either side.
+func (s *sides) say() bool { return s.move.Allowed() || s.take.Allowed() }
+
 // sides decides about a request that was read, with its node and its destination if there are such.
 func (v *view) sides(r *MoveRequest) sides {
 	_, move, _ := v.decide(r.Node, access.Place)
@@ -172,8 +175,8 @@ func (s *sides) seen(now time.Time) AskedMove {
 	return s.MoveRequest.seen(now, s.move.Visible(), s.take.Visible())
 }
 
-// asked reads a move request, and then both its sides. It refuses those who have no say on either; one that there is not takes
-// as many reads.
+// asked reads a move request, and then both its sides. It refuses those who have no say on either and did not ask; one that there
+// is not takes as many reads.
 func (d *Directory) asked(ctx context.Context, c Caller, id ident.Request) (sides, error) {
 	v, err := d.read(ctx, c, Want{Requests: []ident.Request{id}})
 	if err != nil {
@@ -187,14 +190,15 @@ func (d *Directory) asked(ctx context.Context, c Caller, id ident.Request) (side
 		return sides{}, err
 	}
 	if r := v.Requests[id]; r != nil {
-		if s := v.sides(r); s.move.Allowed() || s.take.Allowed() {
+		if s := v.sides(r); s.say() || r.By == c.Client {
 			return s, nil
 		}
 	}
 	return sides{}, access.Hidden()
 }
 
-// MoveRequest returns a move request to those who may decide on it or withdraw it.
+// MoveRequest returns a move request to those who may decide on it or withdraw it, and to whoever asked, who learns in this way
+// what became of it.
 func (d *Directory) MoveRequest(ctx context.Context, c Caller, id ident.Request) (AskedMove, error) {
 	s, err := d.asked(ctx, c, id)
 	if err != nil {
@@ -219,6 +223,8 @@ func decideOn[T any](ctx context.Context, d *Directory, c Caller, id ident.Reque
 			refusal = fault.Forbidden.New("This is for an admin of the side that asked. You can accept the request or decline it.")
 		}
 		switch {
+		case !s.say():
+			return none, access.Hidden()
 		case dec.Allowed():
 		case dec.Visible():
 			return none, dec.Err()
@@ -266,11 +272,11 @@ func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.Request) 
 	})
 }
 
-// right is where whoever asked has the right that the request lives on, "" when they have it no longer, or there is nothing left to
-// move.
+// right is where whoever asked has the right that the request lives on, "" when they have it no longer (who is revoked has no
+// grants), or there is nothing left to move.
 func (s *sides) right(v *view) ident.Node {
 	by := v.Clients[s.By]
-	if by == nil || !by.Revoked.IsZero() {
+	if by == nil {
 		return ""
 	}
 	return nearest(by, s.Node, s.move.Place, access.Place, func(dec *access.Decision) bool { return dec.Allowed() })

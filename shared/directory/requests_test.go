@@ -135,6 +135,12 @@ func TestAMoveIsAskedForAndAccepted(t *testing.T) {
 	if got, err := s.d.MoveRequest(ctx, s.right, asked.ID); err != nil || got != want {
 		t.Errorf("accepted it is %+v, %v", got, err)
 	}
+	want.NodeVisible, want.ToVisible, want.By = false, false, ""
+	if got, err := s.d.MoveRequest(ctx, s.left, asked.ID); err != nil || got != want {
+		t.Errorf("to whoever asked it is %+v, %v", got, err)
+	}
+	_, err = s.d.WithdrawMove(ctx, s.left, asked.ID)
+	s.refused("withdrawn by who has no say any more", fault.NotFound, err)
 	last := s.Events()[len(s.Events())-1]
 	left := hierarchy.Path("").Child(s.root).Child(s.a).Child(s.b)
 	if last.Type != event.PartnerMoved || last.Data["requestId"] != asked.ID || last.Left != left {
@@ -410,7 +416,13 @@ func TestAMoveRequestIsDeclinedOrWithdrawn(t *testing.T) {
 			_, err = s.d.DeclineMove(t.Context(), s.right, id)
 		}
 		s.refused("closed otherwise after that", fault.RequestClosed, err)
-		s.done(s.d.AcceptMove(t.Context(), s.right, s.ask()))
+
+		next, name := s.ask(), hierarchy.Name("renamed")
+		if _, err := s.d.EditPartner(t.Context(), s.founder, s.b, directory.PartnerPatch{Name: &name}); err != nil {
+			t.Fatal(err)
+		}
+		s.right.IfMatch = []int64{1} // of the request; the node is at 2
+		s.done(s.d.AcceptMove(t.Context(), s.right, next))
 	}
 }
 

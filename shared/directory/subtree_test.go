@@ -1,19 +1,24 @@
 package directory_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
+	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
+	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
@@ -52,112 +57,254 @@ func (s *stage) atRest(ids []ident.Node) error {
 	return s.sound(ids)
 }
 
+// branch is a tree with all that a node can have: root > a > b > c > leaf and others, and root > d. c is suspended; it owns a brand,
+// and is the home of a client; another one has a grant at the leaf.
+type branch struct {
+	*stage
+	a, b, c, d, leaf ident.Node
+	all              []ident.Node
+	inside, outside  directory.Caller
+}
+
+func newBranch(t *testing.T) *branch {
+	s := newStage(t)
+	w := &branch{stage: s}
+	w.a, w.d = s.mustPartner(t, s.root, "a"), s.mustPartner(t, s.root, "d")
+	w.b = s.mustPartner(t, w.a, "b")
+	w.c = s.mustPartner(t, w.b, "c")
+	w.leaf = s.mustPartner(t, w.c, "leaf")
+	w.all = []ident.Node{s.root, w.a, w.b, w.c, w.d, w.leaf}
+	for range 3 {
+		w.all = append(w.all, s.mustPartner(t, w.c, "many"))
+	}
+	client := func(home ident.Node) directory.Caller {
+		c, err := s.d.CreateClient(t.Context(), s.founder, home, "C", access.Admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return directory.Caller{Client: c.ID, Key: c.SecretID}
+	}
+	w.inside, w.outside = client(w.c), client(w.d)
+	customer, err := s.d.CreateCustomer(t.Context(), s.founder, directory.NewCustomer{Partner: w.c, Name: "x", Details: hierarchy.Details{Brand: s.brand}})
+	if err == nil {
+		w.all = append(w.all, customer.ID)
+		_, err = s.d.GrantRole(t.Context(), s.founder, w.outside.Client, w.leaf, access.Viewer)
+	}
+	if err == nil {
+		err = w.ownBrand(w.c)
+	}
+	if err == nil {
+		_, err = s.d.Suspend(t.Context(), s.founder, w.c, "x")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// ownBrand makes a brand with the one domain.
+func (w *branch) ownBrand(owner ident.Node) error {
+	_, err := w.stage.d.CreateBrand(context.Background(), w.founder, directory.NewBrand{Partner: owner, Name: "X", Domain: "x.example", Regions: []string{"eu-west-1"}})
+	return err
+}
+
+// inTrash puts something into the trash.
+func (w *branch) inTrash(id ident.Node) error {
+	done, err := w.stage.d.Trash(context.Background(), w.founder, id)
+	if err == nil && done.Change != nil {
+		err = settled(context.Background(), w.stage.d, done.Change.ID)
+	}
+	return err
+}
+
+// purged says what is wrong when something was purged below its parent. gone are all that lay below, of which some were in the trash
+// themselves.
+func (w *branch) purged(parent ident.Node, trashed int, gone []ident.Node) error {
+	ctx := context.Background()
+	if err := directorytest.Gone(ctx, w.Fake, gone...); err != nil {
+		return err
+	}
+	log, err := w.stage.d.Log(ctx, w.founder, parent, directory.LogFilter{Type: event.PartnerPurged}, directory.Paging{Limit: 10})
+	if err != nil || len(log.Items) != trashed {
+		return fmt.Errorf("the log above has %+v (%w)", log.Items, err)
+	}
+	me, err := w.stage.d.Me(ctx, w.outside)
+	if err != nil || len(me.Grants) != 1 {
+		return fmt.Errorf("a client from elsewhere is %+v (%w)", me, err)
+	}
+	_, err = w.stage.d.Me(ctx, w.inside)
+	if home := slices.Contains(gone, w.c); home != fault.Unauthenticated.Is(err) {
+		return fmt.Errorf("a client is answered %v; its home was purged: %v", err, home)
+	} else if home {
+		err = w.ownBrand(w.d) // the domain is free
+	}
+	if uses := w.now(parent).Brands.Uses[w.brand]; uses != int64(len(w.children(parent))) {
+		return fmt.Errorf("the parent has %d uses of the brand", uses)
+	}
+	return err
+}
+
+func (w *branch) children(id ident.Node) []hierarchy.Node {
+	page, err := w.Fake.Children(context.Background(), id, hierarchy.Partner, true, "", 100)
+	if err != nil {
+		panic(err)
+	}
+	return page.Items
+}
+
 // TestACrashAnywhereIsMadeGood fails every call of the store that a change of a subtree and its settling make, once before it does
 // anything and once after it has done all: the tree is sound in between, the request sent again gets the one right answer, and settling
 // comes to its end.
 func TestACrashAnywhereIsMadeGood(t *testing.T) {
-	type world struct {
-		*stage
-		a, b, c, d, leaf ident.Node
+	changed := func(_ any, err error) (directory.Changed, error) { return directory.Changed{}, err }
+	type operation struct {
+		before func(w *branch) error
+		do     func(w *branch, c directory.Caller) (directory.Changed, error)
+		purges func(w *branch) []ident.Node
 	}
-	operations := map[string]func(w *world, c directory.Caller) (directory.Changed, error){
-		"move": func(w *world, c directory.Caller) (directory.Changed, error) {
+	operations := map[string]operation{
+		"move": {do: func(w *branch, c directory.Caller) (directory.Changed, error) {
 			return w.stage.d.Move(t.Context(), c, w.b, w.d)
-		},
-		"suspend": func(w *world, c directory.Caller) (directory.Changed, error) {
+		}},
+		"suspend": {do: func(w *branch, c directory.Caller) (directory.Changed, error) {
 			return w.stage.d.Suspend(t.Context(), c, w.b, "x")
-		},
-		"resume": func(w *world, c directory.Caller) (directory.Changed, error) {
+		}},
+		"resume": {do: func(w *branch, c directory.Caller) (directory.Changed, error) {
 			return w.stage.d.Resume(t.Context(), c, w.c)
+		}},
+		"rename": { // below a change that is being settled
+			before: func(w *branch) error { _, err := w.stage.d.Resume(t.Context(), w.founder, w.c); return err },
+			do: func(w *branch, c directory.Caller) (directory.Changed, error) {
+				name := hierarchy.Name("renamed")
+				return changed(w.stage.d.EditPartner(t.Context(), c, w.leaf, directory.PartnerPatch{Name: &name}))
+			},
 		},
-		"rename": func(w *world, c directory.Caller) (directory.Changed, error) { // below a change that is being settled
-			name := hierarchy.Name("renamed")
-			_, err := w.stage.d.EditPartner(t.Context(), c, w.leaf, directory.PartnerPatch{Name: &name})
-			return directory.Changed{}, err
+		"no provisioning": {do: func(w *branch, c directory.Caller) (directory.Changed, error) {
+			return changed(w.stage.d.SetCanProvision(t.Context(), c, w.b, false))
+		}},
+		"trash": {do: func(w *branch, c directory.Caller) (directory.Changed, error) {
+			return w.stage.d.Trash(t.Context(), c, w.b)
+		}},
+		"restore": {
+			before: func(w *branch) error { return w.inTrash(w.b) },
+			do: func(w *branch, c directory.Caller) (directory.Changed, error) {
+				return w.stage.d.Restore(t.Context(), c, w.b)
+			},
 		},
-		"no provisioning": func(w *world, c directory.Caller) (directory.Changed, error) {
-			n, err := w.stage.d.SetCanProvision(t.Context(), c, w.b, false)
-			return directory.Changed{Node: n}, err
+		"restore before the trash is settled": {
+			before: func(w *branch) error { _, err := w.stage.d.Trash(t.Context(), w.founder, w.b); return err },
+			do: func(w *branch, c directory.Caller) (directory.Changed, error) {
+				return w.stage.d.Restore(t.Context(), c, w.b)
+			},
+		},
+		"purge a leaf": {
+			before: func(w *branch) error { return w.inTrash(w.leaf) },
+			do: func(w *branch, c directory.Caller) (directory.Changed, error) {
+				return changed(w.stage.d.Purge(t.Context(), time.Hour))
+			},
+			purges: func(w *branch) []ident.Node { return []ident.Node{w.leaf} },
+		},
+		"purge": {
+			before: func(w *branch) error { return w.inTrash(w.c) },
+			do: func(w *branch, c directory.Caller) (directory.Changed, error) {
+				return changed(w.stage.d.Purge(t.Context(), time.Hour))
+			},
+			purges: func(w *branch) []ident.Node { return slices.Concat([]ident.Node{w.c}, w.all[5:]) },
+		},
+		"purge with something in it that is in the trash itself": {
+			before: func(w *branch) error { return cmp.Or(w.inTrash(w.c), w.inTrash(w.b)) },
+			do: func(w *branch, c directory.Caller) (directory.Changed, error) {
+				return changed(w.stage.d.Purge(t.Context(), time.Hour))
+			},
+			purges: func(w *branch) []ident.Node { return slices.Concat([]ident.Node{w.b, w.c}, w.all[5:]) },
 		},
 	}
-	set := func() (*world, []ident.Node) {
-		s := newStage(t)
-		w := &world{stage: s}
-		w.a, w.d = s.mustPartner(t, s.root, "a"), s.mustPartner(t, s.root, "d")
-		w.b = s.mustPartner(t, w.a, "b")
-		w.c = s.mustPartner(t, w.b, "c")
-		w.leaf = s.mustPartner(t, w.c, "leaf")
-		all := []ident.Node{s.root, w.a, w.b, w.c, w.d, w.leaf}
-		for range 3 {
-			all = append(all, s.mustPartner(t, w.c, "many"))
-		}
-		if _, err := s.d.Suspend(t.Context(), s.founder, w.c, "x"); err != nil {
+	for name, op := range operations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, applied := range []bool{false, true} {
+				nth := 0
+				for ; crashes(t, fmt.Sprintf("call %d, applied %v", nth, applied), nth, applied, op.before, op.do, op.purges); nth++ {
+				}
+				t.Logf("%d calls", nth)
+			}
+		})
+	}
+}
+
+// crashes does an operation and its settling with a crash at the nth call, and reports whether there was one.
+func crashes(t *testing.T, at string, nth int, applied bool, before func(*branch) error,
+	do func(*branch, directory.Caller) (directory.Changed, error), purges func(*branch) []ident.Node) bool {
+	w := newBranch(t)
+	if before != nil {
+		if err := before(w); err != nil {
 			t.Fatal(err)
 		}
-		return w, all
 	}
-	for name, do := range operations {
-		for _, applied := range []bool{false, true} {
-			for nth, crashes := 0, true; crashes; nth++ {
-				w, all := set()
-				if name == "rename" {
-					if _, err := w.stage.d.Resume(t.Context(), w.founder, w.c); err != nil {
-						t.Fatal(err)
-					}
-				}
-				events := len(w.Events())
-				begins, crashed := len(w.Calls()), false
-				crash := func(c directorytest.Call) error {
-					if c.Nth-begins != nth || crashed {
-						return nil
-					}
-					crashed = true
-					return directorytest.Busy()
-				}
-				at := fmt.Sprintf("%s, call %d, applied %v", name, nth, applied)
-				if applied {
-					w.After = crash
-				} else {
-					w.Before = crash
-				}
-				caller := w.founder
-				caller.Repeat = &directory.Repeat{Key: "once", Fingerprint: []byte("it")}
-				insist := func(what string, do func() error) { // what fails for now is done again
-					for err := do(); err != nil; err = do() {
-						if !fault.Busy.Is(err) {
-							t.Fatalf("%s: %s: %v", at, what, err)
-						}
-						if err := w.sound(all); err != nil {
-							t.Fatalf("%s: %s: %v", at, what, err)
-						}
-					}
-				}
-				var first, again directory.Changed
-				insist("first", func() (err error) { first, err = do(w, caller); return err })
-				insist("again", func() (err error) { again, err = do(w, caller); return err })
-				if (first.Change == nil) != (again.Change == nil) || first.Change != nil && first.Change.ID != again.Change.ID {
-					t.Fatalf("%s: sent again: %+v; first %+v", at, again, first)
-				}
-				if n := len(w.Events()) - events; n != 1 {
-					t.Fatalf("%s: %d events", at, n)
-				}
-				for _, id := range changesIn(w.Fake) {
-					insist("settling", func() error { return settled(t.Context(), w.stage.d, id) })
-				}
-				w.Before, w.After = nil, nil
-				for _, id := range changesIn(w.Fake) {
-					p, err := w.stage.d.Change(t.Context(), w.founder, id)
-					if err != nil || p.State != directory.Settled || p.Nodes < 1 {
-						t.Fatalf("%s: %+v, %v", at, p, err)
-					}
-				}
-				if err := w.atRest(all); err != nil {
-					t.Fatalf("%s: %v", at, err)
-				}
-				crashes = crashed
+	alive, gone, parent := w.all, []ident.Node(nil), ident.Node("")
+	if purges != nil {
+		gone, w.later = purges(w), hierarchy.KeepTrash+time.Hour
+		parent = w.now(gone[0]).Parent
+		alive = slices.DeleteFunc(slices.Clone(w.all), func(id ident.Node) bool { return slices.Contains(gone, id) })
+	}
+	events, trashed := len(w.Events()), 0
+	for _, n := range w.peek(gone).Nodes {
+		if !n.Trashed.IsZero() {
+			trashed++
+		}
+	}
+	begins, crashed := len(w.Calls()), false
+	crash := func(c directorytest.Call) error {
+		if c.Nth-begins != nth || crashed {
+			return nil
+		}
+		crashed = true
+		return directorytest.Busy()
+	}
+	if applied {
+		w.After = crash
+	} else {
+		w.Before = crash
+	}
+	caller := w.founder
+	caller.Repeat = &directory.Repeat{Key: "once", Fingerprint: []byte("it")}
+	insist := func(what string, do func() error) { // what fails for now is done again
+		for err := do(); err != nil; err = do() {
+			if !fault.Busy.Is(err) {
+				t.Fatalf("%s: %s: %v", at, what, err)
+			}
+			if err := w.sound(alive); err != nil {
+				t.Fatalf("%s: %s: %v", at, what, err)
 			}
 		}
 	}
+	var first, again directory.Changed
+	insist("first", func() (err error) { first, err = do(w, caller); return err })
+	insist("again", func() (err error) { again, err = do(w, caller); return err })
+	if (first.Change == nil) != (again.Change == nil) || first.Change != nil && first.Change.ID != again.Change.ID {
+		t.Fatalf("%s: sent again: %+v; first %+v", at, again, first)
+	}
+	if n := len(w.Events()) - events; n != max(1, trashed) {
+		t.Fatalf("%s: %d events", at, n)
+	}
+	for _, id := range changesIn(w.Fake) {
+		insist("settling", func() error { return settled(t.Context(), w.stage.d, id) })
+	}
+	w.Before, w.After = nil, nil
+	for _, id := range changesIn(w.Fake) {
+		got, err := w.Fake.Read(t.Context(), directory.Want{Changes: []ident.Change{id}})
+		if p := got.Changes[id]; err != nil || p.State != directory.Settled || p.Nodes < 1 {
+			t.Fatalf("%s: %+v, %v", at, p, err)
+		}
+	}
+	err := w.atRest(alive)
+	if err == nil && gone != nil {
+		err = w.purged(parent, trashed, gone)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", at, err)
+	}
+	return crashed
 }
 
 func TestSettlingWhatThereIsNot(t *testing.T) {

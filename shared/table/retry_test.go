@@ -18,7 +18,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
@@ -230,6 +232,115 @@ func TestABatchThatWasNotProcessedWhollyIsReadAgainWholly(t *testing.T) {
 	}
 	if !slices.Equal(client.asked, []int{3, 3, 3}) {
 		t.Errorf("the batches had %v keys; all three have to be read together each time", client.asked)
+	}
+}
+
+// Of a brand that is gone and whose domain another one has, nothing is to be removed: the transaction is made without that part.
+func TestATransactionGoesWithoutWhatWasDoneLongAgo(t *testing.T) {
+	s := newSpoiled(t)
+	add := func(b brand.Brand) directory.AddBrand {
+		return directory.AddBrand{Brand: b, Owner: &s.root, Taken: errElse, Else: func(*hierarchy.Node) error { return errElse }}
+	}
+	gone := brand.Brand{ID: ident.NewBrand(), Owner: s.root.ID, Name: "Gone", Domain: "taken.example", Version: 1}
+	other := gone
+	other.ID = ident.NewBrand()
+	if err := s.Commit(t.Context(), add(other)); err != nil {
+		t.Fatal(err)
+	}
+	_, steps := s.create()
+	before := len(s.tokens())
+	s.wire.Spoil(commits, nil, tabletest.AnswerLost())
+	if err := s.Commit(t.Context(), append(steps, directory.RemoveBrand{Brand: gone})...); err != nil {
+		t.Fatal(err)
+	}
+	if drawn, listed := s.counts(t); drawn != 1 || listed != 1 {
+		t.Errorf("%d customers are counted and %d listed; it was created once", drawn, listed)
+	}
+	if tokens := s.tokens()[before:]; len(tokens) != 3 || tokens[0] == tokens[1] || tokens[1] != tokens[2] {
+		t.Errorf("the tokens are %v; without the part it is another transaction, and that was sent twice", tokens)
+	}
+	third := gone
+	third.ID = ident.NewBrand()
+	if err := s.Commit(t.Context(), add(third)); !errors.Is(err, errElse) {
+		t.Errorf("the domain of another brand was given away: %v", err)
+	}
+}
+
+const batchWrites = "BatchWriteItem"
+
+// logged adds so many events at the root.
+func (s *spoiled) logged(t *testing.T, many int) {
+	t.Helper()
+	var steps []directory.Step
+	for range many {
+		steps = append(steps, directory.AddEvent{Event: event.Event{ID: ident.NewEvent(), Node: s.root.ID, Time: time.Now(), Path: s.root.Place.Path}})
+	}
+	if err := s.Commit(t.Context(), steps...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *spoiled) log(t *testing.T) int {
+	t.Helper()
+	page, err := s.Log(t.Context(), s.root.ID, directory.LogQuery{Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(page.Items)
+}
+
+func TestErasingIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for _, faults := range [][]tabletest.Fault{
+		{tabletest.Throttled(), tabletest.Broken(), tabletest.Lost()},
+		{tabletest.AnswerLost()},
+		{tabletest.AnswerCut(), tabletest.SilentAfter()},
+	} {
+		s := newSpoiled(t)
+		s.logged(t, 7)
+		s.wire.Spoil(batchWrites, faults...)
+		if done, err := s.Erase(t.Context(), s.root.ID); !done || err != nil {
+			t.Errorf("erased: %v, %v", done, err)
+		}
+		if n := s.log(t); n != 0 {
+			t.Errorf("%d events are left", n)
+		}
+		if n := s.wire.Calls(batchWrites); n != len(faults)+1 {
+			t.Errorf("with %d faults it was tried %d times", len(faults), n)
+		}
+	}
+}
+
+// slow is a client that processes one write of a batch at a time.
+type slow struct {
+	table.API
+	asked []int
+}
+
+func (p *slow) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, o ...func(*dynamodb.Options)) (
+	*dynamodb.BatchWriteItemOutput, error) {
+	for name, writes := range in.RequestItems {
+		p.asked = append(p.asked, len(writes))
+		one := *in
+		one.RequestItems = map[string][]types.WriteRequest{name: writes[:1]}
+		out, err := p.API.BatchWriteItem(ctx, &one, o...)
+		if err == nil && len(writes) > 1 {
+			out.UnprocessedItems = map[string][]types.WriteRequest{name: writes[1:]}
+		}
+		return out, err
+	}
+	return nil, errors.New("an empty batch")
+}
+
+func TestWritesThatWereNotProcessedAreWrittenAgain(t *testing.T) {
+	s := newSpoiled(t)
+	s.logged(t, 4)
+	client := &slow{API: tabletest.Client(t)}
+	if done, err := table.New(client, s.name).Erase(t.Context(), s.root.ID); !done || err != nil {
+		t.Errorf("erased: %v, %v", done, err)
+	}
+	if n := s.log(t); n != 0 || !slices.Equal(client.asked, []int{4, 3, 2, 1}) {
+		t.Errorf("%d events are left after batches of %v", n, client.asked)
 	}
 }
 

@@ -30,7 +30,8 @@ func TestTheLogTellsWhoDidWhatAndWhen(t *testing.T) {
 	f.Do(suspend(p)).Is(202)
 
 	log := viewer.Gets("%s/events", apitest.NodePath(a))
-	want := []string{"partner.suspended", "customer.edited", "customer.created", "partner.created", "api-client.created", "api-client.created", "partner.created"}
+	want := []string{"partner.suspended", "customer.edited", "customer.created", "partner.created", "api-client.created", "api-client.created",
+		"partner.created"}
 	if got := log.Items("type"); !slices.Equal(got, want) {
 		t.Fatalf("%v; want %v", got, want)
 	}
@@ -65,12 +66,15 @@ func TestTheLogTellsWhoDidWhatAndWhen(t *testing.T) {
 			t.Errorf("%s: %v; want %v", query, got, want)
 		}
 	}
-	if got := viewer.Gets("%s/events", apitest.NodePath(cus)).Items("path"); !slices.Equal(got, []string{fmt.Sprint([]ident.Node{cus}), fmt.Sprint([]ident.Node{cus})}) {
+	itself := fmt.Sprint([]ident.Node{cus})
+	if got := viewer.Gets("%s/events", apitest.NodePath(cus)).Items("path"); !slices.Equal(got, []string{itself, itself}) {
 		t.Errorf("a customer's own log: %v", got)
 	}
-	for query, parameter := range map[string]string{"type=customer.sold": "type", "clientId=me": "clientId", "from=yesterday": "from", "until=2026-13-01T00:00:00Z": "until",
-		"until=9999-12-31T23:59:59-10:00": "until", "order=random": "order", "limit=0": "limit", "actor=x": "actor"} {
-		if answer := viewer.Gets("%s/events?%s", apitest.NodePath(a), query).Is(400, "invalid"); !strings.Contains(answer.Body, `"pointer":"`+parameter+`"`) {
+	for query, parameter := range map[string]string{"type=customer.sold": "type", "clientId=me": "clientId", "from=yesterday": "from",
+		"until=2026-13-01T00:00:00Z": "until", "until=9999-12-31T23:59:59-10:00": "until", "order=random": "order", "limit=0": "limit",
+		"actor=x": "actor"} {
+		answer := viewer.Gets("%s/events?%s", apitest.NodePath(a), query).Is(400, "invalid")
+		if !strings.Contains(answer.Body, `"pointer":"`+parameter+`"`) {
 			t.Errorf("%s: %s", query, answer.Body)
 		}
 	}
@@ -189,7 +193,8 @@ func TestAFeedBeginsWhereItIsAskedTo(t *testing.T) {
 	from := w.Now()
 	f.Partner(w.Root, "After", brand)
 	feed := func(more string) *apitest.Answer {
-		return f.Gets("%s/events?order=oldest&type=partner.created&from=%s%s", apitest.NodePath(w.Root), url.QueryEscape(from.Format(time.RFC3339Nano)), more)
+		return f.Gets("%s/events?order=oldest&type=partner.created&from=%s%s", apitest.NodePath(w.Root),
+			url.QueryEscape(from.Format(time.RFC3339Nano)), more)
 	}
 	early := feed("")
 	if len(early.Items("id")) != 0 || early.Get("next") == "" {

@@ -110,8 +110,8 @@ type moveRequest struct {
 }
 
 func requestShape(m directory.AskedMove) moveRequest {
-	out := moveRequest{ID: m.ID, Kind: hierarchy.KindOf(m.Node), Name: m.Name, To: m.To, Message: m.Message, State: m.State, Version: m.Version,
-		Created: stamp(m.Created), Ends: stamp(m.Ends)}
+	out := moveRequest{ID: m.ID, Kind: hierarchy.KindOf(m.Node), Name: m.Name, To: m.To, Message: m.Message, State: m.State,
+		Version: m.Version, Created: stamp(m.Created), Ends: stamp(m.Ends)}
 	if m.NodeVisible {
 		out.Node = m.Node
 	}

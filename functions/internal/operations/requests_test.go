@@ -48,8 +48,8 @@ func TestAMoveIsAskedForAndAccepted(t *testing.T) {
 	n.onA.Do(move(n.p, n.b)).Is(404, "not-found")
 	asked := n.onA.Do(ask(n.p, n.b, "  As agreed. ")).Is(201)
 	id := asked.Get("id")
-	for name, want := range map[string]string{"kind": "partner", "name": "P", "nodeId": string(n.p), "parentId": string(n.b), "message": "As agreed.",
-		"state": "open", "version": "1", "closedAt": ""} {
+	for name, want := range map[string]string{"kind": "partner", "name": "P", "nodeId": string(n.p), "parentId": string(n.b),
+		"message": "As agreed.", "state": "open", "version": "1", "closedAt": ""} {
 		if got := asked.Get(name); got != want {
 			t.Errorf("%s is %q; want %q", name, got, want)
 		}
@@ -127,7 +127,8 @@ func TestAMoveRequestIsDeclinedWithdrawnOrEnds(t *testing.T) {
 	}
 	n.onA.Sees(n.child)
 	first := n.onB.Gets("%s/move-requests?limit=3", apitest.NodePath(n.b))
-	if rest := n.onB.Gets("%s/move-requests?limit=3&cursor=%s", apitest.NodePath(n.b), first.Get("next")); len(first.Items("id")) != 3 || len(rest.Items("id")) != 1 {
+	rest := n.onB.Gets("%s/move-requests?limit=3&cursor=%s", apitest.NodePath(n.b), first.Get("next"))
+	if len(first.Items("id")) != 3 || len(rest.Items("id")) != 1 {
 		t.Errorf("pages: %s %s", first.Body, rest.Body)
 	}
 }
@@ -183,7 +184,8 @@ func TestWhatIsNotAskedFor(t *testing.T) {
 func TestTheSidesOfAMoveLearnNothingOfEachOther(t *testing.T) {
 	reads := func(as *apitest.Actor, about ident.Node, request string) string {
 		all := ""
-		for _, target := range []string{"/v1/move-requests/" + request, apitest.NodePath(about) + "/move-requests", apitest.NodePath(about) + "/events?limit=200"} {
+		at := apitest.NodePath(about)
+		for _, target := range []string{"/v1/move-requests/" + request, at + "/move-requests", at + "/events?limit=200"} {
 			all += as.Gets("%s", target).Body
 		}
 		return all
@@ -253,7 +255,8 @@ func TestAPreviewIsWhatThenHappens(t *testing.T) {
 	}
 
 	blocked := previewed()
-	if !strings.Contains(blocked.Body, `"blocks":[{"type":"/problems/brand-not-available"`) || blocked.Get("missingBrandIds") != fmt.Sprint([]string{second}) {
+	if !strings.Contains(blocked.Body, `"blocks":[{"type":"/problems/brand-not-available"`) ||
+		blocked.Get("missingBrandIds") != fmt.Sprint([]string{second}) {
 		t.Errorf("%s", blocked.Body)
 	}
 	mover.Do(move(n.p, deep)).Is(422, "brand-not-available")

@@ -3,11 +3,11 @@ package directorytest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-"sync"
 	"time"
 
 	"pgregory.net/rapid"
@@ -306,8 +306,6 @@ func Subtrees(t *rapid.T, store directory.Store, stale bool, step func()) {
 		}
 	}
 	t.Repeat(actions)
-	for _, e := range r.store.events { Mu.Lock(); k := string(e.Type); if _, ok := e.Data["changeId"]; ok { k += "+" }; Stat[k]++ ; Mu.Unlock() }
-	for _, l := range r.purged { Mu.Lock(); Stat["~nodes"] += len(l.nodes); Stat["~clients"] += len(l.clients); Stat["~domains"]+= len(l.domains); Mu.Unlock() }
 	r.t = t
 	r.end()
 }
@@ -730,11 +728,8 @@ func (r *ranger) nothingLeft(left *remains) {
 	}
 	left.erased = true
 	s := r.store.Store
-	got, err := s.Read(r.ctx, directory.Want{Nodes: left.nodes, Clients: left.clients})
+	got, err := s.Read(r.ctx, directory.Want{Clients: left.clients})
 	r.must(err)
-	if len(got.Nodes) > 0 {
-		r.t.Fatalf("%d nodes are left of %v", len(got.Nodes), left.nodes)
-	}
 	for _, c := range left.clients {
 		if p := got.Clients[c]; p.Revoked.IsZero() || len(p.Grants)+len(p.Secrets) > 0 {
 			r.t.Fatalf("a client is left whose home is purged: %+v", p)
@@ -743,27 +738,34 @@ func (r *ranger) nothingLeft(left *remains) {
 			r.t.Fatalf("a client whose home is purged: %v", err)
 		}
 	}
-	for _, id := range left.nodes {
-		partners, err := s.Children(r.ctx, id, hierarchy.Partner, true, "", 1)
-		r.must(err)
-		customers, err := s.Children(r.ctx, id, hierarchy.Customer, true, "", 1)
-		r.must(err)
-		grants, err := s.Grants(r.ctx, id, "", 1)
-		r.must(err)
-		log, err := s.Log(r.ctx, id, directory.LogQuery{Limit: 1})
-		r.must(err)
-		if len(partners.Items)+len(customers.Items)+len(grants.Items)+len(log.Items) > 0 {
-			r.t.Fatalf("something is left of %s: %+v, %+v, %+v, %+v", id, partners, customers, grants, log)
-		}
-	}
-	due, err := s.Due(r.ctx, r.now, 1000)
-	r.must(err)
-	if i := slices.IndexFunc(due, func(d directory.Due) bool { return slices.Contains(left.nodes, d.Node) }); i >= 0 {
-		r.t.Fatalf("%v is due still", due[i])
-	}
+	r.must(Gone(r.ctx, s, left.nodes...))
 	for _, domain := range left.domains {
 		delete(r.domains, domain)
 	}
+}
+
+// Gone says what is left of nodes of which nothing is to be left but in the logs of what they lay below.
+func Gone(ctx context.Context, s directory.Store, ids ...ident.Node) error {
+	got, err := s.Read(ctx, directory.Want{Nodes: ids})
+	if err != nil || len(got.Nodes) > 0 {
+		return fmt.Errorf("%d nodes are left of %v (%w)", len(got.Nodes), ids, err)
+	}
+	due, err := s.Due(ctx, time.Now().Add(100*hierarchy.KeepTrash), 1000)
+	if i := slices.IndexFunc(due, func(d directory.Due) bool { return slices.Contains(ids, d.Node) }); i >= 0 || err != nil {
+		return fmt.Errorf("%v is due still (%w)", due, err)
+	}
+	for _, id := range ids {
+		partners, err1 := s.Children(ctx, id, hierarchy.Partner, true, "", 1)
+		customers, err2 := s.Children(ctx, id, hierarchy.Customer, true, "", 1)
+		grants, err3 := s.Grants(ctx, id, "", 1)
+		log, err4 := s.Log(ctx, id, directory.LogQuery{Limit: 1})
+		requests, err5 := s.Requests(ctx, id, "", 1)
+		err := errors.Join(err1, err2, err3, err4, err5)
+		if n := len(partners.Items) + len(customers.Items) + len(grants.Items) + len(log.Items) + len(requests.Items); n > 0 || err != nil {
+			return fmt.Errorf("something is left of %s: %+v, %+v, %+v, %+v, %+v (%w)", id, partners, customers, grants, log, requests, err)
+		}
+	}
+	return nil
 }
 
 // agree compares what is stored, and what every client may do everywhere.
@@ -1005,6 +1007,3 @@ func (r *ranger) end() {
 		}
 	}
 }
-
-var Stat = map[string]int{}
-var Mu sync.Mutex

@@ -13,6 +13,7 @@ import (
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/table"
@@ -34,6 +35,9 @@ ranges of the index; how many of them a page needs is up to chance.
 
 What is moved comes from depth 2 or 3 and goes to that of the column; what is below it has no part in the price. While
 other changes are under way, the eight copies of the tree state are larger: one write unit more each for every KB, twice.
+
+What happens is written into the log of every node above: two write units for each of these, or four at great depths,
+where the path makes an event longer than a KB.
 
 `
 
@@ -59,6 +63,7 @@ type bench struct {
 	made   int
 
 	unsettled []ident.Change
+	trashed   []ident.Node
 }
 
 // clock stands still: times have no part in what differs.
@@ -236,7 +241,7 @@ func (b *bench) changing(call func() (directory.Changed, error)) func() error {
 	}
 }
 
-// settle leaves the tree state as empty as it is at rest.
+// settle leaves the tree state, and the trash, as empty as they are at rest.
 func (b *bench) settle() {
 	b.t.Helper()
 	for _, id := range b.unsettled {
@@ -248,6 +253,12 @@ func (b *bench) settle() {
 		b.must(b.dir.Retire(b.ctx, id))
 	}
 	b.unsettled = nil
+	for len(b.trashed) > 0 {
+		id := b.trashed[0]
+		b.trashed = b.trashed[1:]
+		b.must(b.changing(func() (directory.Changed, error) { return b.dir.Restore(b.ctx, b.caller, id) })())
+		b.settle()
+	}
 }
 
 // suspended makes a node's suspension, all of it settled.
@@ -282,6 +293,57 @@ func resumes(b *bench, id ident.Node) func() error {
 	b.suspended(id)
 	c := b.repeatable()
 	return b.changing(func() (directory.Changed, error) { return b.dir.Resume(b.ctx, c, id) })
+}
+
+// trashes and restores do so with a node that is made for it.
+func trashes(b *bench, id ident.Node) func() error {
+	b.trashed = append(b.trashed, id)
+	return b.changing(func() (directory.Changed, error) { return b.dir.Trash(b.ctx, b.caller, id) })
+}
+
+func restores(b *bench, id ident.Node) func() error {
+	b.inTrash(id)
+	c := b.repeatable()
+	return b.changing(func() (directory.Changed, error) { return b.dir.Restore(b.ctx, c, id) })
+}
+
+// inTrash puts a node into the trash, and settles that.
+func (b *bench) inTrash(id ident.Node) {
+	b.t.Helper()
+	b.must(b.changing(func() (directory.Changed, error) { return b.dir.Trash(b.ctx, b.caller, id) })())
+	b.settle()
+}
+
+// asked makes a move request.
+func (b *bench) asked(id, to ident.Node) ident.Request {
+	b.t.Helper()
+	r, err := b.dir.AskMove(b.ctx, b.caller, id, to, "As agreed")
+	b.must(err)
+	return r.ID
+}
+
+func asks(b *bench, id ident.Node) func() error {
+	c, to := b.repeatable(), b.partner(b.root).ID
+	return only(func() (directory.AskedMove, error) { return b.dir.AskMove(b.ctx, c, id, to, "As agreed") })
+}
+
+func previews(b *bench, id, to ident.Node) func() error {
+	return only(func() (directory.MovePreview, error) { return b.dir.PreviewMove(b.ctx, b.caller, id, to) })
+}
+
+// events reads a page of the log of a node, where more than a page has happened at p's customer since all else.
+func events(b *bench, p place, at ident.Node) func() error {
+	path := p.parent.Place.Path.Child(p.customer)
+	for i := range 60 {
+		e := event.Event{
+			ID: ident.NewEvent(), Type: event.CustomerEdited, Time: clock().Add(time.Hour + time.Duration(i)*time.Second), Node: p.customer, Path: path,
+			Actor: b.caller.Client, Request: "c817faea-b253-47be-9d98-47d2e427f93f", Data: map[string]any{"name": b.name()},
+		}
+		b.must(b.fast.Commit(b.ctx, directory.AddEvent{Event: e}))
+	}
+	return only(func() (directory.List[event.Event], error) {
+		return b.dir.Log(b.ctx, b.caller, at, directory.LogFilter{}, page)
+	})
 }
 
 var page = directory.Paging{Limit: 50}
@@ -330,6 +392,20 @@ var operations = []operation{
 	}},
 	{"suspendPartner", func(b *bench, p place) func() error { return suspends(b, b.partner(p.parent.ID).ID) }},
 	{"resumePartner", func(b *bench, p place) func() error { return resumes(b, b.partner(p.parent.ID).ID) }},
+	{"previewPartnerMove", func(b *bench, p place) func() error {
+		return previews(b, b.partner(b.partner(b.root).ID).ID, p.parent.ID)
+	}},
+	{"trashPartner", func(b *bench, p place) func() error { return trashes(b, b.partner(p.parent.ID).ID) }},
+	{"restorePartner", func(b *bench, p place) func() error { return restores(b, b.partner(p.parent.ID).ID) }},
+	{"listTrash", func(b *bench, p place) func() error {
+		id := b.partner(p.parent.ID).ID
+		b.inTrash(id)
+		b.trashed = append(b.trashed, id)
+		return only(func() (directory.List[directory.TrashItem], error) {
+			return b.dir.TrashList(b.ctx, b.caller, p.parent.ID, "", page)
+		})
+	}},
+	{"listPartnerEvents", func(b *bench, p place) func() error { return events(b, p, p.parent.ID) }},
 	{"createCustomer", func(b *bench, p place) func() error {
 		return only(func() (directory.Node, error) {
 			return b.dir.CreateCustomer(b.ctx, b.repeatable(), b.newCustomer(p.parent.ID))
@@ -352,6 +428,37 @@ var operations = []operation{
 	}},
 	{"suspendCustomer", func(b *bench, p place) func() error { return suspends(b, b.customer(p.parent.ID)) }},
 	{"resumeCustomer", func(b *bench, p place) func() error { return resumes(b, b.customer(p.parent.ID)) }},
+	{"previewCustomerMove", func(b *bench, p place) func() error {
+		return previews(b, b.customer(b.partner(b.root).ID), p.parent.ID)
+	}},
+	{"trashCustomer", func(b *bench, p place) func() error { return trashes(b, b.customer(p.parent.ID)) }},
+	{"restoreCustomer", func(b *bench, p place) func() error { return restores(b, b.customer(p.parent.ID)) }},
+	{"listCustomerEvents", func(b *bench, p place) func() error { return events(b, p, p.customer) }},
+	{"requestPartnerMove", func(b *bench, p place) func() error { return asks(b, b.partner(p.parent.ID).ID) }},
+	{"requestCustomerMove", func(b *bench, p place) func() error { return asks(b, b.customer(p.parent.ID)) }},
+	{"listMoveRequests", func(b *bench, p place) func() error {
+		id := b.partner(p.parent.ID).ID
+		b.asked(id, b.partner(b.root).ID)
+		return only(func() (directory.List[directory.AskedMove], error) {
+			return b.dir.MoveRequests(b.ctx, b.caller, id, page)
+		})
+	}},
+	{"getMoveRequest", func(b *bench, p place) func() error {
+		id := b.asked(b.partner(p.parent.ID).ID, b.partner(b.root).ID)
+		return only(func() (directory.AskedMove, error) { return b.dir.MoveRequest(b.ctx, b.caller, id) })
+	}},
+	{"acceptMove", func(b *bench, p place) func() error {
+		id, c := b.asked(b.partner(b.partner(b.root).ID).ID, p.parent.ID), b.repeatable()
+		return b.changing(func() (directory.Changed, error) { return b.dir.AcceptMove(b.ctx, c, id) })
+	}},
+	{"declineMove", func(b *bench, p place) func() error {
+		id, c := b.asked(b.partner(p.parent.ID).ID, b.partner(b.root).ID), b.repeatable()
+		return only(func() (directory.AskedMove, error) { return b.dir.DeclineMove(b.ctx, c, id) })
+	}},
+	{"withdrawMove", func(b *bench, p place) func() error {
+		id, c := b.asked(b.partner(p.parent.ID).ID, b.partner(b.root).ID), b.repeatable()
+		return only(func() (directory.AskedMove, error) { return b.dir.WithdrawMove(b.ctx, c, id) })
+	}},
 	{"getChange", func(b *bench, p place) func() error {
 		id := b.suspended(b.partner(p.parent.ID).ID)
 		return only(func() (directory.Progress, error) { return b.dir.Change(b.ctx, b.caller, id) })
@@ -438,7 +545,7 @@ func TestCosts(t *testing.T) {
 			b.settle()
 			measured[op.id] = append(measured[op.id], spent)
 			cell := spent.String()
-			if op.id == "listDescendants" && p.parent.ID == b.root {
+			if (op.id == "listDescendants" || op.id == "listTrash") && p.parent.ID == b.root {
 				cell = fmt.Sprintf("up to %d trips", rootRanges+2)
 				if spent.trips > rootRanges+2 {
 					t.Errorf("%s at the root: %v", op.id, spent)
@@ -474,25 +581,72 @@ func TestCosts(t *testing.T) {
 		b.must(err)
 		row(fmt.Sprintf("at depth %d", depth), spent.String())
 	}
-	out.WriteString("\nMoving a partner with so much below it, to the first level\n")
-	for _, p := range places[len(places)-2:] {
-		from := b.node(p.parent.ID)
-		to := b.partner(b.root)
-		spent, err := b.meter.during(moves(b, from.ID, to.ID))
-		b.must(err)
-		row(strings.Replace(p.column, "among", "2 times", 1), spent.String())
-		measured["moves"] = append(measured["moves"], spent)
-		b.must(b.store.Commit(b.ctx, directory.DropChange{Seq: b.seq()})) // nothing is read below it any more
-		b.unsettled = nil
-	}
-	if m := measured["moves"]; m[0] != m[1] {
-		t.Errorf("a move of more nodes has another price: %v", m)
-	}
+	b.sizes(row, &out)
+	b.background(row, &out)
 	out.WriteString("\nOf every request, besides\n")
 	spent, err := b.meter.during(only(func() (int64, error) { return b.store.Count(b.ctx, b.caller.Key, clock(), 1) }))
 	b.must(err)
 	row("counting it", spent.String())
 	b.compare(out.String())
+}
+
+// sizes measures what a change of a whole subtree costs with so many nodes below: the same.
+func (b *bench) sizes(row func(...string), out *strings.Builder) {
+	b.t.Helper()
+	out.WriteString("\nA change of a partner at the first level with so many nodes below it: the commit, by which it is in effect for all of them\n")
+	tops := []place{b.fill("10", b.partner(b.root), 5), b.fill("1,000", b.partner(b.root), 500), b.fill("100,000", b.partner(b.root), 50_000)}
+	row("", tops[0].column, tops[1].column, tops[2].column)
+	to := b.partner(b.root)
+	for _, change := range []struct {
+		what string
+		do   func(id ident.Node) func() error
+	}{
+		{"suspend", func(id ident.Node) func() error { return suspends(b, id) }},
+		{"trash", func(id ident.Node) func() error { return trashes(b, id) }},
+		{"move", func(id ident.Node) func() error { return moves(b, id, to.ID) }},
+	} {
+		cells := []string{change.what}
+		for _, top := range tops {
+			spent, err := b.meter.during(change.do(top.parent.ID))
+			b.must(err)
+			cells = append(cells, spent.String())
+			b.must(b.store.Commit(b.ctx, directory.DropChange{Seq: b.seq()})) // nothing is read below it any more
+			b.unsettled, b.trashed = nil, nil
+		}
+		if cells[1] != cells[2] || cells[1] != cells[3] {
+			b.t.Errorf("a change of more nodes has another price: %v", cells)
+		}
+		row(cells...)
+	}
+}
+
+// background measures what is done later, of each node.
+func (b *bench) background(row func(...string), out *strings.Builder) {
+	b.t.Helper()
+	out.WriteString("\nIn the background, of a partner at the first level with 10 partners and 10 customers below each: for each of the 111 nodes\n")
+	const nodes = 111
+	each := func(what string, do func() error) {
+		spent, err := b.meter.during(do)
+		b.must(err)
+		row(what, fmt.Sprintf("%.1f %.1f %.1f", float64(spent.trips)/nodes, spent.read/nodes, spent.write/nodes))
+	}
+	top := b.partner(b.root)
+	for range 10 {
+		partner := b.partner(top.ID)
+		for range 9 {
+			b.customer(partner.ID)
+		}
+	}
+	for b.count(top.ID) < nodes {
+		b.customer(top.ID)
+	}
+	settle := func() error { b.settle(); return nil }
+	b.must(suspends(b, top.ID)())
+	each("settling a suspension", settle)
+	b.must(b.changing(func() (directory.Changed, error) { return b.dir.Resume(b.ctx, b.caller, top.ID) })())
+	b.settle()
+	b.must(moves(b, top.ID, b.partner(b.root).ID)())
+	each("settling a move", settle)
 }
 
 // seq is that of the tree state.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
 
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/hierarchy"
@@ -59,12 +60,12 @@ func Grow(random *rand.Rand, top *hierarchy.Node, brand ident.Brand, customers i
 // those that only add something.
 func Fill(ctx context.Context, client *dynamodb.Client, name string, steps []directory.Step) error {
 	store := table.New(filler{client}, name)
+	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(8)
 	for some := range slices.Chunk(steps, 20) { // nodes are two items each, clients a few; a commit has at most 100
-		if err := store.Commit(ctx, some...); err != nil {
-			return err
-		}
+		all.Go(func() error { return store.Commit(ctx, some...) })
 	}
-	return nil
+	return all.Wait()
 }
 
 // filler writes the items of a transaction as batches.
