@@ -482,7 +482,8 @@ func TestAPurgeThatIsMissingIsAnAlarm(t *testing.T) {
 		want := "notBreaching"
 		if strings.HasPrefix(id, "TrashBehind") {
 			want = "breaching"
-			if p := r.Properties; p["MetricName"] != metric.TrashBehind.Name || p["Period"] != 3600.0 || p["EvaluationPeriods"] != 3.0 || p["Threshold"] != 86400.0 {
+			if p := r.Properties; p["MetricName"] != metric.TrashBehind.Name || p["Period"] != 3600.0 || p["EvaluationPeriods"] != 3.0 ||
+				p["Threshold"] != 86400.0 {
 				t.Errorf("%s: %v", id, p)
 			}
 		}

@@ -178,6 +178,10 @@ var Problems = map[string][]string{
 		"trashed", "request-open", "request-void", "move-into-itself", "root", "too-many-requests",
 		"busy", "internal",
 	},
+	"listCustomerMoveRequests": {
+		"invalid", "invalid-cursor", "unauthenticated", "forbidden", "not-found", "too-many-requests",
+		"busy", "internal",
+	},
 	"requestCustomerMove": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",

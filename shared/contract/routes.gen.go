@@ -62,6 +62,8 @@ var Operations = []Operation{
 		Function: "hierarchy", Role: "admin", Target: "path.id", Public: false},
 	{ID: "requestPartnerMove", Method: "POST", Path: "/v1/partners/{id}/move-requests",
 		Function: "hierarchy", Role: "admin", Target: "above.path.id", Public: false},
+	{ID: "listCustomerMoveRequests", Method: "GET", Path: "/v1/customers/{id}/move-requests",
+		Function: "hierarchy", Role: "admin", Target: "path.id", Public: false},
 	{ID: "requestCustomerMove", Method: "POST", Path: "/v1/customers/{id}/move-requests",
 		Function: "hierarchy", Role: "admin", Target: "above.path.id", Public: false},
 	{ID: "getMoveRequest", Method: "GET", Path: "/v1/move-requests/{id}",

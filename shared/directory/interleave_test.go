@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/fault"
@@ -17,8 +20,8 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// stage runs operations side by side and decides, at every call of the store, who goes on. A read of nodes is two calls, the tree
-// state and the nodes apart in time; a list of children comes in pages of one.
+// stage runs operations side by side and decides, at every call of the store, who goes on. A read is three calls, the nodes, the
+// principal and the tree state apart in time and in any order; a list of children comes in pages of one.
 type stage struct {
 	*directorytest.Fake
 	d        *directory.Directory
@@ -26,13 +29,15 @@ type stage struct {
 	root     ident.Node
 	brand    ident.Brand
 	step     int
-	actors   []*actor
+	actors   []*actor // those that have not ended
+	cast     []*actor
 	over     chan struct{}
-	treeLast func() bool // which of the two parts of a read comes last
-	failed   error       // what an operation ended with that it must not end with
+	failed   error // what an operation ended with that it must not end with
 	sabotage sabotage
 	listed   map[ident.Node]map[hierarchy.Kind][]hierarchy.Node // by the sabotage links
 	later    time.Duration                                      // how much the clock is ahead
+	reads    reads
+	commits  string // who has committed, in order
 }
 
 // sabotage changes what is committed, or "" as the whole design has it.
@@ -40,11 +45,22 @@ type sabotage string
 
 // actor is one operation, which waits at each call of the store until it is its turn.
 type actor struct {
-	name string
-	turn chan struct{}
-	at   chan error    // nil: about to make a call; errEnded, or how it ended
-	over chan struct{} // closed when nobody watches any more
-	slow bool
+	name    string
+	turn    chan int  // which of its options it takes
+	at      chan call // what it is about to do, or how it ended
+	over    chan struct{}
+	options int
+	slow    bool
+	reads   int // that it has begun
+	reading bool
+	waits   func() bool // nil, or whether it has to wait for others still
+	given   strings.Builder
+}
+
+// call is what an actor is about to do: one of so many options. Or it has ended with err.
+type call struct {
+	options int
+	err     error
 }
 
 var errEnded = errors.New("ended")
@@ -58,8 +74,7 @@ const (
 )
 
 func newStage(t testing.TB) *stage {
-	s := &stage{Fake: new(directorytest.Fake), over: make(chan struct{}), treeLast: func() bool { return true },
-		listed: map[ident.Node]map[hierarchy.Kind][]hierarchy.Node{}}
+	s := &stage{Fake: new(directorytest.Fake), over: make(chan struct{}), listed: map[ident.Node]map[hierarchy.Kind][]hierarchy.Node{}}
 	s.d = directory.New(s, func() time.Time { return time.Now().Add(s.later) })
 	root, founder, _, err := s.d.Found(t.Context(), "Root", "Founder")
 	if err != nil {
@@ -90,55 +105,60 @@ func (s *stage) mustPartner(t testing.TB, parent ident.Node, name hierarchy.Name
 	return id
 }
 
-// yield lets others act.
-func yield(ctx context.Context) {
-	if a, ok := ctx.Value(actorKey{}).(*actor); ok {
-		select {
-		case a.at <- nil:
-		case <-a.over:
-			runtime.Goexit()
-		}
-		select {
-		case <-a.turn:
-		case <-a.over:
-			runtime.Goexit()
-		}
+func acting(ctx context.Context) *actor { a, _ := ctx.Value(actorKey{}).(*actor); return a }
+
+// yield lets others act, and returns which of the options it is to be then.
+func yield(ctx context.Context, options int) int {
+	a := acting(ctx)
+	if a == nil {
+		return 0
 	}
+	select {
+	case a.at <- call{options: options}:
+	case <-a.over:
+		runtime.Goexit()
+	}
+	select {
+	case i := <-a.turn:
+		return i
+	case <-a.over:
+		runtime.Goexit()
+	}
+	panic("unreachable")
 }
 
 // begin adds an operation, up to its first call.
 func (s *stage) begin(name string, slow bool, do func(ctx context.Context) error) {
-	a := &actor{name, make(chan struct{}), make(chan error), s.over, slow}
+	a := &actor{name: name, turn: make(chan int), at: make(chan call), over: s.over, slow: slow}
 	go func() {
 		err := do(context.WithValue(context.Background(), actorKey{}, a))
 		if err == nil {
 			err = errEnded
 		}
 		select {
-		case a.at <- err:
+		case a.at <- call{err: err}:
 		case <-a.over:
 		}
 	}()
+	s.actors, s.cast = append(s.actors, a), append(s.cast, a)
 	s.wait(a)
 }
 
 // wait waits until a is about to make a call, or has ended.
 func (s *stage) wait(a *actor) {
-	err := <-a.at
-	switch {
-	case err == nil && !slices.Contains(s.actors, a):
-		s.actors = append(s.actors, a)
-	case err != nil:
+	c := <-a.at
+	a.options = c.options
+	if c.err != nil {
 		s.actors = slices.DeleteFunc(s.actors, func(o *actor) bool { return o == a })
-		if !expected(err) && s.failed == nil {
-			s.failed = fmt.Errorf("%s: %w", a.name, err)
+		if !expected(c.err) && s.failed == nil {
+			s.failed = fmt.Errorf("%s: %w", a.name, c.err)
 		}
 	}
 }
 
 // expected are the ends that operations may come to when others are at work too.
 func expected(err error) bool {
-	for _, t := range []*fault.Type{fault.MoveIntoItself, fault.Conflict, fault.Suspended, fault.TooManyChanges, fault.DepthLimit} {
+	for _, t := range []*fault.Type{fault.MoveIntoItself, fault.Conflict, fault.Suspended, fault.TooManyChanges, fault.DepthLimit, fault.Trashed} {
 		if t.Is(err) {
 			return true
 		}
@@ -146,54 +166,103 @@ func expected(err error) bool {
 	return errors.Is(err, errEnded)
 }
 
-func (s *stage) proceed(a *actor) {
+func (s *stage) proceed(a *actor) { s.take(a, 0) }
+
+// take lets an actor go on with one of its options.
+func (s *stage) take(a *actor, option int) {
 	s.step++
-	a.turn <- struct{}{}
+	a.turn <- option
 	s.wait(a)
 }
 
-func (s *stage) Read(ctx context.Context, w directory.Want) (directory.Got, error) {
-	nodes, rest := directory.Want{Nodes: w.Nodes}, w
+// reads is how a read is taken apart.
+type reads int
+
+const (
+	nodesFirst reads = iota // then the tree state
+	anyOrder                // of the nodes, the principal and the tree state
+	exact                   // any order of the nodes and the tree state; actors remember what they were given
+)
+
+// parts are the calls that a read is.
+func (s *stage) parts(w directory.Want) []directory.Want {
+	nodes, clients, rest := directory.Want{Nodes: w.Nodes}, directory.Want{Clients: w.Clients}, w
 	rest.Nodes = nil
+	var parts []directory.Want
+	if len(w.Nodes) > 0 {
+		parts = append(parts, nodes)
+	}
+	if s.reads == anyOrder && len(w.Clients) > 0 {
+		rest.Clients = nil
+		parts = append(parts, clients)
+	}
+	return append(parts, rest)
+}
+
+func (s *stage) Read(ctx context.Context, w directory.Want) (directory.Got, error) {
+	if a := acting(ctx); a != nil {
+		a.reads++
+		a.reading = true
+		defer func() { a.reading = false }()
+	}
+	parts := s.parts(w)
 	for {
-		yield(ctx)
-		began := s.step
-		last := s.treeLast()
-		first, second := rest, nodes
-		if last {
-			first, second = nodes, rest
+		began, todo := s.step, slices.Clone(parts)
+		got := directory.Got{Nodes: map[ident.Node]*hierarchy.Node{}, Clients: map[ident.Client]*access.Principal{}}
+		for len(todo) > 0 {
+			options := len(todo)
+			if s.reads == nodesFirst {
+				options = 1
+			}
+			i := yield(ctx, options)
+			if len(todo) < len(parts) && s.step-began > deadline {
+				break
+			}
+			part, err := s.Fake.Read(ctx, todo[i])
+			if err != nil {
+				return part, err
+			}
+			s.remember(ctx, todo[i].Nodes, part)
+			maps.Copy(got.Nodes, part.Nodes)
+			maps.Copy(got.Clients, part.Clients)
+			if len(todo[i].Nodes) == 0 && (len(todo[i].Clients) == 0 || s.reads != anyOrder) {
+				part.Nodes, part.Clients = got.Nodes, got.Clients
+				got = part
+			}
+			todo = slices.Delete(todo, i, i+1)
 		}
-		one, err := s.Fake.Read(ctx, first)
-		if err != nil {
-			return one, err
+		if len(todo) == 0 {
+			return got, nil
 		}
-		if len(w.Nodes) > 0 {
-			yield(ctx)
-		}
-		if s.step-began > deadline {
-			continue
-		}
-		two, err := s.Fake.Read(ctx, second)
-		if last {
-			one, two = two, one
-		}
-		one.Nodes = two.Nodes
-		return one, err
 	}
 }
 
 func (s *stage) Children(ctx context.Context, parent ident.Node, kind hierarchy.Kind, all bool, after string, _ int) (
 	directory.Page[hierarchy.Node], error) {
-	yield(ctx)
+	yield(ctx, 1)
 	if old, ok := s.listed[parent][kind]; ok {
 		return directory.Page[hierarchy.Node]{Items: old}, nil
 	}
-	return s.Fake.Children(ctx, parent, kind, all, after, 1)
+	page, err := s.Fake.Children(ctx, parent, kind, all, after, 1)
+	if a := acting(ctx); a != nil && s.reads == exact {
+		fmt.Fprintf(&a.given, "children %v;", len(page.Items))
+		for i := range page.Items {
+			a.given.WriteString(string(page.Items[i].ID))
+		}
+	}
+	return page, err
 }
 
 func (s *stage) Commit(ctx context.Context, steps ...directory.Step) error {
-	yield(ctx)
-	return s.Fake.Commit(ctx, s.spoil(steps)...)
+	yield(ctx, 1)
+	err := s.Fake.Commit(ctx, s.spoil(steps)...)
+	if a := acting(ctx); a != nil && s.reads == exact {
+		fmt.Fprintf(&a.given, "commit %v;", err)
+		if err == nil {
+			s.commits += a.name + " "
+		}
+	}
+	return err
 }
 
 // now is a node as it is stored.
@@ -363,7 +432,7 @@ func (s *stage) ids() []ident.Node {
 	return ids
 }
 
-// everyOrder runs the same actors in every order of their calls. It returns how many there are, and what went wrong in the first
+// everyOrder runs the same actors, whose ids differ each time, in every order of their calls. It returns how many there are, and what went wrong in the first
 // that went wrong.
 func everyOrder(t testing.TB, set func() (s *stage, check func() error)) (orders int, err error) {
 	var choices, options []int
@@ -399,72 +468,13 @@ func everyOrder(t testing.TB, set func() (s *stage, check func() error)) (orders
 	}
 }
 
-// small is the trees of the root and four more, as the parents of the four by their number (0: the root), that differ.
-var small = [][4]int{{0, 0, 0, 0}, {0, 1, 0, 0}, {0, 1, 0, 3}, {0, 1, 1, 0}, {0, 1, 2, 0}, {0, 1, 1, 1}, {0, 1, 2, 1}, {0, 1, 1, 2}, {0, 1, 2, 2}, {0, 1, 2, 3}}
-
-func smallTree(t testing.TB, shape [4]int) (*stage, []ident.Node) {
-	s := newStage(t)
-	ids := []ident.Node{s.root}
-	for i, parent := range shape {
-		ids = append(ids, s.mustPartner(t, ids[parent], hierarchy.Name(rune('a'+i))))
-	}
-	return s, ids
-}
-
-// TestTwoAtATimeInEveryOrder lets two movers, and a mover and a creator, act in every order of their calls, in small trees.
-func TestTwoAtATimeInEveryOrder(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(1, 1))
-	cases, all := 0, 0
-	for _, shape := range small {
-		for _, treeLast := range []bool{true, false} {
-			for range 3 {
-				node, to := 1+rnd.IntN(4), rnd.IntN(5)
-				other, dest := 1+rnd.IntN(4), rnd.IntN(5)
-				for _, creates := range []bool{false, true} {
-					orders, err := everyOrder(t, func() (*stage, func() error) {
-						s, ids := smallTree(t, shape)
-						s.treeLast = func() bool { return treeLast }
-						s.begin("mover", false, func(ctx context.Context) error {
-							_, err := s.d.Move(ctx, s.founder, ids[node], ids[to])
-							return err
-						})
-						s.begin("other", false, func(ctx context.Context) error {
-							var err error
-							if creates {
-								_, err = s.partner(ctx, ids[dest], "new")
-							} else {
-								_, err = s.d.Move(ctx, s.founder, ids[other], ids[dest])
-							}
-							return err
-						})
-						return s, func() error {
-							found := s.ids()
-							for _, id := range ids {
-								if !slices.Contains(found, id) {
-									return fmt.Errorf("%s is lost", id)
-								}
-							}
-							return s.sound(found)
-						}
-					})
-					if err != nil {
-						t.Fatalf("%v: %d moves to %d, and %d to %d (creates: %v): %v", shape, node, to, other, dest, creates, err)
-					}
-					cases, all = cases+1, all+orders
-				}
-			}
-		}
-	}
-	t.Logf("%d cases, %d orders", cases, all)
-}
-
 // A list that is read is no snapshot: a node that is renamed while settling reads the list of its parent may be in neither page. It
 // must not stay behind for that.
 func renamedWhileSettled(t *testing.T, bad sabotage, orders int) error {
 	rnd := rand.New(rand.NewPCG(3, 3))
 	for order := range orders {
 		s := newStage(t)
-		s.treeLast = func() bool { return rnd.IntN(2) == 0 }
+		s.reads = anyOrder
 		top := s.mustPartner(t, s.root, "top")
 		parent := s.mustPartner(t, top, "parent")
 		first, renamed := s.mustPartner(t, parent, "m"), s.mustPartner(t, parent, "z")
@@ -503,7 +513,8 @@ func renamedWhileSettled(t *testing.T, bad sabotage, orders int) error {
 			return err
 		})
 		for len(s.actors) > 0 {
-			s.proceed(s.actors[rnd.IntN(len(s.actors))])
+			a := s.actors[rnd.IntN(len(s.actors))]
+			s.take(a, rnd.IntN(a.options))
 			if err := s.sound(ids); err != nil {
 				return fmt.Errorf("order %d: %w", order, err)
 			}
@@ -654,7 +665,7 @@ func (c *crowd) settle(ctx context.Context, id ident.Change) error {
 		}
 	}
 	for done := c.step; c.step-done < grace && c.sabotage != "grace"; {
-		yield(ctx)
+		yield(ctx, 1)
 	}
 	return c.d.Retire(ctx, id)
 }
@@ -663,8 +674,7 @@ func (c *crowd) settle(ctx context.Context, id ident.Change) error {
 func live(t testing.TB, seed uint64, bad sabotage, steps int) (err error) {
 	s := newStage(t)
 	c := &crowd{stage: s, rnd: rand.New(rand.NewPCG(seed, 7)), known: []ident.Node{s.root}, history: map[ident.Node][]seen{}}
-	s.sabotage = bad
-	s.treeLast = func() bool { return c.rnd.IntN(2) == 0 }
+	s.sabotage, s.reads = bad, anyOrder
 	settling := map[ident.Change]bool{}
 	events := 0
 	for i := range 4 {
@@ -685,7 +695,7 @@ func live(t testing.TB, seed uint64, bad sabotage, steps int) (err error) {
 		if a.slow && c.rnd.IntN(20) > 0 {
 			continue
 		}
-		c.proceed(a)
+		c.take(a, c.rnd.IntN(a.options))
 		if err = c.remember(); err == nil {
 			err = c.sound(c.known)
 		}

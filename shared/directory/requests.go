@@ -54,10 +54,10 @@ func (d *Directory) AskMove(ctx context.Context, c Caller, id, to ident.Node, me
 // Each side of a move request has events of its own, which tell nothing of the other side but what was given to it, and not who acts
 // there either.
 
-func nodesSide(r *MoveRequest) map[string]any { return map[string]any{"requestId": r.ID, "to": r.To} }
+func nodesSide(r *MoveRequest) map[string]any { return map[string]any{"moveRequestId": r.ID, "to": r.To} }
 
 func destsSide(r *MoveRequest) map[string]any {
-	return map[string]any{"requestId": r.ID, "kind": hierarchy.KindOf(r.Node), "name": r.Name}
+	return map[string]any{"moveRequestId": r.ID, "kind": hierarchy.KindOf(r.Node), "name": r.Name}
 }
 
 // fromOver is the actor of what somebody on the other side did.
@@ -256,7 +256,7 @@ func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.Request) 
 		m := moving{v.Nodes[s.Node], v.Nodes[s.To], s.move.Place, s.take.Place}
 		_, closing := s.close(RequestAccepted, now)
 		if s.move.Visible() && m.there() {
-			steps := append(d.tell(c, v, event.MoveAccepted, s.Node, map[string]any{"requestId": s.ID}), closing)
+			steps := append(d.tell(c, v, event.MoveAccepted, s.Node, map[string]any{"moveRequestId": s.ID}), closing)
 			return attempt[Changed]{Changed{Node: seenBy(m.node, s.move)}, steps}, nil
 		}
 		right := s.right(v)
@@ -266,7 +266,7 @@ func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.Request) 
 		}
 		mover := c
 		mover.IfMatch = nil // it was about the request
-		try, err := d.move(ctx, mover, v, m, map[string]any{"requestId": s.ID})
+		try, err := d.move(ctx, mover, v, m, map[string]any{"moveRequestId": s.ID})
 		try.steps = append(try.steps, closing, CheckGrant{Client: s.By, Node: right, Role: access.Place.Needs(), Else: errChanged})
 		return try, err
 	})

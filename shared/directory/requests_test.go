@@ -143,7 +143,7 @@ func TestAMoveIsAskedForAndAccepted(t *testing.T) {
 	s.refused("withdrawn by who has no say any more", fault.NotFound, err)
 	last := s.Events()[len(s.Events())-1]
 	left := hierarchy.Path("").Child(s.root).Child(s.a).Child(s.b)
-	if last.Type != event.PartnerMoved || last.Data["requestId"] != asked.ID || last.Left != left {
+	if last.Type != event.PartnerMoved || last.Data["moveRequestId"] != asked.ID || last.Left != left {
 		t.Errorf("%+v", last)
 	}
 	for what, do := range map[string]func() error{
@@ -833,7 +833,7 @@ func TestMoveRequestsInEveryOrder(t *testing.T) {
 				accepted := slices.Contains(ended, "first") || name == "accept" && len(ended) > 0
 				moves := 0
 				for _, e := range s.Events() {
-					if e.Data["requestId"] == w.id && e.Type == event.PartnerMoved {
+					if e.Data["moveRequestId"] == w.id && e.Type == event.PartnerMoved {
 						moves++
 					}
 				}

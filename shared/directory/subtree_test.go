@@ -144,12 +144,15 @@ func (w *branch) purged(parent ident.Node, trashed int, gone []ident.Node) error
 	return err
 }
 
-func (w *branch) children(id ident.Node) []hierarchy.Node {
-	page, err := w.Fake.Children(context.Background(), id, hierarchy.Partner, true, "", 100)
-	if err != nil {
-		panic(err)
+func (w *branch) children(id ident.Node) (all []hierarchy.Node) {
+	for _, kind := range []hierarchy.Kind{hierarchy.Partner, hierarchy.Customer} {
+		page, err := w.Fake.Children(context.Background(), id, kind, true, "", 100)
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, page.Items...)
 	}
-	return page.Items
+	return all
 }
 
 // TestACrashAnywhereIsMadeGood fails every call of the store that a change of a subtree and its settling make, once before it does

@@ -36,7 +36,7 @@ const (
 	CustomerPurged      Type = "customer.purged"
 	MoveAsked           Type = "move-request.made"      // at the node that is to move
 	MoveOffered         Type = "move-request.received"  // at the partner that it is to move to
-	MoveAccepted        Type = "move-request.accepted"  // of a node that was there already: any other has the requestId in the move's event
+	MoveAccepted        Type = "move-request.accepted"  // of a node that was there already: any other has the moveRequestId in the move's event
 	MoveDeclined        Type = "move-request.declined"  // at both
 	MoveWithdrawn       Type = "move-request.withdrawn" // at both
 	BrandCreated        Type = "brand.created"
@@ -95,7 +95,7 @@ func (e Event) SeenFrom(node ident.Node) Event {
 		delete(data, "from")
 	}
 	if e.Left != "" && here < 0 {
-		if _, asked := data["requestId"]; asked { // the other side accepted it
+		if _, asked := data["moveRequestId"]; asked { // the other side accepted it
 			e.Actor, e.Request = "", ""
 		}
 	}

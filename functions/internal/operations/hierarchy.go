@@ -99,11 +99,12 @@ func Hierarchy(d *directory.Directory) map[string]api.Operation {
 		"restoreCustomer": change(ident.ParseCustomer, readNothing, alone(d.Restore)),
 		"listTrash":       listBelow(d.TrashList, trashShape),
 
-		"previewPartnerMove":  previewMove(d, ident.ParsePartner),
-		"previewCustomerMove": previewMove(d, ident.ParseCustomer),
-		"requestPartnerMove":  askMove(d, ident.ParsePartner),
-		"requestCustomerMove": askMove(d, ident.ParseCustomer),
-		"listMoveRequests":    listMoveRequests(d),
+		"previewPartnerMove":       previewMove(d, ident.ParsePartner),
+		"previewCustomerMove":      previewMove(d, ident.ParseCustomer),
+		"requestPartnerMove":       askMove(d, ident.ParsePartner),
+		"requestCustomerMove":      askMove(d, ident.ParseCustomer),
+		"listMoveRequests":         listMoveRequests(d, ident.ParsePartner),
+		"listCustomerMoveRequests": listMoveRequests(d, ident.ParseCustomer),
 		"getMoveRequest": func(ctx context.Context, r *api.Request) (api.Reply, error) {
 			id, err := plainID(r, ident.ParseRequest)
 			if err != nil {

@@ -58,9 +58,9 @@ func askMove(d *directory.Directory, parse func(string) (ident.Node, error)) api
 	}
 }
 
-func listMoveRequests(d *directory.Directory) api.Operation {
+func listMoveRequests(d *directory.Directory, parse func(string) (ident.Node, error)) api.Operation {
 	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
-		id, err := api.Path(r, "id", ident.ParsePartner)
+		id, err := api.Path(r, "id", parse)
 		if err != nil {
 			return api.Reply{}, err
 		}

@@ -94,7 +94,12 @@ func TestAMoveIsAskedForAndAccepted(t *testing.T) {
 	if done.Get("state") != "accepted" || done.Get("nodeId") != string(n.p) || done.Get("closedAt") == "" {
 		t.Errorf("%s", done.Body)
 	}
-	n.onA.Gets("/v1/move-requests/%s", id).Is(404, "not-found")
+	told := n.onA.Gets("/v1/move-requests/%s", id).Is(200) // who asked learns what became of it
+	if told.Get("state") != "accepted" || told.Get("nodeId") != "" {
+		t.Errorf("%s", told.Body)
+	}
+	n.onA.Do(answer(id, "withdraw")).Is(404, "not-found")
+	n.f.Client(n.a, "admin").Gets("/v1/move-requests/%s", id).Is(404, "not-found")
 }
 
 func TestAMoveRequestIsDeclinedWithdrawnOrEnds(t *testing.T) {

@@ -31,7 +31,9 @@ const (
 )
 
 // asked is a move request that is open: an admin at one partner asks for another one, somewhere below, to be moved elsewhere.
-var asked = struct{ by, node, to, message string }{hexagone, eclair, vazon, "We close our office on the island. They would like to stay with you."}
+var asked = struct{ by, node, to, message string }{
+	hexagone, eclair, vazon, "We close our office on the island. They would like to stay with you.",
+}
 
 const (
 	cloudvendor = "Cloudvendor"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -41,8 +42,8 @@ func (b *bench) head() {
 	for _, m := range w.moves {
 		moved += len(w.below(m.node))
 	}
-	fmt.Printf("%d nodes, %d principals; below: %d ids on average; move: of %d nodes on average, of %d\n\n", nodes, principals,
-		seen/len(w.seen), moved/len(w.moves), len(w.below(w.big.node)))
+	fmt.Printf("%d cores for all; %d nodes, %d principals; below: %d ids on average; move: %d nodes on average; large: %d\n\n",
+		runtime.NumCPU(), nodes, principals, seen/len(w.seen), moved/len(w.moves), len(w.below(w.big.node)))
 	fmt.Printf("%-28s %-18s %7s %9s %9s %10s %9s\n", "", "question", "callers", "p50 ms", "p99 ms", "a second", "asked")
 }
 

@@ -139,6 +139,7 @@ func (b *bench) node(id ident.Node) *hierarchy.Node {
 func (b *bench) fill(column string, parent *hierarchy.Node, many int) place {
 	b.t.Helper()
 	p := place{column: column, parent: parent}
+	began := time.Now()
 	raise := []directory.Step{directory.CheckParent{
 		Parent: parent, Draw: slices.Repeat([]ident.Brand{b.brand}, 2*many), Height: 1, Else: func(*hierarchy.Node) error { return errRefused },
 	}}
@@ -173,6 +174,7 @@ func (b *bench) fill(column string, parent *hierarchy.Node, many int) place {
 	for range chunks {
 		b.must(<-errs)
 	}
+	b.t.Log("XXX filled", column, time.Since(began))
 	return p
 }
 
@@ -436,13 +438,8 @@ var operations = []operation{
 	{"listCustomerEvents", func(b *bench, p place) func() error { return events(b, p, p.customer) }},
 	{"requestPartnerMove", func(b *bench, p place) func() error { return asks(b, b.partner(p.parent.ID).ID) }},
 	{"requestCustomerMove", func(b *bench, p place) func() error { return asks(b, b.customer(p.parent.ID)) }},
-	{"listMoveRequests", func(b *bench, p place) func() error {
-		id := b.partner(p.parent.ID).ID
-		b.asked(id, b.partner(b.root).ID)
-		return only(func() (directory.List[directory.AskedMove], error) {
-			return b.dir.MoveRequests(b.ctx, b.caller, id, page)
-		})
-	}},
+	{"listMoveRequests", func(b *bench, p place) func() error { return listsRequests(b, b.partner(p.parent.ID).ID) }},
+	{"listCustomerMoveRequests", func(b *bench, p place) func() error { return listsRequests(b, b.customer(p.parent.ID)) }},
 	{"getMoveRequest", func(b *bench, p place) func() error {
 		id := b.asked(b.partner(p.parent.ID).ID, b.partner(b.root).ID)
 		return only(func() (directory.AskedMove, error) { return b.dir.MoveRequest(b.ctx, b.caller, id) })
@@ -601,16 +598,17 @@ func (b *bench) sizes(row func(...string), out *strings.Builder) {
 		what string
 		do   func(id ident.Node) func() error
 	}{
+		{"move, a level down", func(id ident.Node) func() error { return moves(b, id, to.ID) }},
 		{"suspend", func(id ident.Node) func() error { return suspends(b, id) }},
 		{"trash", func(id ident.Node) func() error { return trashes(b, id) }},
-		{"move", func(id ident.Node) func() error { return moves(b, id, to.ID) }},
 	} {
 		cells := []string{change.what}
 		for _, top := range tops {
 			spent, err := b.meter.during(change.do(top.parent.ID))
 			b.must(err)
 			cells = append(cells, spent.String())
-			b.must(b.store.Commit(b.ctx, directory.DropChange{Seq: b.seq()})) // nothing is read below it any more
+			// Nothing is read below it any more.
+			b.must(b.store.Commit(b.ctx, directory.DropChange{Seq: b.seq()}, directory.Undue{Due: directory.Due{Node: top.parent.ID, Since: clock()}}))
 			b.unsettled, b.trashed = nil, nil
 		}
 		if cells[1] != cells[2] || cells[1] != cells[3] {
@@ -620,33 +618,47 @@ func (b *bench) sizes(row func(...string), out *strings.Builder) {
 	}
 }
 
-// background measures what is done later, of each node.
+// background measures what is done later, for each node.
 func (b *bench) background(row func(...string), out *strings.Builder) {
 	b.t.Helper()
-	out.WriteString("\nIn the background, of a partner at the first level with 10 partners and 10 customers below each: for each of the 111 nodes\n")
+	out.WriteString("\nIn the background, for each node of a branch of 111 on three levels\n")
 	const nodes = 111
-	each := func(what string, do func() error) {
-		spent, err := b.meter.during(do)
+	each := func(what string, do func()) {
+		spent, err := b.meter.during(func() error { do(); return nil })
 		b.must(err)
 		row(what, fmt.Sprintf("%.1f %.1f %.1f", float64(spent.trips)/nodes, spent.read/nodes, spent.write/nodes))
 	}
 	top := b.partner(b.root)
 	for range 10 {
+		b.customer(top.ID)
 		partner := b.partner(top.ID)
 		for range 9 {
 			b.customer(partner.ID)
 		}
 	}
-	for b.count(top.ID) < nodes {
-		b.customer(top.ID)
-	}
-	settle := func() error { b.settle(); return nil }
 	b.must(suspends(b, top.ID)())
-	each("settling a suspension", settle)
+	each("settling a suspension", b.settle)
 	b.must(b.changing(func() (directory.Changed, error) { return b.dir.Resume(b.ctx, b.caller, top.ID) })())
 	b.settle()
 	b.must(moves(b, top.ID, b.partner(b.root).ID)())
-	each("settling a move", settle)
+	each("settling a move", b.settle)
+	b.inTrash(top.ID)
+	later := directory.New(b.store, func() time.Time { return clock().Add(hierarchy.KeepTrash + time.Hour) })
+	each("purging", func() {
+		swept, err := later.Purge(b.ctx, 0)
+		b.must(err)
+		log, err := b.store.Log(b.ctx, top.ID, directory.LogQuery{From: clock().Add(hierarchy.KeepTrash), Limit: 1})
+		b.must(err)
+		if swept.Purged != 1 || len(log.Items) != 1 {
+			b.t.Fatalf("swept %+v, and %d events", swept, len(log.Items))
+		}
+		change, _ := log.Items[0].Data["changeId"].(string)
+		b.unsettled = append(b.unsettled, ident.Change(change))
+		b.settle()
+	})
+	if b.node(top.ID) != nil {
+		b.t.Error("it is not purged")
+	}
 }
 
 // seq is that of the tree state.
@@ -728,4 +740,11 @@ func TestTheDearestGetIsThreeReadUnits(t *testing.T) {
 	if want := (cost{1, 3, 0}); spent != want {
 		t.Errorf("it took %v; want %v", spent, want)
 	}
+}
+
+func listsRequests(b *bench, id ident.Node) func() error {
+	b.asked(id, b.partner(b.root).ID)
+	return only(func() (directory.List[directory.AskedMove], error) {
+		return b.dir.MoveRequests(b.ctx, b.caller, id, page)
+	})
 }

@@ -215,6 +215,31 @@ func (m *meter) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o 
 	return out, nil
 }
 
+// BatchWriteItem is for deletions alone.
+func (m *meter) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, o ...func(*dynamodb.Options)) (
+	*dynamodb.BatchWriteItemOutput, error) {
+	same := new(dynamodb.TransactWriteItemsInput)
+	for name, writes := range in.RequestItems {
+		for _, w := range writes {
+			same.TransactItems = append(same.TransactItems, types.TransactWriteItem{Delete: &types.Delete{TableName: &name, Key: w.DeleteRequest.Key}})
+		}
+	}
+	before, err := m.stored(ctx, same)
+	if err != nil {
+		return nil, err
+	}
+	out, err := m.API.BatchWriteItem(ctx, in, o...)
+	if err != nil {
+		return nil, err
+	}
+	total := 0
+	for _, item := range before {
+		total += kilobytes(itemsize.Of(item)) + indexing(item, nil)
+	}
+	m.add(0, float64(total))
+	return out, nil
+}
+
 // loader writes new items without a transaction, which DynamoDB Local does several times as fast.
 type loader struct{ *dynamodb.Client }
 

@@ -1,0 +1,370 @@
+package directory_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/directory/directorytest"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// remember notes what an actor was given. What it does next depends on nothing else.
+func (s *stage) remember(ctx context.Context, ids []ident.Node, got directory.Got) {
+	a := acting(ctx)
+	if a == nil || s.reads != exact {
+		return
+	}
+	if len(ids) == 0 {
+		fmt.Fprintf(&a.given, "tree %d %v", got.Tree.Seq, got.Tree.Changes)
+		for _, p := range got.Changes {
+			fmt.Fprintf(&a.given, "progress %d %s", p.Seq, p.State)
+		}
+	}
+	for _, id := range ids {
+		if n := got.Nodes[id]; n == nil {
+			a.given.WriteString("none")
+		} else {
+			fmt.Fprintf(&a.given, "node %s %v %d %d %d %v", n.Parent, n.Place, n.AsOf, n.Height, n.Version, n.Brands.Uses)
+		}
+	}
+	a.given.WriteByte(';')
+}
+
+// state is all that decides what can happen from now on: what every actor was given so far, and what is stored, which those who
+// committed made of it in their order.
+func (s *stage) state() string {
+	var b strings.Builder
+	for _, a := range s.cast {
+		b.WriteString(a.given.String())
+		b.WriteByte('|')
+	}
+	b.WriteString(s.commits)
+	return b.String()
+}
+
+// turn is one thing that can happen next.
+type turn struct {
+	a      *actor
+	option int
+}
+
+// turns are all that can happen next. What is read in which order makes no difference to somebody who is alone.
+func (s *stage) turns() []turn {
+	var all []turn
+	for _, a := range s.actors {
+		if a.waits != nil && a.waits() {
+			continue
+		}
+		for i := range a.options {
+			if all = append(all, turn{a, i}); len(s.actors) == 1 {
+				break
+			}
+		}
+	}
+	return all
+}
+
+// everyState runs the same actors in every order of their calls, and of the parts of their reads. Two orders that come to the same
+// state go on alike, so each state is left in every way once. check is asked whenever something was committed, atEnd at every
+// end.
+func everyState(set func() *stage, check, atEnd func(*stage) error) (ends, states int, err error) {
+	type choice struct{ taken, of int }
+	var way []choice
+	known := map[string]bool{}
+	for {
+		s := set()
+		at, commits := 0, s.commits
+		for {
+			turns := s.turns()
+			if len(turns) == 0 {
+				ends++
+				err = atEnd(s)
+				break
+			}
+			if at == len(way) {
+				state := s.state()
+				if known[state] {
+					break
+				}
+				known[state] = true
+				way = append(way, choice{0, len(turns)})
+			}
+			next := turns[way[at].taken]
+			s.take(next.a, next.option)
+			at++
+			if at == len(way) && s.commits != commits {
+				err = check(s)
+			}
+			commits = s.commits
+			if err == nil {
+				err = s.failed
+			}
+			if err != nil {
+				break
+			}
+		}
+		close(s.over)
+		if err != nil {
+			return ends, len(known), fmt.Errorf("order %v: %w", way[:at], err)
+		}
+		for len(way) > 0 && way[len(way)-1].taken+1 >= way[len(way)-1].of {
+			way = way[:len(way)-1]
+		}
+		if len(way) == 0 {
+			return ends, len(known), nil
+		}
+		way[len(way)-1].taken++
+	}
+}
+
+// shapes are all trees of a root and up to n more nodes, without those that differ only in the names of nodes: the parents of nodes 1
+// and up by their number, 0 being the root.
+func shapes(n int) (all [][]int) {
+	seen := map[string]bool{}
+	var grow func(parents []int)
+	grow = func(parents []int) {
+		if len(parents) > 0 {
+			if code := codeOf(parents, 0); !seen[code] {
+				seen[code] = true
+				all = append(all, slices.Clone(parents))
+			}
+		}
+		if len(parents) < n {
+			for p := range len(parents) + 1 {
+				grow(append(slices.Clip(parents), p))
+			}
+		}
+	}
+	grow(nil)
+	return all
+}
+
+// codeOf is the same for trees that differ only in the names of nodes.
+func codeOf(parents []int, at int) string {
+	var below []string
+	for i, p := range parents {
+		if p == at {
+			below = append(below, codeOf(parents, i+1))
+		}
+	}
+	slices.Sort(below)
+	return "(" + strings.Join(below, "") + ")"
+}
+
+// alike are all ways to give the nodes of a tree each other's names that leave the tree as it is.
+func alike(parents []int) (all [][]int) {
+	var name func(names []int)
+	name = func(names []int) {
+		i := len(names)
+		if i > len(parents) {
+			all = append(all, slices.Clone(names))
+			return
+		}
+		for to := 1; to <= len(parents); to++ {
+			if !slices.Contains(names, to) {
+				name(append(slices.Clip(names), to))
+			}
+		}
+	}
+	name([]int{0})
+	return slices.DeleteFunc(all, func(names []int) bool {
+		for i, p := range parents {
+			if parents[names[i+1]-1] != names[p] {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// fixed is when everything happens there: nothing may depend on the time, or on random ids.
+var fixed = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+
+func nodeNo(i int) ident.Node { return ident.Node(fmt.Sprintf("ptn_%016d", i)) }
+
+// planted is a stage with a tree of this shape.
+func planted(parents []int) *stage {
+	s := &stage{Fake: new(directorytest.Fake), over: make(chan struct{}), reads: exact, root: nodeNo(0), brand: "brd_0000000000000000"}
+	s.d = directory.New(s, func() time.Time { return fixed })
+	s.founder = directory.Caller{Client: "cli_0000000000000000", Key: "key_0000000000000000"}
+	nodes := make([]hierarchy.Node, len(parents)+1)
+	for i := range nodes {
+		n := &nodes[i]
+		*n = hierarchy.Node{ID: nodeNo(i), Name: hierarchy.Name(rune('a' + i)), Version: 1, Created: fixed, Updated: fixed}
+		n.Brands.Uses = map[ident.Brand]int64{s.brand: 0}
+		n.Place.Path = hierarchy.Path("").Child(n.ID)
+		if i == 0 {
+			n.Brands.Owned = []ident.Brand{s.brand}
+			continue
+		}
+		parent := &nodes[parents[i-1]]
+		n.Parent, n.Brands.Available = parent.ID, []ident.Brand{s.brand}
+		n.Place.Path = parent.Place.Path.Child(n.ID)
+		parent.Brands.Uses[s.brand]++
+		for at, height := parents[i-1], 1; ; at, height = parents[at-1], height+1 {
+			if nodes[at].Height = max(nodes[at].Height, height); at == 0 {
+				break
+			}
+		}
+	}
+	steps := []directory.Step{directory.Found{Root: s.root, Else: errEnded}, directory.AddClient{Client: access.Principal{
+		ID: s.founder.Client, Name: "Founder", Home: s.root, Grants: map[ident.Node]access.Role{s.root: access.Owner},
+		Secrets: []access.Secret{{ID: s.founder.Key}}, CursorKey: make([]byte, 32), Version: 1, Created: fixed}}}
+	for _, n := range nodes {
+		steps = append(steps, directory.AddNode{Node: n})
+	}
+	if err := s.Fake.Commit(context.Background(), steps...); err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// whole says what is wrong with a tree that was planted: a node is lost, or not where the last one that moved it put it, or the tree is
+// not sound.
+func (s *stage) whole(parents []int) error {
+	found := s.ids()
+	nodes := s.peek(found).Nodes
+	last := map[ident.Node]ident.Node{}
+	for i, p := range parents {
+		last[nodeNo(i+1)] = nodeNo(p)
+	}
+	for _, e := range s.Events() {
+		if e.Type == event.PartnerMoved {
+			last[e.Node] = e.Data["to"].(ident.Node)
+		}
+	}
+	for id, parent := range last {
+		if nodes[id] == nil || nodes[id].Parent != parent {
+			return fmt.Errorf("%s is lost, or not below %s: %+v", id, parent, nodes[id])
+		}
+	}
+	return s.sound(found)
+}
+
+// settledWhole settles all that is to be settled, and says what is wrong then.
+func (s *stage) settledWhole(parents []int) error {
+	if err := s.whole(parents); err != nil {
+		return err
+	}
+	for _, id := range changesIn(s.Fake) {
+		if err := settled(context.Background(), s.d, id); err != nil {
+			return err
+		}
+	}
+	return s.atRest(s.ids())
+}
+
+// The operations that act two at a time, on nodes by their numbers.
+
+func mover(s *stage, node, to int) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := s.d.Move(ctx, s.founder, nodeNo(node), nodeNo(to))
+		return err
+	}
+}
+
+func creator(s *stage, below int) func(context.Context) error {
+	return func(ctx context.Context) error { _, err := s.partner(ctx, nodeNo(below), "new"); return err }
+}
+
+func trasher(s *stage, node int) func(context.Context) error {
+	return func(ctx context.Context) error { _, err := s.d.Trash(ctx, s.founder, nodeNo(node)); return err }
+}
+
+// pair is two operations by their names and what they are done to.
+type pair struct {
+	kind [2]string
+	on   [2][2]int
+}
+
+func (p pair) begin(s *stage) {
+	for i, kind := range p.kind {
+		do := map[string]func() func(context.Context) error{
+			"mover":   func() func(context.Context) error { return mover(s, p.on[i][0], p.on[i][1]) },
+			"creator": func() func(context.Context) error { return creator(s, p.on[i][0]) },
+			"trasher": func() func(context.Context) error { return trasher(s, p.on[i][0]) },
+		}[kind]()
+		s.begin(string(rune('A'+i)), false, do)
+	}
+}
+
+// pairs are all pairs of the two operations on a tree that differ.
+func pairs(parents []int, kinds [2]string) (all []pair) {
+	on := func(kind string) (all [][2]int) {
+		for i := range len(parents) + 1 {
+			switch kind {
+			case "creator":
+				all = append(all, [2]int{i, 0})
+			case "trasher":
+				if i > 0 {
+					all = append(all, [2]int{i, 0})
+				}
+			case "mover":
+				for to := range len(parents) + 1 {
+					if i > 0 && parents[i-1] != to { // it is there already
+						all = append(all, [2]int{i, to})
+					}
+				}
+			}
+		}
+		return all
+	}
+	same := alike(parents)
+	seen := map[pair]bool{}
+	for _, a := range on(kinds[0]) {
+		for _, b := range on(kinds[1]) {
+			p := pair{kinds, [2][2]int{a, b}}
+			if seen[p] {
+				continue
+			}
+			all = append(all, p)
+			for _, names := range same {
+				q := p
+				for i := range q.on {
+					q.on[i][0] = names[q.on[i][0]]
+					if kinds[i] == "mover" {
+						q.on[i][1] = names[q.on[i][1]]
+					}
+				}
+				if seen[q] = true; kinds[0] == kinds[1] {
+					q.on[0], q.on[1] = q.on[1], q.on[0]
+					seen[q] = true
+				}
+			}
+		}
+	}
+	return all
+}
+
+// TestTwoAtATimeInEveryOrder lets two operations act in every order of their calls and of the parts of their reads, in all trees of up
+// to five nodes and on all nodes in them.
+func TestTwoAtATimeInEveryOrder(t *testing.T) {
+	for _, kinds := range [][2]string{{"mover", "mover"}, {"mover", "creator"}, {"mover", "trasher"}, {"trasher", "creator"}, {"trasher", "trasher"}} {
+		t.Run(kinds[0]+" and "+kinds[1], func(t *testing.T) {
+			t.Parallel()
+			began, cases, ends, states := time.Now(), 0, 0, 0
+			for _, parents := range shapes(4) {
+				for _, p := range pairs(parents, kinds) {
+					n, m, err := everyState(func() *stage {
+						s := planted(parents)
+						p.begin(s)
+						return s
+					}, func(s *stage) error { return s.whole(parents) }, func(s *stage) error { return s.settledWhole(parents) })
+					if err != nil {
+						t.Fatalf("%v: %v: %v", parents, p, err)
+					}
+					cases, ends, states = cases+1, ends+n, states+m
+				}
+			}
+			t.Logf("%d cases, %d states, %d ends, %s", cases, states, ends, time.Since(began))
+		})
+	}
+}
