@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -53,7 +54,8 @@ const (
 
 // Purge purges what has been in the trash for hierarchy.KeepTrash, for about as long as budget. Of a node with something below
 // it, only the commit is made by which nobody sees any of it any more: its event has the changeId of a change, which Settle
-// carries out by erasing all that is there. It can be killed anywhere, run twice at a time, and begin again.
+// carries out by erasing all that is there. It can be killed anywhere, run twice at a time, and begin again. What fails does not
+// keep it from the rest.
 //
 // A restore, and whatever else began before a node was trashed, has ended KeepTrash later: requests take seconds.
 func (d *Directory) Purge(ctx context.Context, budget time.Duration) (Swept, error) {
@@ -65,22 +67,21 @@ func (d *Directory) Purge(ctx context.Context, budget time.Duration) (Swept, err
 			return swept, err
 		}
 		swept.Behind = 0
-		gone := 0
+		gone, failed := 0, error(nil)
 		for i, item := range due {
 			purged := false
 			if i == 0 || time.Since(began) < budget {
-				if purged, err = d.purge(ctx, item); err != nil {
-					return swept, err
-				}
+				purged, err = d.purge(ctx, item)
+				failed = errors.Join(failed, err)
 			}
-			if purged {
+			if purged && err == nil {
 				gone++
 			} else if swept.Behind == 0 {
 				swept.Behind = until.Sub(item.Since)
 			}
 		}
-		if swept.Purged += gone; gone == 0 || time.Since(began) >= budget {
-			return swept, nil
+		if swept.Purged += gone; gone == 0 || failed != nil || time.Since(began) >= budget {
+			return swept, failed
 		}
 	}
 }

@@ -414,3 +414,28 @@ func TestWhatIsNotSettledIsNotPurged(t *testing.T) {
 		t.Errorf("%+v", swept)
 	}
 }
+
+// One node that cannot be purged does not keep the others from it.
+func TestAPurgeGoesOnWithTheOthers(t *testing.T) {
+	s := newShop(t)
+	s.trash(s.x)
+	s.now = s.now.Add(time.Second)
+	s.trash(s.c)
+	s.now = s.now.Add(hierarchy.KeepTrash + time.Second)
+	s.Before = func(c directorytest.Call) error {
+		for _, step := range c.Steps {
+			if removed, ok := step.(directory.RemoveNode); ok && removed.Was.ID == s.x {
+				return directorytest.Busy()
+			}
+		}
+		return nil
+	}
+	swept, err := s.d.Purge(t.Context(), time.Minute)
+	if !fault.Busy.Is(err) || swept.Purged != 1 || swept.Behind != 2*time.Second {
+		t.Errorf("%+v, %v", swept, err)
+	}
+	s.Before = nil
+	if swept := s.purge(); swept != (directory.Swept{Purged: 1}) {
+		t.Errorf("later: %+v", swept)
+	}
+}
