@@ -38,7 +38,8 @@ type stage struct {
 	apart    bool                                               // whether the principal is a part of its own
 	exact    bool                                               // whether actors remember what they were given
 	refuses  bool                                               // whether operations may be refused in any way
-	commits  string // who has committed, in order
+	settled  map[ident.Change]int64                             // the versions of progress that were seen
+	commits  string                                             // who has committed, in order
 }
 
 // sabotage changes what is committed, or "" as the whole design has it.

@@ -336,8 +336,9 @@ func events(b *bench, p place, at ident.Node) func() error {
 	path := p.parent.Place.Path.Child(p.customer)
 	for i := range 60 {
 		e := event.Event{
-			ID: ident.NewEvent(), Type: event.CustomerEdited, Time: clock().Add(time.Hour + time.Duration(i)*time.Second), Node: p.customer, Path: path,
-			Actor: b.caller.Client, Request: "c817faea-b253-47be-9d98-47d2e427f93f", Data: map[string]any{"name": b.name()},
+			ID: ident.NewEvent(), Type: event.CustomerEdited, Time: clock().Add(time.Hour + time.Duration(i)*time.Second),
+			Node: p.customer, Path: path, Actor: b.caller.Client, Request: "c817faea-b253-47be-9d98-47d2e427f93f",
+			Data: map[string]any{"name": b.name()},
 		}
 		b.must(b.fast.Commit(b.ctx, directory.AddEvent{Event: e}))
 	}
@@ -607,8 +608,8 @@ func (b *bench) sizes(crowd place, row func(...string), out *strings.Builder) {
 			spent, err := b.meter.during(change.do(top.parent.ID))
 			b.must(err)
 			cells = append(cells, spent.String())
-			// Nothing is read below it any more.
-			b.must(b.store.Commit(b.ctx, directory.DropChange{Seq: b.seq()}, directory.Undue{Due: directory.Due{Node: top.parent.ID, Since: clock()}}))
+			due := directory.Due{Node: top.parent.ID, Since: clock()}
+			b.must(b.store.Commit(b.ctx, directory.DropChange{Seq: b.seq()}, directory.Undue{Due: due})) // nothing is read below it any more
 			b.unsettled, b.trashed = nil, nil
 		}
 		if cells[1] != cells[2] || cells[1] != cells[3] {
@@ -621,7 +622,7 @@ func (b *bench) sizes(crowd place, row func(...string), out *strings.Builder) {
 // background measures what is done later, for each node.
 func (b *bench) background(row func(...string), out *strings.Builder) {
 	b.t.Helper()
-	out.WriteString("\nIn the background, for each node of a branch of 111 on three levels\n")
+	out.WriteString("\nIn the background, for each node of a branch of 111 on three levels, with what each change takes once\n")
 	const nodes = 111
 	each := func(what string, do func()) {
 		spent, err := b.meter.during(func() error { do(); return nil })
