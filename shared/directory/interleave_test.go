@@ -173,6 +173,7 @@ func (s *stage) proceed(a *actor) { s.take(a, 0) }
 // take lets an actor go on with one of its options.
 func (s *stage) take(a *actor, option int) {
 	s.step++
+	a.given.WriteByte('.')
 	a.turn <- option
 	s.wait(a)
 }
@@ -244,23 +245,39 @@ func (s *stage) Children(ctx context.Context, parent ident.Node, kind hierarchy.
 		return directory.Page[hierarchy.Node]{Items: old}, nil
 	}
 	page, err := s.Fake.Children(ctx, parent, kind, all, after, 1)
-	if a := acting(ctx); a != nil && s.exact {
-		fmt.Fprintf(&a.given, "children %v;", len(page.Items))
-		for i := range page.Items {
-			a.given.WriteString(string(page.Items[i].ID))
-		}
+	for i := range page.Items {
+		s.given(ctx, "child %s", page.Items[i].ID)
 	}
 	return page, err
+}
+
+func (s *stage) Grants(ctx context.Context, node ident.Node, after string, _ int) (directory.Page[directory.Grant], error) {
+	yield(ctx, 1)
+	page, err := s.Fake.Grants(ctx, node, after, 1)
+	s.given(ctx, "grants %+v", page.Items)
+	return page, err
+}
+
+func (s *stage) Due(ctx context.Context, until time.Time, limit int) ([]directory.Due, error) {
+	yield(ctx, 1)
+	due, err := s.Fake.Due(ctx, until, limit)
+	s.given(ctx, "due %v", due)
+	return due, err
+}
+
+func (s *stage) Erase(ctx context.Context, node ident.Node) (bool, error) {
+	yield(ctx, 1)
+	done, err := s.Fake.Erase(ctx, node)
+	s.given(ctx, "erased %v", done)
+	return done, err
 }
 
 func (s *stage) Commit(ctx context.Context, steps ...directory.Step) error {
 	yield(ctx, 1)
 	err := s.Fake.Commit(ctx, s.spoil(steps)...)
-	if a := acting(ctx); a != nil && s.exact {
-		fmt.Fprintf(&a.given, "commit %v;", err)
-		if err == nil {
-			s.commits += a.name + " "
-		}
+	s.given(ctx, "commit %v", err)
+	if a := acting(ctx); a != nil && err == nil {
+		s.commits += a.name + " "
 	}
 	return err
 }

@@ -3,6 +3,8 @@ package directory_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,41 +18,49 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// remember notes what an actor was given. What it does next depends on nothing else.
+// given notes what an actor was given. What it does next depends on nothing else.
+func (s *stage) given(ctx context.Context, what string, args ...any) {
+	if a := acting(ctx); a != nil && s.exact {
+		fmt.Fprintf(&a.given, what+";", args...)
+	}
+}
+
+// remember notes what an actor has read.
 func (s *stage) remember(ctx context.Context, w directory.Want, got directory.Got) {
-	a := acting(ctx)
-	if a == nil || !s.exact {
+	if !s.exact {
 		return
 	}
 	if len(w.Nodes) == 0 {
-		fmt.Fprintf(&a.given, "tree %d %v", got.Tree.Seq, got.Tree.Changes)
-		for _, p := range got.Changes {
-			fmt.Fprintf(&a.given, "progress %d %s", p.Seq, p.State)
-		}
-		for _, r := range got.Requests {
-			fmt.Fprintf(&a.given, "request %s %d", r.State, r.Version)
-		}
-		if got.Memo != nil {
-			fmt.Fprintf(&a.given, "memo %s", got.Memo.Answer)
-		}
+		s.given(ctx, "tree %d %v", got.Tree.Seq, got.Tree.Changes)
+	}
+	for _, id := range w.Changes {
+		s.given(ctx, "progress %+v", *got.Changes[id])
+	}
+	for _, id := range w.Brands {
+		s.given(ctx, "brand %+v", got.Brands[id])
 	}
 	for _, id := range w.Clients {
 		if p := got.Clients[id]; p != nil {
-			fmt.Fprintf(&a.given, "client %s %d %v", p.ID, p.Version, p.Grants)
+			s.given(ctx, "client %s %d %v", p.ID, p.Version, p.Grants)
 		}
+	}
+	if got.Memo != nil {
+		s.given(ctx, "memo %s", got.Memo.Answer)
 	}
 	for _, id := range w.Nodes {
 		if n := got.Nodes[id]; n == nil {
-			a.given.WriteString("none")
+			s.given(ctx, "none")
 		} else {
-			fmt.Fprintf(&a.given, "node %s %v %d %d %d %v", n.Parent, n.Place, n.AsOf, n.Height, n.Version, n.Brands.Uses)
+			s.given(ctx, "node %s %s %v %d %d %d %v", n.Name, n.Parent, n.Place, n.AsOf, n.Height, n.Version, n.Brands.Uses)
 		}
 	}
-	a.given.WriteByte(';')
 }
 
+// random is an id that was made at random, as those of what was planted are not.
+var random = regexp.MustCompile(`[a-z]{3}_[0-9a-z]{16}`)
+
 // state is all that decides what can happen from now on: what every actor was given so far, and what is stored, which those who
-// committed made of it in their order.
+// committed made of it in their order. Ids that were made at random are called by the order in which they come up.
 func (s *stage) state() string {
 	var b strings.Builder
 	for _, a := range s.cast {
@@ -58,7 +68,16 @@ func (s *stage) state() string {
 		b.WriteByte('|')
 	}
 	b.WriteString(s.commits)
-	return b.String()
+	names := map[string]string{}
+	return random.ReplaceAllStringFunc(b.String(), func(id string) string {
+		if strings.HasPrefix(id[4:], "0000") {
+			return id[:4] + id[19:]
+		}
+		if names[id] == "" {
+			names[id] = fmt.Sprint("#", len(names))
+		}
+		return names[id]
+	})
 }
 
 // turn is one thing that can happen next.
@@ -251,6 +270,11 @@ func (s *stage) whole(parents []int) error {
 	for _, e := range s.Events() {
 		if e.Type == event.PartnerMoved {
 			last[e.Node] = e.Data["to"].(ident.Node)
+		}
+	}
+	for _, e := range s.Events() {
+		if e.Type == event.PartnerPurged {
+			maps.DeleteFunc(last, func(id, parent ident.Node) bool { return id == e.Node || parent == e.Node })
 		}
 	}
 	for id, parent := range last {
