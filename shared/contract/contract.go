@@ -21,7 +21,7 @@ type Operation struct {
 	// Role is the smallest role that may call it: viewer, operator, admin or owner; none when no role is needed.
 	Role string
 	// Target says where the id of the node stands on which the role is needed: path.id, path.nodeId, body.parentId,
-	// body.partnerId, body.nodeId or query.nodeId; above.path.id (it is needed on a node above that one); client (the home
+	// body.partnerId, body.nodeId, query.nodeId or query.node; above.path.id (it is needed on a node above that one); client (the home
 	// node of the API client in the path), brand (the partner that owns the brand in the path), change (the top of the
 	// subtree of the change in the path), move-request.from (a node above the one that the move request in the path is about),
 	// move-request.to (the partner that it is to move to), move-request (one of these two, or the caller asked for the move;

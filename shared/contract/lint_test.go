@@ -17,6 +17,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/contract/docs"
 	"example.com/partnertree/shared/event"
@@ -191,6 +192,27 @@ func TestEventTypesAreThoseOfEvent(t *testing.T) {
 		if !strings.Contains(about, "`"+e+"`") {
 			t.Errorf("the data of %s is not told", e)
 		}
+	}
+}
+
+func TestActionsAreThoseOfAccess(t *testing.T) {
+	doc, err := load(source(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := doc.Components.Schemas["Action"].Value
+	var inCode, documented []string
+	for _, a := range access.Actions {
+		inCode = append(inCode, a.String())
+		if line := fmt.Sprintf("- `%s` (`%s`", a, a.Needs()); !strings.Contains(schema.Description, line) {
+			t.Errorf("the contract does not say %s", line)
+		}
+	}
+	for _, a := range schema.Enum {
+		documented = append(documented, fmt.Sprint(a))
+	}
+	if !slices.Equal(documented, inCode) {
+		t.Errorf("the contract has %v; package access has %v", documented, inCode)
 	}
 }
 

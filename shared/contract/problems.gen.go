@@ -215,6 +215,17 @@ var Problems = map[string][]string{
 		"invalid", "invalid-cursor", "unauthenticated", "not-found", "too-many-requests", "busy",
 		"internal",
 	},
+	"listPartnerUsers": {
+		"invalid", "invalid-cursor", "unauthenticated", "not-found", "too-many-requests", "busy",
+		"internal",
+	},
+	"listCustomerUsers": {
+		"invalid", "invalid-cursor", "unauthenticated", "not-found", "too-many-requests", "busy",
+		"internal",
+	},
+	"explainAccess": {
+		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",
+	},
 	"createBrand": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "not-found", "conflict", "suspended",

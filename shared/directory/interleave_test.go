@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/fault"
@@ -20,8 +18,8 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// stage runs operations side by side and decides, at every call of the store, who goes on. A read is three calls, the nodes, the
-// principal and the tree state apart in time and in any order; a list of children comes in pages of one.
+// stage runs operations side by side and decides, at every call of the store, who goes on. A read is up to three calls, the nodes, the
+// principal and the tree state apart in time; a list of children comes in pages of one.
 type stage struct {
 	*directorytest.Fake
 	d        *directory.Directory
@@ -36,8 +34,12 @@ type stage struct {
 	sabotage sabotage
 	listed   map[ident.Node]map[hierarchy.Kind][]hierarchy.Node // by the sabotage links
 	later    time.Duration                                      // how much the clock is ahead
-	reads    reads
-	commits  string // who has committed, in order
+	anyOrder bool                                               // of the parts of a read; otherwise the tree state comes last
+	apart    bool                                               // whether the principal is a part of its own
+	exact    bool                                               // whether actors remember what they were given
+	refuses  bool                                               // whether operations may be refused in any way
+	settled  map[ident.Change]int64                             // the versions of progress that were seen
+	commits  string                                             // who has committed, in order
 }
 
 // sabotage changes what is committed, or "" as the whole design has it.
@@ -150,7 +152,7 @@ func (s *stage) wait(a *actor) {
 	a.options = c.options
 	if c.err != nil {
 		s.actors = slices.DeleteFunc(s.actors, func(o *actor) bool { return o == a })
-		if !expected(c.err) && s.failed == nil {
+		if refusal := new(fault.Error); !expected(c.err) && s.failed == nil && !(s.refuses && errors.As(c.err, &refusal)) {
 			s.failed = fmt.Errorf("%s: %w", a.name, c.err)
 		}
 	}
@@ -171,32 +173,37 @@ func (s *stage) proceed(a *actor) { s.take(a, 0) }
 // take lets an actor go on with one of its options.
 func (s *stage) take(a *actor, option int) {
 	s.step++
+	a.given.WriteByte('.')
 	a.turn <- option
 	s.wait(a)
 }
 
-// reads is how a read is taken apart.
-type reads int
+// part is one of the calls that a read is, and how what it gives joins what others gave.
+type part struct {
+	want directory.Want
+	join func(got *directory.Got, given directory.Got)
+}
 
-const (
-	nodesFirst reads = iota // then the tree state
-	anyOrder                // of the nodes, the principal and the tree state
-	exact                   // any order of the nodes and the tree state; actors remember what they were given
-)
-
-// parts are the calls that a read is.
-func (s *stage) parts(w directory.Want) []directory.Want {
-	nodes, clients, rest := directory.Want{Nodes: w.Nodes}, directory.Want{Clients: w.Clients}, w
-	rest.Nodes = nil
-	var parts []directory.Want
+// parts are the nodes, the principal and the rest, which has the tree state. The principal is read with the rest unless it is apart.
+func (s *stage) parts(w directory.Want) []part {
+	var parts []part
 	if len(w.Nodes) > 0 {
-		parts = append(parts, nodes)
+		parts = append(parts, part{directory.Want{Nodes: w.Nodes}, func(got *directory.Got, given directory.Got) { got.Nodes = given.Nodes }})
 	}
-	if s.reads == anyOrder && len(w.Clients) > 0 {
+	apart := s.apart && len(w.Clients) > 0
+	if apart {
+		parts = append(parts, part{directory.Want{Clients: w.Clients}, func(got *directory.Got, given directory.Got) { got.Clients = given.Clients }})
+	}
+	rest := w
+	if rest.Nodes = nil; apart {
 		rest.Clients = nil
-		parts = append(parts, clients)
 	}
-	return append(parts, rest)
+	return append(parts, part{rest, func(got *directory.Got, given directory.Got) {
+		if given.Nodes = got.Nodes; apart {
+			given.Clients = got.Clients
+		}
+		*got = given
+	}})
 }
 
 func (s *stage) Read(ctx context.Context, w directory.Want) (directory.Got, error) {
@@ -207,28 +214,22 @@ func (s *stage) Read(ctx context.Context, w directory.Want) (directory.Got, erro
 	}
 	parts := s.parts(w)
 	for {
-		began, todo := s.step, slices.Clone(parts)
-		got := directory.Got{Nodes: map[ident.Node]*hierarchy.Node{}, Clients: map[ident.Client]*access.Principal{}}
+		began, todo, got := s.step, slices.Clone(parts), directory.Got{}
 		for len(todo) > 0 {
-			options := len(todo)
-			if s.reads == nodesFirst {
-				options = 1
+			options := 1
+			if s.anyOrder {
+				options = len(todo)
 			}
 			i := yield(ctx, options)
 			if len(todo) < len(parts) && s.step-began > deadline {
 				break
 			}
-			part, err := s.Fake.Read(ctx, todo[i])
+			given, err := s.Fake.Read(ctx, todo[i].want)
 			if err != nil {
-				return part, err
+				return given, err
 			}
-			s.remember(ctx, todo[i].Nodes, part)
-			maps.Copy(got.Nodes, part.Nodes)
-			maps.Copy(got.Clients, part.Clients)
-			if len(todo[i].Nodes) == 0 && (len(todo[i].Clients) == 0 || s.reads != anyOrder) {
-				part.Nodes, part.Clients = got.Nodes, got.Clients
-				got = part
-			}
+			s.remember(ctx, todo[i].want, given)
+			todo[i].join(&got, given)
 			todo = slices.Delete(todo, i, i+1)
 		}
 		if len(todo) == 0 {
@@ -244,23 +245,39 @@ func (s *stage) Children(ctx context.Context, parent ident.Node, kind hierarchy.
 		return directory.Page[hierarchy.Node]{Items: old}, nil
 	}
 	page, err := s.Fake.Children(ctx, parent, kind, all, after, 1)
-	if a := acting(ctx); a != nil && s.reads == exact {
-		fmt.Fprintf(&a.given, "children %v;", len(page.Items))
-		for i := range page.Items {
-			a.given.WriteString(string(page.Items[i].ID))
-		}
+	for i := range page.Items {
+		s.given(ctx, "child %s", page.Items[i].ID)
 	}
 	return page, err
+}
+
+func (s *stage) Grants(ctx context.Context, node ident.Node, after string, _ int) (directory.Page[directory.Grant], error) {
+	yield(ctx, 1)
+	page, err := s.Fake.Grants(ctx, node, after, 1)
+	s.given(ctx, "grants %+v", page.Items)
+	return page, err
+}
+
+func (s *stage) Due(ctx context.Context, until time.Time, limit int) ([]directory.Due, error) {
+	yield(ctx, 1)
+	due, err := s.Fake.Due(ctx, until, limit)
+	s.given(ctx, "due %v", due)
+	return due, err
+}
+
+func (s *stage) Erase(ctx context.Context, node ident.Node) (bool, error) {
+	yield(ctx, 1)
+	done, err := s.Fake.Erase(ctx, node)
+	s.given(ctx, "erased %v", done)
+	return done, err
 }
 
 func (s *stage) Commit(ctx context.Context, steps ...directory.Step) error {
 	yield(ctx, 1)
 	err := s.Fake.Commit(ctx, s.spoil(steps)...)
-	if a := acting(ctx); a != nil && s.reads == exact {
-		fmt.Fprintf(&a.given, "commit %v;", err)
-		if err == nil {
-			s.commits += a.name + " "
-		}
+	s.given(ctx, "commit %v", err)
+	if a := acting(ctx); a != nil && err == nil {
+		s.commits += a.name + " "
 	}
 	return err
 }
@@ -474,7 +491,7 @@ func renamedWhileSettled(t *testing.T, bad sabotage, orders int) error {
 	rnd := rand.New(rand.NewPCG(3, 3))
 	for order := range orders {
 		s := newStage(t)
-		s.reads = anyOrder
+		s.anyOrder, s.apart = true, true
 		top := s.mustPartner(t, s.root, "top")
 		parent := s.mustPartner(t, top, "parent")
 		first, renamed := s.mustPartner(t, parent, "m"), s.mustPartner(t, parent, "z")
@@ -674,7 +691,7 @@ func (c *crowd) settle(ctx context.Context, id ident.Change) error {
 func live(t testing.TB, seed uint64, bad sabotage, steps int) (err error) {
 	s := newStage(t)
 	c := &crowd{stage: s, rnd: rand.New(rand.NewPCG(seed, 7)), known: []ident.Node{s.root}, history: map[ident.Node][]seen{}}
-	s.sabotage, s.reads = bad, anyOrder
+	s.sabotage, s.anyOrder, s.apart = bad, true, true
 	settling := map[ident.Change]bool{}
 	events := 0
 	for i := range 4 {

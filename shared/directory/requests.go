@@ -54,7 +54,9 @@ func (d *Directory) AskMove(ctx context.Context, c Caller, id, to ident.Node, me
 // Each side of a move request has events of its own, which tell nothing of the other side but what was given to it, and not who acts
 // there either.
 
-func nodesSide(r *MoveRequest) map[string]any { return map[string]any{"moveRequestId": r.ID, "to": r.To} }
+func nodesSide(r *MoveRequest) map[string]any {
+	return map[string]any{"moveRequestId": r.ID, "to": r.To}
+}
 
 func destsSide(r *MoveRequest) map[string]any {
 	return map[string]any{"moveRequestId": r.ID, "kind": hierarchy.KindOf(r.Node), "name": r.Name}

@@ -2,11 +2,11 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"example.com/partnertree/shared/access"
-	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
@@ -52,8 +52,9 @@ const (
 )
 
 // Purge purges what has been in the trash for hierarchy.KeepTrash, for about as long as budget. Of a node with something below
-// it, only the commit is made by which nobody sees any of it any more: its event has the changeId of a change, which Settle
-// carries out by erasing all that is there. It can be killed anywhere, run twice at a time, and begin again.
+// it, or with brands of its own, only the commit is made by which nobody sees any of it any more: its event has the changeId of a change, which Settle
+// carries out by erasing all that is there. It can be killed anywhere, run twice at a time, and begin again. What fails does not
+// keep it from the rest.
 //
 // A restore, and whatever else began before a node was trashed, has ended KeepTrash later: requests take seconds.
 func (d *Directory) Purge(ctx context.Context, budget time.Duration) (Swept, error) {
@@ -65,22 +66,21 @@ func (d *Directory) Purge(ctx context.Context, budget time.Duration) (Swept, err
 			return swept, err
 		}
 		swept.Behind = 0
-		gone := 0
+		gone, failed := 0, error(nil)
 		for i, item := range due {
 			purged := false
 			if i == 0 || time.Since(began) < budget {
-				if purged, err = d.purge(ctx, item); err != nil {
-					return swept, err
-				}
+				purged, err = d.purge(ctx, item)
+				failed = errors.Join(failed, err)
 			}
-			if purged {
+			if purged && err == nil {
 				gone++
 			} else if swept.Behind == 0 {
 				swept.Behind = until.Sub(item.Since)
 			}
 		}
-		if swept.Purged += gone; gone == 0 || time.Since(began) >= budget {
-			return swept, nil
+		if swept.Purged += gone; gone == 0 || failed != nil || time.Since(began) >= budget {
+			return swept, failed
 		}
 	}
 }
@@ -114,11 +114,11 @@ func (d *Directory) purge(ctx context.Context, due Due) (bool, error) {
 		if settling { // something may still be created below it, by who did not see the trash
 			return false, nil
 		}
-		empty, err := d.empty(ctx, n)
+		alone, err := d.alone(ctx, n)
 		switch {
 		case err != nil:
 			return false, err
-		case empty:
+		case alone:
 			return true, d.purgeLeaf(ctx, n, place, due)
 		case purging >= maxPurging:
 			return false, nil
@@ -138,10 +138,10 @@ func (d *Directory) purge(ctx context.Context, due Due) (bool, error) {
 	})
 }
 
-// empty reports whether nothing is below a node.
-func (d *Directory) empty(ctx context.Context, n *hierarchy.Node) (bool, error) {
-	if n.Kind() == hierarchy.Customer {
-		return true, nil
+// alone reports whether nothing is below a node, and no brand is its own: then one transaction purges it.
+func (d *Directory) alone(ctx context.Context, n *hierarchy.Node) (bool, error) {
+	if n.Kind() == hierarchy.Customer || len(n.Brands.Owned) > 0 {
+		return n.Kind() == hierarchy.Customer, nil
 	}
 	for _, kind := range []hierarchy.Kind{hierarchy.Partner, hierarchy.Customer} {
 		page, err := d.store.Children(ctx, n.ID, kind, true, "", 1)
@@ -152,7 +152,7 @@ func (d *Directory) empty(ctx context.Context, n *hierarchy.Node) (bool, error) 
 	return true, nil
 }
 
-// purgeLeaf removes a node that nothing is below, and then erases what was kept with it. It stays due until all of that is done.
+// purgeLeaf removes a node that is alone, and then erases what was kept with it. It stays due until all of that is done.
 func (d *Directory) purgeLeaf(ctx context.Context, n *hierarchy.Node, place hierarchy.Place, due Due) error {
 	steps, err := d.removal(ctx, n, true)
 	if err != nil {
@@ -168,36 +168,43 @@ func (d *Directory) purgeLeaf(ctx context.Context, n *hierarchy.Node, place hier
 	return d.store.Commit(ctx, Undue{due})
 }
 
-// removal is the steps that remove a node with the brands that it owns. Of the top of what is purged, the parent gets its brands
-// back; the parents further down go as well.
+// removal is the steps that remove a node. When it is the top of what is purged, its parent gets the brands back that it drew; the
+// parents further down go as well.
 func (d *Directory) removal(ctx context.Context, n *hierarchy.Node, top bool) ([]Step, error) {
-	want := Want{Brands: n.Brands.Owned}
-	if top {
-		want.Nodes = []ident.Node{n.Parent}
-	}
 	steps := []Step{RemoveNode{Was: n, Else: errChanged}}
-	if len(want.Brands)+len(want.Nodes) == 0 {
+	if !top {
 		return steps, nil
 	}
-	got, err := d.store.Read(ctx, want)
+	got, err := d.store.Read(ctx, Want{Nodes: []ident.Node{n.Parent}})
 	if err != nil {
 		return nil, err
 	}
+	parent := got.Nodes[n.Parent]
+	if parent == nil {
+		return nil, errChanged
+	}
+	return append(steps, CheckParent{Parent: parent, Drop: n.Draws(), Else: func(*hierarchy.Node) error { return errChanged }}), nil
+}
+
+// dropBrands deletes the brands that a node owns.
+func (d *Directory) dropBrands(ctx context.Context, n *hierarchy.Node) error {
+	if len(n.Brands.Owned) == 0 {
+		return nil
+	}
+	got, err := d.store.Read(ctx, Want{Brands: n.Brands.Owned})
+	if err != nil {
+		return err
+	}
+	var steps []Step
 	for _, b := range n.Brands.Owned {
-		owned := got.Brands[b]
-		if owned == nil {
-			owned = &brand.Brand{ID: b}
+		if owned := got.Brands[b]; owned != nil {
+			steps = append(steps, RemoveBrand{*owned})
 		}
-		steps = append(steps, RemoveBrand{*owned})
 	}
-	if top {
-		parent := got.Nodes[n.Parent]
-		if parent == nil {
-			return nil, errChanged
-		}
-		steps = append(steps, CheckParent{Parent: parent, Drop: n.Draws(), Else: func(*hierarchy.Node) error { return errChanged }})
+	if len(steps) == 0 {
+		return nil
 	}
-	return steps, nil
+	return d.store.Commit(ctx, steps...)
 }
 
 // erasePartition deletes all that is kept with a node: the grants at it, each from its principal, and the rest.
@@ -265,6 +272,9 @@ func (d *Directory) erase(ctx context.Context, ids []ident.Node, top ident.Node)
 			n := got.Nodes[id]
 			if n == nil {
 				continue
+			}
+			if err := d.dropBrands(ctx, n); err != nil {
+				return struct{}{}, err
 			}
 			steps, err := d.removal(ctx, n, id == top)
 			if err != nil {

@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -412,5 +413,61 @@ func TestWhatIsNotSettledIsNotPurged(t *testing.T) {
 	}
 	if swept := s.purge(); swept.Purged != 1 {
 		t.Errorf("%+v", swept)
+	}
+}
+
+// One node that cannot be purged does not keep the others from it.
+func TestAPurgeGoesOnWithTheOthers(t *testing.T) {
+	s := newShop(t)
+	s.trash(s.x)
+	s.now = s.now.Add(time.Second)
+	s.trash(s.c)
+	s.now = s.now.Add(hierarchy.KeepTrash + time.Second)
+	s.Before = func(c directorytest.Call) error {
+		for _, step := range c.Steps {
+			if removed, ok := step.(directory.RemoveNode); ok && removed.Was.ID == s.x {
+				return directorytest.Busy()
+			}
+		}
+		return nil
+	}
+	swept, err := s.d.Purge(t.Context(), time.Minute)
+	if !fault.Busy.Is(err) || swept.Purged != 1 || swept.Behind != 2*time.Second {
+		t.Errorf("%+v, %v", swept, err)
+	}
+	s.Before = nil
+	if swept := s.purge(); swept != (directory.Swept{Purged: 1}) {
+		t.Errorf("later: %+v", swept)
+	}
+}
+
+// A partner with as many brands as there can be, in the deepest place, is purged in transactions that are small enough.
+func TestPurgingTheLargestPartner(t *testing.T) {
+	s := newShop(t)
+	at := s.e
+	for range hierarchy.MaxDepth - 2 {
+		at = s.partner(at, "deep")
+	}
+	for i := range hierarchy.MaxBrands {
+		in := directory.NewBrand{Partner: at, Name: "O", Domain: fmt.Sprintf("o%d.example", i), Regions: []string{"eu-west-1"}}
+		if _, err := s.d.CreateBrand(t.Context(), s.founder, in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.trash(at)
+	s.now = s.now.Add(hierarchy.KeepTrash + time.Second)
+	if swept := s.purge(); swept.Purged != 1 {
+		t.Fatalf("%+v", swept)
+	}
+	ids := changesIn(s.Fake)
+	if err := settled(t.Context(), s.d, ids[len(ids)-1]); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Read(t.Context(), directory.Want{Nodes: []ident.Node{at}}); err != nil || len(got.Nodes) > 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	in := directory.NewBrand{Partner: s.e, Name: "O", Domain: "o7.example", Regions: []string{"eu-west-1"}}
+	if _, err := s.d.CreateBrand(t.Context(), s.founder, in); err != nil {
+		t.Errorf("its domain is not free: %v", err)
 	}
 }

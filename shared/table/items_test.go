@@ -210,7 +210,8 @@ func full(t *testing.T) map[string]struct {
 		ID: ident.NewRequest(), Node: n.ID, Name: "secret-name", To: n.Parent, Message: "secret-name", By: p.ID, State: directory.RequestDeclined,
 		Created: time.Now(), Ends: time.Now(), Closed: time.Now(), Version: 2,
 	}
-	happened, err := encodeEvent(event.Event{ID: ident.NewEvent(), Node: n.ID, Path: n.Place.Path, Data: map[string]any{"name": "secret-name"}})
+	edited := event.Event{ID: ident.NewEvent(), Node: n.ID, Path: n.Place.Path, Data: map[string]any{"name": "secret-name"}}
+	happened, err := encodeEvent(edited)
 	if err != nil {
 		t.Fatal(err)
 	}

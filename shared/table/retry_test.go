@@ -273,7 +273,8 @@ func (s *spoiled) logged(t *testing.T, many int) {
 	t.Helper()
 	var steps []directory.Step
 	for range many {
-		steps = append(steps, directory.AddEvent{Event: event.Event{ID: ident.NewEvent(), Node: s.root.ID, Time: time.Now(), Path: s.root.Place.Path}})
+		e := event.Event{ID: ident.NewEvent(), Node: s.root.ID, Time: time.Now(), Path: s.root.Place.Path}
+		steps = append(steps, directory.AddEvent{Event: e})
 	}
 	if err := s.Commit(t.Context(), steps...); err != nil {
 		t.Fatal(err)

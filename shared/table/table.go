@@ -129,15 +129,16 @@ func (t *Table) batch(ctx context.Context, wanted map[key]bool) (map[key]item, e
 
 func decodeGot(w directory.Want, tree key, found map[key]item) (directory.Got, error) {
 	var errs []error
+	readRequest := func(_ ident.Request, it item) (*directory.MoveRequest, error) {
+		r, err := decodeRequest(it)
+		return &r, err
+	}
 	got := directory.Got{
-		Nodes:   decodeAll[ident.Node, hierarchy.Node](w.Nodes, nodeKey, decodeNode, found, &errs),
-		Clients: decodeAll[ident.Client, access.Principal](w.Clients, clientKey, decodeClient, found, &errs),
-		Brands:  decodeAll[ident.Brand, brand.Brand](w.Brands, brandKey, decodeBrand, found, &errs),
-		Changes: decodeAll[ident.Change, directory.Progress](w.Changes, progressKey, decodeProgress, found, &errs),
-		Requests: decodeAll[ident.Request, directory.MoveRequest](w.Requests, requestKey, func(_ ident.Request, it item) (*directory.MoveRequest, error) {
-			r, err := decodeRequest(it)
-			return &r, err
-		}, found, &errs),
+		Nodes:    decodeAll[ident.Node, hierarchy.Node](w.Nodes, nodeKey, decodeNode, found, &errs),
+		Clients:  decodeAll[ident.Client, access.Principal](w.Clients, clientKey, decodeClient, found, &errs),
+		Brands:   decodeAll[ident.Brand, brand.Brand](w.Brands, brandKey, decodeBrand, found, &errs),
+		Changes:  decodeAll[ident.Change, directory.Progress](w.Changes, progressKey, decodeProgress, found, &errs),
+		Requests: decodeAll[ident.Request, directory.MoveRequest](w.Requests, requestKey, readRequest, found, &errs),
 	}
 	var err error
 	if it, ok := found[tree]; ok {
@@ -177,25 +178,25 @@ func decodeAll[ID comparable, T any](ids []ID, keyOf func(ID) key, decode func(I
 // Children implements directory.Store. A position is what follows the kind in the sort key.
 func (t *Table) Children(ctx context.Context, parent ident.Node, kind hierarchy.Kind, all bool, after string, limit int) (
 	directory.Page[hierarchy.Node], error) {
-	l := listing{pk: nodeKey(parent).pk, prefix: childPrefix(kind), after: after, limit: limit, trash: all}
+	l := listing{pk: nodeKey(parent).pk, prefix: childPrefix(kind), after: after, limit: limit, shown: !all}
 	return list(ctx, t, l, func(it item) (hierarchy.Node, error) { return decodeChild(parent, it) })
 }
 
 // Grants implements directory.Store. A position is the id of a client.
 func (t *Table) Grants(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.Grant], error) {
-	l := listing{pk: nodeKey(node).pk, prefix: grantPrefix, after: after, limit: limit, trash: true}
+	l := listing{pk: nodeKey(node).pk, prefix: grantPrefix, after: after, limit: limit}
 	return list(ctx, t, l, func(it item) (directory.Grant, error) { return decodeGrant(node, it) })
 }
 
 // Requests implements directory.Store. A position is the time and the id of a request.
 func (t *Table) Requests(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.MoveRequest], error) {
-	l := listing{pk: nodeKey(node).pk, prefix: askedPrefix, after: after, limit: limit, trash: true, backwards: true}
+	l := listing{pk: nodeKey(node).pk, prefix: askedPrefix, after: after, limit: limit, backwards: true}
 	return list(ctx, t, l, decodeRequest)
 }
 
 // Log implements directory.Store. A position is a time, or the time and the id of an event.
 func (t *Table) Log(ctx context.Context, node ident.Node, q directory.LogQuery) (directory.Page[event.Event], error) {
-	l := listing{pk: nodeKey(node).pk, prefix: schema.EventPrefix, high: last, limit: q.Limit, trash: true, backwards: !q.Oldest}
+	l := listing{pk: nodeKey(node).pk, prefix: schema.EventPrefix, high: last, limit: q.Limit, backwards: !q.Oldest}
 	if !q.From.IsZero() {
 		l.low = moment(q.From)
 	}
@@ -213,7 +214,7 @@ func (t *Table) Log(ctx context.Context, node ident.Node, q directory.LogQuery) 
 
 // Due implements directory.Store.
 func (t *Table) Due(ctx context.Context, until time.Time, limit int) ([]directory.Due, error) {
-	l := listing{pk: duePK, low: "0", high: moment(until), limit: limit, trash: true} // DynamoDB compares with no empty string
+	l := listing{pk: duePK, low: "0", high: moment(until), limit: limit} // DynamoDB compares with no empty string
 	page, err := list(ctx, t, l, decodeDue)
 	return page.Items, err
 }
@@ -225,7 +226,7 @@ type listing struct {
 	after      string // a position
 	limit      int
 	backwards  bool
-	trash      bool // with what is in the trash itself
+	shown      bool // without what is in the trash itself
 }
 
 // refills is how many queries at most fill a page, when some of what they look at is in the trash.
@@ -254,7 +255,7 @@ func list[T any](ctx context.Context, t *Table, l listing, decode func(item) (T,
 		KeyConditionExpression: &condition,
 		ScanIndexForward:       aws.Bool(!l.backwards),
 	}
-	if !l.trash {
+	if l.shown {
 		in.FilterExpression = aws.String("attribute_not_exists(" + e.name(trashed) + ")")
 	}
 	in.ExpressionAttributeNames, in.ExpressionAttributeValues = e.names, e.values

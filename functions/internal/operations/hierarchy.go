@@ -474,7 +474,7 @@ type myGrant struct {
 
 func meShape(m directory.Me) me {
 	var out me
-	out.Principal.ID, out.Principal.Kind, out.Principal.Name = m.ID, "api-client", m.Name
+	out.Principal.ID, out.Principal.Kind, out.Principal.Name = m.ID, apiClient, m.Name
 	out.Grants = each(m.Grants, func(g directory.MyGrant) myGrant {
 		return myGrant{stepShape(g.Node), g.Role.String(), each(g.Path, stepShape)}
 	})

@@ -103,6 +103,9 @@ func People(d *directory.Directory) map[string]api.Operation {
 			}
 			return api.Done(d.RemoveGrant(ctx, r.Caller, id, node))
 		},
+		"listPartnerUsers":   listUsers(d, ident.ParsePartner),
+		"listCustomerUsers":  listUsers(d, ident.ParseCustomer),
+		"explainAccess":      explainAccess(d),
 		"listPartnerEvents":  listEvents(d, ident.ParsePartner),
 		"listCustomerEvents": listEvents(d, ident.ParseCustomer),
 	}

@@ -20,10 +20,10 @@
 // product's looks at all of it and writes the event that tells of it.
 //
 // Not compared: a network, a disk, more than one machine. All run on this machine beside those who ask, and keep everything in
-// memory (PostgreSQL: without waiting for its disk). Nobody is tuned: what is set differs from the defaults only where an answer
-// would be cut off or late otherwise. DynamoDB Local is a test double on SQLite: its times say nothing of DynamoDB's, where a
-// read of a batch takes some milliseconds at any size of the table. The memory stores of OpenFGA and SpiceDB are for trials and
-// search more than they need to, so both run a second time on PostgreSQL.
+// memory (PostgreSQL: without waiting for its disk). Nobody is tuned: settings differ from the defaults only to keep answers whole,
+// and to leave out disks, metrics and calls home. DynamoDB Local is a test double on SQLite: its times say nothing of DynamoDB's,
+// where a read of a batch takes some milliseconds at any size of the table. The memory stores of OpenFGA and SpiceDB are meant for
+// trials, so both run a second time on PostgreSQL.
 package main
 
 import (

@@ -51,9 +51,10 @@ func runOpenFGA(ctx context.Context, m *machine, args ...string) (peer, error) {
 	}
 	api := newREST(http, "")
 	// Answers are to be whole: by default a list ends after 1,000 ids or three seconds.
-	return &openFGA{api: api}, m.run(ctx, nil, api.healthy("/healthz"), binary, append([]string{"run", "--http-addr", http, "--grpc-addr", grpc,
-		"--log-level", "error", "--playground-enabled=false", "--metrics-enabled=false",
-		"--listObjects-max-results", "0", "--listObjects-deadline", "60s", "--request-timeout", "60s", "--http-upstream-timeout", "60s"}, args...)...)
+	args = append([]string{"run", "--http-addr", http, "--grpc-addr", grpc, "--log-level", "error", "--playground-enabled=false",
+		"--metrics-enabled=false", "--listObjects-max-results", "0", "--listObjects-deadline", "60s", "--request-timeout", "60s",
+		"--http-upstream-timeout", "60s"}, args...)
+	return &openFGA{api: api}, m.run(ctx, nil, api.healthy("/healthz"), binary, args...)
 }
 
 const openFGAModel = `{"schema_version": "1.1", "type_definitions": [{"type": "user"}, {"type": "node",

@@ -43,7 +43,8 @@ func (m *machine) postgres(ctx context.Context) (uri string, err error) {
 			return "", err
 		}
 	}
-	if err := m.do(ctx, as, filepath.Join(programs, "initdb"), "-D", data, "-U", "peers", "--auth=trust", "-E", "UTF8", "--locale=C"); err != nil {
+	initdb := filepath.Join(programs, "initdb")
+	if err := m.do(ctx, as, initdb, "-D", data, "-U", "peers", "--auth=trust", "-E", "UTF8", "--locale=C"); err != nil {
 		return "", err
 	}
 	at, err := address()

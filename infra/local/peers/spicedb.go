@@ -96,16 +96,23 @@ func (s *spiceDB) write(ctx context.Context, updates []object) error {
 	return s.api.post(ctx, "/v1/relationships/write", object{"updates": updates}, &struct{}{})
 }
 
+// view is what all questions ask about somebody.
+func view(who string) object {
+	return object{"consistency": object{"fullyConsistent": true}, "permission": "view", "subject": object{"object": spiceObject("user", who)}}
+}
+
 func (s *spiceDB) check(ctx context.Context, who, node string) (bool, error) {
 	var answer struct{ Permissionship string }
-	err := s.api.post(ctx, "/v1/permissions/check", object{"consistency": object{"fullyConsistent": true}, "resource": spiceObject("node", node),
-		"permission": "view", "subject": object{"object": spiceObject("user", who)}}, &answer)
+	in := view(who)
+	in["resource"] = spiceObject("node", node)
+	err := s.api.post(ctx, "/v1/permissions/check", in, &answer)
 	return answer.Permissionship == "PERMISSIONSHIP_HAS_PERMISSION", err
 }
 
 func (s *spiceDB) below(ctx context.Context, who, _ string) ([]string, error) {
-	body, err := s.api.send(ctx, "/v1/permissions/resources", object{"consistency": object{"fullyConsistent": true}, "resourceObjectType": "node",
-		"permission": "view", "subject": object{"object": spiceObject("user", who)}})
+	in := view(who)
+	in["resourceObjectType"] = "node"
+	body, err := s.api.send(ctx, "/v1/permissions/resources", in)
 	if err != nil {
 		return nil, err
 	}

@@ -290,6 +290,7 @@ func access(op *operation) string {
 		"body.nodeId":       "on the node in `nodeId`",
 		"path.nodeId":       "on the node in `nodeId`",
 		"query.nodeId":      "on the node in `nodeId`",
+		"query.node":        "on the node in `node`",
 		"above.path.id":     "on a node above the partner",
 		"change":            "on the top of the subtree",
 		"move-request":      "on either side of the move",
@@ -330,7 +331,7 @@ func (c *contract) curl(op *operation, body string) (string, error) {
 		case p.In == "path":
 			path = strings.Replace(path, "{"+p.Name+"}", value, 1)
 		case p.In == "query" && p.Required:
-			query = "?" + p.Name + "=" + value
+			query = strings.TrimPrefix(query+"&"+p.Name+"="+value, "&")
 		case p.Name == "Idempotency-Key":
 			headers = append(headers, `"Idempotency-Key: $(uuidgen)"`)
 		case p.In == "header":
@@ -342,7 +343,10 @@ func (c *contract) curl(op *operation, body string) (string, error) {
 	if op.Method != "GET" {
 		b.WriteString("-X " + op.Method + " ")
 	}
-	b.WriteString(`"$API` + path + query + `"`)
+	if query != "" {
+		path += "?" + query
+	}
+	b.WriteString(`"$API` + path + `"`)
 	if body != "" {
 		headers = append(headers, `"Content-Type: application/json"`)
 	}

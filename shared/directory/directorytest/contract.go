@@ -18,6 +18,7 @@ import (
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
@@ -137,14 +138,19 @@ func same(t testing.TB, what string, got, want any) {
 	}
 }
 
+// anything reports whether anything but the tree state was found.
+func anything(got directory.Got) bool {
+	return len(got.Nodes)+len(got.Clients)+len(got.Brands)+len(got.Changes)+len(got.Requests) > 0 || got.Memo != nil
+}
+
 func emptyStore(t testing.TB, store directory.Store) {
 	s := newStory(t, store)
 	node, client, b := ident.NewPartner(), ident.NewClient(), ident.NewBrand()
 	got := s.read(directory.Want{
 		Nodes: []ident.Node{node}, Clients: []ident.Client{client}, Brands: []ident.Brand{b}, Memo: &directory.MemoKey{Client: client, Key: "k"},
-		Changes: []ident.Change{ident.NewChange()},
+		Changes: []ident.Change{ident.NewChange()}, Requests: []ident.Request{ident.NewRequest()},
 	})
-	if len(got.Nodes)+len(got.Clients)+len(got.Brands)+len(got.Changes) > 0 || got.Memo != nil || got.Tree.Seq != 0 || len(got.Tree.Changes) > 0 {
+	if anything(got) || got.Tree.Seq != 0 || len(got.Tree.Changes) > 0 {
 		t.Errorf("an empty store has %+v", got)
 	}
 	children, err := store.Children(t.Context(), node, hierarchy.Partner, true, "", 10)
@@ -153,7 +159,13 @@ func emptyStore(t testing.TB, store directory.Store) {
 	same(t, "grants", grants, directory.Page[directory.Grant]{Items: []directory.Grant{}})
 	below, err3 := store.Below(t.Context(), hierarchy.Path("").Child(node), "", false, "", 10)
 	same(t, "below", below, directory.Page[ident.Node]{Items: []ident.Node{}})
-	if err := errors.Join(err, err2, err3); err != nil {
+	log, err4 := store.Log(t.Context(), node, directory.LogQuery{Limit: 10})
+	same(t, "log", log, directory.Page[event.Event]{Items: []event.Event{}})
+	requests, err5 := store.Requests(t.Context(), node, "", 10)
+	same(t, "requests", requests, directory.Page[directory.MoveRequest]{Items: []directory.MoveRequest{}})
+	due, err6 := store.Due(t.Context(), then, 10)
+	same(t, "due", due, []directory.Due{})
+	if err := errors.Join(err, err2, err3, err4, err5, err6); err != nil {
 		t.Error(err)
 	}
 	for _, limit := range []int{0, -1} {
@@ -254,10 +266,10 @@ func wrongKinds(t testing.TB, store directory.Store) {
 		Nodes:   []ident.Node{ident.Node(swapped), ident.Node(b), ident.Node(client.ID), s.root.ID[:19], s.root.ID + "0", "", "N"},
 		Clients: []ident.Client{ident.Client(s.root.ID), ident.Client(b), ""},
 		Brands:  []ident.Brand{ident.Brand(s.root.ID), ident.Brand(client.ID), ""},
-		Changes: []ident.Change{ident.Change(s.root.ID), ident.Change(client.ID), ""},
-		Memo:    &directory.MemoKey{Client: client.ID},
+		Changes: []ident.Change{ident.Change(s.root.ID), ident.Change(client.ID), ""}, Requests: []ident.Request{ident.Request(s.root.ID), ""},
+		Memo: &directory.MemoKey{Client: client.ID},
 	})
-	if len(got.Nodes)+len(got.Clients)+len(got.Brands)+len(got.Changes) > 0 || got.Memo != nil {
+	if anything(got) {
 		t.Errorf("ids of the wrong kind found %+v", got)
 	}
 }

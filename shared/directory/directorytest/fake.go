@@ -63,10 +63,12 @@ type logged struct {
 	nth      int // in events
 }
 
+func (l logged) compare(position string) int { return strings.Compare(l.position, position) }
+
 // position sorts by time, then id.
-func position(t time.Time, id string) string {
-	return t.UTC().Format("2006-01-02T15:04:05.000000Z") + "#" + id
-}
+func position(t time.Time, id string) string { return moment(t) + "#" + id }
+
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
 type list struct {
 	parent ident.Node
@@ -278,18 +280,26 @@ func (f *Fake) Below(ctx context.Context, under hierarchy.Path, kind hierarchy.K
 // Log implements directory.Store.
 func (f *Fake) Log(ctx context.Context, node ident.Node, q directory.LogQuery) (directory.Page[event.Event], error) {
 	return call(ctx, f, "Log", nil, func() (directory.Page[event.Event], error) {
-		var wanted []logged
-		for _, l := range f.logs[node] {
-			late := q.After != "" && l.position <= q.After
-			if !q.Oldest {
-				late = q.After != "" && l.position >= q.After
-			}
-			when := micro(f.events[l.nth].Time)
-			if !late && !when.Before(micro(q.From)) && (q.Until.IsZero() || when.Before(micro(q.Until))) {
-				wanted = append(wanted, l)
-			}
+		log := f.logs[node]
+		find := func(position string) (int, bool) { return slices.BinarySearchFunc(log, position, logged.compare) }
+		low, high := 0, len(log)
+		if !q.From.IsZero() {
+			low, _ = find(moment(q.From))
 		}
+		if !q.Until.IsZero() {
+			high, _ = find(moment(q.Until))
+		}
+		switch i, found := find(q.After); {
+		case q.After != "" && q.Oldest && found:
+			low = max(low, i+1)
+		case q.After != "" && q.Oldest:
+			low = max(low, i)
+		case q.After != "":
+			high = min(high, i)
+		}
+		wanted := log[min(low, high):high]
 		if !q.Oldest {
+			wanted = slices.Clone(wanted[max(0, len(wanted)-q.Limit-1):])
 			slices.Reverse(wanted)
 		}
 		return page(wanted, q.Limit, func(l logged) string { return l.position }, func(l logged) event.Event {
@@ -830,7 +840,7 @@ func (f *Fake) change(id ident.Node, edit func(*hierarchy.Node)) {
 // log puts the event that comes next into the log of a node.
 func (f *Fake) log(node ident.Node, position string) {
 	log := f.logs[node]
-	i, _ := slices.BinarySearchFunc(log, position, func(l logged, at string) int { return strings.Compare(l.position, at) })
+	i, _ := slices.BinarySearchFunc(log, position, logged.compare)
 	put(&f.logs, node, slices.Insert(log, i, logged{position, len(f.events)}))
 }
 

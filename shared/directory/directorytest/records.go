@@ -109,7 +109,8 @@ func logOrder(t testing.TB, store directory.Store) {
 					slices.Reverse(want)
 				}
 				got := logOf(t, store, p.ID, directory.LogQuery{From: bound.from, Until: bound.until, Oldest: oldest, Limit: limit})
-				same(t, fmt.Sprintf("from %s until %s, the oldest first %v, in pages of %d", bound.from, bound.until, oldest, limit), ids(got), ids(want))
+				what := fmt.Sprintf("from %s until %s, the oldest first %v, in pages of %d", bound.from, bound.until, oldest, limit)
+				same(t, what, ids(got), ids(want))
 			}
 		}
 	}

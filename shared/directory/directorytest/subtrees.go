@@ -400,8 +400,8 @@ func wholeMove(t testing.TB, store directory.Store) {
 	}
 	s.commits(steps(s.moved(1, was, dest, was.Place.Path))...)
 	same(t, "the moved node", s.node(was.ID), now)
-	got := s.all()
-	same(t, "the tree state", got.Got.Tree, hierarchy.TreeState{Root: s.root.ID, Seq: 1, Changes: []hierarchy.Change{s.moved(1, was, dest, was.Place.Path)}})
+	got, change := s.all(), s.moved(1, was, dest, was.Place.Path)
+	same(t, "the tree state", got.Got.Tree, hierarchy.TreeState{Root: s.root.ID, Seq: 1, Changes: []hierarchy.Change{change}})
 	for i, id := range append(slices.Clone(above), dest.ID) {
 		if n := got.Got.Nodes[id]; n.Height != few+1-i {
 			t.Errorf("%s at depth %d has the height %d", n.Name, n.Place.Path.Depth(), n.Height)

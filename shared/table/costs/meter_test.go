@@ -221,7 +221,8 @@ func (m *meter) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemI
 	same := new(dynamodb.TransactWriteItemsInput)
 	for name, writes := range in.RequestItems {
 		for _, w := range writes {
-			same.TransactItems = append(same.TransactItems, types.TransactWriteItem{Delete: &types.Delete{TableName: &name, Key: w.DeleteRequest.Key}})
+			deleted := &types.Delete{TableName: &name, Key: w.DeleteRequest.Key}
+			same.TransactItems = append(same.TransactItems, types.TransactWriteItem{Delete: deleted})
 		}
 	}
 	before, err := m.stored(ctx, same)

@@ -132,7 +132,8 @@ func newCrowd(t *testing.T) *crowd {
 	founded, founder, _, err := c.dir.Found(ctx, "Root", "Founder")
 	c.must(err)
 	c.founder = directory.Caller{Client: founder.ID, Key: founder.Secrets[0].ID}
-	brand, err := c.dir.CreateBrand(ctx, c.founder, directory.NewBrand{Partner: founded.ID, Name: "B", Domain: "b.example", Regions: []string{"eu-west-1"}})
+	sold := directory.NewBrand{Partner: founded.ID, Name: "B", Domain: "b.example", Regions: []string{"eu-west-1"}}
+	brand, err := c.dir.CreateBrand(ctx, c.founder, sold)
 	c.must(err)
 	got, err := store.Read(ctx, directory.Want{Nodes: []ident.Node{founded.ID}})
 	c.must(err)

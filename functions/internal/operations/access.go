@@ -1,0 +1,116 @@
+package operations
+
+import (
+	"cmp"
+	"context"
+
+	"example.com/partnertree/functions/internal/api"
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+func listUsers(d *directory.Directory, parse func(string) (ident.Node, error)) api.Operation {
+	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
+		id, err := api.Path(r, "id", parse)
+		if err != nil {
+			return api.Reply{}, err
+		}
+		q := api.ReadQuery(r)
+		paging := q.Paging()
+		if err := q.Err(); err != nil {
+			return api.Reply{}, err
+		}
+		found, err := d.Users(ctx, r.Caller, id, paging)
+		return list(found, err, userShape)
+	}
+}
+
+// explainAccess is why somebody may do something, or why not.
+func explainAccess(d *directory.Directory) api.Operation {
+	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
+		q := api.ReadQuery(r)
+		principal, err := ident.ParseClient(q.Text("principal"))
+		if err != nil {
+			q.Add("principal", "%s", err)
+		}
+		node, err := ident.ParseNode(q.Text("node"))
+		if err != nil {
+			q.Add("node", "%s", err)
+		}
+		action, _ := access.ParseAction(cmp.Or(api.OneOf(q, "action", each(access.Actions[:], access.Action.String)...), access.Read.String()))
+		if err == nil && !action.Fits(hierarchy.KindOf(node)) {
+			q.Add("action", "is not done to a %s", hierarchy.KindOf(node))
+		}
+		if err := q.Err(); err != nil {
+			return api.Reply{}, err
+		}
+		e, err := d.Why(ctx, r.Caller, principal, node, action)
+		if err != nil {
+			return api.Reply{}, err
+		}
+		return api.OK(explanationShape(e), 0)
+	}
+}
+
+// source has no node when that is out of the caller's sight.
+type source struct {
+	Node      ident.Node `json:"nodeId,omitzero"`
+	Role      string     `json:"role"`
+	Inherited bool       `json:"inherited"`
+	Counts    bool       `json:"counts"`
+	BlockedBy *blocker   `json:"blockedBy,omitzero"`
+}
+
+type blocker struct {
+	Node   ident.Node         `json:"nodeId"`
+	Reason hierarchy.MarkKind `json:"reason"`
+}
+
+func sourceShape(s directory.Source) source {
+	shape := source{Node: s.Node, Role: s.Role.String(), Inherited: s.Inherited, Counts: s.Counts()}
+	if !s.Counts() {
+		shape.BlockedBy = &blocker{s.Blocked, s.By}
+	}
+	return shape
+}
+
+const apiClient = "api-client"
+
+type user struct {
+	Principal ident.Client   `json:"principalId"`
+	Kind      string         `json:"kind"`
+	Name      hierarchy.Name `json:"name"`
+	source
+}
+
+func userShape(u directory.User) user {
+	return user{u.Client, apiClient, u.Name, sourceShape(u.Source)}
+}
+
+type explanation struct {
+	Principal ident.Client   `json:"principalId"`
+	Name      hierarchy.Name `json:"name,omitzero"`
+	Node      ident.Node     `json:"nodeId"`
+	Action    string         `json:"action"`
+	Allowed   bool           `json:"allowed"`
+	Role      string         `json:"role,omitzero"`
+	Sources   []namedSource  `json:"sources"`
+	Text      string         `json:"text"`
+}
+
+// namedSource has the name of its node, too.
+type namedSource struct {
+	source
+	Name hierarchy.Name `json:"name,omitzero"`
+}
+
+func explanationShape(e directory.Explanation) explanation {
+	shape := explanation{Principal: e.Client, Name: e.Name, Node: e.Node, Action: e.Action.String(), Allowed: e.Allowed, Text: e.Text,
+		Sources: each(e.Sources, func(s directory.Source) namedSource { return namedSource{sourceShape(s), e.Known[s.Node]} })}
+	if e.Role != access.None {
+		shape.Role = e.Role.String()
+	}
+	return shape
+}

@@ -1,0 +1,84 @@
+package access
+
+import (
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// Actions are all of them, the lesser roles' first.
+var Actions = [...]Action{Read, CreateCustomer, EditCustomer, CreatePartner, EditPartner, Place, ManageBrands, ManageClients}
+
+var actionNames = [...]string{
+	Read: "read", CreateCustomer: "create-customer", EditCustomer: "edit-customer", CreatePartner: "create-partner",
+	EditPartner: "edit-partner", ManageBrands: "manage-brands", ManageClients: "manage-api-clients", Place: "manage-subtree",
+}
+
+func (a Action) String() string { return actionNames[a] }
+
+// ParseAction reads the name of an action.
+func ParseAction(s string) (Action, bool) {
+	for _, a := range Actions {
+		if a.String() == s {
+			return a, true
+		}
+	}
+	return 0, false
+}
+
+// Fits reports whether the action can be done to nodes of this kind at all.
+func (a Action) Fits(kind hierarchy.Kind) bool {
+	switch a {
+	case CreateCustomer, CreatePartner, EditPartner, ManageBrands:
+		return kind == hierarchy.Partner
+	case EditCustomer:
+		return kind == hierarchy.Customer
+	}
+	return true
+}
+
+// Source is a grant at a node or above it: why its principal may do something there, or why not although there is a grant.
+type Source struct {
+	Node ident.Node
+	Role Role
+	// Blocked is what keeps the grant from counting, at Node or above it: the uppermost node on the path that is suspended, in
+	// the trash or purged. By says which. It is "" when the grant counts.
+	Blocked ident.Node
+	By      hierarchy.MarkKind
+}
+
+// Counts reports whether the grant counts.
+func (s *Source) Counts() bool { return s.Blocked == "" }
+
+// Why explains what Decide finds: the grants of the principal on the target's canonical path, from the root down, each judged by
+// Decide as if it were the only one.
+func Why(p *Principal, tree *hierarchy.TreeState, target *hierarchy.Node, a Action) (Decision, []Source) {
+	d := Decide(p, tree, target, a)
+	var sources []Source
+	for _, id := range d.Place.Path.IDs() {
+		role := p.Grants[id]
+		if role == None {
+			continue
+		}
+		s := Source{Node: id, Role: role}
+		if alone := Decide(&Principal{Grants: map[ident.Node]Role{id: role}}, tree, target, a); !alone.Visible() {
+			s.Blocked, s.By = blocker(d.Place)
+		}
+		sources = append(sources, s)
+	}
+	return d, sources
+}
+
+// blocker is what keeps grants from counting on a path where some do not. What was purged is gone for those above it too. Of a node
+// with several marks the heavier one is told.
+func blocker(place hierarchy.Place) (node ident.Node, by hierarchy.MarkKind) {
+	if purged := place.Top(hierarchy.Purged); purged != "" {
+		return purged, hierarchy.Purged
+	}
+	at := hierarchy.MaxDepth
+	for _, kind := range []hierarchy.MarkKind{hierarchy.Trashed, hierarchy.Suspended} {
+		if top := place.Top(kind); top != "" && place.Path.Index(top) < at {
+			node, by, at = top, kind, place.Path.Index(top)
+		}
+	}
+	return node, by
+}

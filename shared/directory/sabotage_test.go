@@ -1,0 +1,517 @@
+package directory_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/directory/directorytest"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// does is one operation at a time or beside others.
+type does = func(ctx context.Context) error
+
+// duel is two operations that act in every order of their calls, in a tree.
+type duel struct {
+	tree       []int
+	before     func(s *stage) error // what there is already
+	begin      func(s *stage) []does
+	principals bool // whether principals are changed, and so when they are read makes a difference
+}
+
+// chain is root > 1 > 2 > 3 and root > 4, twig is root > 1 > 2 and root > 3.
+var chain, twig = []int{0, 1, 2, 0}, []int{0, 1, 0}
+
+// fight runs a duel without one of the conditions of transactions, "" with all of them, and says what goes wrong.
+func (d duel) fight(ignore string) error {
+	ends, _, err := everyState(func() *stage {
+		s := planted(d.tree)
+		s.apart, s.refuses = d.principals, true
+		if d.before != nil {
+			if err := d.before(s); err != nil {
+				panic(err)
+			}
+		}
+		s.Ignore = ignore
+		for i, do := range d.begin(s) {
+			s.begin(string(rune('A'+i)), false, do)
+		}
+		return s
+	}, func(s *stage) error { return s.honest() }, func(s *stage) error {
+		if err := s.settledWhole(d.tree); err != nil {
+			return err
+		}
+		return s.honest()
+	})
+	if err == nil && ends == 0 {
+		return errors.New("it came to no end")
+	}
+	return err
+}
+
+// honest says what is wrong with a tree that was planted: with a node's version, brands, clients, progress, or with the log.
+func (s *stage) honest() error {
+	ids := s.ids()
+	brands, clients, changes := map[ident.Brand]bool{s.brand: true}, map[ident.Client]bool{s.founder.Client: true}, changesIn(s.Fake)
+	versions, asleep, grants := map[ident.Node]int64{}, map[ident.Node]bool{}, map[ident.Client]map[ident.Node]access.Role{
+		s.founder.Client: {s.root: access.Owner}}
+	answered := map[string]bool{}
+	for _, e := range s.Events() {
+		client, _ := e.Data["clientId"].(ident.Client)
+		switch e.Type {
+		case event.PartnerCreated:
+			if e.Request != "" && answered[e.Request] {
+				return fmt.Errorf("%s was carried out twice", e.Request)
+			}
+			answered[e.Request] = true
+			if at := e.Path.At(e.Path.Depth() - 2); asleep[at] {
+				return fmt.Errorf("%s was made in the trash, below %s", e.Node, at)
+			}
+		case event.BrandCreated:
+			brands[e.Data["brandId"].(ident.Brand)] = true
+			if asleep[e.Node] {
+				return fmt.Errorf("a brand was made in the trash, at %s", e.Node)
+			}
+		case event.PartnerTrashed, event.PartnerRestored:
+			asleep[e.Node] = e.Type == event.PartnerTrashed
+			versions[e.Node]++
+		case event.ClientCreated:
+			clients[client] = true
+			grants[client] = map[ident.Node]access.Role{e.Node: e.Data["role"].(access.Role)}
+		case event.ClientGranted:
+			grants[client][e.Node] = e.Data["role"].(access.Role)
+		case event.ClientGrantRemoved:
+			delete(grants[client], e.Node)
+		case event.ClientRevoked:
+			grants[client] = map[ident.Node]access.Role{}
+		case event.PartnerEdited, event.PartnerMoved, event.PartnerSuspended, event.PartnerResumed, event.PartnerPurged:
+			if asleep[e.Node] && e.Type != event.PartnerPurged {
+				return fmt.Errorf("%s was changed in the trash: %s", e.Node, e.Type)
+			}
+			versions[e.Node]++
+		}
+	}
+	got, err := s.Fake.Read(context.Background(), directory.Want{Nodes: ids, Clients: slices.Collect(maps.Keys(clients)),
+		Brands: slices.Collect(maps.Keys(brands)), Changes: changes})
+	if err != nil {
+		return err
+	}
+	uses := map[ident.Node]map[ident.Brand]int64{}
+	for _, id := range ids {
+		uses[id] = map[ident.Brand]int64{}
+	}
+	for _, id := range ids {
+		n := got.Nodes[id]
+		if n.Version != 1+versions[id] {
+			return fmt.Errorf("%s is at version %d after %d edits", id, n.Version, versions[id])
+		}
+		if len(n.Brands.Owned) > hierarchy.MaxBrands {
+			return fmt.Errorf("%s owns %d brands", id, len(n.Brands.Owned))
+		}
+		for _, b := range n.Draws() {
+			if uses[n.Parent][b]++; !got.Nodes[n.Parent].Brands.Usable(b) {
+				return fmt.Errorf("%s has the brand %s, which is not usable at %s", id, b, n.Parent)
+			}
+		}
+	}
+	for _, id := range ids {
+		for b, n := range got.Nodes[id].Brands.Uses {
+			if n != uses[id][b] {
+				return fmt.Errorf("%s counts %d uses of %s, and there are %d", id, n, b, uses[id][b])
+			}
+		}
+	}
+	domains := map[string]bool{}
+	for _, b := range got.Brands {
+		if domains[b.Domain] {
+			return fmt.Errorf("two brands have the domain %s", b.Domain)
+		}
+		domains[b.Domain] = true
+	}
+	owners := 0
+	for id, p := range got.Clients {
+		if p.Grants[s.root] == access.Owner {
+			owners++
+		}
+		if !maps.Equal(p.Grants, grants[id]) {
+			return fmt.Errorf("%s has the grants %v, and was given %v", id, p.Grants, grants[id])
+		}
+	}
+	if owners == 0 {
+		return errors.New("the root has no owner any more")
+	}
+	for id, p := range got.Changes {
+		if s.settled == nil {
+			s.settled = map[ident.Change]int64{}
+		}
+		if s.settled[id] > p.Version {
+			return fmt.Errorf("%s is at version %d of its progress and was at %d", id, p.Version, s.settled[id])
+		}
+		if s.settled[id] = p.Version; p.State == directory.Settled && slices.ContainsFunc(got.Tree.Changes, func(c hierarchy.Change) bool { return c.Seq == p.Seq }) {
+			return fmt.Errorf("%s is settled, and in the tree state", id)
+		}
+	}
+	return nil
+}
+
+// The operations of duels.
+
+func renamer(s *stage, node int, name hierarchy.Name) does {
+	return func(ctx context.Context) error {
+		_, err := s.d.EditPartner(ctx, s.founder, nodeNo(node), directory.PartnerPatch{Name: &name})
+		return err
+	}
+}
+
+func brander(s *stage, node int, domain string) does {
+	return func(ctx context.Context) error {
+		_, err := s.d.CreateBrand(ctx, s.founder, directory.NewBrand{Partner: nodeNo(node), Name: "X", Domain: domain, Regions: []string{"eu-west-1"}})
+		return err
+	}
+}
+
+func restorer(s *stage, node int) does {
+	return func(ctx context.Context) error { _, err := s.d.Restore(ctx, s.founder, nodeNo(node)); return err }
+}
+
+func purger(s *stage) does {
+	return func(ctx context.Context) error { _, err := s.d.Purge(ctx, time.Hour); return err }
+}
+
+// settler settles a change as the state machine does: before it retires it, all reads end that were under way when it was written
+// into the last node. That is what the grace is for.
+func settler(s *stage, id ident.Change) does {
+	return func(ctx context.Context) error {
+		for r := (directory.SettleResult{}); !r.Done; {
+			var err error
+			if r, err = s.d.Settle(ctx, id, r.Resume, time.Hour); err != nil {
+				return err
+			}
+		}
+		me, under := acting(ctx), map[*actor]int{}
+		for _, a := range s.cast {
+			if a != me && a.reading {
+				under[a] = a.reads
+				fmt.Fprintf(&me.given, "waits for %s;", a.name)
+			}
+		}
+		if s.sabotage != "grace" {
+			me.waits = func() bool {
+				for a, read := range under {
+					if a.reading && a.reads == read {
+						return true
+					}
+				}
+				return false
+			}
+		}
+		yield(ctx, 1)
+		me.waits = nil
+		return s.d.Retire(ctx, id)
+	}
+}
+
+// client makes an API client with a role.
+func client(s *stage, at ident.Node, role access.Role) (directory.Caller, error) {
+	c, err := s.d.CreateClient(context.Background(), s.founder, at, "C", role)
+	return directory.Caller{Client: c.ID, Key: c.SecretID}, err
+}
+
+// clientsOf are the clients that the events tell of.
+func clientsOf(s *stage) (all []directory.Caller) {
+	for _, e := range s.Events() {
+		if e.Type == event.ClientCreated {
+			all = append(all, directory.Caller{Client: e.Data["clientId"].(ident.Client), Key: e.Data["secretId"].(ident.Key)})
+		}
+	}
+	return all
+}
+
+func trashed(node int) func(*stage) error {
+	return func(s *stage) error {
+		done, err := s.d.Trash(context.Background(), s.founder, nodeNo(node))
+		if err == nil {
+			err = settled(context.Background(), s.d, done.Change.ID)
+		}
+		return err
+	}
+}
+
+func two(a, b func(s *stage) does) func(*stage) []does {
+	return func(s *stage) []does { return []does{a(s), b(s)} }
+}
+
+func on[A any](f func(*stage, A) does, a A) func(*stage) does {
+	return func(s *stage) does { return f(s, a) }
+}
+
+func on2[A, B any](f func(*stage, A, B) does, a A, b B) func(*stage) does {
+	return func(s *stage) does { return f(s, a, b) }
+}
+
+// duels are what can happen at the same time, by what it shows.
+var duels = map[string]duel{
+	"two moves make no circle":              {tree: chain, begin: two(on2(mover, 1, 4), on2(mover, 4, 2))},
+	"a move, and a child below the moved":   {tree: chain, begin: two(on2(mover, 1, 4), on(creator, 3))},
+	"a move, and a child right below":       {tree: chain, begin: two(on2(mover, 2, 4), on(creator, 2))},
+	"a move, and a child of the new parent": {tree: chain, begin: two(on2(mover, 2, 4), on(creator, 4))},
+	"a move, and the new parent is moved":   {tree: chain, begin: two(on2(mover, 3, 4), on2(mover, 4, 1))},
+	"trash, and a child below":              {tree: chain, begin: two(on(trasher, 2), on(creator, 2))},
+	"trash, and a brand":                    {tree: chain, begin: two(on(trasher, 2), on2(brander, 2, "x.example"))},
+	"trash, and a rename":                   {tree: chain, begin: two(on(trasher, 2), on2(renamer, 2, hierarchy.Name("z")))},
+	"a move, and a rename":                  {tree: chain, begin: two(on2(mover, 2, 4), on2(renamer, 2, hierarchy.Name("z")))},
+	"two renames":                           {tree: chain, begin: two(on2(renamer, 2, hierarchy.Name("y")), on2(renamer, 2, hierarchy.Name("z")))},
+	"two brands with one domain":            {tree: chain, begin: two(on2(brander, 1, "x.example"), on2(brander, 2, "x.example"))},
+	"the last brand that there is room for": {
+		tree: chain,
+		before: func(s *stage) error {
+			for i := range hierarchy.MaxBrands - 1 {
+				if err := brander(s, 1, fmt.Sprintf("b%d.example", i))(context.Background()); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		begin: two(on2(brander, 1, "x.example"), on2(brander, 1, "y.example")),
+	},
+	"a brand is taken away, and comes into use": {
+		tree: chain,
+		begin: func(s *stage) []does {
+			none := []ident.Brand{}
+			return []does{creator(s, 3), func(ctx context.Context) error {
+				_, err := s.d.EditPartner(ctx, s.founder, nodeNo(3), directory.PartnerPatch{Available: &none})
+				return err
+			}}
+		},
+	},
+	"a request, and the same again": {
+		tree: chain,
+		begin: func(s *stage) []does {
+			c := s.founder
+			c.Request, c.Repeat = "once", &directory.Repeat{Key: "k", Fingerprint: []byte("f")}
+			do := func(ctx context.Context) error {
+				_, err := s.d.CreatePartner(ctx, c, directory.NewPartner{Parent: nodeNo(4), Name: "new", Portal: s.brand,
+					Available: []ident.Brand{s.brand}, CanProvision: true})
+				return err
+			}
+			return []does{do, do}
+		},
+	},
+	"two grants": {
+		tree:       chain,
+		principals: true,
+		before:     func(s *stage) error { _, err := client(s, nodeNo(4), access.Viewer); return err },
+		begin: func(s *stage) []does {
+			grant := func(node int) does {
+				return func(ctx context.Context) error {
+					_, err := s.d.GrantRole(ctx, s.founder, clientsOf(s)[0].Client, nodeNo(node), access.Viewer)
+					return err
+				}
+			}
+			return []does{grant(1), grant(2)}
+		},
+	},
+	"two owners take each other's role": {
+		tree:       chain,
+		principals: true,
+		before: func(s *stage) error {
+			_, err := client(s, s.root, access.Owner)
+			return err
+		},
+		begin: func(s *stage) []does {
+			take := func(by, from directory.Caller) does {
+				return func(ctx context.Context) error { return s.d.RemoveGrant(ctx, by, from.Client, s.root) }
+			}
+			other := clientsOf(s)[0]
+			return []does{take(s.founder, other), take(other, s.founder)}
+		},
+	},
+	"two owners revoke each other": {
+		tree:       chain,
+		principals: true,
+		before: func(s *stage) error {
+			_, err := client(s, s.root, access.Owner)
+			return err
+		},
+		begin: func(s *stage) []does {
+			revoke := func(by, whom directory.Caller) does {
+				return func(ctx context.Context) error { return s.d.RevokeClient(ctx, by, whom.Client) }
+			}
+			other := clientsOf(s)[0]
+			return []does{revoke(s.founder, other), revoke(other, s.founder)}
+		},
+	},
+	"a purge of a leaf, and a restore": {
+		tree:   chain,
+		before: func(s *stage) error { err := trashed(3)(s); s.later = hierarchy.KeepTrash + time.Hour; return err },
+		begin:  two(purger, on(restorer, 3)),
+	},
+	"a purge of a branch, and a restore": {
+		tree:   chain,
+		before: func(s *stage) error { err := trashed(2)(s); s.later = hierarchy.KeepTrash + time.Hour; return err },
+		begin:  two(purger, on(restorer, 2)),
+	},
+}
+
+// settling is a change above that is being settled, while something happens below it.
+func settling(above func(*stage) does, before func(*stage) error, below func(*stage) does) duel {
+	return duel{
+		tree: twig,
+		before: func(s *stage) error {
+			if before != nil {
+				if err := before(s); err != nil {
+					return err
+				}
+			}
+			return above(s)(context.Background())
+		},
+		begin: func(s *stage) []does {
+			ids := changesIn(s.Fake)
+			return []does{settler(s, ids[len(ids)-1]), below(s)}
+		},
+	}
+}
+
+func suspender(s *stage, node int) does {
+	return func(ctx context.Context) error { _, err := s.d.Suspend(ctx, s.founder, nodeNo(node), "x"); return err }
+}
+
+func resumer(s *stage, node int) does {
+	return func(ctx context.Context) error { _, err := s.d.Resume(ctx, s.founder, nodeNo(node)); return err }
+}
+
+// settlings are duels with a settler.
+var settlings = map[string]duel{
+	"a restore below a suspension":      settling(on(suspender, 1), trashed(2), on(restorer, 2)),
+	"a restore below a move":            settling(on2(mover, 1, 3), trashed(2), on(restorer, 2)),
+	"a restore below a restore":         settling(on(restorer, 1), func(s *stage) error { return errors.Join(trashed(2)(s), trashed(1)(s)) }, on(restorer, 2)),
+	"trash below a move":                settling(on2(mover, 1, 3), nil, on(trasher, 2)),
+	"a move out of a move":              settling(on2(mover, 1, 3), nil, on2(mover, 2, 0)),
+	"a move out of a suspension":        settling(on(suspender, 1), nil, on2(mover, 2, 3)),
+	"a child below a move":              settling(on2(mover, 1, 3), nil, on(creator, 2)),
+	"a child right below a move":        settling(on2(mover, 1, 3), nil, on(creator, 1)),
+	"a rename below a move":             settling(on2(mover, 1, 3), nil, on2(renamer, 2, hierarchy.Name("z"))),
+	"a resumption while it is settled":  settling(on(suspender, 1), nil, on(resumer, 1)),
+	"a restore while the trash settles": settling(on(trasher, 1), nil, on(restorer, 1)),
+	"settled twice at a time": {
+		tree:   []int{0, 0}, // two that walk further come to too many states
+		before: func(s *stage) error { return mover(s, 1, 2)(context.Background()) },
+		begin: func(s *stage) []does {
+			id := changesIn(s.Fake)[0]
+			return []does{settler(s, id), settler(s, id)}
+		},
+	},
+	"moved twice, and both are settled": {
+		tree: twig,
+		before: func(s *stage) error {
+			return errors.Join(mover(s, 2, 3)(context.Background()), mover(s, 2, 0)(context.Background()))
+		},
+		begin: func(s *stage) []does {
+			ids := changesIn(s.Fake)
+			return []does{settler(s, ids[0]), settler(s, ids[1])}
+		},
+	},
+}
+
+func TestDuelsComeToAGoodEndInEveryOrder(t *testing.T) {
+	for name, d := range merged(duels, settlings) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if err := d.fight(""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func merged(all ...map[string]duel) map[string]duel {
+	m := map[string]duel{}
+	for _, some := range all {
+		maps.Copy(m, some)
+	}
+	return m
+}
+
+// unmet are conditions for what the operations cannot come to, or that others hold already: that they are there is shown at the store.
+// Each has to be refused after what before did.
+var unmet = map[string]struct {
+	before, step func(s *stage) directory.Step
+}{
+	"AddNode.New": {step: func(s *stage) directory.Step { return directory.AddNode{Node: *s.now(nodeNo(2))} }},
+	"AddClient.New": {step: func(s *stage) directory.Step {
+		return directory.AddClient{Client: access.Principal{ID: s.founder.Client}}
+	}},
+	"AddBrand.New":   {before: aBrand, step: aBrand},
+	"AddEvent.New":   {before: anEvent, step: anEvent},
+	"AddRequest.New": {before: aRequest, step: aRequest},
+	"Found.New":      {step: func(s *stage) directory.Step { return directory.Found{Root: s.root, Else: errEnded} }},
+	"RaiseHeight.Exists": {step: func(s *stage) directory.Step {
+		return directory.RaiseHeight{Node: nodeNo(9), Height: 1, Else: errEnded}
+	}},
+	"CheckParent.Drop": {step: func(s *stage) directory.Step {
+		return directory.CheckParent{Parent: s.now(nodeNo(4)), Drop: []ident.Brand{s.brand}, Else: func(*hierarchy.Node) error { return errEnded }}
+	}},
+}
+
+func aBrand(s *stage) directory.Step {
+	b := brand.Brand{ID: "brd_0000000000000001", Owner: nodeNo(4), Domain: fmt.Sprintf("x%d.example", len(s.Calls()))}
+	return directory.AddBrand{Brand: b, Owner: s.now(nodeNo(4)), Taken: errEnded, Else: func(*hierarchy.Node) error { return errEnded }}
+}
+
+func anEvent(s *stage) directory.Step {
+	return directory.AddEvent{Event: event.Event{ID: "evt_0000000000000001", Node: s.root, Path: hierarchy.Path("").Child(s.root), Time: fixed}}
+}
+
+func aRequest(s *stage) directory.Step {
+	at := nodeNo(1 + len(s.Calls())%4)
+	return directory.AddRequest{Request: directory.MoveRequest{ID: "mrq_0000000000000001", Node: at, To: s.root, State: directory.RequestOpen,
+		Created: fixed, Ends: fixed.Add(time.Hour), Version: 1}, Open: errEnded}
+}
+
+// refused does what has to be refused without the condition, and says so when it is not refused.
+func refused(condition string) error {
+	u, s := unmet[condition], planted(chain)
+	if u.before != nil {
+		if err := s.Fake.Commit(context.Background(), u.before(s)); err != nil {
+			panic(err)
+		}
+	}
+	s.Ignore = condition
+	if s.Fake.Commit(context.Background(), u.step(s)) == nil {
+		return errors.New("it was done, and must not have been")
+	}
+	return nil
+}
+
+// TestEveryConditionIsNeeded takes the conditions of all transactions out one at a time. Something goes wrong without each.
+func TestEveryConditionIsNeeded(t *testing.T) {
+	for _, condition := range directorytest.Conditions() {
+		t.Run(condition, func(t *testing.T) {
+			t.Parallel()
+			if _, at := unmet[condition]; at {
+				if err := refused(condition); err == nil {
+					t.Error("not caught")
+				}
+				return
+			}
+			all := merged(duels, settlings)
+			for _, name := range slices.Sorted(maps.Keys(all)) {
+				if err := all[name].fight(condition); err != nil {
+					t.Logf("%s: %.300s", name, err)
+					return
+				}
+			}
+			t.Error("not caught")
+		})
+	}
+}
