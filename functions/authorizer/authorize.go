@@ -88,7 +88,7 @@ func (a *authorizer) identify(ctx context.Context, header string) (people.APIKey
 	}
 	ctx, cancel := context.WithTimeout(ctx, readDeadline)
 	defer cancel()
-	got, err := a.store.Read(ctx, directory.Want{Clients: []ident.Client{key.Client}})
+	got, err := a.store.Read(ctx, directory.Want{Clients: []ident.Principal{key.Client}})
 	if err != nil {
 		return key, failed, err
 	}

@@ -27,14 +27,14 @@ const recordedSecret = "vazon-bay-it-test-secret-000000000000000000"
 // clients is a store that has clients and nothing else; any call but Read panics.
 type clients struct {
 	directory.Store
-	all   map[ident.Client]*access.Principal
+	all   map[ident.Principal]*access.Principal
 	err   error
 	reads []directory.Want
 }
 
 func (c *clients) Read(_ context.Context, w directory.Want) (directory.Got, error) {
 	c.reads = append(c.reads, w)
-	got := directory.Got{Clients: map[ident.Client]*access.Principal{}}
+	got := directory.Got{Clients: map[ident.Principal]*access.Principal{}}
 	for _, id := range w.Clients {
 		if p, ok := c.all[id]; ok {
 			got.Clients[id] = p
@@ -46,7 +46,7 @@ func (c *clients) Read(_ context.Context, w directory.Want) (directory.Got, erro
 func recorded() *clients {
 	hash := sha256.Sum256([]byte(recordedSecret))
 	secrets := []access.Secret{{ID: "key_a1b2c3d4e5f6g7h8", Hash: hash[:]}}
-	return &clients{all: map[ident.Client]*access.Principal{
+	return &clients{all: map[ident.Principal]*access.Principal{
 		"cli_5m8q2w7x9z1c3v4b": {ID: "cli_5m8q2w7x9z1c3v4b", Secrets: secrets},
 		"cli_rrrrrrrrrrrrrrrr": {ID: "cli_rrrrrrrrrrrrrrrr", Secrets: secrets, Revoked: time.Unix(1, 0)},
 	}}
@@ -106,7 +106,7 @@ func TestWhatIsNoKeyCostsNoRead(t *testing.T) {
 }
 
 func TestEveryKeyCostsOneReadOfOneClient(t *testing.T) {
-	for _, client := range []ident.Client{"cli_5m8q2w7x9z1c3v4b", ident.NewClient()} {
+	for _, client := range []ident.Principal{"cli_5m8q2w7x9z1c3v4b", ident.NewClient()} {
 		c := recorded()
 		a, _ := over(c)
 		_, key := people.NewSecret(client, time.Now())
@@ -125,7 +125,7 @@ func TestBothSecretsOfARotationAreRecognized(t *testing.T) {
 	first, one := people.NewSecret(p.ID, time.Now())
 	second, two := people.NewSecret(p.ID, time.Now())
 	p.Secrets = []access.Secret{first, second}
-	a, _ := over(&clients{all: map[ident.Client]*access.Principal{p.ID: p}})
+	a, _ := over(&clients{all: map[ident.Principal]*access.Principal{p.ID: p}})
 	for i, key := range []string{one, two} {
 		got, outcome, err := a.identify(t.Context(), "Bearer "+key)
 		if err != nil || outcome != recognized || got.Client != p.ID || got.ID != p.Secrets[i].ID {

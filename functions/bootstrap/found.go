@@ -24,7 +24,7 @@ type order struct {
 // founded is what was made, or recovered.
 type founded struct {
 	PartnerID ident.Node   `json:"partnerId"`
-	ClientID  ident.Client `json:"clientId"`
+	ClientID  ident.Principal `json:"clientId"`
 	Key       string       `json:"key"` // API key of the client
 }
 

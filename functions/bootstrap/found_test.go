@@ -64,7 +64,7 @@ func TestTheKeyIsThatOfAnOwnerOfTheRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := store.Read(t.Context(), directory.Want{Clients: []ident.Client{answer.ClientID}, Nodes: []ident.Node{answer.PartnerID}})
+	got, err := store.Read(t.Context(), directory.Want{Clients: []ident.Principal{answer.ClientID}, Nodes: []ident.Node{answer.PartnerID}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestALostKeyIsRecovered(t *testing.T) {
 			t.Fatal("no key")
 		}
 		keys = append(keys, key)
-		got, err := store.Read(t.Context(), directory.Want{Clients: []ident.Client{answer.ClientID}, Nodes: []ident.Node{answer.PartnerID}})
+		got, err := store.Read(t.Context(), directory.Want{Clients: []ident.Principal{answer.ClientID}, Nodes: []ident.Node{answer.PartnerID}})
 		if err != nil {
 			t.Fatal(err)
 		}

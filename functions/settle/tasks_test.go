@@ -33,7 +33,7 @@ const (
 	customer  = ident.Node("cus_00000000000000c1")
 	theChange = ident.Change("chg_00000000000000h1")
 	theBrand  = ident.Brand("brd_00000000000000b1")
-	theAdmin  = ident.Client("cli_00000000000000a1")
+	theAdmin  = ident.Principal("cli_00000000000000a1")
 	theKey    = ident.Key("key_00000000000000a1")
 )
 

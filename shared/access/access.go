@@ -62,12 +62,13 @@ const (
 	EditPartner
 	ManageBrands
 	ManageClients
-	Place // move, suspend, resume, trash, restore: what happens to a whole subtree is decided above it
+	Invite // people, up to one's own role; and change or take away what they have
+	Place  // move, suspend, resume, trash, restore: what happens to a whole subtree is decided above it
 )
 
 var needs = [...]Role{
 	Read: Viewer, CreateCustomer: Operator, EditCustomer: Operator, CreatePartner: Admin, EditPartner: Admin,
-	ManageBrands: Owner, ManageClients: Owner, Place: Admin,
+	ManageBrands: Owner, ManageClients: Owner, Invite: Admin, Place: Admin,
 }
 
 // Needs is the smallest role that may do a.
@@ -84,17 +85,28 @@ type Secret struct {
 	Created time.Time
 }
 
-// Principal is somebody who can be granted roles: now an API client, later also a person.
+// Person is who a principal is that signs in with Microsoft: an object in a tenant of Entra ID, both GUIDs in lower case. The address
+// is for people to read; it never decides anything.
+type Person struct {
+	Tenant string
+	Object string
+	Email  string
+}
+
+// Principal is somebody who can be granted roles: an API client or a person.
 type Principal struct {
-	ID        ident.Client
+	ID        ident.Principal
 	Name      hierarchy.Name
-	Home      ident.Node // the node whose owners manage it
+	Home      ident.Node // of an API client: the node whose owners manage it
+	Person    *Person    // of a person
 	Grants    map[ident.Node]Role
 	Secrets   []Secret
 	CursorKey []byte // 32 random bytes that seal this principal's list cursors
 	Version   int64
 	Created   time.Time
 	Revoked   time.Time // zero while it lives
+	// SessionsFrom ends all sessions of a person that began before it: they signed out everywhere.
+	SessionsFrom time.Time
 }
 
 // Holds reports whether the secret is one of the principal's and the principal was not revoked.
@@ -108,6 +120,11 @@ func (p *Principal) Holds(id ident.Key) bool {
 		}
 	}
 	return false
+}
+
+// Admits reports whether a session of the person that began at a time still counts.
+func (p *Principal) Admits(began time.Time) bool {
+	return p.Revoked.IsZero() && !began.Before(p.SessionsFrom)
 }
 
 // Decision is what Decide found.

@@ -17,7 +17,7 @@ import (
 
 // Client is an API client as a caller sees it.
 type Client struct {
-	ID      ident.Client
+	ID      ident.Principal
 	Name    hierarchy.Name
 	Home    ident.Node // the node whose owners manage it
 	Grants  []Grant    // those at nodes that the caller sees, by node id; only Node and Role are set
@@ -106,11 +106,11 @@ func (d *Directory) Clients(ctx context.Context, c Caller, node ident.Node, p Pa
 
 // managed reads an API client, then its home, the nodes of its grants and node, and decides at node ("": at the home). A
 // client that does not exist takes as many reads as one whose home is not visible.
-func (d *Directory) managed(ctx context.Context, c Caller, id ident.Client, node ident.Node, a access.Action) (*view, *access.Principal, access.Decision, error) {
+func (d *Directory) managed(ctx context.Context, c Caller, id ident.Principal, node ident.Node, a access.Action) (*view, *access.Principal, access.Decision, error) {
 	fail := func(err error) (*view, *access.Principal, access.Decision, error) {
 		return nil, nil, access.Decision{}, err
 	}
-	v, err := d.read(ctx, c, Want{Clients: []ident.Client{id}})
+	v, err := d.read(ctx, c, Want{Clients: []ident.Principal{id}})
 	if err != nil {
 		return fail(err)
 	}
@@ -123,7 +123,7 @@ func (d *Directory) managed(ctx context.Context, c Caller, id ident.Client, node
 	if node == "" {
 		node = home
 	}
-	if v, err = d.read(ctx, c, Want{Nodes: append(nodes, node, home), Clients: []ident.Client{id}}); err != nil {
+	if v, err = d.read(ctx, c, Want{Nodes: append(nodes, node, home), Clients: []ident.Principal{id}}); err != nil {
 		return fail(err)
 	}
 	_, dec, err := v.decide(node, a)
@@ -140,7 +140,7 @@ func (d *Directory) managed(ctx context.Context, c Caller, id ident.Client, node
 }
 
 // Client returns an API client to those who reach its home.
-func (d *Directory) Client(ctx context.Context, c Caller, id ident.Client) (Client, error) {
+func (d *Directory) Client(ctx context.Context, c Caller, id ident.Principal) (Client, error) {
 	return again(func() (Client, error) {
 		v, p, _, err := d.managed(ctx, c, id, "", access.Read)
 		if err != nil {
@@ -152,7 +152,7 @@ func (d *Directory) Client(ctx context.Context, c Caller, id ident.Client) (Clie
 
 // editClient commits what change makes of an API client, together with the event that change returns; decided at node
 // ("": at the client's home). A change without an event succeeds without writing.
-func (d *Directory) editClient(ctx context.Context, c Caller, id ident.Client, node ident.Node,
+func (d *Directory) editClient(ctx context.Context, c Caller, id ident.Principal, node ident.Node,
 	change func(v *view, now *access.Principal, dec access.Decision) (*AddEvent, error)) (Client, error) {
 	return again(func() (Client, error) {
 		v, was, dec, err := d.managed(ctx, c, id, node, access.ManageClients)
@@ -186,7 +186,7 @@ func changeOf(v *view, was, now *access.Principal, dec access.Decision, happened
 }
 
 // notSelf refuses to change the caller's own access.
-func notSelf(c Caller, id ident.Client) error {
+func notSelf(c Caller, id ident.Principal) error {
 	if c.Client == id {
 		return fault.OwnAccess.New("Nobody changes their own access. Ask another owner.")
 	}
@@ -194,7 +194,7 @@ func notSelf(c Caller, id ident.Client) error {
 }
 
 // RemoveSecret ends one of two secrets at once.
-func (d *Directory) RemoveSecret(ctx context.Context, c Caller, id ident.Client, secret ident.Key) error {
+func (d *Directory) RemoveSecret(ctx context.Context, c Caller, id ident.Principal, secret ident.Key) error {
 	_, err := d.editClient(ctx, c, id, "", func(v *view, now *access.Principal, dec access.Decision) (*AddEvent, error) {
 		if !now.Holds(secret) {
 			return nil, access.Hidden()
@@ -213,7 +213,7 @@ func (d *Directory) RemoveSecret(ctx context.Context, c Caller, id ident.Client,
 }
 
 // RevokeClient ends all access of an API client, with the next request. Where it is an owner the caller has to be one.
-func (d *Directory) RevokeClient(ctx context.Context, c Caller, id ident.Client) error {
+func (d *Directory) RevokeClient(ctx context.Context, c Caller, id ident.Principal) error {
 	_, err := d.editClient(ctx, c, id, "", func(v *view, now *access.Principal, dec access.Decision) (*AddEvent, error) {
 		if err := notSelf(c, id); err != nil {
 			return nil, err
@@ -231,7 +231,7 @@ func (d *Directory) RevokeClient(ctx context.Context, c Caller, id ident.Client)
 
 // GrantRole gives an API client a role at a node, or another role than it has there. The caller has to be an owner at
 // the client's home and at the node.
-func (d *Directory) GrantRole(ctx context.Context, c Caller, id ident.Client, node ident.Node, role access.Role) (Client, error) {
+func (d *Directory) GrantRole(ctx context.Context, c Caller, id ident.Principal, node ident.Node, role access.Role) (Client, error) {
 	return d.editClient(ctx, c, id, node, func(v *view, now *access.Principal, dec access.Decision) (*AddEvent, error) {
 		if _, _, err := v.decide(now.Home, access.ManageClients); err != nil {
 			return nil, err
@@ -259,7 +259,7 @@ func (d *Directory) GrantRole(ctx context.Context, c Caller, id ident.Client, no
 }
 
 // RemoveGrant takes an API client's role at a node away. An owner of the node may, wherever the client is managed.
-func (d *Directory) RemoveGrant(ctx context.Context, c Caller, id ident.Client, node ident.Node) error {
+func (d *Directory) RemoveGrant(ctx context.Context, c Caller, id ident.Principal, node ident.Node) error {
 	_, err := d.editClient(ctx, c, id, node, func(v *view, now *access.Principal, dec access.Decision) (*AddEvent, error) {
 		if err := notSelf(c, id); err != nil {
 			return nil, err
@@ -294,13 +294,13 @@ func coversAll(v *view, p *access.Principal, least access.Role) error {
 
 // AddSecret makes a second secret, so that the first can be replaced everywhere before it is removed. The caller must have
 // every role that the client has: they get its key.
-func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Client) (ClientWithKey, error) {
+func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Principal) (ClientWithKey, error) {
 	return again(func() (ClientWithKey, error) {
 		_, p, _, err := d.managed(ctx, c, id, "", access.ManageClients)
 		if err != nil {
 			return ClientWithKey{}, err
 		}
-		return try(ctx, d, c, p.Home, access.ManageClients, Want{Clients: []ident.Client{id}, Nodes: slices.Collect(maps.Keys(p.Grants))},
+		return try(ctx, d, c, p.Home, access.ManageClients, Want{Clients: []ident.Principal{id}, Nodes: slices.Collect(maps.Keys(p.Grants))},
 			func(v *view, _ *hierarchy.Node, dec access.Decision) (attempt[ClientWithKey], error) {
 				was := v.Clients[id]
 				if was == nil || !was.Revoked.IsZero() {
@@ -334,7 +334,7 @@ func (d *Directory) Recover(ctx context.Context) (access.Principal, string, erro
 		if err != nil {
 			return none, err
 		}
-		var clients []ident.Client
+		var clients []ident.Principal
 		for after := ""; ; {
 			page, err := d.store.Grants(ctx, got.Tree.Root, after, MaxLimit)
 			if err != nil {

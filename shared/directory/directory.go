@@ -31,10 +31,11 @@ func New(store Store, now func() time.Time) *Directory {
 	return &Directory{store, func() time.Time { return now().UTC().Truncate(time.Microsecond) }}
 }
 
-// Caller is who makes a request, as the authorizer found, and what came along with it.
+// Caller is who makes a request, as was found before, and what came along with it.
 type Caller struct {
-	Client  ident.Client
-	Key     ident.Key // the secret that was presented; it has to be live still
+	Client  ident.Principal
+	Key     ident.Key // of an API client: the secret that was presented; it has to be live still
+	Session time.Time // of a person: when they proved who they are; it has to count still
 	Request string    // request id, for the events
 	Repeat  *Repeat   // nil without an Idempotency-Key
 	IfMatch []int64   // versions that an edit may start from; nil: any
@@ -69,6 +70,15 @@ func (d *Directory) read(ctx context.Context, c Caller, w Want) (*view, error) {
 		return nil, err
 	}
 	p := got.Clients[c.Client]
+	if c.Client.IsPerson() {
+		if p == nil { // has signed in and was never invited
+			p = &access.Principal{ID: c.Client}
+		}
+		if !p.Admits(c.Session) {
+			return nil, fault.Unauthenticated.New("You have signed out of this session. Sign in again.")
+		}
+		return &view{got, p}, nil
+	}
 	if p == nil || !p.Holds(c.Key) {
 		return nil, fault.Unauthenticated.New("The API key is unknown or was revoked. Send a live key as `Authorization: Bearer pmk_…`.")
 	}

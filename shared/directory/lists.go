@@ -92,7 +92,7 @@ func pathSteps(ids []ident.Node, known map[ident.Node]*hierarchy.Node) []PathSte
 
 // Me is who the caller is and where they begin.
 type Me struct {
-	ID     ident.Client
+	ID     ident.Principal
 	Name   hierarchy.Name
 	Grants []MyGrant
 }

@@ -17,7 +17,7 @@ const FeedDelay = 30 * time.Second
 type LogFilter struct {
 	From, Until time.Time // from From on, before Until; zero: no bound
 	Type        event.Type
-	Actor       ident.Client
+	Actor       ident.Principal
 	// Oldest makes the log a feed: the oldest first, and Next is always there, for what comes later. Each event that there is or
 	// will be comes once, in one order, wherever nodes are moved.
 	Oldest bool

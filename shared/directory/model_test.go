@@ -23,11 +23,11 @@ import (
 type model struct {
 	parent  map[ident.Node]ident.Node
 	name    map[ident.Node]hierarchy.Name
-	grants  map[ident.Client]map[ident.Node]access.Role
-	callers map[ident.Client]directory.Caller
+	grants  map[ident.Principal]map[ident.Node]access.Role
+	callers map[ident.Principal]directory.Caller
 }
 
-func (m *model) role(c ident.Client, n ident.Node) (best access.Role) {
+func (m *model) role(c ident.Principal, n ident.Node) (best access.Role) {
 	for ; n != ""; n = m.parent[n] {
 		best = max(best, m.grants[c][n])
 	}
@@ -82,8 +82,8 @@ func TestDirectoryAgreesWithAModel(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := &model{map[ident.Node]ident.Node{root.ID: ""}, map[ident.Node]hierarchy.Name{root.ID: "Root"},
-			map[ident.Client]map[ident.Node]access.Role{founder.ID: founder.Grants},
-			map[ident.Client]directory.Caller{founder.ID: {Client: founder.ID, Key: founder.Secrets[0].ID}}}
+			map[ident.Principal]map[ident.Node]access.Role{founder.ID: founder.Grants},
+			map[ident.Principal]directory.Caller{founder.ID: {Client: founder.ID, Key: founder.Secrets[0].ID}}}
 		brand, err := d.CreateBrand(ctx, m.callers[founder.ID], directory.NewBrand{Partner: root.ID, Name: "B", Domain: "b.example", Regions: []string{"eu-west-1"}})
 		if err != nil {
 			t.Fatal(err)

@@ -30,7 +30,7 @@ const grantPages = 5
 
 // AccessChange is somebody whose role at the node, and so at everything below it, changes. None is: no access.
 type AccessChange struct {
-	Client ident.Client
+	Client ident.Principal
 	Name   hierarchy.Name
 	Role   [2]access.Role // before, after
 	// Through is where the better of the two comes from, "" when that lies out of the caller's sight.
@@ -109,7 +109,7 @@ func (d *Directory) accessChanges(ctx context.Context, id ident.Node, places [2]
 
 // grantedOn returns those who were granted a role at any node on the paths, with all their grants there, and whether there are more:
 // of each node only so many grants are read.
-func (d *Directory) grantedOn(ctx context.Context, paths ...hierarchy.Path) (map[ident.Client]*access.Principal, bool, error) {
+func (d *Directory) grantedOn(ctx context.Context, paths ...hierarchy.Path) (map[ident.Principal]*access.Principal, bool, error) {
 	var ids []ident.Node
 	for _, path := range paths {
 		for _, id := range path.IDs() {
@@ -118,7 +118,7 @@ func (d *Directory) grantedOn(ctx context.Context, paths ...hierarchy.Path) (map
 			}
 		}
 	}
-	found, read := make([][]Grant, len(ids)), make([]ident.Client, len(ids))
+	found, read := make([][]Grant, len(ids)), make([]ident.Principal, len(ids))
 	err := severally(ctx, len(ids), func(ctx context.Context, i int) error {
 		after := ""
 		for range grantPages {
@@ -137,13 +137,13 @@ func (d *Directory) grantedOn(ctx context.Context, paths ...hierarchy.Path) (map
 	if err != nil {
 		return nil, false, err
 	}
-	end := ident.Client("") // grants are listed by principal: up to this one all are known, "": of all
+	end := ident.Principal("") // grants are listed by principal: up to this one all are known, "": of all
 	for _, id := range read {
 		if id != "" && (end == "" || id < end) {
 			end = id
 		}
 	}
-	principals := map[ident.Client]*access.Principal{}
+	principals := map[ident.Principal]*access.Principal{}
 	for _, g := range slices.Concat(found...) {
 		if end != "" && g.Client > end {
 			continue

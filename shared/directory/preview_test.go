@@ -163,8 +163,8 @@ func TestAPreviewNamesAllThatBlocks(t *testing.T) {
 func TestAPreviewIsBounded(t *testing.T) {
 	for _, c := range []struct{ all, lose, known int }{{1100, 100, 1000}, {1100, 20, 1000}, {250, 250, 250}, {200, 200, 200}} {
 		s, ctx := newShop(t), t.Context()
-		var ids []ident.Client
-		loses := map[ident.Client]bool{}
+		var ids []ident.Principal
+		loses := map[ident.Principal]bool{}
 		for i := range c.all {
 			client := s.client(s.a, access.Viewer).Client
 			if ids = append(ids, client); i < c.lose {
@@ -174,14 +174,14 @@ func TestAPreviewIsBounded(t *testing.T) {
 			}
 		}
 		slices.Sort(ids)
-		var want []ident.Client
+		var want []ident.Principal
 		for _, id := range ids[:c.known] {
 			if loses[id] && len(want) < directory.MaxAccessChanges {
 				want = append(want, id)
 			}
 		}
 		got, err := s.d.PreviewMove(ctx, s.founder, s.b, s.e)
-		var told []ident.Client
+		var told []ident.Principal
 		for _, a := range got.Access {
 			if told = append(told, a.Client); a.Role != [2]access.Role{access.Viewer, access.None} || a.Through != s.a {
 				t.Errorf("%+v", a)
@@ -243,7 +243,7 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 			}
 			partners, all, usable[n.ID] = append(partners, n.ID), append(all, n.ID), available
 		}
-		clients, callers := []ident.Client{founder.ID}, []directory.Caller{owner}
+		clients, callers := []ident.Principal{founder.ID}, []directory.Caller{owner}
 		for range rapid.IntRange(1, 5).Draw(t, "clients") {
 			name := rapid.SampledFrom([]hierarchy.Name{"b", "A", "ä"}).Draw(t, "name")
 			c, err := d.CreateClient(ctx, owner, rapid.SampledFrom(all).Draw(t, "at"), name, roles.Draw(t, "role"))
@@ -320,7 +320,7 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 			if preview.Levels != before.Nodes[id].Height {
 				t.Fatalf("%d levels, of %d", preview.Levels, before.Nodes[id].Height)
 			}
-			want := map[ident.Client][2]access.Role{}
+			want := map[ident.Principal][2]access.Role{}
 			for _, client := range clients {
 				was := access.Decide(before.Clients[client], &before.Tree, before.Nodes[id], access.Read)
 				is := access.Decide(after.Clients[client], &after.Tree, after.Nodes[id], access.Read)
@@ -328,7 +328,7 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 					want[client] = [2]access.Role{was.Role, is.Role}
 				}
 			}
-			told := map[ident.Client][2]access.Role{}
+			told := map[ident.Principal][2]access.Role{}
 			for _, a := range preview.Access {
 				told[a.Client] = a.Role
 				better, got := 0, before

@@ -233,7 +233,7 @@ func decideOn[T any](ctx context.Context, d *Directory, c Caller, id ident.Reque
 		default:
 			return none, refusal
 		}
-		w := Want{Nodes: []ident.Node{s.Node, s.To}, Clients: []ident.Client{s.By}, Requests: []ident.Request{id}}
+		w := Want{Nodes: []ident.Node{s.Node, s.To}, Clients: []ident.Principal{s.By}, Requests: []ident.Request{id}}
 		return try(ctx, d, c, target, a, w, func(v *view, _ *hierarchy.Node, _ access.Decision) (attempt[T], error) {
 			r := v.Requests[id]
 			if r == nil {

@@ -62,12 +62,12 @@ func (d duel) fight(ignore string) error {
 // honest says what is wrong with a tree that was planted: with a node's version, brands, clients, progress, or with the log.
 func (s *stage) honest() error {
 	ids := s.ids()
-	brands, clients, changes := map[ident.Brand]bool{s.brand: true}, map[ident.Client]bool{s.founder.Client: true}, changesIn(s.Fake)
-	versions, asleep, grants := map[ident.Node]int64{}, map[ident.Node]bool{}, map[ident.Client]map[ident.Node]access.Role{
+	brands, clients, changes := map[ident.Brand]bool{s.brand: true}, map[ident.Principal]bool{s.founder.Client: true}, changesIn(s.Fake)
+	versions, asleep, grants := map[ident.Node]int64{}, map[ident.Node]bool{}, map[ident.Principal]map[ident.Node]access.Role{
 		s.founder.Client: {s.root: access.Owner}}
 	answered := map[string]bool{}
 	for _, e := range s.Events() {
-		client, _ := e.Data["clientId"].(ident.Client)
+		client, _ := e.Data["clientId"].(ident.Principal)
 		switch e.Type {
 		case event.PartnerCreated:
 			if e.Request != "" && answered[e.Request] {
@@ -231,7 +231,7 @@ func client(s *stage, at ident.Node, role access.Role) (directory.Caller, error)
 func clientsOf(s *stage) (all []directory.Caller) {
 	for _, e := range s.Events() {
 		if e.Type == event.ClientCreated {
-			all = append(all, directory.Caller{Client: e.Data["clientId"].(ident.Client), Key: e.Data["secretId"].(ident.Key)})
+			all = append(all, directory.Caller{Client: e.Data["clientId"].(ident.Principal), Key: e.Data["secretId"].(ident.Key)})
 		}
 	}
 	return all

@@ -9,6 +9,7 @@ import (
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/people"
 )
 
 // Store keeps the directory. Everything it reads is strongly consistent, but for Below.
@@ -43,6 +44,9 @@ type Store interface {
 	// Requests lists the move requests of which the node is to move or is the destination, the newest first.
 	Requests(ctx context.Context, node ident.Node, after string, limit int) (Page[MoveRequest], error)
 
+	// Invitations lists the invitations at the very node, the newest first.
+	Invitations(ctx context.Context, node ident.Node, after string, limit int) (Page[Invitation], error)
+
 	// Due lists what was put into the trash before until, and not restored or taken off the list since: the earliest first, at
 	// most limit. Never nil.
 	Due(ctx context.Context, until time.Time, limit int) ([]Due, error)
@@ -68,23 +72,27 @@ type Page[T any] struct {
 
 // Want names what to read. The tree state always comes along. At most 100 items in all.
 type Want struct {
-	Nodes    []ident.Node
-	Clients  []ident.Client
-	Brands   []ident.Brand
-	Changes  []ident.Change
-	Requests []ident.Request
-	Memo     *MemoKey
+	Nodes       []ident.Node
+	Clients     []ident.Principal
+	Brands      []ident.Brand
+	Changes     []ident.Change
+	Requests    []ident.Request
+	Invitations []ident.Invitation
+	Keyring     bool
+	Memo        *MemoKey
 }
 
 // Got is what was read.
 type Got struct {
-	Tree     hierarchy.TreeState
-	Nodes    map[ident.Node]*hierarchy.Node
-	Clients  map[ident.Client]*access.Principal
-	Brands   map[ident.Brand]*brand.Brand
-	Changes  map[ident.Change]*Progress
-	Requests map[ident.Request]*MoveRequest
-	Memo     *Memo // nil when there is none that is still valid
+	Tree        hierarchy.TreeState
+	Nodes       map[ident.Node]*hierarchy.Node
+	Clients     map[ident.Principal]*access.Principal
+	Brands      map[ident.Brand]*brand.Brand
+	Changes     map[ident.Change]*Progress
+	Requests    map[ident.Request]*MoveRequest
+	Invitations map[ident.Invitation]*Invitation
+	Keyring     people.Keyring // as it was asked for; empty when there is none yet
+	Memo        *Memo          // nil when there is none that is still valid
 }
 
 // LogQuery is which part of a node's log is wanted. After is a position in the same order.
@@ -110,7 +118,7 @@ type Due struct {
 // Grant is one principal's role at one node, as it is listed there.
 type Grant struct {
 	Node    ident.Node
-	Client  ident.Client
+	Client  ident.Principal
 	Role    access.Role
 	Name    hierarchy.Name // of the client
 	Home    ident.Node     // of the client
@@ -120,7 +128,7 @@ type Grant struct {
 // MemoKey addresses what is remembered of a request: Idempotency-Keys of different principals have nothing to do with
 // each other.
 type MemoKey struct {
-	Client ident.Client
+	Client ident.Principal
 	Key    string // the Idempotency-Key; stores keep only a hash of it
 }
 
@@ -180,7 +188,7 @@ type EditClient struct {
 
 // CheckGrant fails with Else unless the client still has at least this role granted at the node, and is not revoked.
 type CheckGrant struct {
-	Client ident.Client
+	Client ident.Principal
 	Node   ident.Node
 	Role   access.Role
 	Else   error
@@ -235,6 +243,27 @@ type CloseRequest struct {
 	Else     error
 }
 
+// AddInvitation adds an invitation, lists it at its node, and counts it there for the day of its Created (UTC). It fails with TooMany
+// when Most were made at the node that day.
+type AddInvitation struct {
+	Invitation Invitation
+	Most       int
+	TooMany    error
+}
+
+// EditInvitation replaces an invitation. It fails with Else unless the invitation has Was.Version.
+type EditInvitation struct {
+	Was, Now *Invitation
+	Else     error
+}
+
+// PutKeyring replaces the keyring. It fails with Else unless its newest key is Was, 0 when there is none.
+type PutKeyring struct {
+	Keyring people.Keyring
+	Was     int
+	Else    error
+}
+
 // RaiseHeight raises the upper bound of how many levels lie below a node; it never lowers it. A node that is gone fails
 // with Else.
 type RaiseHeight struct {
@@ -282,10 +311,10 @@ type PutProgress struct {
 type MoveRequest struct {
 	ID      ident.Request
 	Node    ident.Node
-	Name    hierarchy.Name // of the node, when it was asked for: all that the other side learns of it
-	To      ident.Node     // as it was given: whether there is such a partner, the asking side does not learn
-	Message string         // from those who ask to those who are asked
-	By      ident.Client   // whose right to move the node counts when it is accepted, too
+	Name    hierarchy.Name  // of the node, when it was asked for: all that the other side learns of it
+	To      ident.Node      // as it was given: whether there is such a partner, the asking side does not learn
+	Message string          // from those who ask to those who are asked
+	By      ident.Principal // whose right to move the node counts when it is accepted, too
 	State   RequestState
 	Created time.Time
 	Ends    time.Time // when it cannot be accepted any more
@@ -328,25 +357,28 @@ const (
 	Settled  ProgressState = "settled"  // the change has left the tree state
 )
 
-func (AddNode) step()      {}
-func (CheckParent) step()  {}
-func (EditNode) step()     {}
-func (AddBrand) step()     {}
-func (AddClient) step()    {}
-func (EditClient) step()   {}
-func (CheckGrant) step()   {}
-func (AddEvent) step()     {}
-func (Remember) step()     {}
-func (Found) step()        {}
-func (PlaceNode) step()    {}
-func (RaiseHeight) step()  {}
-func (RemoveNode) step()   {}
-func (RemoveBrand) step()  {}
-func (Undue) step()        {}
-func (AddRequest) step()   {}
-func (CloseRequest) step() {}
-func (AddChange) step()    {}
-func (CheckSeq) step()     {}
-func (Rewrite) step()      {}
-func (DropChange) step()   {}
-func (PutProgress) step()  {}
+func (AddNode) step()        {}
+func (CheckParent) step()    {}
+func (EditNode) step()       {}
+func (AddBrand) step()       {}
+func (AddClient) step()      {}
+func (EditClient) step()     {}
+func (CheckGrant) step()     {}
+func (AddEvent) step()       {}
+func (Remember) step()       {}
+func (Found) step()          {}
+func (PlaceNode) step()      {}
+func (AddInvitation) step()  {}
+func (EditInvitation) step() {}
+func (PutKeyring) step()     {}
+func (RaiseHeight) step()    {}
+func (RemoveNode) step()     {}
+func (RemoveBrand) step()    {}
+func (Undue) step()          {}
+func (AddRequest) step()     {}
+func (CloseRequest) step()   {}
+func (AddChange) step()      {}
+func (CheckSeq) step()       {}
+func (Rewrite) step()        {}
+func (DropChange) step()     {}
+func (PutProgress) step()    {}

@@ -232,7 +232,7 @@ func (d *Directory) erasePartition(ctx context.Context, id ident.Node) error {
 // more.
 func (d *Directory) dropGrant(ctx context.Context, g Grant) error {
 	_, err := again(func() (struct{}, error) {
-		got, err := d.store.Read(ctx, Want{Clients: []ident.Client{g.Client}})
+		got, err := d.store.Read(ctx, Want{Clients: []ident.Principal{g.Client}})
 		if err != nil {
 			return struct{}{}, err
 		}

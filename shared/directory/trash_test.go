@@ -275,7 +275,7 @@ func TestTrashWithinTheTrash(t *testing.T) {
 func TestPurgingALeaf(t *testing.T) {
 	s, ctx := newShop(t), t.Context()
 	elsewhere, home := s.client(s.e, access.Viewer), s.client(s.x, access.Viewer)
-	for c, node := range map[ident.Client]ident.Node{elsewhere.Client: s.x, home.Client: s.e} {
+	for c, node := range map[ident.Principal]ident.Node{elsewhere.Client: s.x, home.Client: s.e} {
 		if _, err := s.d.GrantRole(ctx, s.founder, c, node, access.Viewer); err != nil {
 			t.Fatal(err)
 		}
@@ -359,7 +359,7 @@ func TestPurgingABranch(t *testing.T) {
 	if swept := s.purge(); swept != (directory.Swept{}) {
 		t.Errorf("again: %+v", swept)
 	}
-	got, err := s.Read(ctx, directory.Want{Nodes: []ident.Node{s.b, s.c, s.x, s.a}, Clients: []ident.Client{inside.Client}})
+	got, err := s.Read(ctx, directory.Want{Nodes: []ident.Node{s.b, s.c, s.x, s.a}, Clients: []ident.Principal{inside.Client}})
 	if err != nil || len(got.Nodes) != 1 || len(got.Tree.Changes) > 0 || got.Nodes[s.a].Brands.Uses[s.brand] != 0 {
 		t.Errorf("left: %+v, %v", got, err)
 	}

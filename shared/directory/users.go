@@ -14,7 +14,7 @@ import (
 // User is one grant by which somebody has access to a node, or would have if it counted. Who was granted several roles on the way to
 // the node is listed with each.
 type User struct {
-	Client ident.Client
+	Client ident.Principal
 	Name   hierarchy.Name
 	Source
 }

@@ -12,7 +12,7 @@ import (
 
 // Explanation is why somebody may do something at a node, or why not.
 type Explanation struct {
-	Client  ident.Client
+	Client  ident.Principal
 	Name    hierarchy.Name // "" when they have no grant at the node or above it
 	Node    ident.Node
 	Action  access.Action
@@ -26,8 +26,8 @@ type Explanation struct {
 
 // Why explains what somebody may do at a node, by the decision itself and from the same read. It needs viewer at the node. Of
 // somebody who was granted nothing there or above, it does not tell whether they exist.
-func (d *Directory) Why(ctx context.Context, c Caller, client ident.Client, id ident.Node, a access.Action) (Explanation, error) {
-	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}, Clients: []ident.Client{client}})
+func (d *Directory) Why(ctx context.Context, c Caller, client ident.Principal, id ident.Node, a access.Action) (Explanation, error) {
+	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}, Clients: []ident.Principal{client}})
 	if err != nil {
 		return Explanation{}, err
 	}

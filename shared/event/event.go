@@ -39,6 +39,13 @@ const (
 	MoveAccepted        Type = "move-request.accepted"  // of a node that was there already: any other has the moveRequestId in the move's event
 	MoveDeclined        Type = "move-request.declined"  // at both
 	MoveWithdrawn       Type = "move-request.withdrawn" // at both
+	InvitationMade      Type = "invitation.made"
+	InvitationResent    Type = "invitation.resent"
+	InvitationRevoked   Type = "invitation.revoked"
+	InvitationAccepted  Type = "invitation.accepted"
+	UserChanged         Type = "user.role-changed"
+	UserRemoved         Type = "user.removed"
+	SignedOutEverywhere Type = "user.signed-out-everywhere"
 	BrandCreated        Type = "brand.created"
 	ClientCreated       Type = "api-client.created"
 	ClientRevoked       Type = "api-client.revoked"
@@ -52,6 +59,7 @@ const (
 var Types = []Type{PlatformFounded, PartnerCreated, PartnerEdited, CustomerCreated, CustomerEdited, PartnerMoved, CustomerMoved,
 	PartnerSuspended, CustomerSuspended, PartnerResumed, CustomerResumed, ProvisioningChanged, PartnerTrashed, CustomerTrashed,
 	PartnerRestored, CustomerRestored, PartnerPurged, CustomerPurged, MoveAsked, MoveOffered, MoveAccepted, MoveDeclined, MoveWithdrawn,
+	InvitationMade, InvitationResent, InvitationRevoked, InvitationAccepted, UserChanged, UserRemoved, SignedOutEverywhere,
 	BrandCreated, ClientCreated, ClientRevoked, ClientSecretAdded, ClientSecretRemoved, ClientGranted, ClientGrantRemoved}
 
 // Source is the `source` of every event on the bus.
@@ -59,15 +67,15 @@ const Source = "partnertree"
 
 // Event is one thing that happened to one node.
 type Event struct {
-	ID      ident.Event    `json:"id"`
-	Type    Type           `json:"type"`
-	Time    time.Time      `json:"time"`
-	Node    ident.Node     `json:"node"`
-	Path    hierarchy.Path `json:"path"`           // canonical, when it happened; of a move: after it
-	Left    hierarchy.Path `json:"left,omitempty"` // of a move: the canonical path before it
-	Actor   ident.Client   `json:"actor"`          // "" for whoever founded the platform with AWS rights
-	Request string         `json:"request,omitempty"`
-	Data    map[string]any `json:"data,omitempty"` // what changed, by the names of the API
+	ID      ident.Event     `json:"id"`
+	Type    Type            `json:"type"`
+	Time    time.Time       `json:"time"`
+	Node    ident.Node      `json:"node"`
+	Path    hierarchy.Path  `json:"path"`           // canonical, when it happened; of a move: after it
+	Left    hierarchy.Path  `json:"left,omitempty"` // of a move: the canonical path before it
+	Actor   ident.Principal `json:"actor"`          // "" for whoever founded the platform with AWS rights
+	Request string          `json:"request,omitempty"`
+	Data    map[string]any  `json:"data,omitempty"` // what changed, by the names of the API
 }
 
 // Witnesses are the nodes in whose logs the event is listed: all on its path, and all on the one that was left. At most twice

@@ -4,6 +4,7 @@ package ident
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
 )
@@ -18,25 +19,28 @@ var encoding = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
 
 // Each kind of id is a type of its own, so that two of them cannot be swapped.
 type (
-	Node    string // ptn_… or cus_…: a node of the tree
-	Brand   string // brd_…
-	Client  string // cli_…: an API client, as a principal
-	Key     string // key_…: one secret of an API client
-	Event   string // evt_…
-	Change  string // chg_…: something that happened to a whole subtree
-	Request string // mrq_…: somebody asks for a move to where they are no admin
+	Node       string // ptn_… or cus_…: a node of the tree
+	Brand      string // brd_…
+	Principal  string // cli_…: an API client; usr_…: a person. Who can be granted roles
+	Key        string // key_…: one secret of an API client
+	Event      string // evt_…
+	Change     string // chg_…: something that happened to a whole subtree
+	Invitation string // inv_…: somebody is invited at a node
+	Request    string // mrq_…: somebody asks for a move to where they are no admin
 )
 
 // Prefixes.
 const (
-	Partner  = "ptn_"
-	Customer = "cus_"
-	brand    = "brd_"
-	client   = "cli_"
-	key      = "key_"
-	event    = "evt_"
-	change   = "chg_"
-	request  = "mrq_"
+	Partner    = "ptn_"
+	Customer   = "cus_"
+	brand      = "brd_"
+	client     = "cli_"
+	key        = "key_"
+	event      = "evt_"
+	change     = "chg_"
+	person     = "usr_"
+	invitation = "inv_"
+	request    = "mrq_"
 )
 
 func random(prefix string) string {
@@ -46,14 +50,15 @@ func random(prefix string) string {
 }
 
 // NewPartner and the functions below make a new id.
-func NewPartner() Node    { return Node(random(Partner)) }
-func NewCustomer() Node   { return Node(random(Customer)) }
-func NewBrand() Brand     { return Brand(random(brand)) }
-func NewClient() Client   { return Client(random(client)) }
-func NewKey() Key         { return Key(random(key)) }
-func NewEvent() Event     { return Event(random(event)) }
-func NewChange() Change   { return Change(random(change)) }
-func NewRequest() Request { return Request(random(request)) }
+func NewPartner() Node          { return Node(random(Partner)) }
+func NewCustomer() Node         { return Node(random(Customer)) }
+func NewBrand() Brand           { return Brand(random(brand)) }
+func NewClient() Principal      { return Principal(random(client)) }
+func NewKey() Key               { return Key(random(key)) }
+func NewEvent() Event           { return Event(random(event)) }
+func NewChange() Change         { return Change(random(change)) }
+func NewInvitation() Invitation { return Invitation(random(invitation)) }
+func NewRequest() Request       { return Request(random(request)) }
 
 // ParseNode and the functions below read an id. Their error says what an id looks like and never repeats the input.
 func ParseNode(s string) (Node, error) {
@@ -78,8 +83,37 @@ func ParseChange(s string) (Change, error) { return parse[Change](s, change, "a 
 // ParseRequest reads the id of a move request.
 func ParseRequest(s string) (Request, error) { return parse[Request](s, request, "a move request") }
 
+// PersonOf is the principal id of a person: an object of a Microsoft Entra tenant, both given as GUIDs in lower case. It is the first
+// 80 bits of their SHA-256, so nobody has to look it up; to be taken for somebody else takes as many tries as to guess an id.
+func PersonOf(tenant, object string) Principal {
+	sum := sha256.Sum256([]byte(tenant + "/" + object))
+	return Principal(person + encoding.EncodeToString(sum[:BitsLen]))
+}
+
+// IsPerson tells people from API clients.
+func (p Principal) IsPerson() bool { return len(p) == Len && p[:4] == person }
+
+// ParsePrincipal reads the id of an API client or of a person.
+func ParsePrincipal(s string) (Principal, error) {
+	if wellFormed(s, client) || wellFormed(s, person) {
+		return Principal(s), nil
+	}
+	return "", fmt.Errorf("must be the id of an API client (cli_ and 16 characters) or of a person (usr_ and 16 characters)")
+}
+
+// ParsePerson reads the id of a person.
+func ParsePerson(s string) (Principal, error) { return parse[Principal](s, person, "a person") }
+
+// ParseInvitation reads the id of an invitation.
+func ParseInvitation(s string) (Invitation, error) {
+	return parse[Invitation](s, invitation, "an invitation")
+}
+
+// InvitationFrom reads the bare id of an invitation.
+func InvitationFrom(bare string) (Invitation, error) { return ParseInvitation(invitation + bare) }
+
 // ParseClient reads the id of an API client.
-func ParseClient(s string) (Client, error) { return parse[Client](s, client, "an API client") }
+func ParseClient(s string) (Principal, error) { return parse[Principal](s, client, "an API client") }
 
 // ParseKey reads the id of a secret.
 func ParseKey(s string) (Key, error) { return parse[Key](s, key, "a secret") }
@@ -124,7 +158,7 @@ func NodeOf(prefix string, bits [BitsLen]byte) Node {
 func Bare[T ~string](id T) string { return string(id[4:]) }
 
 // ClientFrom and KeyFrom read bare ids back.
-func ClientFrom(bare string) (Client, error) { return ParseClient(client + bare) }
+func ClientFrom(bare string) (Principal, error) { return ParseClient(client + bare) }
 
 // KeyFrom reads the bare id of a secret.
 func KeyFrom(bare string) (Key, error) { return ParseKey(key + bare) }

@@ -20,7 +20,7 @@ const secretLen = 43 // 32 bytes in base64url without padding
 
 // NewSecret makes a secret of 256 random bits for the client. It returns what is kept, which cannot be turned back, and
 // the API key, which is shown once: pmk_<client>_<secret id>_<secret>.
-func NewSecret(client ident.Client, now time.Time) (access.Secret, string) {
+func NewSecret(client ident.Principal, now time.Time) (access.Secret, string) {
 	var b [32]byte
 	rand.Read(b[:]) // never fails
 	secret := base64.RawURLEncoding.EncodeToString(b[:])
@@ -31,7 +31,7 @@ func NewSecret(client ident.Client, now time.Time) (access.Secret, string) {
 
 // APIKey is a presented key, taken apart and not yet verified.
 type APIKey struct {
-	Client ident.Client
+	Client ident.Principal
 	ID     ident.Key
 	secret string
 }

@@ -435,7 +435,7 @@ func encodeClient(p *access.Principal) item {
 	return it
 }
 
-func decodeClient(id ident.Client, it item) (*access.Principal, error) {
+func decodeClient(id ident.Principal, it item) (*access.Principal, error) {
 	r := &reader{item: it, what: "client " + string(id)}
 	p := &access.Principal{
 		ID:        id,
@@ -603,7 +603,7 @@ func decodeRequest(it item) (directory.MoveRequest, error) {
 	r.what = "move request " + string(id)
 	m := directory.MoveRequest{
 		ID: id, Node: ident.Node(r.text("node")), Name: hierarchy.Name(r.text("name")), To: ident.Node(r.text("to")),
-		Message: r.text("message"), By: ident.Client(r.text("by")), State: directory.RequestState(r.text("state")),
+		Message: r.text("message"), By: ident.Principal(r.text("by")), State: directory.RequestState(r.text("state")),
 		Created: r.time("created"), Ends: r.time("ends"), Closed: r.time("closed"), Version: r.number("version"),
 	}
 	return m, r.err

@@ -65,7 +65,7 @@ func childID(sk string) string { return sk[strings.LastIndex(sk, childEnd)+1:] }
 
 const grantPrefix = "G#"
 
-func grantKey(node ident.Node, client ident.Client) key {
+func grantKey(node ident.Node, client ident.Principal) key {
 	return key{nodeKey(node).pk, grantPrefix + string(client)}
 }
 
@@ -105,7 +105,7 @@ func dueKey(d directory.Due) key { return key{duePK, moment(d.Since) + "#" + str
 
 const duePK = "P"
 
-func clientKey(id ident.Client) key { return key{"U#" + string(id), "U"} }
+func clientKey(id ident.Principal) key { return key{"U#" + string(id), "U"} }
 
 func brandKey(id ident.Brand) key { return key{"B#" + string(id), "B"} }
 

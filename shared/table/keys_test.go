@@ -19,11 +19,11 @@ var update = flag.Bool("update", false, "write testdata/keys.golden anew")
 // A key that changes loses what is stored under it, so a difference here needs a migration.
 func TestKeysAreThoseOfTheListing(t *testing.T) {
 	const (
-		root     ident.Node   = "ptn_0000000000000000"
-		partner  ident.Node   = "ptn_0h3k9m2v7x4q8r1t"
-		customer ident.Node   = "cus_5xw2c9d3n8p6a1ze"
-		client   ident.Client = "cli_7bq4m1k8s2v9f3gh"
-		brand    ident.Brand  = "brd_3jr6t9y2w5e8a1cd"
+		root     ident.Node      = "ptn_0000000000000000"
+		partner  ident.Node      = "ptn_0h3k9m2v7x4q8r1t"
+		customer ident.Node      = "cus_5xw2c9d3n8p6a1ze"
+		client   ident.Principal = "cli_7bq4m1k8s2v9f3gh"
+		brand    ident.Brand     = "brd_3jr6t9y2w5e8a1cd"
 	)
 	when := time.Date(2026, 11, 22, 22, 40, 5, 67_000, time.FixedZone("", 3600))
 	request := &directory.MoveRequest{ID: "mrq_6d1f8h3k0n5r9t2w", Node: customer, To: partner, Created: when}

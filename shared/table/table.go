@@ -135,7 +135,7 @@ func decodeGot(w directory.Want, tree key, found map[key]item) (directory.Got, e
 	}
 	got := directory.Got{
 		Nodes:    decodeAll[ident.Node, hierarchy.Node](w.Nodes, nodeKey, decodeNode, found, &errs),
-		Clients:  decodeAll[ident.Client, access.Principal](w.Clients, clientKey, decodeClient, found, &errs),
+		Clients:  decodeAll[ident.Principal, access.Principal](w.Clients, clientKey, decodeClient, found, &errs),
 		Brands:   decodeAll[ident.Brand, brand.Brand](w.Brands, brandKey, decodeBrand, found, &errs),
 		Changes:  decodeAll[ident.Change, directory.Progress](w.Changes, progressKey, decodeProgress, found, &errs),
 		Requests: decodeAll[ident.Request, directory.MoveRequest](w.Requests, requestKey, readRequest, found, &errs),

@@ -31,7 +31,7 @@ const (
 	goldenTrashed  = ident.Node("cus_00000000000000c2") // Braye Harbour Clinic
 	goldenBeside   = ident.Node("ptn_00000000000000n1") // Fjordtele, right below the root
 	goldenBrand    = ident.Brand("brd_00000000000000b1")
-	goldenClient   = ident.Client("cli_00000000000000a1") // an owner at Vazon Bay IT
+	goldenClient   = ident.Principal("cli_00000000000000a1") // an owner at Vazon Bay IT
 	goldenKey      = ident.Key("key_00000000000000k1")
 	goldenRequest  = ident.Request("mrq_00000000000000q1") // to move Fjordtele below Vale Telecom Services
 	goldenEvent    = ident.Event("evt_00000000000000e1")   // Braye Harbour Clinic was put into the trash

@@ -51,7 +51,7 @@ type World struct {
 // Actor is an API client with one of its keys.
 type Actor struct {
 	World  *World
-	ID     ident.Client
+	ID     ident.Principal
 	Key    string
 	Always []With // applied to each request
 }
@@ -281,7 +281,7 @@ func (a *Actor) Brand(owner ident.Node, domain string) string {
 func (a *Actor) Client(node ident.Node, role string) *Actor {
 	a.World.T.Helper()
 	made := a.Do("POST", "/v1/api-clients", map[string]any{"nodeId": node, "name": role, "role": role}).Is(201)
-	return &Actor{World: a.World, ID: ident.Client(made.Get("id")), Key: made.Get("secret", "key")}
+	return &Actor{World: a.World, ID: ident.Principal(made.Get("id")), Key: made.Get("secret", "key")}
 }
 
 // Sees fails the test unless the actor can read the node.

@@ -79,7 +79,7 @@ func sourceShape(s directory.Source) source {
 const apiClient = "api-client"
 
 type user struct {
-	Principal ident.Client   `json:"principalId"`
+	Principal ident.Principal   `json:"principalId"`
 	Kind      string         `json:"kind"`
 	Name      hierarchy.Name `json:"name"`
 	source
@@ -90,7 +90,7 @@ func userShape(u directory.User) user {
 }
 
 type explanation struct {
-	Principal ident.Client   `json:"principalId"`
+	Principal ident.Principal   `json:"principalId"`
 	Name      hierarchy.Name `json:"name,omitzero"`
 	Node      ident.Node     `json:"nodeId"`
 	Action    string         `json:"action"`

@@ -41,7 +41,7 @@ type happening struct {
 	Node    ident.Node     `json:"nodeId"`
 	Path    []ident.Node   `json:"path,omitzero"`
 	Left    []ident.Node   `json:"left,omitzero"`
-	Actor   ident.Client   `json:"clientId,omitzero"`
+	Actor   ident.Principal   `json:"clientId,omitzero"`
 	Request string         `json:"requestId,omitzero"`
 	Data    map[string]any `json:"data"`
 }

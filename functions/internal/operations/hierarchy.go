@@ -459,7 +459,7 @@ func stepShape(s directory.PathStep) step { return step{s.ID, hierarchy.KindOf(s
 
 type me struct {
 	Principal struct {
-		ID   ident.Client   `json:"id"`
+		ID   ident.Principal   `json:"id"`
 		Kind string         `json:"kind"`
 		Name hierarchy.Name `json:"name"`
 	} `json:"principal"`

@@ -111,7 +111,7 @@ func People(d *directory.Directory) map[string]api.Operation {
 	}
 }
 
-func clientAndNode(r *api.Request) (ident.Client, ident.Node, error) {
+func clientAndNode(r *api.Request) (ident.Principal, ident.Node, error) {
 	id, err := plainID(r, ident.ParseClient)
 	if err != nil {
 		return "", "", err
@@ -129,7 +129,7 @@ func parseRole(s string) (access.Role, error) {
 }
 
 type client struct {
-	ID      ident.Client   `json:"id"`
+	ID      ident.Principal   `json:"id"`
 	Name    hierarchy.Name `json:"name"`
 	Node    ident.Node     `json:"nodeId"`
 	Role    string         `json:"role,omitzero"` // at Node
@@ -189,7 +189,7 @@ func withKey(c directory.ClientWithKey, err error) (api.Reply, error) {
 }
 
 type clientSummary struct {
-	ID      ident.Client   `json:"id"`
+	ID      ident.Principal   `json:"id"`
 	Name    hierarchy.Name `json:"name"`
 	Home    ident.Node     `json:"nodeId,omitzero"`
 	Role    string         `json:"role"`

@@ -144,7 +144,7 @@ type block struct {
 }
 
 type accessChange struct {
-	Client ident.Client   `json:"clientId"`
+	Client ident.Principal   `json:"clientId"`
 	Name   hierarchy.Name `json:"name"`
 	Before string         `json:"before,omitzero"`
 	After  string         `json:"after,omitzero"`

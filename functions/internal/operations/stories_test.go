@@ -489,7 +489,7 @@ func TestAPIClients(t *testing.T) {
 	p := f.Partner(w.Root, "P", brand)
 	made := f.Do("POST", "/v1/api-clients", map[string]any{"nodeId": p, "name": "Billing", "role": "viewer"}, apitest.Header("Idempotency-Key", "one")).Is(201)
 	key := made.Get("secret", "key")
-	billing := &apitest.Actor{World: w, ID: ident.Client(made.Get("id")), Key: key}
+	billing := &apitest.Actor{World: w, ID: ident.Principal(made.Get("id")), Key: key}
 	billing.Sees(p)
 	path := "/v1/api-clients/" + string(billing.ID)
 

@@ -91,7 +91,7 @@ func TestWhatIsPurgedIsGoneForGood(t *testing.T) {
 	long := directory.New(store(), func() time.Time { return time.Now().Add(-hierarchy.KeepTrash - 24*time.Hour) })
 	for _, node := range []string{b.moved, leaf} {
 		done, err := long.Trash(t.Context(), directory.Caller{
-			Client: ident.Client(made.get(t, "id")), Key: ident.Key(made.get(t, "secret", "id")),
+			Client: ident.Principal(made.get(t, "id")), Key: ident.Key(made.get(t, "secret", "id")),
 		}, ident.Node(node))
 		if err != nil {
 			t.Fatal(err)

@@ -87,7 +87,7 @@ func (p *partnertree) load(ctx context.Context, w *world) error {
 }
 
 func (p *partnertree) caller(who string) directory.Caller {
-	return directory.Caller{Client: ident.Client(who), Key: p.keys[who]}
+	return directory.Caller{Client: ident.Principal(who), Key: p.keys[who]}
 }
 
 func (p *partnertree) check(ctx context.Context, who, node string) (bool, error) {
@@ -183,8 +183,8 @@ func (p *partnertree) read(ctx context.Context, questions []pair) (func(i int) b
 	nodes, clients := make([]*hierarchy.Node, len(questions)), make([]*access.Principal, len(questions))
 	var tree hierarchy.TreeState
 	for i, q := range questions {
-		node, client := ident.Node(q.node), ident.Client(q.who)
-		got, err := p.store.Read(ctx, directory.Want{Nodes: []ident.Node{node}, Clients: []ident.Client{client}})
+		node, client := ident.Node(q.node), ident.Principal(q.who)
+		got, err := p.store.Read(ctx, directory.Want{Nodes: []ident.Node{node}, Clients: []ident.Principal{client}})
 		if err != nil {
 			return nil, err
 		}

@@ -189,7 +189,7 @@ func (m *machine) step() directory.Step {
 		}
 		return directory.Found{Else: errElse}
 	case "grant":
-		id := ident.Client("cli_0000000000000000")
+		id := ident.Principal("cli_0000000000000000")
 		if len(m.clients) > 0 {
 			id = rapid.SampledFrom(m.clients).Draw(m.r, "client")
 		}

@@ -147,7 +147,7 @@ func emptyStore(t testing.TB, store directory.Store) {
 	s := newStory(t, store)
 	node, client, b := ident.NewPartner(), ident.NewClient(), ident.NewBrand()
 	got := s.read(directory.Want{
-		Nodes: []ident.Node{node}, Clients: []ident.Client{client}, Brands: []ident.Brand{b}, Memo: &directory.MemoKey{Client: client, Key: "k"},
+		Nodes: []ident.Node{node}, Clients: []ident.Principal{client}, Brands: []ident.Brand{b}, Memo: &directory.MemoKey{Client: client, Key: "k"},
 		Changes: []ident.Change{ident.NewChange()}, Requests: []ident.Request{ident.NewRequest()},
 	})
 	if anything(got) || got.Tree.Seq != 0 || len(got.Tree.Changes) > 0 {
@@ -202,7 +202,7 @@ func readBack(t testing.TB, store directory.Store) {
 	s.commits(directory.AddBrand{Brand: owned, Owner: &partner, Taken: errTaken, Else: always(errElse)})
 	w := directory.Want{
 		Nodes:   []ident.Node{partner.ID, customer.ID, partner.ID, ident.NewPartner()},
-		Clients: []ident.Client{client.ID, bare.ID, bare.ID, ident.NewClient()},
+		Clients: []ident.Principal{client.ID, bare.ID, bare.ID, ident.NewClient()},
 		Brands:  []ident.Brand{owned.ID, owned.ID, ident.NewBrand()},
 		Memo:    &memo.MemoKey,
 	}
@@ -212,7 +212,7 @@ func readBack(t testing.TB, store directory.Store) {
 	want := directory.Got{
 		Tree:    hierarchy.TreeState{Root: s.root.ID},
 		Nodes:   map[ident.Node]*hierarchy.Node{partner.ID: &partner, customer.ID: &customer},
-		Clients: map[ident.Client]*access.Principal{client.ID: &client, bare.ID: &bare},
+		Clients: map[ident.Principal]*access.Principal{client.ID: &client, bare.ID: &bare},
 		Brands:  map[ident.Brand]*brand.Brand{owned.ID: &owned},
 		Changes: map[ident.Change]*directory.Progress{}, Requests: map[ident.Request]*directory.MoveRequest{},
 		Memo: &memo,
@@ -264,7 +264,7 @@ func wrongKinds(t testing.TB, store directory.Store) {
 	b := s.root.Brands.Owned[0]
 	got := s.read(directory.Want{
 		Nodes:   []ident.Node{ident.Node(swapped), ident.Node(b), ident.Node(client.ID), s.root.ID[:19], s.root.ID + "0", "", "N"},
-		Clients: []ident.Client{ident.Client(s.root.ID), ident.Client(b), ""},
+		Clients: []ident.Principal{ident.Principal(s.root.ID), ident.Principal(b), ""},
 		Brands:  []ident.Brand{ident.Brand(s.root.ID), ident.Brand(client.ID), ""},
 		Changes: []ident.Change{ident.Change(s.root.ID), ident.Change(client.ID), ""}, Requests: []ident.Request{ident.Request(s.root.ID), ""},
 		Memo: &directory.MemoKey{Client: client.ID},
@@ -280,7 +280,7 @@ func largestRead(t testing.TB, store directory.Store) {
 	for range 96 {
 		w.Nodes = append(w.Nodes, ident.NewPartner())
 	}
-	w.Clients = []ident.Client{ident.NewClient()}
+	w.Clients = []ident.Principal{ident.NewClient()}
 	w.Memo = &directory.MemoKey{Client: w.Clients[0], Key: "k"}
 	w.Nodes = append(w.Nodes, w.Nodes[0])
 	w.Changes = []ident.Change{ident.NewChange()}
@@ -563,14 +563,14 @@ func addsBrands(t testing.TB, store directory.Store) {
 func listsGrants(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	a, b := s.add(s.root, s.partnerBelow(s.root, "A")), s.add(s.root, s.partnerBelow(s.root, "B"))
-	var at []ident.Client
+	var at []ident.Principal
 	for range 5 {
 		c := s.newClient(a.ID, map[ident.Node]access.Role{a.ID: access.Admin})
 		s.commits(directory.AddClient{Client: c})
 		at = append(at, c.ID)
 	}
 	slices.Sort(at)
-	ids := func(node ident.Node) (ids []ident.Client) {
+	ids := func(node ident.Node) (ids []ident.Principal) {
 		for _, g := range pages(t, 2, func(after string, limit int) (directory.Page[directory.Grant], error) {
 			return store.Grants(t.Context(), node, after, limit)
 		}) {
@@ -613,7 +613,7 @@ func listsGrants(t testing.TB, store directory.Store) {
 		t.Errorf("grants at B: %+v", page.Items)
 	}
 	s.commits(edit(s.client(at[0]), func(p *access.Principal) { p.Grants = nil }))
-	same(t, "clients at B after the last has lost its grant", ids(b.ID), []ident.Client(nil))
+	same(t, "clients at B after the last has lost its grant", ids(b.ID), []ident.Principal(nil))
 }
 
 func checksGrants(t testing.TB, store directory.Store) {
@@ -621,7 +621,7 @@ func checksGrants(t testing.TB, store directory.Store) {
 	p := s.add(s.root, s.partnerBelow(s.root, "Partner"))
 	c := s.newClient(p.ID, map[ident.Node]access.Role{p.ID: access.Admin})
 	s.commits(directory.AddClient{Client: c})
-	check := func(id ident.Client, node ident.Node, role access.Role) directory.CheckGrant {
+	check := func(id ident.Principal, node ident.Node, role access.Role) directory.CheckGrant {
 		return directory.CheckGrant{Client: id, Node: node, Role: role, Else: errElse}
 	}
 	for _, role := range []access.Role{access.Viewer, access.Operator, access.Admin} {

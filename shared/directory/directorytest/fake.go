@@ -42,7 +42,7 @@ type Fake struct {
 	calls    []string
 	nodes    map[ident.Node]hierarchy.Node
 	lists    map[list][]child
-	clients  map[ident.Client]access.Principal
+	clients  map[ident.Principal]access.Principal
 	brands   map[ident.Brand]brand.Brand
 	memos    map[directory.MemoKey]directory.Memo
 	changes  map[ident.Change]directory.Progress
@@ -151,7 +151,7 @@ func call[T any](ctx context.Context, f *Fake, name string, steps []directory.St
 func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error) {
 	return call(ctx, f, "Read", nil, func() (directory.Got, error) {
 		got := directory.Got{
-			Nodes: map[ident.Node]*hierarchy.Node{}, Clients: map[ident.Client]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
+			Nodes: map[ident.Node]*hierarchy.Node{}, Clients: map[ident.Principal]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
 			Changes: map[ident.Change]*directory.Progress{}, Requests: map[ident.Request]*directory.MoveRequest{},
 		}
 		wanted := map[string]bool{"tree": true}
@@ -244,14 +244,14 @@ func (f *Fake) Children(ctx context.Context, parent ident.Node, kind hierarchy.K
 // Grants implements directory.Store.
 func (f *Fake) Grants(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.Grant], error) {
 	return call(ctx, f, "Grants", nil, func() (directory.Page[directory.Grant], error) {
-		var ids []ident.Client
+		var ids []ident.Principal
 		for id, p := range f.clients {
 			if p.Grants[node] != access.None && string(id) > after {
 				ids = append(ids, id)
 			}
 		}
 		slices.Sort(ids)
-		return page(ids, limit, func(id ident.Client) string { return string(id) }, func(id ident.Client) directory.Grant {
+		return page(ids, limit, func(id ident.Principal) string { return string(id) }, func(id ident.Principal) directory.Grant {
 			p := f.clients[id]
 			return directory.Grant{Node: node, Client: id, Role: p.Grants[node], Name: p.Name, Home: p.Home, Created: p.Created}
 		})

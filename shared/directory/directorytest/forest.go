@@ -28,10 +28,10 @@ type forest struct {
 	height               map[ident.Node]int
 	suspended, forbidden map[ident.Node]bool
 	trashed              map[ident.Node]time.Time
-	clients              []ident.Client
-	grants               map[ident.Client]map[ident.Node]access.Role
-	callers              map[ident.Client]directory.Caller
-	home                 map[ident.Client]ident.Node
+	clients              []ident.Principal
+	grants               map[ident.Principal]map[ident.Node]access.Role
+	callers              map[ident.Principal]directory.Caller
+	home                 map[ident.Principal]ident.Node
 	domains              map[string]ident.Node // the owners of their brands
 	logs                 map[ident.Node][]event.Event
 }
@@ -49,7 +49,7 @@ func (m *forest) path(n ident.Node) []ident.Node {
 func (m *forest) counts(n ident.Node) bool { return m.suspendedAt(n) == "" && m.trashedAt(n) == "" }
 
 // roles are the best of the grants at n and above, and of those above.
-func (m *forest) roles(c ident.Client, n ident.Node) (at, above access.Role) {
+func (m *forest) roles(c ident.Principal, n ident.Node) (at, above access.Role) {
 	for _, id := range m.path(n) {
 		if m.counts(id) {
 			above, at = at, max(at, m.grants[c][id])
@@ -120,7 +120,7 @@ func (m *forest) children(n ident.Node, kind hierarchy.Kind) []ident.Node {
 }
 
 // allowed is the refusal that an operation at n has to give, nil when it may be done.
-func (m *forest) allowed(c ident.Client, n ident.Node, needs access.Role, fromAbove bool) *fault.Type {
+func (m *forest) allowed(c ident.Principal, n ident.Node, needs access.Role, fromAbove bool) *fault.Type {
 	at, above := m.roles(c, n)
 	switch {
 	case at == access.None:
@@ -160,7 +160,7 @@ func first(refusals ...*fault.Type) *fault.Type {
 	return nil
 }
 
-func (m *forest) moves(c ident.Client, n, to ident.Node) *fault.Type {
+func (m *forest) moves(c ident.Principal, n, to ident.Node) *fault.Type {
 	refusal := first(m.allowed(c, n, access.Admin, true), m.allowed(c, to, access.Admin, false))
 	switch {
 	case refusal != nil || m.parent[n] == to:
@@ -209,7 +209,7 @@ func (m *forest) purge(top ident.Node) remains {
 	r.nodes = slices.DeleteFunc(slices.Clone(m.ids), func(id ident.Node) bool { return !slices.Contains(m.path(id), top) })
 	gone := func(id ident.Node) bool { return slices.Contains(r.nodes, id) }
 	m.ids = slices.DeleteFunc(m.ids, gone)
-	m.clients = slices.DeleteFunc(m.clients, func(c ident.Client) bool {
+	m.clients = slices.DeleteFunc(m.clients, func(c ident.Principal) bool {
 		if gone(m.home[c]) && m.grants[c][m.home[c]] != access.None { // those without it are nobody's any more
 			r.clients = append(r.clients, c)
 		}
@@ -230,7 +230,7 @@ func (m *forest) purge(top ident.Node) remains {
 type remains struct {
 	since   time.Time
 	nodes   []ident.Node
-	clients []ident.Client
+	clients []ident.Principal
 	domains []string
 	walked  bool // by the settling of a change
 	erased  bool
@@ -277,9 +277,9 @@ func Subtrees(t *rapid.T, store directory.Store, stale bool, step func()) {
 	r.forest = &forest{
 		ids: []ident.Node{root.ID}, parent: map[ident.Node]ident.Node{root.ID: ""}, name: map[ident.Node]hierarchy.Name{root.ID: "Root"},
 		height: map[ident.Node]int{}, suspended: map[ident.Node]bool{}, forbidden: map[ident.Node]bool{}, trashed: map[ident.Node]time.Time{},
-		clients: []ident.Client{founder.ID}, grants: map[ident.Client]map[ident.Node]access.Role{founder.ID: founder.Grants},
-		callers: map[ident.Client]directory.Caller{founder.ID: {Client: founder.ID, Key: founder.Secrets[0].ID}},
-		home:    map[ident.Client]ident.Node{founder.ID: root.ID}, domains: map[string]ident.Node{}, logs: map[ident.Node][]event.Event{},
+		clients: []ident.Principal{founder.ID}, grants: map[ident.Principal]map[ident.Node]access.Role{founder.ID: founder.Grants},
+		callers: map[ident.Principal]directory.Caller{founder.ID: {Client: founder.ID, Key: founder.Secrets[0].ID}},
+		home:    map[ident.Principal]ident.Node{founder.ID: root.ID}, domains: map[string]ident.Node{}, logs: map[ident.Node][]event.Event{},
 	}
 	r.owner = r.callers[founder.ID]
 	brand, err := r.d.CreateBrand(r.ctx, r.owner, directory.NewBrand{Partner: root.ID, Name: "B", Domain: "b.example", Regions: []string{"eu-west-1"}})

@@ -26,7 +26,7 @@ type story struct {
 	store   directory.Store
 	root    *hierarchy.Node
 	nodes   []ident.Node
-	clients []ident.Client
+	clients []ident.Principal
 	brands  []ident.Brand
 	changes []ident.Change
 	asked   []ident.Request
@@ -116,9 +116,9 @@ func (s *story) node(id ident.Node) *hierarchy.Node {
 	return n
 }
 
-func (s *story) client(id ident.Client) *access.Principal {
+func (s *story) client(id ident.Principal) *access.Principal {
 	s.t.Helper()
-	p := s.read(directory.Want{Clients: []ident.Client{id}}).Clients[id]
+	p := s.read(directory.Want{Clients: []ident.Principal{id}}).Clients[id]
 	if p == nil {
 		s.t.Fatalf("client %s is not there", id)
 	}
@@ -200,7 +200,7 @@ func (s *story) newEvent(node ident.Node) event.Event {
 }
 
 func (s *story) newClient(home ident.Node, grants map[ident.Node]access.Role) access.Principal {
-	id := ident.Client(s.id("cli_"))
+	id := ident.Principal(s.id("cli_"))
 	s.clients = append(s.clients, id)
 	return access.Principal{
 		ID: id, Name: "Billing", Home: home, Grants: grants, CursorKey: []byte("thirty-two bytes, more or less.."), Version: 1, Created: then,
@@ -219,7 +219,7 @@ func (s *story) newRequest(n, to *hierarchy.Node, created time.Time) directory.M
 	id := ident.Request(s.id("mrq_"))
 	s.asked = append(s.asked, id)
 	return directory.MoveRequest{
-		ID: id, Node: n.ID, Name: n.Name, To: to.ID, Message: "As agreed", By: ident.Client(s.id("cli_")), State: directory.RequestOpen,
+		ID: id, Node: n.ID, Name: n.Name, To: to.ID, Message: "As agreed", By: ident.Principal(s.id("cli_")), State: directory.RequestOpen,
 		Created: created, Ends: created.Add(14 * 24 * time.Hour), Version: 1,
 	}
 }
@@ -318,7 +318,7 @@ func (s *story) allOf(store directory.Store) everything {
 	s.t.Helper()
 	all := everything{
 		Got: directory.Got{
-			Nodes: map[ident.Node]*hierarchy.Node{}, Clients: map[ident.Client]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
+			Nodes: map[ident.Node]*hierarchy.Node{}, Clients: map[ident.Principal]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
 			Changes: map[ident.Change]*directory.Progress{}, Requests: map[ident.Request]*directory.MoveRequest{},
 		},
 		Children: map[ident.Node][]hierarchy.Node{}, Shown: map[ident.Node][]hierarchy.Node{}, Grants: map[ident.Node][]directory.Grant{},
