@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,86 +13,122 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/graph/entra"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/people"
 )
 
 // Names in the authorizer's context, which API Gateway hands to the function that serves the request.
 const (
-	contextPrincipal = "principal" // the API client's id
-	contextKey       = "key"       // the id of the secret that it used: whether it still counts is decided by each request
+	contextPrincipal = "principal" // the id of the API client or person
+	contextKey       = "key"       // of an API client: the id of the secret that it used
+	contextSession   = "session"   // of a person: when their token was issued, in Unix milliseconds
+	contextUntil     = "until"     // of a person: when their token stops counting, in Unix milliseconds
 	contextRefusal   = "refusal"   // why nobody was recognized, safe to show; then there is no principal
 )
 
 // What callers are told; the functions add what to do. An unknown client, a revoked one and a wrong secret must look the
 // same.
 const (
-	malformed = "The Authorization header has no API key of this platform."
+	malformed = "The Authorization header has neither an API key of this platform nor an access token."
 	unknown   = "The API key is unknown or was revoked."
+	notTaken  = "The access token is not for this API, was not issued to a person, or is not valid now."
 )
 
-// errUnavailable is what API Gateway gets when the store cannot be read. Its text reaches no caller.
-var errUnavailable = messages.InvokeResponse_Error{Type: "unavailable", Message: "the table cannot be read just now"}
+// errUnavailable is what API Gateway gets when nobody can say just now who is calling. Its text reaches no caller.
+var errUnavailable = messages.InvokeResponse_Error{Type: "unavailable", Message: "the table or Entra's keys cannot be read just now"}
 
 // readDeadline leaves time to answer before API Gateway gives up on the authorizer.
 const readDeadline = 5 * time.Second
 
 type authorizer struct {
-	store directory.Store
-	log   *slog.Logger
+	store  directory.Store
+	tokens *entra.Verifier // of people; nil: none are taken
+	app    entra.App       // whose tokens they have to be
+	log    *slog.Logger
 }
 
 // handle says who is calling. Its answer always lets the request through: an HTTP API cannot shape a refusal, so the
 // functions answer 401 themselves, from the context. API Gateway keeps the answer for some minutes under the
 // Authorization header; an error is not kept, so it is what a failing store gives (API Gateway then answers 500).
+// Whether a secret or a session still counts is therefore decided by each request.
 func (a *authorizer) handle(ctx context.Context, r events.APIGatewayV2CustomAuthorizerV2Request) (answer, error) {
 	began := time.Now()
-	who, outcome, err := a.identify(ctx, r.Headers["authorization"])
-	attrs := []any{"outcome", outcome, "client", string(who.Client), "key", string(who.ID),
+	who, err := a.identify(ctx, r.Headers["authorization"])
+	attrs := []any{"outcome", who.outcome, "principal", string(who.principal), "key", string(who.key),
 		"request", r.RequestContext.RequestID, "route", r.RouteKey, "ms", time.Since(began).Milliseconds()}
 	if err != nil {
 		a.log.ErrorContext(ctx, "authorize", append(attrs, "error", err.Error())...)
 		return answer{}, errUnavailable
 	}
 	a.log.InfoContext(ctx, "authorize", attrs...)
-	switch outcome {
-	case recognized:
-		return allow(map[string]any{contextPrincipal: string(who.Client), contextKey: string(who.ID)}), nil
-	case notAKey:
+	switch {
+	case who.outcome == notAKey:
 		return allow(map[string]any{contextRefusal: malformed}), nil
-	default:
+	case who.outcome != recognized && who.key == "":
+		return allow(map[string]any{contextRefusal: notTaken}), nil
+	case who.outcome != recognized:
 		return allow(map[string]any{contextRefusal: unknown}), nil
+	case who.key == "":
+		return allow(map[string]any{contextPrincipal: string(who.principal), contextSession: millis(who.session),
+			contextUntil: millis(who.until)}), nil
 	}
+	return allow(map[string]any{contextPrincipal: string(who.principal), contextKey: string(who.key)}), nil
 }
+
+func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 
 type answer = events.APIGatewayV2CustomAuthorizerSimpleResponse
 
 func allow(context map[string]any) answer { return answer{IsAuthorized: true, Context: context} }
 
-// outcome is what the log says of a call. It tells more than the caller hears.
+// outcome is what the log says of a call. It tells more than the caller hears. Of a token that is refused it is the entra.Refusal.
 type outcome string
 
 const (
 	recognized    outcome = "recognized"
-	notAKey       outcome = "not a key"
+	notAKey       outcome = "neither key nor token"
 	unknownClient outcome = "unknown client"
 	unknownSecret outcome = "unknown or revoked secret"
 	wrongSecret   outcome = "wrong secret"
-	failed        outcome = "store failed"
+	noApp         outcome = "tokens are not set up"
+	failed        outcome = "store or Entra failed"
 )
 
-// identify returns the key that the header claims to hold, whether or not it proves right.
-func (a *authorizer) identify(ctx context.Context, header string) (people.APIKey, outcome, error) {
-	scheme, token, _ := strings.Cut(header, " ")
-	key, ok := people.ParseAPIKey(strings.TrimSpace(token))
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return people.APIKey{}, notAKey, nil
+// identity is who somebody claims to be, and whether that proved right. The principal of a key is there in any case, of a token only
+// when it was recognized.
+type identity struct {
+	outcome   outcome
+	principal ident.Principal
+	key       ident.Key // of an API client
+	session   time.Time // of a person
+	until     time.Time // of a person
+}
+
+// identify finds out whose key or token the header holds.
+func (a *authorizer) identify(ctx context.Context, header string) (identity, error) {
+	scheme, credentials, _ := strings.Cut(header, " ")
+	credentials = strings.TrimSpace(credentials)
+	if !strings.EqualFold(scheme, "Bearer") {
+		return identity{outcome: notAKey}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, readDeadline)
 	defer cancel()
+	if key, ok := people.ParseAPIKey(credentials); ok {
+		return a.client(ctx, key)
+	}
+	if strings.Count(credentials, ".") == 2 && !strings.HasPrefix(credentials, people.KeyPrefix) {
+		return a.person(ctx, credentials)
+	}
+	return identity{outcome: notAKey}, nil
+}
+
+// client finds out whether the key is a live one.
+func (a *authorizer) client(ctx context.Context, key people.APIKey) (identity, error) {
+	who := identity{outcome: failed, principal: key.Client, key: key.ID}
 	got, err := a.store.Read(ctx, directory.Want{Clients: []ident.Principal{key.Client}})
 	if err != nil {
-		return key, failed, err
+		return who, err
 	}
 	client, because := got.Clients[key.Client], wrongSecret
 	switch {
@@ -99,14 +137,31 @@ func (a *authorizer) identify(ctx context.Context, header string) (people.APIKey
 	case !client.Holds(key.ID):
 		client, because = decoy(key), unknownSecret
 	}
-	if !key.Verify(client) {
-		return key, because, nil
+	who.outcome = because
+	if key.Verify(client) {
+		who.outcome = recognized
 	}
-	return key, recognized, nil
+	return who, nil
 }
 
 // decoy is a client that has the key's secret id and no secret that fits: verifying against it takes as long as against
 // a real one.
 func decoy(k people.APIKey) *access.Principal {
 	return &access.Principal{ID: k.Client, Secrets: []access.Secret{{ID: k.ID, Hash: make([]byte, 32)}}}
+}
+
+// person finds out to whom the access token was issued. It reads nothing from the table.
+func (a *authorizer) person(ctx context.Context, token string) (identity, error) {
+	if a.tokens == nil {
+		return identity{outcome: noApp}, nil
+	}
+	found, err := a.tokens.AccessToken(ctx, a.app, token)
+	var refused entra.Refusal
+	switch {
+	case errors.As(err, &refused):
+		return identity{outcome: outcome(refused)}, nil
+	case err != nil:
+		return identity{outcome: failed}, err
+	}
+	return identity{outcome: recognized, principal: ident.PersonOf(found.Tenant, found.Object), session: found.Issued, until: found.Until}, nil
 }

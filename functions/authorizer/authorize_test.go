@@ -94,13 +94,13 @@ func TestAFailingStoreIsAnErrorAndNoRefusal(t *testing.T) {
 }
 
 func TestWhatIsNoKeyCostsNoRead(t *testing.T) {
-	for _, header := range []string{"", "Bearer", "Bearer ", "Bearer pmk_", "pmk_x", "Basic dmF6b246YmF5",
+	for _, header := range []string{"", "Bearer", "Bearer ", "Bearer pmk_", "pmk_x", "Basic dmF6b246YmF5", "Basic a.b.c", "Bearer a.b", "Bearer pmk_a.b.c",
 		"Bearer " + strings.Repeat("pmk_", 5000)} {
 		c := recorded()
 		a, _ := over(c)
-		_, outcome, err := a.identify(t.Context(), header)
-		if err != nil || outcome != notAKey || len(c.reads) != 0 {
-			t.Errorf("%.20q: %s, %v, %d reads", header, outcome, err, len(c.reads))
+		who, err := a.identify(t.Context(), header)
+		if err != nil || who.outcome != notAKey || len(c.reads) != 0 {
+			t.Errorf("%.20q: %s, %v, %d reads", header, who.outcome, err, len(c.reads))
 		}
 	}
 }
@@ -110,7 +110,7 @@ func TestEveryKeyCostsOneReadOfOneClient(t *testing.T) {
 		c := recorded()
 		a, _ := over(c)
 		_, key := people.NewSecret(client, time.Now())
-		if _, _, err := a.identify(t.Context(), "Bearer "+key); err != nil {
+		if _, err := a.identify(t.Context(), "Bearer "+key); err != nil {
 			t.Fatal(err)
 		}
 		if len(c.reads) != 1 || len(c.reads[0].Clients) != 1 || len(c.reads[0].Nodes)+len(c.reads[0].Brands) != 0 {
@@ -127,14 +127,14 @@ func TestBothSecretsOfARotationAreRecognized(t *testing.T) {
 	p.Secrets = []access.Secret{first, second}
 	a, _ := over(&clients{all: map[ident.Principal]*access.Principal{p.ID: p}})
 	for i, key := range []string{one, two} {
-		got, outcome, err := a.identify(t.Context(), "Bearer "+key)
-		if err != nil || outcome != recognized || got.Client != p.ID || got.ID != p.Secrets[i].ID {
-			t.Errorf("secret %d: %+v %s %v", i, got, outcome, err)
+		got, err := a.identify(t.Context(), "Bearer "+key)
+		if err != nil || got.outcome != recognized || got.principal != p.ID || got.key != p.Secrets[i].ID {
+			t.Errorf("secret %d: %+v %v", i, got, err)
 		}
 	}
 	p.Secrets = p.Secrets[1:]
-	if _, outcome, _ := a.identify(t.Context(), "Bearer "+one); outcome != unknownSecret {
-		t.Errorf("a removed secret: %s", outcome)
+	if got, _ := a.identify(t.Context(), "Bearer "+one); got.outcome != unknownSecret {
+		t.Errorf("a removed secret: %s", got.outcome)
 	}
 }
 

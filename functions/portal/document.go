@@ -23,7 +23,7 @@ type document struct {
 }
 
 const (
-	html       = "text/html; charset=utf-8"
+	htmlFormat = "text/html; charset=utf-8"
 	jsonFormat = "application/json"
 )
 
@@ -47,8 +47,8 @@ func newDocument(media string, content []byte) *document {
 
 // documents are those that have an address of their own, by route key.
 var documents = map[string]*document{
-	"GET /":             newDocument(html, docs.Home),
-	"GET /docs":         newDocument(html, docs.Reference),
+	"GET /":             newDocument(htmlFormat, docs.Home),
+	"GET /docs":         newDocument(htmlFormat, docs.Reference),
 	"GET /openapi.json": newDocument(jsonFormat, docs.OpenAPI),
 }
 

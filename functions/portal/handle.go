@@ -11,15 +11,18 @@ import (
 	"example.com/partnertree/shared/fault"
 )
 
-// Content security policies. A page may have its own style and nothing else: no script, nothing from elsewhere, in
-// nobody's frame. What is no page may have nothing at all.
+// Content security policies of what is served as it is. A document may have its own style and nothing else: no script, nothing from
+// elsewhere, in nobody's frame. What is no document may have nothing at all.
 const (
-	nothing = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	page    = nothing + "; img-src data:; style-src '" + docs.StyleHash + "'"
+	nothing        = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	documentPolicy = nothing + "; img-src data:; style-src '" + docs.StyleHash + "'"
 )
 
 // handle answers one request. Its error is always nil: an error would become an answer that is not ours.
-func handle(_ context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+func (p *portal) handle(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+	if pages[e.RouteKey] != nil {
+		return p.visit(ctx, &e), nil
+	}
 	if d := documents[e.RouteKey]; d != nil {
 		return serve(e, d), nil
 	}
@@ -30,13 +33,13 @@ func handle(_ context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGate
 	if !ok {
 		return refuse(e, fault.NotFound.New("There is no such problem type. GET /docs lists all there are.")), nil
 	}
-	return serve(e, newDocument(html, content)), nil
+	return serve(e, newDocument(htmlFormat, content)), nil
 }
 
 func serve(e events.APIGatewayV2HTTPRequest, d *document) events.APIGatewayV2HTTPResponse {
 	r := answer(e, 200, d.media)
-	if d.media == html {
-		r.Headers["Content-Security-Policy"] = page
+	if d.media == htmlFormat {
+		r.Headers["Content-Security-Policy"] = documentPolicy
 	}
 	r.Headers["Cache-Control"] = "public, max-age=300"
 	r.Headers["ETag"] = d.tag()

@@ -1,8 +1,22 @@
-// Command portal is the Lambda function that serves what anybody may read: the API reference, the contract, the page of
-// each problem type and a home page. All of it is in the binary: nothing is read from anywhere, and nobody is asked who
-// they are. It also answers for every address that the API does not have.
+// Command portal is the Lambda function that people meet in a browser: it signs them in with Microsoft, shows them what they are invited to
+// and what they have access to, and signs them out. It also serves what anybody may read (the API reference, the contract, the page of each
+// problem type, a home page), and answers for every address that the API does not have.
+//
+// Its pages are made here and need no script. Who reads them is found from a cookie that only the platform can have made, and is looked up
+// again for each page. What is secret (cookies, tokens, codes) and what is personal (addresses) is in no log and in no address of ours.
 package main
 
-import "github.com/aws/aws-lambda-go/lambda"
+import (
+	"log/slog"
+	"os"
+	"time"
 
-func main() { lambda.Start(handle) }
+	"github.com/aws/aws-lambda-go/lambda"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	// Without a monotonic reading, which stands still while Lambda freezes the process.
+	now := func() time.Time { return time.Now().Round(0) }
+	lambda.Start(configured(os.Getenv, now, log).handle)
+}

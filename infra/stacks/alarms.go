@@ -58,13 +58,24 @@ func (s *Service) addAlarms() {
 	}
 	unstarted := s.stateful.Unstarted.MetricApproximateNumberOfMessagesVisible(over("Maximum"))
 	unsettled, timedOut := s.settling.MetricFailed(over("Sum")), s.settling.MetricTimedOut(over("Sum"))
-	changeAge, trashBehind := s.ownMetric(metric.ChangeAge, 5), s.ownMetric(metric.TrashBehind, 60)
+	changeAge, trashBehind := s.ownMetric(metric.ChangeAge, "Maximum", 5), s.ownMetric(metric.TrashBehind, "Maximum", 60)
 	alarm("SettlingNotStarted", unstarted, 1, "Changes to whole subtrees are in effect, but their settling could not be started.")
 	alarm("SettlingFailed", unsettled, 1, "The settling of a change failed and has stopped; the change stays in effect, and in flight.")
 	alarm("SettlingTimedOut", timedOut, 1, "The settling of a change did not end within a day and was stopped.")
 	alarm("ChangeInFlightTooLong", changeAge, 60*60, "A change has been settling for an hour and more: it does not get on.")
 	alarmAfter(3, awscloudwatch.TreatMissingData_BREACHING, "TrashBehind", trashBehind, 24*60*60,
 		"For three hours, no purge ended well, or what should be purged was more than a day overdue.")
+
+	unmailed := s.stateful.Unmailed.MetricApproximateNumberOfMessagesVisible(over("Maximum"))
+	mailsWaiting := s.stateful.Mails.MetricApproximateAgeOfOldestMessage(over("Maximum"))
+	mailsLost := s.ownMetric(metric.MailsLost, "Sum", 60)
+	bounced, complained := sesMetric("Reputation.BounceRate"), sesMetric("Reputation.ComplaintRate")
+	alarm("MailsUndelivered", unmailed, 1, "What concerns mails could not be worked off; it waits in the unmailed queue for 14 days.")
+	alarm("MailsLate", mailsWaiting, 15*60, "Invitations have waited for 15 minutes and more to be mailed.")
+	alarm("MailsLost", mailsLost, 3, "Within an hour, 3 or more mails were refused, or it is not known whether they were sent.")
+	// Amazon pauses sending at 10 % and 0.5 %.
+	alarm("MailsBounce", bounced, 0.05, "5 % and more of the account's mails bounce. Amazon SES may stop sending.")
+	alarm("MailsComplainedAbout", complained, 0.001, "0.1 % and more of the account's mails are taken for spam. Amazon SES may stop sending.")
 
 	var throttles []awscloudwatch.IMetric
 	for _, kind := range []string{"Read", "Write"} {
@@ -85,17 +96,26 @@ func (s *Service) addAlarms() {
 		{graph("Errors of functions", errors...), graph("Table throttled", throttles...)},
 		{graph("Events: age (ms)", age), graph("Events: undelivered", waiting)},
 		{graph("Settling: age of changes (s)", changeAge), graph("Settling: ended badly", unsettled, timedOut, unstarted)},
+		{graph("Mail: lost, put aside", mailsLost, unmailed), graph("Mail: bounce and complaint rates", bounced, complained)},
 		{graph("Trash: overdue (s)", trashBehind), graph("Table: consumed units", s.stateful.Table.MetricConsumedReadCapacityUnits(over("Sum")),
 			s.stateful.Table.MetricConsumedWriteCapacityUnits(over("Sum")))},
 	}})
 }
 
-// ownMetric is one that a function measures itself: its maximum over some minutes.
-func (s *Service) ownMetric(m metric.Metric, minutes float64) awscloudwatch.IMetric {
+// ownMetric is one that a function measures itself: a statistic over some minutes.
+func (s *Service) ownMetric(m metric.Metric, statistic string, minutes float64) awscloudwatch.IMetric {
 	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
 		Namespace: jsii.String(metric.Namespace), MetricName: jsii.String(m.Name),
 		DimensionsMap: &map[string]*string{metric.Stage: jsii.String(s.config.Name)},
-		Statistic:     jsii.String("Maximum"), Period: awscdk.Duration_Minutes(jsii.Number(minutes)),
+		Statistic:     jsii.String(statistic), Period: awscdk.Duration_Minutes(jsii.Number(minutes)),
+	})
+}
+
+// sesMetric is a rate of all mails of the account, as a share of 1. Amazon measures it about once an hour.
+func sesMetric(name string) awscloudwatch.IMetric {
+	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+		Namespace: jsii.String("AWS/SES"), MetricName: jsii.String(name), Statistic: jsii.String("Maximum"),
+		Period: awscdk.Duration_Hours(jsii.Number(1)),
 	})
 }
 

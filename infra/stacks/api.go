@@ -32,7 +32,7 @@ var accessLog = map[string]string{
 	"gatewayErrorReason": "$context.error.responseType",
 }
 
-// addAPI adds the HTTP API with one route for each operation of the contract. A route is asked who is calling unless the
+// addAPI adds the HTTP API with one route for each operation of the contract and each page of the portal. A route is asked who is calling unless the
 // contract says that it is public, and what has no route is answered as a problem by the portal function.
 func (s *Service) addAPI() {
 	authorizer := awsapigatewayv2authorizers.NewHttpLambdaAuthorizer(jsii.String("Authorizer"), s.Functions["authorizer"],
@@ -72,6 +72,14 @@ func (s *Service) addAPI() {
 			if op.Public {
 				accept(r, "AwsSolutions-APIG4", "The contract makes "+op.ID+" public: documentation, with nothing of any partner in it.")
 			}
+		}
+	}
+	for _, page := range contract.Pages {
+		for _, r := range *s.API.AddRoutes(&awsapigatewayv2.AddRoutesOptions{
+			Path: jsii.String(page.Path), Methods: &[]awsapigatewayv2.HttpMethod{awsapigatewayv2.HttpMethod(page.Method)},
+			Integration: to("portal"), Authorizer: public,
+		}) {
+			accept(r, "AwsSolutions-APIG4", "A page for people: the portal finds out from a cookie who they are, and shows others how to sign in.")
 		}
 	}
 	noSuchRoute := awsapigatewayv2.NewHttpRoute(s.Stack, jsii.String("NoSuchRoute"), &awsapigatewayv2.HttpRouteProps{

@@ -24,6 +24,7 @@ const (
 	relayTimeoutSeconds = 30
 	// settleTimeoutSeconds is what one step of a walk has, with its end; a step of the state machine waits longer.
 	settleTimeoutSeconds = 60
+	notifyTimeoutSeconds = 60 // three mails that take as long as one may; usually one takes less than a second
 	// memoryMB buys CPU: with less, starting takes longer and costs the same.
 	memoryMB = 512
 )
@@ -40,10 +41,13 @@ var functions = map[string]function{
 		table: []string{"BatchGetItem", "PutItem", "UpdateItem", "ConditionCheckItem"},
 	},
 	"people": {
-		does: "API: API clients, their secrets and grants", seconds: apiTimeoutSeconds,
+		does: "API: users, invitations, API clients, their secrets and grants", seconds: apiTimeoutSeconds,
 		table: []string{"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"},
 	},
-	"portal": {does: "API: the documentation and the contract", seconds: apiTimeoutSeconds},
+	"portal": {
+		does: "Pages: sign-in, invitations, the documentation and the contract", seconds: apiTimeoutSeconds,
+		table: []string{"BatchGetItem", "PutItem", "ConditionCheckItem"},
+	},
 	"authorizer": {
 		does: "API Gateway authorizer: says who is calling, never what they may do", seconds: apiTimeoutSeconds,
 		table: []string{"BatchGetItem"},
@@ -57,6 +61,12 @@ var functions = map[string]function{
 		does: "Settles changes to whole subtrees, for its state machine, and purges the trash, on a schedule", seconds: settleTimeoutSeconds,
 		table: []string{"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "BatchWriteItem"},
 		// The state machine repeats a task that failed, and has an alarm of its own for when that does not help.
+		errors: 20,
+	},
+	"notify": {
+		does: "Mails the links of invitations, and notes what became of the mails", seconds: notifyTimeoutSeconds,
+		table: []string{"BatchGetItem", "PutItem"},
+		// The queue repeats what failed, and has an alarm of its own for when that does not help.
 		errors: 20,
 	},
 }

@@ -39,6 +39,8 @@ func newService(scope constructs.Construct, config stage.Config, stateful *State
 	redrive := s.addRelay()
 	s.addSettling()
 	s.addPurge()
+	s.addSignIn()
+	s.addMail()
 	s.addAlarms()
 
 	output(s.Stack, stage.OutApiID, s.API.ApiId())

@@ -3,6 +3,7 @@ package stacks
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -193,6 +194,9 @@ func TestEveryOperationIsRoutedToItsFunction(t *testing.T) {
 		}
 		want[op.RouteKey()] = route{op.Function, authorization}
 	}
+	for _, page := range contract.Pages {
+		want[page.RouteKey()] = route{"portal", "NONE"}
+	}
 	for key, w := range want {
 		if got[key] != w {
 			t.Errorf("route %s goes to %+v, want %+v", key, got[key], w)
@@ -250,10 +254,12 @@ func TestFunctionsMayDoWhatTheyMustAndNothingElse(t *testing.T) {
 		"hierarchy":  table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "Query"),
 		"brands":     table("BatchGetItem", "PutItem", "UpdateItem", "ConditionCheckItem"),
 		"people":     table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
-		"portal":     logs,
+		"portal":     append(table("BatchGetItem", "PutItem", "ConditionCheckItem"), "sts:GetWebIdentityToken"),
 		"authorizer": table("BatchGetItem"),
 		"bootstrap":  table("BatchGetItem", "Query", "PutItem"),
 		"settle":     table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "BatchWriteItem"),
+		"notify": append(table("BatchGetItem", "PutItem"), "ses:SendEmail", "ses:SendEmail", // as the domain, by the set
+			"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
 		"relay": append(table("ListStreams", "DescribeStream", "GetRecords", "GetShardIterator"), "events:PutEvents", "sqs:SendMessage",
 			"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
 	}
@@ -267,7 +273,10 @@ func TestFunctionsMayDoWhatTheyMustAndNothingElse(t *testing.T) {
 			actions := list(at(st, "Action"))
 			got[ours(id)] = append(got[ours(id)], actions...)
 			resource := at(st, "Resource")
-			if strings.Contains(written(resource), "*") && !slices.Equal(actions, []string{"dynamodb:ListStreams"}) {
+			known := slices.Equal(actions, []string{"dynamodb:ListStreams"}) || // these know no resources
+				slices.Equal(actions, []string{"sts:GetWebIdentityToken"}) &&
+					strings.Contains(written(at(st, "Condition")), "api://AzureADTokenExchange")
+			if strings.Contains(written(resource), "*") && !known {
 				t.Errorf("%s: %v on %s", id, actions, written(resource))
 			}
 		}
@@ -290,7 +299,7 @@ func TestWhatMustNotBeLostIsKept(t *testing.T) {
 	s := synth(t)
 	for id, r := range s.stateful.Resources {
 		switch r.Type {
-		case "AWS::DynamoDB::Table", "AWS::Events::EventBus", "AWS::SQS::Queue":
+		case "AWS::DynamoDB::Table", "AWS::Events::EventBus", "AWS::SQS::Queue", "AWS::SES::EmailIdentity":
 			if r.DeletionPolicy != "Retain" || r.UpdateReplacePolicy != "Retain" {
 				t.Errorf("%s is deleted with its stack", id)
 			}
@@ -299,7 +308,7 @@ func TestWhatMustNotBeLostIsKept(t *testing.T) {
 			t.Errorf("%s (%s) is in the stateful stack: nothing but data belongs there", id, r.Type)
 		}
 	}
-	for _, kind := range []string{"AWS::DynamoDB::Table", "AWS::Events::EventBus", "AWS::SQS::Queue"} {
+	for _, kind := range []string{"AWS::DynamoDB::Table", "AWS::Events::EventBus", "AWS::SQS::Queue", "AWS::SES::EmailIdentity"} {
 		for id, r := range s.service.Resources {
 			if r.Type == kind {
 				t.Errorf("%s is in the service stack, which can be deleted", id)
@@ -338,6 +347,9 @@ func TestWhatMustNotBeLostIsKept(t *testing.T) {
 func TestRelayGetsEveryEventAndNothingElse(t *testing.T) {
 	s := synth(t)
 	mappings := s.service.of(t, "AWS::Lambda::EventSourceMapping")
+	maps.DeleteFunc(mappings, func(_ string, r resource) bool {
+		return ours(text(at(r.Properties, "FunctionName", "Ref"))) == "notify"
+	})
 	if len(mappings) != 2 {
 		t.Fatalf("%d mappings, want the stream and the redrive", len(mappings))
 	}
@@ -368,8 +380,8 @@ func TestSettlingIsStartedByChangesAlone(t *testing.T) {
 	started := 0
 	for id, r := range s.service.of(t, "AWS::Events::Rule") {
 		p := r.Properties
-		if p["ScheduleExpression"] != nil {
-			continue // TestTheTrashIsPurgedOnASchedule
+		if p["ScheduleExpression"] != nil || strings.HasPrefix(id, "Mail") {
+			continue // TestTheTrashIsPurgedOnASchedule, TestMailsComeFromInvitationsAndGoBackToThem
 		}
 		started++
 		if got, want := written(p["EventPattern"]), `{"detail":{"data":{"changeId":[{"exists":true}]}},"source":["`+event.Source+`"]}`; got != want {
@@ -433,6 +445,126 @@ func TestSettlingIsStartedByChangesAlone(t *testing.T) {
 	}
 	if !mayQueue {
 		t.Error("what cannot be started is lost: EventBridge may not put it into the queue")
+	}
+}
+
+func TestMailsComeFromInvitationsAndGoBackToThem(t *testing.T) {
+	s := synth(t)
+	rules := map[string]map[string]any{}
+	for id, r := range s.service.of(t, "AWS::Events::Rule") {
+		if strings.HasPrefix(id, "Mail") {
+			rules[strings.TrimRight(id, "0123456789ABCDEF")] = r.Properties
+			if target := at(r.Properties, "Targets", 0); !strings.Contains(written(at(target, "Arn")), "ExportsOutputFnGetAttMails") ||
+				!strings.Contains(written(at(target, "DeadLetterConfig")), "ExportsOutputFnGetAttUnmailed") {
+				t.Errorf("%s goes to %s", id, written(target))
+			}
+		}
+	}
+	made, told := rules["MailRule"], rules["MailOutcomeRule"]
+	if len(rules) != 2 || made == nil || told == nil {
+		t.Fatalf("rules: %v", rules)
+	}
+	if got, want := written(made["EventPattern"]),
+		`{"detail-type":["`+string(event.InvitationMade)+`","`+string(event.InvitationResent)+`"],"source":["`+event.Source+`"]}`; got != want {
+		t.Errorf("mails are made of %s, want %s", got, want)
+	}
+	if !strings.Contains(written(made["EventBusName"]), "Bus") || told["EventBusName"] != nil {
+		t.Errorf("the rules are on %s and %s", written(made["EventBusName"]), written(told["EventBusName"]))
+	}
+
+	// Mails carry the configuration set by which SES tells of them, and of what it tells no address gets into the queue.
+	var set string
+	for id := range s.service.of(t, "AWS::SES::ConfigurationSet") {
+		set = id
+	}
+	if at(told["EventPattern"], "detail", "mail", "tags", "ses:configuration-set", 0, "Ref") != set {
+		t.Errorf("outcomes of %s", written(told["EventPattern"]))
+	}
+	paths, _ := at(told, "Targets", 0, "InputTransformer", "InputPathsMap").(map[string]any)
+	got := []string{}
+	for _, path := range paths {
+		got = append(got, text(path))
+	}
+	slices.Sort(got)
+	if want := []string{"$.detail.eventType", "$.detail.mail.messageId", "$.detail.mail.tags.generation", "$.detail.mail.tags.invitation",
+		"$.source"}; !slices.Equal(got, want) {
+		t.Errorf("the queue gets %q, want %q", got, want)
+	}
+	for _, r := range s.service.of(t, "AWS::SES::ConfigurationSetEventDestination") {
+		d := r.Properties["EventDestination"]
+		if types := list(at(d, "MatchingEventTypes")); at(r.Properties, "ConfigurationSetName", "Ref") != set || at(d, "Enabled") != true ||
+			!slices.Equal(types, []string{"BOUNCE", "COMPLAINT", "REJECT"}) && !slices.Equal(types, []string{"bounce", "complaint", "reject"}) ||
+			!strings.Contains(written(at(d, "EventBridgeDestination")), "event-bus/default") {
+			t.Errorf("SES tells %s", written(r.Properties))
+		}
+	}
+	for id, r := range s.service.of(t, "AWS::Lambda::Function") {
+		env := at(r.Properties, "Environment", "Variables")
+		if ours(id) == "notify" && (at(env, stage.EnvMailSet, "Ref") != set || at(env, stage.EnvPortalOrigin) == nil ||
+			!strings.Contains(text(at(env, stage.EnvMailFrom)), "@")) {
+			t.Errorf("%s has %s", id, written(env))
+		}
+	}
+
+	// What cannot be worked off is put aside, and a message is not given to two while one works on it.
+	aside := 0
+	for id, r := range s.stateful.of(t, "AWS::SQS::Queue") {
+		if redrive := r.Properties["RedrivePolicy"]; redrive != nil {
+			aside++
+			if !strings.HasPrefix(id, "Mails") || !strings.HasPrefix(text(at(redrive, "deadLetterTargetArn", "Fn::GetAtt", 0)), "Unmailed") ||
+				at(redrive, "maxReceiveCount") != 5.0 || r.Properties["VisibilityTimeout"].(float64) < 6*notifyTimeoutSeconds {
+				t.Errorf("%s: %s", id, written(r.Properties))
+			}
+		}
+	}
+	if aside != 1 {
+		t.Errorf("%d queues put messages aside", aside)
+	}
+	maySend := 0
+	for _, r := range s.stateful.of(t, "AWS::SQS::QueuePolicy") {
+		if strings.Contains(written(r.Properties), ":rule/partnertree-prod-service-*") {
+			maySend++
+		}
+	}
+	if maySend != 2 {
+		t.Errorf("rules of the default bus may send into %d queues, want the one of mails and the one beside it", maySend)
+	}
+	mapped := 0
+	for id, r := range s.service.of(t, "AWS::Lambda::EventSourceMapping") {
+		if p := r.Properties; ours(text(at(p, "FunctionName", "Ref"))) == "notify" {
+			mapped++
+			if !slices.Equal(list(p["FunctionResponseTypes"]), []string{"ReportBatchItemFailures"}) || p["Enabled"] == false {
+				t.Errorf("%s: %v", id, p)
+			}
+		}
+	}
+	if mapped != 1 {
+		t.Errorf("%d queues feed notify", mapped)
+	}
+}
+
+// Deployed stages keep no secret of the app.
+func TestSignInNeedsNoSecret(t *testing.T) {
+	s := synth(t)
+	for id, r := range s.service.of(t, "AWS::Lambda::Function") {
+		env, _ := at(r.Properties, "Environment", "Variables").(map[string]any)
+		_, secret := env[stage.EnvEntraSecret]
+		_, origin := env[stage.EnvPortalOrigin]
+		if secret || origin && ours(id) != "notify" || (env[stage.EnvEntraFederated] == "1") != (ours(id) == "portal") {
+			t.Errorf("%s has %v", id, env)
+		}
+	}
+	for _, name := range stage.Names() {
+		c, err := stage.Named(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if domain := c.MailDomain(); domain == "" || !strings.HasSuffix(c.MailAddress(), "@"+domain) {
+			t.Errorf("stage %s mails from %q at %q", name, c.MailAddress(), domain)
+		}
+		if name != stage.Local && (c.Entra.Secret != "" || c.Entra.Authority != "" || c.PortalOrigin != "" || !c.Entra.Federated) {
+			t.Errorf("stage %s has what is for the local one: %+v", name, c)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsses"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -14,14 +15,18 @@ import (
 )
 
 // Stateful is the stack with what must never be lost: the table, the bus that other systems listen to, the queue of events
-// that could not be delivered, and that of changes whose settling could not be started. Stages that retain keep all of them
-// even when the stack is deleted.
+// that could not be delivered, that of changes whose settling could not be started, that of mails to be sent with the one for what
+// could not be taken from it, and the proof that the domain of mails is ours. Stages that retain keep all of them even when the
+// stack is deleted.
 type Stateful struct {
 	Stack       awscdk.Stack
 	Table       awsdynamodb.Table
 	Bus         awsevents.EventBus
 	Undelivered awssqs.Queue
 	Unstarted   awssqs.Queue
+	Mails       awssqs.Queue
+	Unmailed    awssqs.Queue
+	Identity    awsses.EmailIdentity
 }
 
 func newStateful(scope constructs.Construct, config stage.Config) *Stateful {
@@ -75,21 +80,58 @@ func newStateful(scope constructs.Construct, config stage.Config) *Stateful {
 		RemovalPolicy:   removal,
 	})
 	accept(unstarted, "AwsSolutions-SQS3", "This is a dead-letter queue; what lies here for 14 days has an alarm all the time.")
-	// Any rule of the bus may: the one that does is in the other stack, which depends on this one.
-	unstarted.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("events.amazonaws.com"), nil)},
-		Actions:    jsii.Strings("sqs:SendMessage"),
-		Resources:  &[]*string{unstarted.QueueArn()},
-		Conditions: &map[string]any{"ArnLike": map[string]any{"aws:SourceArn": stack.FormatArn(&awscdk.ArnComponents{
-			Service: jsii.String("events"), Resource: jsii.String("rule"), ResourceName: jsii.String(config.BusName() + "/*"),
-		})}},
-	}))
+	letRulesSend(stack, unstarted, config.BusName()+"/*")
+
+	unmailed := awssqs.NewQueue(stack, jsii.String("Unmailed"), &awssqs.QueueProps{
+		Encryption:      awssqs.QueueEncryption_SQS_MANAGED,
+		EnforceSSL:      jsii.Bool(true),
+		RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)),
+		RemovalPolicy:   removal,
+	})
+	accept(unmailed, "AwsSolutions-SQS3", "This is a dead-letter queue; what lies here for 14 days has an alarm all the time.")
+	mails := awssqs.NewQueue(stack, jsii.String("Mails"), &awssqs.QueueProps{
+		Encryption:        awssqs.QueueEncryption_SQS_MANAGED,
+		EnforceSSL:        jsii.Bool(true),
+		RetentionPeriod:   awscdk.Duration_Days(jsii.Number(14)),
+		VisibilityTimeout: awscdk.Duration_Seconds(jsii.Number(6 * notifyTimeoutSeconds)), // what AWS asks of a queue with a mapping
+		DeadLetterQueue:   &awssqs.DeadLetterQueue{Queue: unmailed, MaxReceiveCount: jsii.Number(mailTries)},
+		RemovalPolicy:     removal,
+	})
+	for _, queue := range []awssqs.Queue{mails, unmailed} {
+		letRulesSend(stack, queue, config.BusName()+"/*", config.ServiceStack()+"-*")
+	}
+	// Its DNS records follow from it: made anew it might have others, and no mail would leave until they are changed.
+	identity := awsses.NewEmailIdentity(stack, jsii.String("MailDomain"), &awsses.EmailIdentityProps{
+		Identity:           awsses.Identity_Domain(jsii.String(config.MailDomain())),
+		FeedbackForwarding: jsii.Bool(false), // bounces come back as events
+	})
+	identity.ApplyRemovalPolicy(removal)
 
 	output(stack, stage.OutTable, table.TableName())
 	output(stack, stage.OutBus, bus.EventBusName())
 	output(stack, stage.OutUndelivered, undelivered.QueueUrl())
 	output(stack, stage.OutUnstarted, unstarted.QueueUrl())
-	return &Stateful{Stack: stack, Table: table, Bus: bus, Undelivered: undelivered, Unstarted: unstarted}
+	output(stack, stage.OutMails, mails.QueueArn())
+	output(stack, stage.OutUnmailed, unmailed.QueueArn())
+	return &Stateful{Stack: stack, Table: table, Bus: bus, Undelivered: undelivered, Unstarted: unstarted, Mails: mails, Unmailed: unmailed,
+		Identity: identity}
+}
+
+// letRulesSend lets EventBridge send what rules with such names say into a queue. The rules are in the other stack, which depends on
+// this one.
+func letRulesSend(stack awscdk.Stack, queue awssqs.Queue, rules ...string) {
+	var arns []*string
+	for _, name := range rules {
+		arns = append(arns, stack.FormatArn(&awscdk.ArnComponents{
+			Service: jsii.String("events"), Resource: jsii.String("rule"), ResourceName: jsii.String(name),
+		}))
+	}
+	queue.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("events.amazonaws.com"), nil)},
+		Actions:    jsii.Strings("sqs:SendMessage"),
+		Resources:  &[]*string{queue.QueueArn()},
+		Conditions: &map[string]any{"ArnLike": map[string]any{"aws:SourceArn": arns}},
+	}))
 }
 
 func stringKey(name string) *awsdynamodb.Attribute {

@@ -6,7 +6,7 @@ import (
 )
 
 // Functions are the folders below functions/ that are deployed, each as one Lambda.
-var Functions = []string{"hierarchy", "brands", "people", "portal", "authorizer", "relay", "bootstrap", "settle"}
+var Functions = []string{"hierarchy", "brands", "people", "portal", "authorizer", "relay", "bootstrap", "settle", "notify"}
 
 // BuildDir is where a function's binary is for an architecture, below the root of the checkout.
 func BuildDir(root, arch, function string) string {
@@ -19,6 +19,16 @@ const (
 	EnvTable       = "TABLE_NAME"            // every function that reads or writes the table
 	EnvBus         = "BUS_NAME"              // relay: where events go
 	EnvUndelivered = "UNDELIVERED_QUEUE_URL" // relay: where events go that the bus refuses
+
+	EnvEntraAuthority = "ENTRA_AUTHORITY"        // authorizer, portal: where people sign in; not set: Microsoft's global cloud
+	EnvEntraClient    = "ENTRA_CLIENT_ID"        // authorizer, portal: the platform's app; not set: nobody signs in
+	EnvEntraTenants   = "ENTRA_TENANTS"          // authorizer, portal: whom the app lets in
+	EnvEntraSecret    = "ENTRA_SECRET"           // portal, local stage only
+	EnvEntraFederated = "ENTRA_FEDERATED"        // portal: 1 when the app trusts its role
+	EnvPortalHosts    = "PORTAL_HOSTS"           // portal: host names of its own, with commas between
+	EnvPortalOrigin   = "PORTAL_ORIGIN"          // notify: where links lead to; portal: only in the local stage, in the place of all hosts
+	EnvMailFrom       = "MAIL_FROM"              // notify: the platform's name and address
+	EnvMailSet        = "MAIL_CONFIGURATION_SET" // notify: of Amazon SES
 )
 
 // Outputs of the stacks, by name.
@@ -27,6 +37,8 @@ const (
 	OutBus            = "BusName"             // stateful stack
 	OutUndelivered    = "UndeliveredQueueUrl" // stateful stack
 	OutUnstarted      = "UnstartedQueueUrl"   // stateful stack
+	OutMails          = "MailsQueueArn"       // stateful stack
+	OutUnmailed       = "UnmailedQueueArn"    // stateful stack
 	OutApiID          = "ApiId"               // service stack, like the rest
 	OutApiURL         = "ApiUrl"
 	OutSettling       = "SettlingMachineArn" // the state machine that settles changes to whole subtrees

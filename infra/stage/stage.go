@@ -4,6 +4,8 @@ package stage
 
 import (
 	"fmt"
+	"net/mail"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -24,8 +26,29 @@ type Config struct {
 	RatePerSecond, Burst int
 	// Retain keeps the table, the bus and what is in them when their stack is deleted or they are taken out of it.
 	Retain bool
+	// Entra is the platform's own app in Microsoft Entra ID, by which people sign in.
+	Entra Entra
+	// PortalHosts are the host names of the portal; links in mails have the first. Empty: the API's own address.
+	PortalHosts []string
+	// PortalOrigin is scheme, host and port in the place of all hosts; of the local stage only.
+	PortalOrigin string
+	// MailFrom is the platform's name and the address that its mails come from: Name <name@domain>. Amazon SES is told that the domain
+	// is ours, and asks for records in its DNS as proof (infra/RUNBOOK.md, Mail).
+	MailFrom string
 	// Without names what this stage leaves out, each with the reason.
 	Without map[Feature]string
+}
+
+// Entra is an app registration.
+type Entra struct {
+	// ClientID is the app's (client) id. Empty: nobody can sign in, and the portal says so.
+	ClientID string
+	// Tenants says whom the app lets in: "any", or ids of tenants with commas between.
+	Tenants string
+	// Federated says that the app trusts the role of the function portal, so that there is no secret.
+	Federated bool
+	// Authority and Secret are those of the double of Entra; of the local stage only.
+	Authority, Secret string
 }
 
 // Feature is a part of the deployment that a stage can be without.
@@ -47,29 +70,61 @@ func (c Config) StatefulStack() string { return "partnertree-" + c.Name + "-stat
 // ServiceStack is the name of the stack that can be deleted and deployed again without loss.
 func (c Config) ServiceStack() string { return "partnertree-" + c.Name + "-service" }
 
+// MailAddress is the address in MailFrom. One that is none is a mistake in this package.
+func (c Config) MailAddress() string {
+	a, err := mail.ParseAddress(c.MailFrom)
+	if err != nil {
+		panic(fmt.Sprintf("stage %s: mails from %q: %v", c.Name, c.MailFrom, err))
+	}
+	return a.Address
+}
+
+// MailDomain is the domain of MailAddress.
+func (c Config) MailDomain() string {
+	_, domain, _ := strings.Cut(c.MailAddress(), "@")
+	return domain
+}
+
 // BusName is fixed, not generated: regions and other systems will name it.
 func (c Config) BusName() string { return "partnertree-" + c.Name }
 
 // Local is the stage that infra/local deploys into MiniStack.
 const Local = "local"
 
+// What the local stage does not know before it is started: it is in these variables of the environment when the stacks are deployed.
+const (
+	LocalPortal = "PARTNERTREE_PORTAL" // origin under which the portal is seen in a browser
+	LocalEntra  = "PARTNERTREE_ENTRA"  // where the double of Entra is
+)
+
 var stages = []Config{
 	{
 		Name: Local, Region: "us-east-1", Account: "000000000000", Arch: runtime.GOARCH, LogDays: 1, RatePerSecond: 1000, Burst: 1000,
+		Entra:    Entra{ClientID: "00000000-0000-4000-8000-00000000a991", Tenants: "any", Secret: "local"},
+		MailFrom: "Partner management <no-reply@partnertree.example>",
 		Without: map[Feature]string{
 			DeletionProtection: "a local stack is thrown away and made again",
 			Recovery:           "MiniStack does not keep it",
 			Nag:                "the same stacks are checked by their test and for every other stage; here it only costs start-up time",
 		},
 	},
-	{Name: "dev", Region: "eu-west-1", Arch: "arm64", LogDays: 14, RatePerSecond: 200, Burst: 400, Retain: true},
-	{Name: "prod", Region: "eu-west-1", Arch: "arm64", LogDays: 365, RatePerSecond: 2000, Burst: 4000, Retain: true},
+	{
+		Name: "dev", Region: "eu-west-1", Arch: "arm64", LogDays: 14, RatePerSecond: 200, Burst: 400, Retain: true,
+		Entra: Entra{Tenants: "any", Federated: true}, MailFrom: "Partner management (dev) <no-reply@dev.partnertree.example>",
+	},
+	{
+		Name: "prod", Region: "eu-west-1", Arch: "arm64", LogDays: 365, RatePerSecond: 2000, Burst: 4000, Retain: true,
+		Entra: Entra{Tenants: "any", Federated: true}, MailFrom: "Partner management <no-reply@partnertree.example>",
+	},
 }
 
 // Named is the configuration of the stage with that name. The error lists the names there are.
 func Named(name string) (Config, error) {
 	for _, c := range stages {
 		if c.Name == name {
+			if name == Local {
+				c.PortalOrigin, c.Entra.Authority = os.Getenv(LocalPortal), os.Getenv(LocalEntra)
+			}
 			return c, nil
 		}
 	}

@@ -25,7 +25,7 @@ type Operation struct {
 	// node of the API client in the path), brand (the partner that owns the brand in the path), change (the top of the
 	// subtree of the change in the path), move-request.from (a node above the one that the move request in the path is about),
 	// move-request.to (the partner that it is to move to), move-request (one of these two, or the caller asked for the move;
-	// nobody else sees it at all), self (the caller) or public (nobody is asked who they are).
+	// nobody else sees it at all), invitation (the node that the invitation in the path is to), self (the caller) or public (nobody is asked who they are).
 	Target string
 	// Public operations are answered without asking who is calling.
 	Public bool

@@ -13,6 +13,7 @@ var ProblemTypes = []ProblemType{
 	{Slug: "forbidden", Status: 403, Title: "Your role does not allow this"},
 	{Slug: "needs-grant-above", Status: 403, Title: "This is decided above the partner"},
 	{Slug: "role-too-high", Status: 403, Title: "Nobody grants more than they have"},
+	{Slug: "not-invited", Status: 403, Title: "The invitation is for somebody else"},
 	{Slug: "not-found", Status: 404, Title: "Not found"},
 	{Slug: "no-such-route", Status: 404, Title: "No such route"},
 	{Slug: "conflict", Status: 409, Title: "Changed by somebody else at the same time"},
@@ -23,6 +24,7 @@ var ProblemTypes = []ProblemType{
 	{Slug: "own-access", Status: 409, Title: "Nobody takes away their own access"},
 	{Slug: "suspended", Status: 409, Title: "It is suspended"},
 	{Slug: "trashed", Status: 409, Title: "It is in the trash"},
+	{Slug: "invitation-closed", Status: 409, Title: "The invitation cannot be used any more"},
 	{Slug: "request-open", Status: 409, Title: "A move is asked for already"},
 	{Slug: "request-closed", Status: 409, Title: "The move request is closed"},
 	{Slug: "request-void", Status: 409, Title: "The move is not possible as it was asked for"},
@@ -39,6 +41,8 @@ var ProblemTypes = []ProblemType{
 	{Slug: "too-many-brands", Status: 422, Title: "Too many brands"},
 	{Slug: "too-many-grants", Status: 422, Title: "Too many grants"},
 	{Slug: "too-many-requests", Status: 429, Title: "Too many requests"},
+	{Slug: "too-many-invitations", Status: 429, Title: "Too many invitations"},
+	{Slug: "too-soon", Status: 429, Title: "It was sent a moment ago"},
 	{Slug: "internal", Status: 500, Title: "Something went wrong on our side"},
 	{Slug: "busy", Status: 503, Title: "Too busy just now"},
 	{Slug: "too-many-changes", Status: 503, Title: "Too many changes are being settled"},
@@ -48,6 +52,10 @@ var ProblemTypes = []ProblemType{
 var Problems = map[string][]string{
 	"getMe": {
 		"invalid", "unauthenticated", "too-many-requests", "busy", "internal",
+	},
+	"signOutEverywhere": {
+		"invalid", "idempotency-key-invalid", "idempotency-key-reused", "unauthenticated", "forbidden", "conflict",
+		"too-many-requests", "busy", "internal",
 	},
 	"createPartner": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
@@ -207,6 +215,38 @@ var Problems = map[string][]string{
 		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
 		"request-closed", "precondition-failed", "too-many-requests", "busy", "internal",
 	},
+	"listPartnerInvitations": {
+		"invalid", "invalid-cursor", "unauthenticated", "forbidden", "not-found", "too-many-requests",
+		"busy", "internal",
+	},
+	"inviteToPartner": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "role-too-high", "not-found", "conflict",
+		"suspended", "trashed", "too-many-invitations", "too-many-requests", "busy", "internal",
+	},
+	"listCustomerInvitations": {
+		"invalid", "invalid-cursor", "unauthenticated", "forbidden", "not-found", "too-many-requests",
+		"busy", "internal",
+	},
+	"inviteToCustomer": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "role-too-high", "not-found", "conflict",
+		"suspended", "trashed", "too-many-invitations", "too-many-requests", "busy", "internal",
+	},
+	"getInvitation": {
+		"invalid", "unauthenticated", "forbidden", "not-found", "too-many-requests", "busy",
+		"internal",
+	},
+	"revokeInvitation": {
+		"invalid", "unauthenticated", "forbidden", "not-found", "conflict", "invitation-closed",
+		"precondition-failed", "too-many-requests", "busy", "internal",
+	},
+	"resendInvitation": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "role-too-high", "not-found", "conflict",
+		"invitation-closed", "suspended", "trashed", "precondition-failed", "too-soon", "too-many-invitations",
+		"too-many-requests", "busy", "internal",
+	},
 	"listPartnerEvents": {
 		"invalid", "invalid-cursor", "unauthenticated", "not-found", "too-many-requests", "busy",
 		"internal",
@@ -222,6 +262,24 @@ var Problems = map[string][]string{
 	"listCustomerUsers": {
 		"invalid", "invalid-cursor", "unauthenticated", "not-found", "too-many-requests", "busy",
 		"internal",
+	},
+	"setPartnerUserRole": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "unauthenticated",
+		"forbidden", "role-too-high", "not-found", "conflict", "own-access", "trashed",
+		"immutable", "too-many-requests", "busy", "internal",
+	},
+	"removePartnerUser": {
+		"invalid", "unauthenticated", "forbidden", "role-too-high", "not-found", "conflict",
+		"own-access", "immutable", "too-many-requests", "busy", "internal",
+	},
+	"setCustomerUserRole": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "unauthenticated",
+		"forbidden", "role-too-high", "not-found", "conflict", "own-access", "trashed",
+		"immutable", "too-many-requests", "busy", "internal",
+	},
+	"removeCustomerUser": {
+		"invalid", "unauthenticated", "forbidden", "role-too-high", "not-found", "conflict",
+		"own-access", "immutable", "too-many-requests", "busy", "internal",
 	},
 	"explainAccess": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",

@@ -99,7 +99,11 @@ func clientSeen(v *view, p *access.Principal) Client {
 func (d *Directory) Clients(ctx context.Context, c Caller, node ident.Node, p Paging) (List[Grant], error) {
 	_, page, err := sideBySide(ctx, d, c, node, access.Read, listName("clients", string(node)), p,
 		func(ctx context.Context, after string) (Page[Grant], error) {
-			return d.store.Grants(ctx, node, after, p.Limit)
+			page, err := d.store.Grants(ctx, node, after, p.Limit)
+			if i := slices.IndexFunc(page.Items, func(g Grant) bool { return g.Client.IsPerson() }); i >= 0 { // they come after all clients
+				page = Page[Grant]{Items: page.Items[:i]}
+			}
+			return page, err
 		})
 	return page, err
 }
@@ -325,7 +329,7 @@ func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Principal)
 	})
 }
 
-// Recover gives the oldest owner of the root a new secret in the place of its oldest, for when all keys of all owners of
+// Recover gives the oldest API client that is owner of the root a new secret in the place of its oldest, for when all keys of all owners of
 // the root are lost: the answer to Found may be. It takes no caller, like Found. It returns the new API key.
 func (d *Directory) Recover(ctx context.Context) (access.Principal, string, error) {
 	var key string
@@ -341,7 +345,7 @@ func (d *Directory) Recover(ctx context.Context) (access.Principal, string, erro
 				return none, err
 			}
 			for _, g := range page.Items {
-				if g.Role == access.Owner && len(clients) < readAtOnce {
+				if g.Role == access.Owner && !g.Client.IsPerson() && len(clients) < readAtOnce {
 					clients = append(clients, g.Client)
 				}
 			}

@@ -2,9 +2,15 @@ package directory
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"maps"
+	"strings"
 	"time"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/people"
@@ -26,7 +32,7 @@ type Invitation struct {
 	Closed     time.Time // when it was accepted or revoked; zero while pending
 	Generation int       // counts the links that it had; only the last one counts
 	Key        int       // of the keyring, by which the link is made
-	Hash       []byte    // of the link's token
+	Hash       []byte    // of the link's token; nil in answers
 	Mail       MailState
 	Person     ident.Principal // who has accepted
 	Version    int64
@@ -61,6 +67,7 @@ const (
 	InvitationDays    = 7  // for which an invitation can be accepted unless something else is asked for
 	MaxInvitationDays = 30 // at most
 	InvitationsADay   = 50 // at one node
+	MaxLinks          = 10 // that one invitation can have: nobody is sent mail without end
 	ResendAfter       = 5 * time.Minute
 )
 
@@ -74,30 +81,204 @@ type NewInvitation struct {
 	Days    int
 }
 
+// at is the state of the invitation at a time.
+func (i *Invitation) at(now time.Time) InvitationState {
+	if i.State == InvitationPending && !now.Before(i.Expires) {
+		return InvitationExpired
+	}
+	return i.State
+}
+
+// seen is the invitation as callers see it.
+func (i *Invitation) seen(now time.Time) Invitation {
+	s := *i
+	s.State, s.Hash = i.at(now), nil
+	return s
+}
+
+// open refuses an invitation that cannot be accepted any more.
+func (i *Invitation) open(now time.Time) error {
+	switch i.at(now) {
+	case InvitationPending:
+		return nil
+	case InvitationAccepted:
+		return fault.InvitationClosed.New("The invitation was used already. Sign in with the account that used it, or ask those who " +
+			"invited you for a new one.")
+	case InvitationRevoked:
+		return fault.InvitationClosed.New("The invitation was withdrawn. Ask those who invited you for a new one.")
+	default:
+		return fault.InvitationClosed.New("The invitation has expired. Ask those who invited you for a new one.")
+	}
+}
+
+// needs is the role that whoever invites has to have.
+func (i *Invitation) needs() access.Role { return max(i.Role, access.Invite.Needs()) }
+
+// link gives the invitation its next link, which the newest key makes.
+func (i *Invitation) link(ring people.Keyring, by ident.Principal, now time.Time, lasts time.Duration) error {
+	i.Generation++
+	i.Key, i.By, i.Sent, i.Expires, i.Mail = ring[0].ID, by, now, now.Add(lasts), MailQueued
+	t, ok := ring.InvitationToken(i.Key, i.ID, i.Generation)
+	if !ok {
+		return errors.New("the newest key of the keyring is not in it")
+	}
+	i.Hash = t.Hash()
+	return nil
+}
+
+// about is what the events of the invitation tell: not whom it was sent to.
+func (i *Invitation) about() map[string]any {
+	return map[string]any{"invitationId": i.ID, "generation": i.Generation, "role": i.Role, "name": i.Name}
+}
+
+// sameAddress compares addresses without regard to the case of A to Z, and in nothing else: what looks or folds alike in other
+// scripts is another address.
+func sameAddress(a, b string) bool {
+	lower := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if 'A' <= r && r <= 'Z' {
+				r += 'a' - 'A'
+			}
+			return r
+		}, strings.TrimSpace(s))
+	}
+	return lower(a) == lower(b)
+}
+
 // Invite invites somebody. It needs access.Invite at the node, and the role. The event tells notify to mail the link.
 func (d *Directory) Invite(ctx context.Context, c Caller, in NewInvitation) (Invitation, error) {
-	panic("soon")
+	return once(ctx, d, c, in.Node, access.Invite, Want{Keyring: true},
+		func(v *view, _ *hierarchy.Node, dec access.Decision) (attempt[Invitation], error) {
+			if err := live(dec.Place); err != nil {
+				return attempt[Invitation]{}, err
+			}
+			if err := mayGrant(dec, in.Role); err != nil {
+				return attempt[Invitation]{}, err
+			}
+			ring, err := d.ring(ctx, v)
+			if err != nil {
+				return attempt[Invitation]{}, err
+			}
+			now := d.now()
+			i := Invitation{ID: ident.NewInvitation(), Node: in.Node, Email: in.Email, Name: in.Name, Role: in.Role, Message: in.Message,
+				State: InvitationPending, Created: now, Version: 1}
+			if err := i.link(ring, c.Client, now, time.Duration(in.Days)*24*time.Hour); err != nil {
+				return attempt[Invitation]{}, err
+			}
+			tooMany := fault.TooManyInvitations.New("%d invitations were made here today. Make the next one tomorrow (UTC).", InvitationsADay)
+			tooMany.RetryAfter = now.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now)
+			return attempt[Invitation]{i.seen(now), []Step{AddInvitation{Invitation: i, Most: InvitationsADay, TooMany: tooMany},
+				d.event(c, event.InvitationMade, in.Node, dec.Place.Path, i.about())}}, nil
+		})
 }
 
 // Invitations lists the invitations at the very node, the newest first. It needs access.Invite.
 func (d *Directory) Invitations(ctx context.Context, c Caller, node ident.Node, p Paging) (List[Invitation], error) {
-	panic("soon")
+	_, page, err := sideBySide(ctx, d, c, node, access.Invite, listName("invitations", string(node)), p,
+		func(ctx context.Context, after string) (Page[Invitation], error) {
+			return d.store.Invitations(ctx, node, after, p.Limit)
+		})
+	now := d.now()
+	for i := range page.Items {
+		page.Items[i] = page.Items[i].seen(now)
+	}
+	return page, err
+}
+
+// invitedAt is the node of an invitation; one that there is not takes as many reads as one out of sight.
+func (d *Directory) invitedAt(ctx context.Context, c Caller, id ident.Invitation) (ident.Node, error) {
+	v, err := d.read(ctx, c, Want{Invitations: []ident.Invitation{id}})
+	if err != nil {
+		return "", err
+	}
+	if i := v.Invitations[id]; i != nil {
+		return i.Node, nil
+	}
+	return nowhere, nil
 }
 
 // Invitation returns an invitation to those who have access.Invite at its node.
 func (d *Directory) Invitation(ctx context.Context, c Caller, id ident.Invitation) (Invitation, error) {
-	panic("soon")
+	return editInvitation(ctx, d, c, id, func(*view, *Invitation, access.Decision) (event.Type, error) { return "", nil })
+}
+
+// editInvitation commits what change makes of an invitation, with the event of the type that change returns: with none, nothing is
+// written.
+func editInvitation(ctx context.Context, d *Directory, c Caller, id ident.Invitation,
+	change func(v *view, now *Invitation, dec access.Decision) (event.Type, error)) (Invitation, error) {
+	return again(func() (none Invitation, err error) {
+		node, err := d.invitedAt(ctx, c, id)
+		if err != nil {
+			return none, err
+		}
+		return try(ctx, d, c, node, access.Invite, Want{Invitations: []ident.Invitation{id}, Keyring: true},
+			func(v *view, _ *hierarchy.Node, dec access.Decision) (attempt[Invitation], error) {
+				was := v.Invitations[id]
+				if was == nil {
+					return attempt[Invitation]{}, access.Hidden()
+				}
+				now := *was
+				t, err := change(v, &now, dec)
+				if err != nil {
+					return attempt[Invitation]{}, err
+				}
+				if t == "" {
+					return attempt[Invitation]{answer: was.seen(d.now())}, nil
+				}
+				if err := match(c.IfMatch, was.Version); err != nil {
+					return attempt[Invitation]{}, err
+				}
+				now.Version++
+				return attempt[Invitation]{now.seen(d.now()), []Step{EditInvitation{Was: was, Now: &now, Else: errChanged},
+					d.event(c, t, now.Node, dec.Place.Path, now.about())}}, nil
+			})
+	})
 }
 
 // Resend makes a new link, by which the old one ends, and has it mailed; the invitation can be accepted for as long as at first again.
-// Not sooner than ResendAfter after the last one.
+// Not sooner than ResendAfter after the last one. It takes what inviting takes, and from then on the right of whoever resends counts.
 func (d *Directory) Resend(ctx context.Context, c Caller, id ident.Invitation) (Invitation, error) {
-	panic("soon")
+	return editInvitation(ctx, d, c, id, func(v *view, i *Invitation, dec access.Decision) (event.Type, error) {
+		if err := live(dec.Place); err != nil {
+			return "", err
+		}
+		now := d.now()
+		if i.State != InvitationPending {
+			return "", fault.InvitationClosed.New("The invitation was %s already. Make a new one.", i.State)
+		}
+		if err := mayGrant(dec, i.Role); err != nil {
+			return "", err
+		}
+		if wait := i.Sent.Add(ResendAfter).Sub(now); wait > 0 {
+			err := fault.TooSoon.New("It was sent less than %d minutes ago. Wait for it to arrive, or send it again later.",
+				ResendAfter/time.Minute)
+			err.RetryAfter = wait
+			return "", err
+		}
+		if i.Generation >= MaxLinks {
+			return "", fault.TooManyInvitations.New("It was sent %d times. Ask whether the address is right; then revoke it and make a new one.",
+				MaxLinks)
+		}
+		ring, err := d.ring(ctx, v)
+		if err != nil {
+			return "", err
+		}
+		return event.InvitationResent, i.link(ring, c.Client, now, i.Expires.Sub(i.Sent))
+	})
 }
 
 // RevokeInvitation ends a pending invitation. One that is revoked already is answered as it is.
 func (d *Directory) RevokeInvitation(ctx context.Context, c Caller, id ident.Invitation) (Invitation, error) {
-	panic("soon")
+	return editInvitation(ctx, d, c, id, func(_ *view, i *Invitation, _ access.Decision) (event.Type, error) {
+		switch i.State {
+		case InvitationRevoked:
+			return "", nil
+		case InvitationAccepted:
+			return "", fault.InvitationClosed.New("The invitation was accepted already. Take the role of %s away instead.", i.Person)
+		}
+		i.State, i.Closed = InvitationRevoked, d.now()
+		return event.InvitationRevoked, nil
+	})
 }
 
 // Offer is what the holder of a link learns.
@@ -113,14 +294,209 @@ type Offer struct {
 	Expires time.Time
 }
 
-// Offered is what the link with this token offers, or why it cannot be used (fault.InvitationClosed) or is none (fault.NotFound). It takes no
-// caller: who has the link has the token.
-func (d *Directory) Offered(ctx context.Context, t people.Token) (Offer, error) { panic("soon") }
+// offer is what an invitation to a node offers.
+func (d *Directory) offer(ctx context.Context, i *Invitation, node *hierarchy.Node) (Offer, error) {
+	o := Offer{Node: i.Node, Kind: node.Kind(), Partner: node.Name, Email: i.Email, Name: i.Name, Role: i.Role, Message: i.Message,
+		Expires: i.Expires}
+	id := node.Brands.Portal
+	if o.Kind == hierarchy.Customer {
+		id = node.Details.Brand
+	}
+	if id == "" { // the root may have no portal of its own
+		return o, nil
+	}
+	got, err := d.store.Read(ctx, Want{Brands: []ident.Brand{id}})
+	if b := got.Brands[id]; b != nil {
+		o.Brand = b.Name
+	}
+	return o, err
+}
 
-// AcceptInvitation gives somebody who has signed in what they were invited to. Everything is checked now: the token, that their verified address is
-// the invited one (fault.NotInvited), the inviter's right, the node's state. A repetition by the same person succeeds.
+// linked reads what the link with a token is about: the invitation first, and then, in one batch, all that is decided on. What is no
+// link and what is not the present one are not told apart.
+func linked(t people.Token, read func(w Want) (Got, error)) (Got, *Invitation, error) {
+	w := Want{Invitations: []ident.Invitation{t.ID}}
+	for {
+		got, err := read(w)
+		if err != nil {
+			return Got{}, nil, err
+		}
+		i := got.Invitations[t.ID]
+		if i == nil || !t.Fits(i.Hash) {
+			return Got{}, nil, fault.NotFound.New("There is no such invitation. Open the link from the newest mail, all of it; " +
+				"if that does not help, ask those who invited you for a new one.")
+		}
+		if len(w.Nodes) > 0 {
+			return got, i, nil
+		}
+		w.Nodes, w.Clients = []ident.Node{i.Node}, []ident.Principal{i.By}
+	}
+}
+
+// stands finds what a pending invitation lives on: its node, which has to be live, and where whoever invited has the right to. Its
+// errors are for somebody who has no access yet.
+func (i *Invitation) stands(got *Got) (node *hierarchy.Node, right ident.Node, err error) {
+	closed := func(why string) (*hierarchy.Node, ident.Node, error) {
+		return nil, "", fault.InvitationClosed.New("%s Ask those who invited you for a new invitation.", why)
+	}
+	if node = got.Nodes[i.Node]; node == nil {
+		return closed("What you were invited to does not exist any more.")
+	}
+	place := got.Tree.Place(node)
+	switch {
+	case place.Marked(hierarchy.Purged) || place.Marked(hierarchy.Trashed):
+		return closed("What you were invited to does not exist any more.")
+	case place.Marked(hierarchy.Suspended):
+		return closed("What you were invited to is suspended, and nobody is let in meanwhile.")
+	}
+	if by := got.Clients[i.By]; by != nil && by.Revoked.IsZero() {
+		right = nearest(by, i.Node, place, access.Invite, func(dec *access.Decision) bool { return dec.Role >= i.needs() })
+	}
+	if right == "" {
+		return closed("Whoever invited you may not do so any more.")
+	}
+	return node, right, nil
+}
+
+// Offered is what the link with this token offers, or why it cannot be used (fault.InvitationClosed) or is none (fault.NotFound). It
+// takes no caller: who has the link has the token.
+func (d *Directory) Offered(ctx context.Context, t people.Token) (Offer, error) {
+	got, i, err := linked(t, func(w Want) (Got, error) { return d.store.Read(ctx, w) })
+	if err != nil {
+		return Offer{}, err
+	}
+	if err := i.open(d.now()); err != nil {
+		return Offer{}, err
+	}
+	node, _, err := i.stands(&got)
+	if err != nil {
+		return Offer{}, err
+	}
+	return d.offer(ctx, i, node)
+}
+
+// AcceptInvitation gives somebody who has signed in what they were invited to. Everything is checked now: the token, that their verified
+// address is the invited one (fault.NotInvited), the inviter's right, the node's state. Who has that role or a higher one keeps it. A
+// repetition by the same person succeeds for as long as they have access.
 func (d *Directory) AcceptInvitation(ctx context.Context, who people.SignedIn, t people.Token, request string) (Node, error) {
-	panic("soon")
+	c := Caller{Client: who.Principal(), Session: who.Began, Request: request}
+	return again(func() (Node, error) {
+		var v *view
+		_, i, err := linked(t, func(w Want) (got Got, err error) {
+			if v, err = d.read(ctx, c, w); err != nil {
+				return Got{}, err
+			}
+			return v.Got, nil
+		})
+		if err != nil {
+			return Node{}, err
+		}
+		if i.State == InvitationAccepted && i.Person == c.Client { // what was read beside it may be from before
+			_, node, dec, err := d.reach(ctx, c, i.Node, access.Read)
+			if err == nil {
+				return seenBy(node, dec), nil
+			}
+			if !fault.NotFound.Is(err) {
+				return Node{}, err
+			}
+		}
+		now := d.now()
+		if err := i.open(now); err != nil {
+			return Node{}, err
+		}
+		if err := invited(&who, i); err != nil {
+			return Node{}, err
+		}
+		node, right, err := i.stands(&v.Got)
+		if err != nil {
+			return Node{}, err
+		}
+		person, granting, err := v.grant(&who, i, now)
+		if err != nil {
+			return Node{}, err
+		}
+		accepted := *i
+		accepted.State, accepted.Closed, accepted.Person, accepted.Version = InvitationAccepted, now, c.Client, i.Version+1
+		dec := access.Decide(person, &v.Tree, node, access.Read)
+		data := accepted.about()
+		data["principalId"], data["role"], data["name"] = c.Client, person.Grants[i.Node], person.Name
+		steps := append(granting, EditInvitation{Was: i, Now: &accepted, Else: errChanged}, CheckSeq{Seq: v.Tree.Seq, Else: errChanged},
+			d.event(c, event.InvitationAccepted, i.Node, dec.Place.Path, data))
+		if i.By != c.Client || len(granting) == 0 { // who is changed is held by that
+			steps = append(steps, CheckGrant{Client: i.By, Node: right, Role: i.needs(), Else: errChanged})
+		}
+		return seenBy(node, dec), unlessExists(d.store.Commit(ctx, steps...))
+	})
+}
+
+// invited refuses everybody but the person that the invitation was sent to. Its texts tell no address.
+func invited(who *people.SignedIn, i *Invitation) error {
+	switch {
+	case !who.Verified:
+		return fault.NotInvited.New("Microsoft does not vouch for the address of this account, so nobody can tell whether the invitation " +
+			"is yours. Sign in with the account of your organization, or ask to be invited at an address of it.")
+	case !sameAddress(who.Email, i.Email):
+		return fault.NotInvited.New("The invitation was sent to another address than that of this account. " +
+			"Sign in with the account that has the address, or ask to be invited at the address of this one.")
+	}
+	return nil
+}
+
+// grant is the person as they are with the role that they were invited to, and the step that makes them so: none when they have that
+// role or a higher one. Somebody who has an item keeps the name in it, which is listed at all nodes where they have a role.
+func (v *view) grant(who *people.SignedIn, i *Invitation, now time.Time) (*access.Principal, []Step, error) {
+	was := v.Clients[who.Principal()]
+	if was != nil && was.Grants[i.Node] >= i.Role {
+		return was, nil, nil
+	}
+	p := newPerson(who.Principal(), now)
+	if was != nil {
+		if was.Grants[i.Node] == access.None && len(was.Grants) >= access.MaxGrants {
+			return nil, nil, fault.TooManyGrants.New("You have %d roles, which is the most. Ask to be invited further up instead.", access.MaxGrants)
+		}
+		p = *was
+		p.Grants = maps.Clone(was.Grants)
+		p.Version++
+	}
+	if p.Grants == nil {
+		p.Grants = map[ident.Node]access.Role{}
+	}
+	p.Person = &access.Person{Tenant: who.Tenant, Object: who.Object, Email: who.Email}
+	p.Grants[i.Node] = i.Role
+	if p.Name == "" {
+		p.Name = nameOf(who, i)
+	}
+	if was == nil {
+		return &p, []Step{AddClient{p}}, nil
+	}
+	return &p, []Step{EditClient{Was: was, Now: &p, Else: errChanged}}, nil
+}
+
+// unnamed is the name of a person who has none.
+const unnamed hierarchy.Name = "(no name)"
+
+// nameOf is the name that a person gets: from Microsoft, or else from the invitation. Names are in events, where addresses must not be.
+func nameOf(who *people.SignedIn, i *Invitation) hierarchy.Name {
+	for _, s := range []string{who.Name, string(i.Name)} {
+		if name, err := hierarchy.ParseName(s); err == nil && !strings.Contains(s, "@") {
+			return name
+		}
+	}
+	return unnamed
+}
+
+func newPerson(id ident.Principal, now time.Time) access.Principal {
+	p := access.Principal{ID: id, Grants: map[ident.Node]access.Role{}, CursorKey: make([]byte, 32), Version: 1, Created: now}
+	rand.Read(p.CursorKey) // never fails
+	return p
+}
+
+// unlessExists takes it for a change that somebody was added meanwhile: people's ids are not random.
+func unlessExists(err error) error {
+	if errors.Is(err, ErrExists) {
+		return errChanged
+	}
+	return err
 }
 
 // Mail is what is mailed for an invitation.
@@ -130,28 +506,182 @@ type Mail struct {
 	Generation int
 }
 
-// ClaimMail begins the mailing of an invitation's link of a generation: of all who ask, one gets it, once. Others, and whoever comes for a link
-// that is not the present one or an invitation that is closed, get nil.
+// ClaimMail begins the mailing of an invitation's link of a generation: of all who ask, one gets it, once. Others, and whoever comes for
+// a link that is not the present one or an invitation that is closed, get nil. A link whose key is gone is not mailed: its mail has
+// failed.
 func (d *Directory) ClaimMail(ctx context.Context, id ident.Invitation, generation int) (*Mail, error) {
-	panic("soon")
+	return again(func() (*Mail, error) {
+		got, err := d.store.Read(ctx, Want{Invitations: []ident.Invitation{id}, Keyring: true})
+		if err != nil {
+			return nil, err
+		}
+		i := got.Invitations[id]
+		if i == nil || i.open(d.now()) != nil || i.Generation != generation || i.Mail != MailQueued {
+			return nil, nil
+		}
+		ring := got.Keyring
+		if got, err = d.store.Read(ctx, Want{Nodes: []ident.Node{i.Node}}); err != nil {
+			return nil, err
+		}
+		node := got.Nodes[i.Node]
+		if node == nil {
+			return nil, nil
+		}
+		token, ok := ring.InvitationToken(i.Key, id, generation)
+		if !ok {
+			return nil, d.mailIs(ctx, i, MailFailed)
+		}
+		offer, err := d.offer(ctx, i, node)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.mailIs(ctx, i, MailSending); err != nil {
+			return nil, err
+		}
+		return &Mail{offer, token, generation}, nil
+	})
 }
 
-// NoteMail writes what became of a mail, unless another link was mailed since. States only go on: from sending to sent to bounced or complained.
+func (d *Directory) mailIs(ctx context.Context, was *Invitation, state MailState) error {
+	now := *was
+	now.Mail, now.Version = state, was.Version+1
+	return d.store.Commit(ctx, EditInvitation{Was: was, Now: &now, Else: errChanged})
+}
+
+// howFar orders the states of a mail that was begun.
+var howFar = map[MailState]int{MailSending: 1, MailSent: 2, MailBounced: 3, MailComplained: 3, MailFailed: 3}
+
+// NoteMail writes what became of a mail, unless another link was mailed since. States only go on: from sending to sent to bounced or
+// complained.
 func (d *Directory) NoteMail(ctx context.Context, id ident.Invitation, generation int, state MailState) error {
-	panic("soon")
+	_, err := again(func() (none struct{}, err error) {
+		got, err := d.store.Read(ctx, Want{Invitations: []ident.Invitation{id}})
+		if err != nil {
+			return none, err
+		}
+		i := got.Invitations[id]
+		if i == nil || i.Generation != generation || i.Mail == MailQueued || howFar[state] <= howFar[i.Mail] {
+			return none, nil
+		}
+		return none, d.mailIs(ctx, i, state)
+	})
+	return err
+}
+
+// ring is the keyring that was read, or one that is made when there is none.
+func (d *Directory) ring(ctx context.Context, v *view) (people.Keyring, error) {
+	if len(v.Keyring) > 0 {
+		return v.Keyring, nil
+	}
+	return d.Keyring(ctx)
 }
 
 // Keyring is the platform's keyring, which is made when there is none.
-func (d *Directory) Keyring(ctx context.Context) (people.Keyring, error) { panic("soon") }
-
-// RotateKeyring makes a new key, with which everything is sealed from now on.
-func (d *Directory) RotateKeyring(ctx context.Context) error { panic("soon") }
-
-// SetRole gives somebody who has a role at the very node another one; access.None takes it away. It needs access.Invite, both roles, and that it
-// is somebody else. API clients at their home are managed there (ManageClients), and elsewhere in the same way as people.
-func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who ident.Principal, role access.Role) error {
-	panic("soon")
+func (d *Directory) Keyring(ctx context.Context) (people.Keyring, error) {
+	return d.keyring(ctx, func(r people.Keyring) bool { return len(r) == 0 })
 }
 
-// SignOutEverywhere ends all sessions of the caller, who is a person, this one too.
-func (d *Directory) SignOutEverywhere(ctx context.Context, c Caller) error { panic("soon") }
+// RotateKeyring makes a new key, with which everything is sealed from now on. What was sealed with the last one is good still, and
+// with those before it no longer.
+func (d *Directory) RotateKeyring(ctx context.Context) error {
+	_, err := d.keyring(ctx, func(people.Keyring) bool { return true })
+	return err
+}
+
+// keyring reads the keyring, and turns it when it is due.
+func (d *Directory) keyring(ctx context.Context, due func(people.Keyring) bool) (people.Keyring, error) {
+	return again(func() (people.Keyring, error) {
+		got, err := d.store.Read(ctx, Want{Keyring: true})
+		if err != nil || !due(got.Keyring) {
+			return got.Keyring, err
+		}
+		was := 0
+		if len(got.Keyring) > 0 {
+			was = got.Keyring[0].ID
+		}
+		next := got.Keyring.Rotated(d.now())
+		return next, d.store.Commit(ctx, PutKeyring{Keyring: next, Was: was, Else: errChanged})
+	})
+}
+
+// SetRole gives somebody who has a role at the very node another one; access.None takes it away. It needs access.Invite, both roles, and
+// that it is somebody else. API clients at their home are managed there (ManageClients), and elsewhere in the same way as people.
+func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who ident.Principal, role access.Role) error {
+	_, err := once(ctx, d, c, node, access.Invite, Want{Clients: []ident.Principal{who}},
+		func(v *view, _ *hierarchy.Node, dec access.Decision) (none attempt[struct{}], err error) {
+			p := v.Clients[who]
+			if p == nil || !p.Revoked.IsZero() || p.Grants[node] == access.None {
+				return none, fault.NotFound.New("There is nobody with this id who has a role here. Who has one further up is changed there.")
+			}
+			was := p.Grants[node]
+			switch {
+			case p.Home == node:
+				return none, fault.Immutable.New("It is an API client of this partner. Manage it as an API client: /v1/api-clients/%s.", who)
+			case was == role:
+				return none, nil
+			case c.Client == who:
+				return none, fault.OwnAccess.New("Nobody changes their own access. Ask somebody else who manages users here.")
+			case was > dec.Role:
+				return none, fault.RoleTooHigh.New("Your role there is %s and theirs is %s. Ask somebody who has that role too.", dec.Role, was)
+			}
+			if err := mayGrant(dec, role); err != nil {
+				return none, err
+			}
+			t, told := event.UserRemoved, was
+			if role != access.None {
+				t, told = event.UserChanged, role
+			}
+			if role > was {
+				if err := untrashed(dec.Place); err != nil {
+					return none, err
+				}
+			}
+			if err := match(c.IfMatch, p.Version); err != nil {
+				return none, err
+			}
+			now := *p
+			now.Grants = maps.Clone(p.Grants)
+			now.Version++
+			if now.Grants[node] = role; role == access.None {
+				delete(now.Grants, node)
+			}
+			// The caller's right is held until the commit: an owner who removes another one stays, as in stillOwner.
+			needs := max(was, role, access.Invite.Needs())
+			right := nearest(v.caller, node, dec.Place, access.Invite, func(dec *access.Decision) bool { return dec.Role >= needs })
+			return attempt[struct{}]{steps: []Step{EditClient{Was: p, Now: &now, Else: errChanged},
+				CheckGrant{Client: c.Client, Node: right, Role: needs, Else: errChanged},
+				d.event(c, t, node, dec.Place.Path, map[string]any{"principalId": who, "name": p.Name, "role": told})}}, nil
+		})
+	return err
+}
+
+// SignOutEverywhere ends all sessions of the caller, who is a person, this one too. The event is the root's, since sessions belong to no
+// node; for somebody who was never invited there is none.
+func (d *Directory) SignOutEverywhere(ctx context.Context, c Caller) error {
+	if !c.Client.IsPerson() {
+		return fault.Forbidden.New("An API client has no sessions. Remove the secret that must not be used any more.")
+	}
+	_, err := again(func() (none struct{}, err error) {
+		v, err := d.read(ctx, c, Want{})
+		if err != nil {
+			return none, err
+		}
+		from := d.now()
+		if !from.After(c.Session) {
+			from = c.Session.Add(time.Microsecond)
+		}
+		was := v.Clients[c.Client]
+		if was == nil {
+			now := newPerson(c.Client, d.now())
+			now.SessionsFrom = from
+			return none, unlessExists(d.store.Commit(ctx, AddClient{now}))
+		}
+		now := *was
+		now.SessionsFrom = from
+		now.Version++
+		root := v.Tree.Root
+		return none, d.store.Commit(ctx, EditClient{Was: was, Now: &now, Else: errChanged}, d.event(c, event.SignedOutEverywhere, root,
+			hierarchy.Path("").Child(root), map[string]any{"principalId": c.Client}))
+	})
+	return err
+}

@@ -44,6 +44,14 @@ func (s *stage) remember(ctx context.Context, w directory.Want, got directory.Go
 			s.given(ctx, "client %s %d %v", p.ID, p.Version, p.Grants)
 		}
 	}
+	for _, id := range w.Invitations {
+		if i := got.Invitations[id]; i != nil {
+			s.given(ctx, "invitation %s %s %s %d %d", i.ID, i.State, i.Mail, i.Generation, i.Version)
+		}
+	}
+	if w.Keyring {
+		s.given(ctx, "keyring %d", len(got.Keyring))
+	}
 	if got.Memo != nil {
 		s.given(ctx, "memo %s", got.Memo.Answer)
 	}

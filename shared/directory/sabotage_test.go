@@ -65,7 +65,7 @@ func (s *stage) honest() error {
 	brands, clients, changes := map[ident.Brand]bool{s.brand: true}, map[ident.Principal]bool{s.founder.Client: true}, changesIn(s.Fake)
 	versions, asleep, grants := map[ident.Node]int64{}, map[ident.Node]bool{}, map[ident.Principal]map[ident.Node]access.Role{
 		s.founder.Client: {s.root: access.Owner}}
-	answered := map[string]bool{}
+	answered, closed := map[string]bool{}, map[ident.Invitation]bool{}
 	for _, e := range s.Events() {
 		client, _ := e.Data["clientId"].(ident.Principal)
 		switch e.Type {
@@ -81,6 +81,12 @@ func (s *stage) honest() error {
 			brands[e.Data["brandId"].(ident.Brand)] = true
 			if asleep[e.Node] {
 				return fmt.Errorf("a brand was made in the trash, at %s", e.Node)
+			}
+		case event.InvitationAccepted, event.InvitationRevoked:
+			if id := e.Data["invitationId"].(ident.Invitation); closed[id] {
+				return fmt.Errorf("%s was closed twice", id)
+			} else {
+				closed[id] = true
 			}
 		case event.PartnerTrashed, event.PartnerRestored:
 			asleep[e.Node] = e.Type == event.PartnerTrashed
@@ -423,8 +429,51 @@ var settlings = map[string]duel{
 	},
 }
 
+// invitations are duels about them, and about the keyring.
+var invitations = map[string]duel{
+	"accept and revoke": {
+		tree: twig,
+		before: func(s *stage) error {
+			_, err := s.d.Invite(context.Background(), s.founder, directory.NewInvitation{Node: nodeNo(1), Email: "ann@example.com",
+				Role: access.Viewer, Days: 7})
+			return err
+		},
+		begin: func(s *stage) []does {
+			page, err := s.Fake.Invitations(context.Background(), nodeNo(1), "", 1)
+			if err != nil {
+				panic(err)
+			}
+			i := page.Items[0]
+			token := link(s.d, i)
+			return []does{
+				func(ctx context.Context) error {
+					_, err := s.d.AcceptInvitation(ctx, guest("ann", fixed), token, "")
+					return err
+				},
+				func(ctx context.Context) error { _, err := s.d.RevokeInvitation(ctx, s.founder, i.ID); return err },
+			}
+		},
+	},
+	"two make the keyring": {
+		tree: twig,
+		begin: func(s *stage) []does {
+			keep := func(ctx context.Context) error {
+				made, err := s.d.Keyring(ctx)
+				if err != nil {
+					return err
+				}
+				if now, err := s.d.Keyring(ctx); err != nil || now[0] != made[0] {
+					return errors.Join(err, errors.New("the key that somebody was given is not the one that there is"))
+				}
+				return nil
+			}
+			return []does{keep, keep}
+		},
+	},
+}
+
 func TestDuelsComeToAGoodEndInEveryOrder(t *testing.T) {
-	for name, d := range merged(duels, settlings) {
+	for name, d := range merged(duels, settlings, invitations) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if err := d.fight(""); err != nil {
@@ -451,10 +500,16 @@ var unmet = map[string]struct {
 	"AddClient.New": {step: func(s *stage) directory.Step {
 		return directory.AddClient{Client: access.Principal{ID: s.founder.Client}}
 	}},
-	"AddBrand.New":   {before: aBrand, step: aBrand},
-	"AddEvent.New":   {before: anEvent, step: anEvent},
-	"AddRequest.New": {before: aRequest, step: aRequest},
-	"Found.New":      {step: func(s *stage) directory.Step { return directory.Found{Root: s.root, Else: errEnded} }},
+	"AddBrand.New":      {before: aBrand, step: aBrand},
+	"AddEvent.New":      {before: anEvent, step: anEvent},
+	"AddRequest.New":    {before: aRequest, step: aRequest},
+	"AddInvitation.New": {before: anInvitation(10), step: anInvitation(10)},
+	"AddInvitation.Room": {before: func(s *stage) directory.Step {
+		step := anInvitation(1)(s).(directory.AddInvitation)
+		step.Invitation.ID = "inv_0000000000000002"
+		return step
+	}, step: anInvitation(1)},
+	"Found.New": {step: func(s *stage) directory.Step { return directory.Found{Root: s.root, Else: errEnded} }},
 	"RaiseHeight.Exists": {step: func(s *stage) directory.Step {
 		return directory.RaiseHeight{Node: nodeNo(9), Height: 1, Else: errEnded}
 	}},
@@ -476,6 +531,13 @@ func aRequest(s *stage) directory.Step {
 	at := nodeNo(1 + len(s.Calls())%4)
 	return directory.AddRequest{Request: directory.MoveRequest{ID: "mrq_0000000000000001", Node: at, To: s.root, State: directory.RequestOpen,
 		Created: fixed, Ends: fixed.Add(time.Hour), Version: 1}, Open: errEnded}
+}
+
+func anInvitation(most int) func(*stage) directory.Step {
+	return func(*stage) directory.Step {
+		return directory.AddInvitation{Invitation: directory.Invitation{ID: "inv_0000000000000001", Node: nodeNo(1), Created: fixed, Version: 1},
+			Most: most, TooMany: errEnded}
+	}
 }
 
 // refused does what has to be refused without the condition, and says so when it is not refused.
@@ -504,11 +566,12 @@ func TestEveryConditionIsNeeded(t *testing.T) {
 				}
 				return
 			}
-			all := merged(duels, settlings)
-			for _, name := range slices.Sorted(maps.Keys(all)) {
-				if err := all[name].fight(condition); err != nil {
-					t.Logf("%s: %.300s", name, err)
-					return
+			for _, some := range []map[string]duel{invitations, merged(duels, settlings)} { // the short ones first
+				for _, name := range slices.Sorted(maps.Keys(some)) {
+					if err := some[name].fight(condition); err != nil {
+						t.Logf("%s: %.300s", name, err)
+						return
+					}
 				}
 			}
 			t.Error("not caught")

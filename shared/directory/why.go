@@ -75,6 +75,7 @@ var doing = map[access.Action]string{
 	access.Place:          "move, suspend, resume, trash or restore this %s",
 	access.ManageBrands:   "manage brands of this %s",
 	access.ManageClients:  "manage API clients at this %s",
+	access.Invite:         "invite people to this %s and change what they may do",
 }
 
 // words says all of it: what is so and why, and what is with the grants that do not count.

@@ -24,6 +24,9 @@ var ChangeAge = Metric{"ChangeAge", "Seconds"}
 // nothing is overdue.
 var TrashBehind = Metric{"TrashBehind", "Seconds"}
 
+// MailsLost counts mails that were refused for good, or of which nobody knows whether they left.
+var MailsLost = Metric{"MailsLost", "Count"}
+
 // Attrs are the attributes, in the form of log/slog, that make a line of a JSON log a value of the metric.
 func (m Metric) Attrs(at time.Time, stage string, value float64) []any {
 	return []any{

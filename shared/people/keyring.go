@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"strconv"
 	"time"
 
 	"example.com/partnertree/shared/ident"
@@ -20,6 +21,9 @@ type Key struct {
 	Secret  [32]byte
 	Created time.Time
 }
+
+// String hides the secret.
+func (k Key) String() string { return "key " + strconv.Itoa(k.ID) }
 
 // MaxKeys is how many there are at most: a rotation leaves one old key, by which running sessions go on.
 const MaxKeys = 2

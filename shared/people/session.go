@@ -22,7 +22,7 @@ type SignedIn struct {
 }
 
 // Principal is who they are.
-func (s *SignedIn) Principal() ident.Principal { return ident.PersonOf(s.Tenant, s.Object) }
+func (s SignedIn) Principal() ident.Principal { return ident.PersonOf(s.Tenant, s.Object) }
 
 // Limits of a session: it ends when it was not used for Idle, and Absolute after it began.
 const (

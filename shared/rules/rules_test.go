@@ -29,8 +29,11 @@ var (
 		"shared/access", "shared/brand", "shared/contract", "shared/directory", "shared/event", "shared/fault", "shared/hierarchy",
 		"shared/ident", "shared/people",
 	}
-	adapters = []string{"shared/table"}
+	adapters = []string{"shared/table", "shared/graph/entra"}
 )
+
+// signIn are the modules that Entra's tokens are verified and got with.
+var signIn = []string{"github.com/go-jose/go-jose/v4", "golang.org/x/oauth2"}
 
 // rule is broken by an import when broken says so. It sees paths inside of the module without the module's name.
 type rule struct {
@@ -52,7 +55,8 @@ var rules = []rule{
 		reason: "what is stored and what is called elsewhere must be exchangeable one at a time",
 		broken: func(from, to string) bool {
 			return slices.Contains(adapters, from) && !slices.Contains(domain, to) && !standard(to) && !below(to, from) && to != "shared/awsenv" &&
-				!below(to, "github.com/aws/aws-sdk-go-v2") && !below(to, "github.com/aws/smithy-go")
+				!below(to, "github.com/aws/aws-sdk-go-v2") && !below(to, "github.com/aws/smithy-go") &&
+				!(from == "shared/graph/entra" && slices.ContainsFunc(signIn, func(module string) bool { return below(to, module) }))
 		},
 	},
 	{
@@ -242,6 +246,11 @@ func TestEachRuleSeesWhatBreaksIt(t *testing.T) {
 	for _, name := range []string{"shared/table/tabletest", "shared/table/tabletest/install"} {
 		if !forTests(pkg{ImportPath: name}) {
 			t.Errorf("%s is there for tests", name)
+		}
+	}
+	for from, want := range map[string]int{"shared/graph/entra": 0, "shared/table": 1} {
+		if got := broken([]pkg{{ImportPath: from, Imports: []string{"github.com/go-jose/go-jose/v4/jwt"}}}); len(got) != want {
+			t.Errorf("%s imports what verifies tokens: %q", from, got)
 		}
 	}
 	helper := []pkg{{ImportPath: "functions/internal/golden", Imports: []string{"testing"}},

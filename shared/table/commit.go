@@ -174,6 +174,12 @@ func (t *Table) parts(s directory.Step, now time.Time, nth int) ([]part, error) 
 		return t.addRequest(s), nil
 	case directory.CloseRequest:
 		return t.closeRequest(s), nil
+	case directory.AddInvitation:
+		return t.addInvitation(s), nil
+	case directory.EditInvitation:
+		return t.editInvitation(s), nil
+	case directory.PutKeyring:
+		return t.putKeyring(s), nil
 	case directory.RaiseHeight:
 		return t.raiseHeight(s), nil
 	case directory.AddChange:
@@ -433,6 +439,46 @@ func (t *Table) listRequest(r *directory.MoveRequest) []part {
 		t.put(encodeRequest(askedKey(r.Node, r), "asked move", r)),
 		t.put(encodeRequest(askedKey(r.To, r), "asked move", r)),
 	}
+}
+
+// addInvitation counts in an item of its own for each day, which is kept until that day is over everywhere.
+func (t *Table) addInvitation(s directory.AddInvitation) []part {
+	i := &s.Invitation
+	var e expression
+	made := e.name("made")
+	room := "attribute_not_exists(" + made + ") OR " + made + " < " + e.value(number(int64(s.Most)))
+	count := "ADD " + made + " " + e.value(number(1)) +
+		" SET " + e.name(schema.TTLAttr) + " = " + e.value(number(i.Created.Add(keepInviting).Unix())) +
+		", " + e.name(schema.TypeAttr) + " = " + e.value(text("invited a day"))
+	return []part{
+		t.add(encodeInvitation(invitationKey(i.ID), "invitation", i), directory.ErrExists),
+		{t.update(invitingKey(i.Node, i.Created), count, room, e), is(s.TooMany)},
+		t.put(encodeInvitation(invitedKey(i), "invited", i)),
+	}
+}
+
+const keepInviting = 2 * 24 * time.Hour
+
+// editInvitation leaves alone what the keys are made of.
+func (t *Table) editInvitation(s directory.EditInvitation) []part {
+	i := *s.Now
+	i.ID, i.Node, i.Created = s.Was.ID, s.Was.Node, s.Was.Created
+	var e expression
+	condition := e.name("version") + " = " + e.value(number(s.Was.Version))
+	return []part{
+		{t.putIf(encodeInvitation(invitationKey(i.ID), "invitation", &i), condition, e), is(s.Else)},
+		t.put(encodeInvitation(invitedKey(&i), "invited", &i)),
+	}
+}
+
+func (t *Table) putKeyring(s directory.PutKeyring) []part {
+	it := encodeKeyring(s.Keyring)
+	if s.Was == 0 {
+		return []part{t.add(it, s.Else)}
+	}
+	var e expression
+	condition := e.name("keys") + "[0]." + e.name("id") + " = " + e.value(number(int64(s.Was)))
+	return []part{{t.putIf(it, condition, e), is(s.Else)}}
 }
 
 func (t *Table) raiseHeight(s directory.RaiseHeight) []part {

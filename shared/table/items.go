@@ -17,6 +17,7 @@ import (
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/people"
 	"example.com/partnertree/shared/table/schema"
 )
 
@@ -408,10 +409,22 @@ func decodeIndexed(it item) (ident.Node, hierarchy.Path, error) {
 	return id, path, r.err
 }
 
-// Clients and their grants.
+// API clients, people, and their grants.
 
 func encodeClient(p *access.Principal) item {
-	it := newItem(clientKey(p.ID), "client")
+	kind := "client"
+	if p.ID.IsPerson() {
+		kind = "person"
+	}
+	it := newItem(clientKey(p.ID), kind)
+	if p.Person != nil {
+		person := item{}
+		person.text("tenant", p.Person.Tenant)
+		person.text("object", p.Person.Object)
+		person.text("email", p.Person.Email)
+		it["person"] = &types.AttributeValueMemberM{Value: person}
+	}
+	it.time("sessionsFrom", p.SessionsFrom)
 	it.text("name", string(p.Name))
 	it.text("home", string(p.Home))
 	it.number("version", p.Version)
@@ -436,7 +449,7 @@ func encodeClient(p *access.Principal) item {
 }
 
 func decodeClient(id ident.Principal, it item) (*access.Principal, error) {
-	r := &reader{item: it, what: "client " + string(id)}
+	r := &reader{item: it, what: "principal " + string(id)}
 	p := &access.Principal{
 		ID:        id,
 		Name:      hierarchy.Name(r.text("name")),
@@ -446,6 +459,18 @@ func decodeClient(id ident.Principal, it item) (*access.Principal, error) {
 		Version:   r.number("version"),
 		Created:   r.time("created"),
 		Revoked:   r.time("revoked"),
+
+		SessionsFrom: r.time("sessionsFrom"),
+	}
+	if _, known := r.item["person"]; known { // not of somebody who has only signed out everywhere
+		person := &reader{item: r.fields("person"), what: r.what + ", person", err: r.err}
+		p.Person = &access.Person{Tenant: person.text("tenant"), Object: person.text("object"), Email: person.text("email")}
+		for name, s := range map[string]string{"tenant": p.Person.Tenant, "object": p.Person.Object} {
+			if s == "" {
+				person.fail(name)
+			}
+		}
+		r.err = person.err
 	}
 	grants := &reader{item: r.fields("grants"), what: r.what + ", grants", err: r.err}
 	for node := range grants.item {
@@ -468,7 +493,7 @@ func (r *reader) role(name string) access.Role {
 	return role
 }
 
-// encodeGrant is a client's grant as the node lists it.
+// encodeGrant is a principal's grant as the node lists it.
 func encodeGrant(p *access.Principal, node ident.Node) item {
 	it := newItem(grantKey(node, p.ID), "grant")
 	it.text("role", p.Grants[node].String())
@@ -480,7 +505,7 @@ func encodeGrant(p *access.Principal, node ident.Node) item {
 
 func decodeGrant(node ident.Node, it item) (directory.Grant, error) {
 	r := &reader{item: it, what: "grant at node " + string(node)}
-	client, err := ident.ParseClient(strings.TrimPrefix(r.text(schema.SK), grantPrefix))
+	client, err := ident.ParsePrincipal(strings.TrimPrefix(r.text(schema.SK), grantPrefix))
 	if err != nil {
 		r.fail(schema.SK)
 	}
@@ -616,6 +641,84 @@ func encodeOpen(m *directory.MoveRequest) item {
 	it.time("ends", m.Ends)
 	it.number(schema.TTLAttr, m.Ends.Add(keepRequests).Unix())
 	return it
+}
+
+// Invitations.
+
+// keepInvitations is how long an invitation is kept after its end.
+const keepInvitations = 90 * 24 * time.Hour
+
+// encodeInvitation is an invitation as it is kept under one of its keys.
+func encodeInvitation(k key, kind string, i *directory.Invitation) item {
+	it := newItem(k, kind)
+	it.text("id", string(i.ID))
+	it.text("node", string(i.Node))
+	it.text("email", i.Email)
+	it.text("name", string(i.Name))
+	it.text("role", i.Role.String())
+	it.text("message", i.Message)
+	it.text("by", string(i.By))
+	it.text("state", string(i.State))
+	it.time("created", i.Created)
+	it.time("ends", i.Expires)
+	it.time("sent", i.Sent)
+	it.time("closed", i.Closed)
+	it.number("generation", int64(i.Generation))
+	it.number("key", int64(i.Key))
+	it.bytes("hash", i.Hash)
+	it.text("mail", string(i.Mail))
+	it.text("person", string(i.Person))
+	it.number("version", i.Version)
+	it.number(schema.TTLAttr, i.Expires.Add(keepInvitations).Unix())
+	return it
+}
+
+func decodeInvitation(it item) (directory.Invitation, error) {
+	r := &reader{item: it, what: "invitation"}
+	id, err := ident.ParseInvitation(r.text("id"))
+	if err != nil {
+		r.fail("id")
+	}
+	r.what = "invitation " + string(id)
+	i := directory.Invitation{
+		ID: id, Node: ident.Node(r.text("node")), Email: r.text("email"), Name: hierarchy.Name(r.text("name")), Role: r.role("role"),
+		Message: r.text("message"), By: ident.Principal(r.text("by")), State: directory.InvitationState(r.text("state")),
+		Created: r.time("created"), Expires: r.time("ends"), Sent: r.time("sent"), Closed: r.time("closed"),
+		Generation: int(r.number("generation")), Key: int(r.number("key")), Hash: r.bytes("hash"),
+		Mail: directory.MailState(r.text("mail")), Person: ident.Principal(r.text("person")), Version: r.number("version"),
+	}
+	return i, r.err
+}
+
+// The keyring.
+
+func encodeKeyring(ring people.Keyring) item {
+	it := newItem(keyringKey(), "keyring")
+	keys := make([]item, len(ring))
+	for i, k := range ring {
+		keys[i] = item{}
+		keys[i].number("id", int64(k.ID))
+		keys[i].bytes("secret", k.Secret[:])
+		keys[i].time("created", k.Created)
+	}
+	it.list("keys", keys)
+	return it
+}
+
+func decodeKeyring(it item) (people.Keyring, error) {
+	r := &reader{item: it, what: "keyring"}
+	var ring people.Keyring
+	r.each("keys", func(r *reader) {
+		k := people.Key{ID: int(r.number("id")), Created: r.time("created")}
+		if secret := r.bytes("secret"); copy(k.Secret[:], secret) < len(k.Secret) || len(secret) > len(k.Secret) {
+			r.fail("secret")
+		}
+		ring = append(ring, k)
+	})
+	if ring == nil {
+		r.fail("keys")
+	}
+	return ring, r.err
 }
 
 // encodeDue says that a node is in the trash, or not all erased.

@@ -15,6 +15,7 @@ import (
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/people"
 	"example.com/partnertree/shared/table/schema"
 	"example.com/partnertree/shared/table/tabletest/itemsize"
 )
@@ -210,11 +211,21 @@ func full(t *testing.T) map[string]struct {
 		ID: ident.NewRequest(), Node: n.ID, Name: "secret-name", To: n.Parent, Message: "secret-name", By: p.ID, State: directory.RequestDeclined,
 		Created: time.Now(), Ends: time.Now(), Closed: time.Now(), Version: 2,
 	}
+	person := p
+	person.ID, person.Home, person.Secrets, person.SessionsFrom = ident.PersonOf("t", "o"), "", nil, time.Now()
+	person.Person = &access.Person{Tenant: "secret-name", Object: "secret-name", Email: "secret-name"}
+	invitation := directory.Invitation{
+		ID: ident.NewInvitation(), Node: n.ID, Email: "secret-name", Name: "secret-name", Role: access.Admin, Message: "secret-name",
+		By: p.ID, State: directory.InvitationAccepted, Created: time.Now(), Expires: time.Now(), Sent: time.Now(), Closed: time.Now(),
+		Generation: 1, Key: 1, Hash: []byte{1}, Mail: directory.MailSent, Person: person.ID, Version: 1,
+	}
 	edited := event.Event{ID: ident.NewEvent(), Node: n.ID, Path: n.Place.Path, Data: map[string]any{"name": "secret-name"}}
 	happened, err := encodeEvent(edited)
 	if err != nil {
 		t.Fatal(err)
 	}
+	invited := encodeInvitation(invitationKey(invitation.ID), "", &invitation)
+	ring := people.Keyring(nil).Rotated(time.Now())
 	due := encodeDue(&n)
 	progress := directory.Progress{
 		ID: ident.NewChange(), Seq: 1, Node: n.ID, Kind: hierarchy.Moved, State: directory.Waiting, Started: time.Now(), Updated: time.Now(), Version: 1,
@@ -235,7 +246,22 @@ func full(t *testing.T) map[string]struct {
 		"progress": {encodeProgress(&progress), func(it item) error { _, err := decodeProgress(progress.ID, it); return err }},
 		"request":  {encodeRequest(requestKey(request.ID), "", &request), func(it item) error { _, err := decodeRequest(it); return err }},
 		"event":    {happened[0], func(it item) error { _, err := decodeEvent(n.ID, it); return err }},
-		"due":      {due, func(it item) error { _, err := decodeDue(it); return err }},
+		"person":   {encodeClient(&person), func(it item) error { _, err := decodeClient(person.ID, it); return err }},
+		"who": {encodeClient(&person)["person"].(*types.AttributeValueMemberM).Value, func(it item) error {
+			whole := encodeClient(&person)
+			whole["person"] = &types.AttributeValueMemberM{Value: it}
+			_, err := decodeClient(person.ID, whole)
+			return err
+		}},
+		"invitation": {invited, func(it item) error { _, err := decodeInvitation(it); return err }},
+		"keyring":    {encodeKeyring(ring), func(it item) error { _, err := decodeKeyring(it); return err }},
+		"key": {encodeKeyring(ring)["keys"].(*types.AttributeValueMemberL).Value[0].(*types.AttributeValueMemberM).Value, func(it item) error {
+			whole := item{}
+			whole.list("keys", []item{it})
+			_, err := decodeKeyring(whole)
+			return err
+		}},
+		"due": {due, func(it item) error { _, err := decodeDue(it); return err }},
 	}
 }
 
@@ -258,7 +284,7 @@ func TestMalformedItemsAreErrorsThatShowNothing(t *testing.T) {
 			t.Errorf("%s: %v", kind, err)
 		}
 		for name, right := range one.item {
-			if unread[name] && (kind != "due" || name != schema.SK) || kind == "request" && name == schema.TTLAttr {
+			if unread[name] && (kind != "due" || name != schema.SK) || name == schema.TTLAttr && kind != "memo" {
 				continue
 			}
 			for how, value := range wrong {
@@ -283,19 +309,24 @@ func TestMalformedItemsAreErrorsThatShowNothing(t *testing.T) {
 
 func TestWhatANodeCannotDoWithoutIsMissed(t *testing.T) {
 	needs := map[string][]string{
-		"node":     {"name", "version", schema.IndexSK, "asOf", "uses"},
-		"child":    {schema.SK, "name", "version"},
-		"client":   {"version"},
-		"grant":    {schema.SK, "role"},
-		"brand":    {"version"},
-		"memo":     {schema.TTLAttr},
-		"tree":     {"seq", "changes"},
-		"move":     {"kind", "move"},
-		"mark":     {"kind", "mark"},
-		"progress": {"seq", "nodes", "version"},
-		"request":  {"id", "version"},
-		"event":    {schema.EventAttr},
-		"due":      {schema.SK},
+		"node":       {"name", "version", schema.IndexSK, "asOf", "uses"},
+		"child":      {schema.SK, "name", "version"},
+		"client":     {"version"},
+		"grant":      {schema.SK, "role"},
+		"brand":      {"version"},
+		"memo":       {schema.TTLAttr},
+		"tree":       {"seq", "changes"},
+		"move":       {"kind", "move"},
+		"mark":       {"kind", "mark"},
+		"progress":   {"seq", "nodes", "version"},
+		"request":    {"id", "version"},
+		"event":      {schema.EventAttr},
+		"due":        {schema.SK},
+		"person":     {"version"},
+		"who":        {"tenant", "object"},
+		"invitation": {"id", "role", "generation", "key", "version"},
+		"keyring":    {"keys"},
+		"key":        {"id", "secret"},
 	}
 	for kind, one := range full(t) {
 		for _, name := range needs[kind] {
@@ -307,6 +338,55 @@ func TestWhatANodeCannotDoWithoutIsMissed(t *testing.T) {
 			if err := one.decode(broken); err == nil || !strings.Contains(err.Error(), name) {
 				t.Errorf("%s without %s: %v", kind, name, err)
 			}
+		}
+	}
+}
+
+// A secret that is shorter or longer is not one that was written.
+func TestASecretHasItsLength(t *testing.T) {
+	for _, length := range []int{0, 1, 31, 33, 64} {
+		it := encodeKeyring(people.Keyring(nil).Rotated(time.Now()))
+		first := item(it["keys"].(*types.AttributeValueMemberL).Value[0].(*types.AttributeValueMemberM).Value)
+		first["secret"] = &types.AttributeValueMemberB{Value: make([]byte, length)}
+		if _, err := decodeKeyring(it); err == nil {
+			t.Errorf("a secret of %d bytes was read", length)
+		}
+	}
+}
+
+// What is kept for some time only: DynamoDB deletes it in the days after.
+func TestInvitationsAreKeptForNinetyDaysAfterTheirEnd(t *testing.T) {
+	created := time.Date(2026, 3, 4, 23, 0, 0, 0, time.UTC)
+	i := directory.Invitation{ID: ident.NewInvitation(), Node: ident.NewPartner(), Created: created, Expires: created.AddDate(0, 0, 7)}
+	ttl := func(it item) time.Time {
+		r := reader{item: it}
+		return time.Unix(r.number(schema.TTLAttr), 0).UTC()
+	}
+	table := New(nil, "table")
+	later := i
+	later.Expires = created.AddDate(0, 0, 30)
+	for what, parts := range map[string][]part{
+		"7":  table.addInvitation(directory.AddInvitation{Invitation: i, Most: 1}),
+		"30": table.editInvitation(directory.EditInvitation{Was: &i, Now: &later}),
+	} {
+		ends := i.Expires
+		if what == "30" {
+			ends = later.Expires
+		}
+		puts := 0
+		for _, p := range parts {
+			switch w := p.write; {
+			case w.Put != nil:
+				puts++
+				if got := ttl(w.Put.Item); !got.Equal(ends.AddDate(0, 0, 90)) {
+					t.Errorf("of %s days: kept until %s", what, got)
+				}
+			case !strings.Contains(*w.Update.UpdateExpression, "SET"):
+				t.Errorf("of %s days: the count is kept for good", what)
+			}
+		}
+		if puts != 2 {
+			t.Errorf("of %s days: %d items", what, puts)
 		}
 	}
 }

@@ -20,12 +20,12 @@ import (
 //	item           pk                  sk                                read by
 //	node           N#<id>              N                                 id
 //	child          N#<parent>          C#<ptn or cus>#<folded name>⇥<id> list of children, by name
-//	grant          N#<node>            G#<client>                        list of who has access at the node
+//	grant          N#<node>            G#<client or person>              list of who has access at the node
 //	event          N#<node>            E#<time>#<id>                     log of the node, and the stream
 //	log            N#<node>            E#<time>#<id>                     log of another node that witnesses the event
 //	open request   N#<node>            O                                 nobody: a node has one open move request
 //	asked move     N#<node>            Q#<time>#<id>                     list of move requests, at the node and at its destination
-//	client         U#<id>              U                                 id
+//	client, person U#<id>              U                                 id
 //	brand          B#<id>              B                                 id
 //	domain         D#<domain>          D                                 nobody: it makes the domain unique
 //	tree state     T#<0 to 7>          T                                 every request, one copy at random
@@ -33,6 +33,10 @@ import (
 //	rate           R#<secret>#<window> R                                 counter of requests
 //	progress       H#<change>          H                                 id of a change
 //	move request   Q#<id>              Q                                 id
+//	invitation     V#<id>              V                                 id
+//	invited        N#<node>            V#<time>#<id>                     list of invitations at the node
+//	invited a day  N#<node>            W#<date>                          nobody: it bounds how many are made
+//	keyring        K#1                 K                                 sessions and links
 //	due            P                   <time>#<node>                     list of what is in the trash, by time
 //
 // Index subtree, of all nodes but the root:
@@ -99,7 +103,25 @@ func openKey(node ident.Node) key { return key{nodeKey(node).pk, "O"} }
 
 // kept are the ranges of sort keys, bounds included, of what is kept with a node beside the node itself, its children's
 // entries and the grants at it.
-var kept = [][2]string{{schema.EventPrefix, schema.EventPrefix + last}, {"O", askedPrefix + last}}
+var kept = [][2]string{{schema.EventPrefix, schema.EventPrefix + last}, {"O", invitingPrefix + last}}
+
+func invitationKey(id ident.Invitation) key { return key{"V#" + string(id), "V"} }
+
+const invitedPrefix = "V#"
+
+// invitedKey sorts the invitations at a node by time.
+func invitedKey(i *directory.Invitation) key {
+	return key{nodeKey(i.Node).pk, invitedPrefix + moment(i.Created) + "#" + string(i.ID)}
+}
+
+const invitingPrefix = "W#"
+
+// invitingKey is of the day (UTC) of the time.
+func invitingKey(node ident.Node, t time.Time) key {
+	return key{nodeKey(node).pk, invitingPrefix + t.UTC().Format(time.DateOnly)}
+}
+
+func keyringKey() key { return key{"K#1", "K"} }
 
 func dueKey(d directory.Due) key { return key{duePK, moment(d.Since) + "#" + string(d.Node)} }
 
@@ -124,8 +146,8 @@ func memoKey(k directory.MemoKey) key {
 	return key{"I#" + string(k.Client) + "#" + hex.EncodeToString(sum[:]), "I"}
 }
 
-func rateKey(secret ident.Key, window time.Time) key {
-	return key{"R#" + string(secret) + "#" + strconv.FormatInt(window.Unix(), 10), "R"}
+func rateKey(who string, window time.Time) key {
+	return key{"R#" + who + "#" + strconv.FormatInt(window.Unix(), 10), "R"}
 }
 
 // shards is how many partitions the subtree index is spread over, and as many again for the trash. It never changes: the shard is

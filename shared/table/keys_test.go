@@ -23,9 +23,11 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 		partner  ident.Node      = "ptn_0h3k9m2v7x4q8r1t"
 		customer ident.Node      = "cus_5xw2c9d3n8p6a1ze"
 		client   ident.Principal = "cli_7bq4m1k8s2v9f3gh"
+		person   ident.Principal = "usr_8nd5p2x7r4t1v6wy"
 		brand    ident.Brand     = "brd_3jr6t9y2w5e8a1cd"
 	)
 	when := time.Date(2026, 11, 22, 22, 40, 5, 67_000, time.FixedZone("", 3600))
+	invitation := &directory.Invitation{ID: "inv_4z8s1b6w3m9q7k2d", Node: partner, Created: when}
 	request := &directory.MoveRequest{ID: "mrq_6d1f8h3k0n5r9t2w", Node: customer, To: partner, Created: when}
 	path := hierarchy.Path("").Child(root).Child(partner).Child(customer)
 	s, ok := shardOf(path)
@@ -49,10 +51,14 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 		{"child, a partner", childKey(root, partner, "Vazon Bay IT")},
 		{"child, a customer", childKey(partner, customer, "Bäckerei #1 ÅNGSTRÖM")},
 		{"grant", grantKey(partner, client)},
+		{"grant, of a person", grantKey(partner, person)},
 		{"event", eventKey(partner, &event.Event{ID: "evt_1a2b3c4d5e6f7g8h", Node: customer, Time: when})},
 		{"asked move", askedKey(partner, request)},
 		{"open request", openKey(customer)},
+		{"invited", invitedKey(invitation)},
+		{"invited a day", invitingKey(partner, when)},
 		{"client", clientKey(client)},
+		{"person", clientKey(person)},
 		{"brand", brandKey(brand)},
 		{"domain", domainKey("vazonbay.example")},
 		{"tree state", treeKey(treeCopies - 1)},
@@ -60,6 +66,8 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 		{"rate", rateKey("key_2p6s0v4y8b3e7h1k", when)},
 		{"progress", progressKey("chg_9m4x7c2v8k1q5r3w")},
 		{"move request", requestKey(request.ID)},
+		{"invitation", invitationKey(invitation.ID)},
+		{"keyring", keyringKey()},
 		{"due", dueKey(directory.Due{Node: customer, Since: when})},
 		{"index subtree", key{shard(s, false), string(path)}},
 		{"index subtree, in the trash", key{shard(s, true), string(path)}},

@@ -362,7 +362,7 @@ func TestReadsAreTriedAgain(t *testing.T) {
 			t.Errorf("%s was tried %d times; want %d", operation, n, len(faults)+1)
 		}
 	}
-	if n, err := s.Count(t.Context(), ident.NewKey(), time.Unix(0, 0), 1); n != 1 || err != nil {
+	if n, err := s.Count(t.Context(), string(ident.NewKey()), time.Unix(0, 0), 1); n != 1 || err != nil {
 		t.Errorf("counted %d, %v", n, err)
 	}
 }
@@ -438,7 +438,7 @@ func TestBusyIsSaidAfterEightSecondsAndNeverNotFound(t *testing.T) {
 			return err
 		},
 		"Count": func(ctx context.Context, s *table.Table) error {
-			_, err := s.Count(ctx, ident.NewKey(), time.Now(), 1)
+			_, err := s.Count(ctx, string(ident.NewKey()), time.Now(), 1)
 			return err
 		},
 		"Commit": func(ctx context.Context, s *table.Table) error {

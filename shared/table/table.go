@@ -87,6 +87,12 @@ func (t *Table) Read(ctx context.Context, w directory.Want) (directory.Got, erro
 	for _, id := range w.Requests {
 		wanted[requestKey(id)] = true
 	}
+	for _, id := range w.Invitations {
+		wanted[invitationKey(id)] = true
+	}
+	if w.Keyring {
+		wanted[keyringKey()] = true
+	}
 	if w.Memo != nil {
 		wanted[memoKey(*w.Memo)] = true
 	}
@@ -133,12 +139,18 @@ func decodeGot(w directory.Want, tree key, found map[key]item) (directory.Got, e
 		r, err := decodeRequest(it)
 		return &r, err
 	}
+	readInvitation := func(_ ident.Invitation, it item) (*directory.Invitation, error) {
+		i, err := decodeInvitation(it)
+		return &i, err
+	}
 	got := directory.Got{
 		Nodes:    decodeAll[ident.Node, hierarchy.Node](w.Nodes, nodeKey, decodeNode, found, &errs),
 		Clients:  decodeAll[ident.Principal, access.Principal](w.Clients, clientKey, decodeClient, found, &errs),
 		Brands:   decodeAll[ident.Brand, brand.Brand](w.Brands, brandKey, decodeBrand, found, &errs),
 		Changes:  decodeAll[ident.Change, directory.Progress](w.Changes, progressKey, decodeProgress, found, &errs),
 		Requests: decodeAll[ident.Request, directory.MoveRequest](w.Requests, requestKey, readRequest, found, &errs),
+
+		Invitations: decodeAll[ident.Invitation, directory.Invitation](w.Invitations, invitationKey, readInvitation, found, &errs),
 	}
 	var err error
 	if it, ok := found[tree]; ok {
@@ -148,6 +160,10 @@ func decodeGot(w directory.Want, tree key, found map[key]item) (directory.Got, e
 		err = fmt.Errorf("there are nodes and no tree state %s", tree.pk)
 	}
 	errs = append(errs, err)
+	if it, ok := found[keyringKey()]; ok && w.Keyring {
+		got.Keyring, err = decodeKeyring(it)
+		errs = append(errs, err)
+	}
 	if w.Memo != nil {
 		if it, ok := found[memoKey(*w.Memo)]; ok {
 			got.Memo, err = decodeMemo(*w.Memo, it, time.Now())
@@ -182,7 +198,7 @@ func (t *Table) Children(ctx context.Context, parent ident.Node, kind hierarchy.
 	return list(ctx, t, l, func(it item) (hierarchy.Node, error) { return decodeChild(parent, it) })
 }
 
-// Grants implements directory.Store. A position is the id of a client.
+// Grants implements directory.Store. A position is the id of a principal.
 func (t *Table) Grants(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.Grant], error) {
 	l := listing{pk: nodeKey(node).pk, prefix: grantPrefix, after: after, limit: limit}
 	return list(ctx, t, l, func(it item) (directory.Grant, error) { return decodeGrant(node, it) })
@@ -192,6 +208,12 @@ func (t *Table) Grants(ctx context.Context, node ident.Node, after string, limit
 func (t *Table) Requests(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.MoveRequest], error) {
 	l := listing{pk: nodeKey(node).pk, prefix: askedPrefix, after: after, limit: limit, backwards: true}
 	return list(ctx, t, l, decodeRequest)
+}
+
+// Invitations implements directory.Store. A position is the time and the id of an invitation.
+func (t *Table) Invitations(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.Invitation], error) {
+	l := listing{pk: nodeKey(node).pk, prefix: invitedPrefix, after: after, limit: limit, backwards: true}
+	return list(ctx, t, l, decodeInvitation)
 }
 
 // Log implements directory.Store. A position is a time, or the time and the id of an event.
@@ -428,9 +450,9 @@ func (t *Table) query(ctx context.Context, in *dynamodb.QueryInput) (out *dynamo
 	return out, err
 }
 
-// Count adds n to the number of requests that were made with a secret in the window that begins at window, and returns the new
-// number. It may count a request twice when an answer was lost, and never misses one.
-func (t *Table) Count(ctx context.Context, key ident.Key, window time.Time, n int64) (int64, error) {
+// Count adds n to the number of requests that were made by who, the id of a secret or of a person, in the window that begins at window,
+// and returns the new number. It may count a request twice when an answer was lost, and never misses one.
+func (t *Table) Count(ctx context.Context, who string, window time.Time, n int64) (int64, error) {
 	var e expression
 	const counted = "n"
 	update := "ADD " + e.name(counted) + " " + e.value(number(n)) +
@@ -440,7 +462,7 @@ func (t *Table) Count(ctx context.Context, key ident.Key, window time.Time, n in
 	err := persist(ctx, func(ctx context.Context) error {
 		out, err := t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 			TableName:                 &t.name,
-			Key:                       rateKey(key, window).attributes(),
+			Key:                       rateKey(who, window).attributes(),
 			UpdateExpression:          &update,
 			ExpressionAttributeNames:  e.names,
 			ExpressionAttributeValues: e.values,
@@ -449,7 +471,7 @@ func (t *Table) Count(ctx context.Context, key ident.Key, window time.Time, n in
 		if err != nil {
 			return err
 		}
-		r := reader{item: out.Attributes, what: "rate of secret " + string(key)}
+		r := reader{item: out.Attributes, what: "rate of " + who}
 		total = r.number(counted)
 		return r.err
 	})

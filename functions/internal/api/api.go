@@ -79,7 +79,7 @@ type API struct {
 // New serves the operations of one function, by their ids in the contract. It panics when they are not exactly those
 // that the contract gives to the function: that is a mistake in the program, and any test that starts it shows it.
 func New(function string, operations map[string]Operation, count Counter, now func() time.Time, log *slog.Logger) *API {
-	a := &API{map[string]Operation{}, map[string]string{}, &limiter{count: count, secrets: map[ident.Key]*window{}}, now, log}
+	a := &API{map[string]Operation{}, map[string]string{}, &limiter{count: count, windows: map[string]*window{}}, now, log}
 	left := maps.Clone(operations)
 	for _, op := range contract.Operations {
 		if op.Function != function {
@@ -121,7 +121,7 @@ func (a *API) Handle(ctx context.Context, event events.APIGatewayV2HTTPRequest) 
 	reply, err := a.serve(ctx, r, headers)
 	response := events.APIGatewayV2HTTPResponse{StatusCode: reply.Status, Headers: headers}
 	line := []slog.Attr{slog.String("requestId", id), slog.String("traceId", trace), slog.String("operation", a.ids[event.RouteKey]),
-		slog.String("client", string(r.Caller.Client))}
+		slog.String("principal", string(r.Caller.Client))}
 	if err == nil && reply.Body != nil {
 		response.Body, err = encode(reply.Body)
 		headers["Content-Type"] = "application/json"
@@ -167,10 +167,10 @@ func (a *API) serve(ctx context.Context, r *Request, headers map[string]string) 
 	if do == nil {
 		return Reply{}, fault.NoSuchRoute.New("There is no such operation. GET /docs lists all there are.")
 	}
-	if err := r.authenticate(); err != nil {
+	if err := r.authenticate(a.now()); err != nil {
 		return Reply{}, err
 	}
-	counted := a.limit.take(ctx, r.Caller.Key, a.now())
+	counted := a.limit.take(ctx, r.counted(), a.now())
 	defer counted.done()
 	counted.describe(headers)
 	if err := counted.err(); err != nil {
@@ -185,23 +185,45 @@ func (a *API) serve(ctx context.Context, r *Request, headers map[string]string) 
 	return do(ctx, r)
 }
 
-// authenticate takes over whom the authorizer found. What they may do is decided later, from the table.
-func (r *Request) authenticate() error {
-	const how = "Send a live API key as `Authorization: Bearer pmk_…`."
+// authenticate takes over whom the authorizer found: an API client by one of its secrets, or a person by a token that was issued at
+// session and counts until until, both in Unix milliseconds. API Gateway may have kept what the authorizer found for longer than that.
+// What they may do, and whether the secret or the session still counts, is decided later, from the table.
+func (r *Request) authenticate(now time.Time) error {
+	const how = "Send a live API key as `Authorization: Bearer pmk_…`, or a Microsoft Entra access token for this API in the same way."
 	if r.event.RequestContext.Authorizer == nil {
 		return fault.Unauthenticated.New("No credentials. %s", how)
 	}
 	found := r.event.RequestContext.Authorizer.Lambda
 	principal, _ := found["principal"].(string)
 	key, _ := found["key"].(string)
+	session, _ := found["session"].(string)
+	until, _ := found["until"].(string)
 	client, err1 := ident.ParseClient(principal)
 	secret, err2 := ident.ParseKey(key)
-	if err1 != nil || err2 != nil {
-		refusal, _ := found["refusal"].(string)
-		return fault.Unauthenticated.New("%s", strings.TrimSpace(refusal+" "+how))
+	if err1 == nil && err2 == nil {
+		r.Caller.Client, r.Caller.Key = client, secret
+		return nil
 	}
-	r.Caller.Client, r.Caller.Key = client, secret
-	return nil
+	person, err1 := ident.ParsePerson(principal)
+	began, err2 := strconv.ParseInt(session, 10, 64)
+	end, err3 := strconv.ParseInt(until, 10, 64)
+	if err1 == nil && err2 == nil && err3 == nil {
+		if !now.Before(time.UnixMilli(end)) {
+			return fault.Unauthenticated.New("The access token has expired. Get a new one, and send it as `Authorization: Bearer …`.")
+		}
+		r.Caller.Client, r.Caller.Session = person, time.UnixMilli(began)
+		return nil
+	}
+	refusal, _ := found["refusal"].(string)
+	return fault.Unauthenticated.New("%s", strings.TrimSpace(refusal+" "+how))
+}
+
+// counted is by what the caller's requests are limited.
+func (r *Request) counted() string {
+	if r.Caller.Key != "" {
+		return string(r.Caller.Key)
+	}
+	return string(r.Caller.Client)
 }
 
 // validIdempotencyKey reports whether s has 1 to 255 visible ASCII characters.

@@ -7,13 +7,12 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/fault"
-	"example.com/partnertree/shared/ident"
 )
 
-// Every secret may make Quota requests in each Window: by secret, so that a stolen one that was removed does not use up the
-// quota of its client. Requests are counted in this process and told to all others in batches, so most requests cost
-// nothing more, and a secret may exceed its quota by at most batch for each process that serves it. What protects the
-// platform as a whole is API Gateway's throttling.
+// Every secret of an API client, and every person, may make Quota requests in each Window: by secret, so that a stolen one that was
+// removed does not use up the quota of its client. Requests are counted in this process and told to all others in batches, so most
+// requests cost nothing more, and who is counted may exceed the quota by at most batch for each process that serves them. What protects
+// the platform as a whole is API Gateway's throttling.
 const (
 	Quota  = 3000
 	Window = time.Minute
@@ -23,18 +22,19 @@ const (
 	patience = 300 * time.Millisecond
 )
 
-// Counter adds n to what all processes together have counted of a secret in the window that begins at window.
+// Counter adds n to what all processes together have counted in the window that begins at window of who: the id of a secret or of a
+// person.
 type Counter interface {
-	Count(ctx context.Context, key ident.Key, window time.Time, n int64) (total int64, err error)
+	Count(ctx context.Context, who string, window time.Time, n int64) (total int64, err error)
 }
 
 type limiter struct {
 	count   Counter
 	mu      sync.Mutex
-	secrets map[ident.Key]*window
+	windows map[string]*window // by who
 }
 
-// window is one secret's present window, as this process knows it.
+// window is somebody's present window, as this process knows it.
 type window struct {
 	begin time.Time
 	told  int64 // what all processes had told when this one last asked
@@ -51,34 +51,34 @@ type ticket struct {
 }
 
 // take counts a request, and tells the others side by side with whatever the request does, when it is time.
-func (l *limiter) take(ctx context.Context, key ident.Key, now time.Time) ticket {
+func (l *limiter) take(ctx context.Context, who string, now time.Time) ticket {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	begin := now.Truncate(Window)
-	w := l.secrets[key]
+	w := l.windows[who]
 	if w == nil || !w.begin.Equal(begin) {
-		if w == nil && len(l.secrets) >= 10_000 {
-			clear(l.secrets)
+		if w == nil && len(l.windows) >= 10_000 {
+			clear(l.windows)
 		}
 		w = &window{begin: begin}
-		l.secrets[key] = w
+		l.windows[who] = w
 	}
 	w.here++
 	t := ticket{used: w.told + w.telling + w.here, reset: begin.Add(Window).Sub(now)}
 	if w.here >= batch {
 		t.told = make(chan struct{})
 		w.telling += w.here
-		go l.tell(ctx, key, w, w.here, t.told)
+		go l.tell(ctx, who, w, w.here, t.told)
 		w.here = 0
 	}
 	return t
 }
 
-func (l *limiter) tell(ctx context.Context, key ident.Key, w *window, n int64, told chan<- struct{}) {
+func (l *limiter) tell(ctx context.Context, who string, w *window, n int64, told chan<- struct{}) {
 	defer close(told)
 	ctx, cancel := context.WithTimeout(ctx, patience) // the answer waits for this
 	defer cancel()
-	total, err := l.count.Count(ctx, key, w.begin, n)
+	total, err := l.count.Count(ctx, who, w.begin, n)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w.telling -= n

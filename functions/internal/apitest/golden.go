@@ -35,6 +35,8 @@ const (
 	goldenKey      = ident.Key("key_00000000000000k1")
 	goldenRequest  = ident.Request("mrq_00000000000000q1") // to move Fjordtele below Vale Telecom Services
 	goldenEvent    = ident.Event("evt_00000000000000e1")   // Braye Harbour Clinic was put into the trash
+	goldenPerson   = ident.Principal("usr_00000000000000h1")
+	goldenInvited  = ident.Invitation("inv_00000000000000t1") // somebody to Vale Telecom Services
 )
 
 // Golden gives a function its recorded payloads, on a small tree with known ids at a known time. What is new or random in
@@ -62,7 +64,7 @@ func Golden(t *testing.T, function string, operations func(*directory.Directory)
 }
 
 var (
-	anID   = regexp.MustCompile(`(ptn|cus|brd|cli|key|chg|mrq|evt)_[0-9a-z]{16}`)
+	anID   = regexp.MustCompile(`(ptn|cus|brd|cli|usr|inv|key|chg|mrq|evt)_[0-9a-z]{16}`)
 	aKey   = regexp.MustCompile(`pmk_[0-9A-Za-z_-]+`)
 	aHint  = regexp.MustCompile(`"hint":"[^"]{4}"`)
 	span   = regexp.MustCompile(`-[0-9a-f]{16}-`)
@@ -132,6 +134,14 @@ func goldenStore(t *testing.T, now time.Time) *directorytest.Fake {
 		{directory.AddClient{Client: access.Principal{ID: goldenClient, Name: "Billing", Home: goldenPartner, Version: 1, Created: now.Add(-time.Hour),
 			Grants: map[ident.Node]access.Role{goldenPartner: access.Owner}, CursorKey: make([]byte, 32),
 			Secrets: []access.Secret{{ID: goldenKey, Hash: make([]byte, 32), Hint: "1042", Created: now.Add(-time.Hour)}}}}},
+		{directory.AddClient{Client: access.Principal{ID: goldenPerson, Name: "Alice Le Page", Version: 1, Created: now.Add(-time.Hour),
+			Person: &access.Person{Tenant: "11111111-1111-4111-8111-11111111aaaa", Object: "55555555-5555-4555-8555-55555555eeee",
+				Email: "alice@vazon.example"},
+			Grants: map[ident.Node]access.Role{goldenChild: access.Admin}, CursorKey: make([]byte, 32)}}},
+		{directory.AddInvitation{Most: 1, TooMany: directory.ErrExists, Invitation: directory.Invitation{ID: goldenInvited, Node: goldenChild,
+			Email: "bob@vale.example", Name: "Bob Tostevin", Role: access.Operator, Message: "Welcome to our portal.", By: goldenClient,
+			State: directory.InvitationPending, Created: now.Add(-time.Hour), Expires: now.Add(6 * 24 * time.Hour), Sent: now.Add(-time.Hour),
+			Generation: 1, Key: 1, Hash: make([]byte, 32), Mail: directory.MailBounced, Version: 3}}},
 	} {
 		if err := store.Commit(t.Context(), steps...); err != nil {
 			t.Fatal(err)

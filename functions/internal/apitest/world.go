@@ -5,6 +5,7 @@ package apitest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,6 +25,7 @@ import (
 
 	"example.com/partnertree/functions/internal/api"
 	"example.com/partnertree/functions/internal/operations"
+	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/contract/contracttest"
 	"example.com/partnertree/shared/directory"
@@ -48,13 +51,17 @@ type World struct {
 	apis    map[string]*api.API
 }
 
-// Actor is an API client with one of its keys.
+// Actor is an API client with one of its keys, or a person who has signed in.
 type Actor struct {
 	World  *World
 	ID     ident.Principal
-	Key    string
-	Always []With // applied to each request
+	Key    string           // of an API client
+	Person *people.SignedIn // a person
+	Always []With           // applied to each request
 }
+
+// tokenFor is how long after each request the access token of a person counts.
+const tokenFor = time.Hour
 
 // New founds a platform on the store.
 func New(t testing.TB, store Store) *World {
@@ -135,6 +142,11 @@ func (a *Actor) Do(method, target string, body any, with ...With) *Answer {
 	if key, ok := people.ParseAPIKey(a.Key); ok {
 		event.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
 			Lambda: map[string]any{"principal": string(key.Client), "key": string(key.ID)}}
+	}
+	if a.Person != nil {
+		millis := func(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
+		event.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
+			Lambda: map[string]any{"principal": string(a.ID), "session": millis(a.Person.Began), "until": millis(a.World.Now().Add(tokenFor))}}
 	}
 	switch body := body.(type) {
 	case nil:
@@ -282,6 +294,67 @@ func (a *Actor) Client(node ident.Node, role string) *Actor {
 	a.World.T.Helper()
 	made := a.Do("POST", "/v1/api-clients", map[string]any{"nodeId": node, "name": role, "role": role}).Is(201)
 	return &Actor{World: a.World, ID: ident.Principal(made.Get("id")), Key: made.Get("secret", "key")}
+}
+
+// Stranger is a person who has just signed in, with their verified address, and was never invited.
+func (w *World) Stranger(email string) *Actor {
+	who := people.SignedIn{Tenant: guid(), Object: guid(), Name: "Alice Le Page", Email: email, Verified: true, Began: w.Now()}
+	return &Actor{World: w, ID: who.Principal(), Person: &who}
+}
+
+func guid() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// PersonWith is a person who has a role at a node.
+func (w *World) PersonWith(node ident.Node, role access.Role) *Actor {
+	w.T.Helper()
+	a := w.Stranger("alice@vale.example")
+	person := access.Person{Tenant: a.Person.Tenant, Object: a.Person.Object, Email: a.Person.Email}
+	p := access.Principal{ID: a.ID, Name: "Alice Le Page", Person: &person,
+		Grants: map[ident.Node]access.Role{node: role}, CursorKey: make([]byte, 32), Version: 1, Created: w.Now()}
+	rand.Read(p.CursorKey) // never fails
+	if err := w.Store.Commit(w.T.Context(), directory.AddClient{Client: p}); err != nil {
+		w.T.Fatal(err)
+	}
+	return a
+}
+
+// SignsIn begins another session of the person.
+func (a *Actor) SignsIn() *Actor {
+	who := *a.Person
+	who.Began = a.World.Now()
+	return &Actor{World: a.World, ID: a.ID, Person: &who}
+}
+
+// Accepts takes the invitation, by the link that was mailed.
+func (a *Actor) Accepts(invitation string) error {
+	a.World.T.Helper()
+	return a.AcceptsLink(a.World.Link(invitation))
+}
+
+// AcceptsLink takes the invitation that a link is of.
+func (a *Actor) AcceptsLink(link people.Token) error {
+	_, err := a.World.Dir.AcceptInvitation(a.World.T.Context(), *a.Person, link, "test-request")
+	return err
+}
+
+// Link is the present link of an invitation.
+func (w *World) Link(invitation string) people.Token {
+	w.T.Helper()
+	id := ident.Invitation(invitation)
+	got, err := w.Store.Read(w.T.Context(), directory.Want{Invitations: []ident.Invitation{id}, Keyring: true})
+	if err != nil || got.Invitations[id] == nil {
+		w.T.Fatalf("%s: %v", id, err)
+	}
+	i := got.Invitations[id]
+	token, ok := got.Keyring.InvitationToken(i.Key, id, i.Generation)
+	if !ok {
+		w.T.Fatalf("the key of %s is gone", id)
+	}
+	return token
 }
 
 // Sees fails the test unless the actor can read the node.

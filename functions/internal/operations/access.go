@@ -31,7 +31,7 @@ func listUsers(d *directory.Directory, parse func(string) (ident.Node, error)) a
 func explainAccess(d *directory.Directory) api.Operation {
 	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
 		q := api.ReadQuery(r)
-		principal, err := ident.ParseClient(q.Text("principal"))
+		principal, err := ident.ParsePrincipal(q.Text("principal"))
 		if err != nil {
 			q.Add("principal", "%s", err)
 		}
@@ -76,28 +76,34 @@ func sourceShape(s directory.Source) source {
 	return shape
 }
 
-const apiClient = "api-client"
+// kindOf is what a principal is.
+func kindOf(p ident.Principal) string {
+	if p.IsPerson() {
+		return "person"
+	}
+	return "api-client"
+}
 
 type user struct {
-	Principal ident.Principal   `json:"principalId"`
-	Kind      string         `json:"kind"`
-	Name      hierarchy.Name `json:"name"`
+	Principal ident.Principal `json:"principalId"`
+	Kind      string          `json:"kind"`
+	Name      hierarchy.Name  `json:"name"`
 	source
 }
 
 func userShape(u directory.User) user {
-	return user{u.Client, apiClient, u.Name, sourceShape(u.Source)}
+	return user{u.Client, kindOf(u.Client), u.Name, sourceShape(u.Source)}
 }
 
 type explanation struct {
-	Principal ident.Principal   `json:"principalId"`
-	Name      hierarchy.Name `json:"name,omitzero"`
-	Node      ident.Node     `json:"nodeId"`
-	Action    string         `json:"action"`
-	Allowed   bool           `json:"allowed"`
-	Role      string         `json:"role,omitzero"`
-	Sources   []namedSource  `json:"sources"`
-	Text      string         `json:"text"`
+	Principal ident.Principal `json:"principalId"`
+	Name      hierarchy.Name  `json:"name,omitzero"`
+	Node      ident.Node      `json:"nodeId"`
+	Action    string          `json:"action"`
+	Allowed   bool            `json:"allowed"`
+	Role      string          `json:"role,omitzero"`
+	Sources   []namedSource   `json:"sources"`
+	Text      string          `json:"text"`
 }
 
 // namedSource has the name of its node, too.

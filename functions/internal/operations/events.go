@@ -20,9 +20,9 @@ func listEvents(d *directory.Directory, parse func(string) (ident.Node, error)) 
 		q := api.ReadQuery(r)
 		filter := directory.LogFilter{From: q.Time("from"), Until: q.Time("until"), Type: api.OneOf(q, "type", event.Types...),
 			Oldest: api.OneOf(q, "order", "newest", "oldest") == "oldest"}
-		if by := q.Text("clientId"); by != "" {
-			if filter.Actor, err = ident.ParseClient(by); err != nil {
-				q.Add("clientId", "%s", err)
+		if by := q.Text("actorId"); by != "" {
+			if filter.Actor, err = ident.ParsePrincipal(by); err != nil {
+				q.Add("actorId", "%s", err)
 			}
 		}
 		paging := q.Paging()
@@ -35,15 +35,15 @@ func listEvents(d *directory.Directory, parse func(string) (ident.Node, error)) 
 }
 
 type happening struct {
-	ID      ident.Event    `json:"id"`
-	Type    event.Type     `json:"type"`
-	Time    string         `json:"time"`
-	Node    ident.Node     `json:"nodeId"`
-	Path    []ident.Node   `json:"path,omitzero"`
-	Left    []ident.Node   `json:"left,omitzero"`
-	Actor   ident.Principal   `json:"clientId,omitzero"`
-	Request string         `json:"requestId,omitzero"`
-	Data    map[string]any `json:"data"`
+	ID      ident.Event     `json:"id"`
+	Type    event.Type      `json:"type"`
+	Time    string          `json:"time"`
+	Node    ident.Node      `json:"nodeId"`
+	Path    []ident.Node    `json:"path,omitzero"`
+	Left    []ident.Node    `json:"left,omitzero"`
+	Actor   ident.Principal `json:"actorId,omitzero"`
+	Request string          `json:"requestId,omitzero"`
+	Data    map[string]any  `json:"data"`
 }
 
 func eventShape(e event.Event) happening {

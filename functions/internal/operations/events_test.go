@@ -36,7 +36,7 @@ func TestTheLogTellsWhoDidWhatAndWhen(t *testing.T) {
 		t.Fatalf("%v; want %v", got, want)
 	}
 	edited := log.JSON()["items"].([]any)[1].(map[string]any)
-	for name, want := range map[string]any{"nodeId": string(cus), "clientId": string(admin.ID), "requestId": "test-request",
+	for name, want := range map[string]any{"nodeId": string(cus), "actorId": string(admin.ID), "requestId": "test-request",
 		"path": []any{string(a), string(p), string(cus)},
 		"data": map[string]any{"name": map[string]any{"from": "C", "to": "Customer"}, "reference": map[string]any{"from": "", "to": "R-1"}}} {
 		if fmt.Sprint(edited[name]) != fmt.Sprint(want) {
@@ -51,13 +51,13 @@ func TestTheLogTellsWhoDidWhatAndWhen(t *testing.T) {
 	for query, want := range map[string][]string{
 		"order=newest&limit=2":                            {"partner.suspended", "customer.edited"},
 		"type=partner.created":                            {"partner.created", "partner.created"},
-		"clientId=" + string(f.ID):                        {"partner.suspended", "api-client.created", "api-client.created", "partner.created"},
-		"clientId=" + string(admin.ID) + "&until=" + at:   {"customer.created", "partner.created"},
+		"actorId=" + string(f.ID):                         {"partner.suspended", "api-client.created", "api-client.created", "partner.created"},
+		"actorId=" + string(admin.ID) + "&until=" + at:    {"customer.created", "partner.created"},
 		"from=" + at:                                      {"partner.suspended", "customer.edited"},
 		"from=" + zone + "&type=customer.edited":          {"customer.edited"},
 		"from=" + at + "&until=" + at:                     {},
 		"type=customer.moved":                             {},
-		"type=partner.created&clientId=" + string(f.ID):   {"partner.created"},
+		"type=partner.created&actorId=" + string(f.ID):    {"partner.created"},
 		"until=" + zone + "&type=api-client.created":      {"api-client.created", "api-client.created"},
 		"from=9999-12-31T23:59:59Z":                       {},
 		"until=0001-01-01T00:00:01Z&order=newest&limit=1": {},
@@ -70,7 +70,7 @@ func TestTheLogTellsWhoDidWhatAndWhen(t *testing.T) {
 	if got := viewer.Gets("%s/events", apitest.NodePath(cus)).Items("path"); !slices.Equal(got, []string{itself, itself}) {
 		t.Errorf("a customer's own log: %v", got)
 	}
-	for query, parameter := range map[string]string{"type=customer.sold": "type", "clientId=me": "clientId", "from=yesterday": "from",
+	for query, parameter := range map[string]string{"type=customer.sold": "type", "actorId=me": "actorId", "from=yesterday": "from",
 		"until=2026-13-01T00:00:00Z": "until", "until=9999-12-31T23:59:59-10:00": "until", "order=random": "order", "limit=0": "limit",
 		"actor=x": "actor"} {
 		answer := viewer.Gets("%s/events?%s", apitest.NodePath(a), query).Is(400, "invalid")
@@ -79,7 +79,7 @@ func TestTheLogTellsWhoDidWhatAndWhen(t *testing.T) {
 		}
 	}
 	next := viewer.Gets("%s/events?limit=1", apitest.NodePath(a)).Get("next")
-	for _, other := range []string{"&type=partner.created", "&order=oldest", "&from=" + at, "&until=" + at, "&clientId=" + string(f.ID)} {
+	for _, other := range []string{"&type=partner.created", "&order=oldest", "&from=" + at, "&until=" + at, "&actorId=" + string(f.ID)} {
 		viewer.Gets("%s/events?limit=1&cursor=%s%s", apitest.NodePath(a), next, other).Is(400, "invalid-cursor")
 	}
 	viewer.Gets("%s/events?limit=1&cursor=%s", apitest.NodePath(p), next).Is(400, "invalid-cursor")

@@ -459,9 +459,9 @@ func stepShape(s directory.PathStep) step { return step{s.ID, hierarchy.KindOf(s
 
 type me struct {
 	Principal struct {
-		ID   ident.Principal   `json:"id"`
-		Kind string         `json:"kind"`
-		Name hierarchy.Name `json:"name"`
+		ID   ident.Principal `json:"id"`
+		Kind string          `json:"kind"`
+		Name hierarchy.Name  `json:"name,omitzero"`
 	} `json:"principal"`
 	Grants []myGrant `json:"grants"`
 }
@@ -474,7 +474,7 @@ type myGrant struct {
 
 func meShape(m directory.Me) me {
 	var out me
-	out.Principal.ID, out.Principal.Kind, out.Principal.Name = m.ID, apiClient, m.Name
+	out.Principal.ID, out.Principal.Kind, out.Principal.Name = m.ID, kindOf(m.ID), m.Name
 	out.Grants = each(m.Grants, func(g directory.MyGrant) myGrant {
 		return myGrant{stepShape(g.Node), g.Role.String(), each(g.Path, stepShape)}
 	})

@@ -10,6 +10,7 @@ import (
 	"example.com/partnertree/functions/internal/apitest"
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/contract"
+	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/ident"
 )
@@ -34,6 +35,8 @@ type scene struct {
 	trashed   string         // the address of what is in the trash
 	client    *apitest.Actor // managed at self
 	secret    string
+	user      *apitest.Actor // a viewer at self and the customer
+	invited   string         // an invitation to self
 	positions map[string]ident.Node
 }
 
@@ -56,6 +59,19 @@ func newScene(t *testing.T, op contract.Operation) *scene {
 	}
 	s.ownBrand = f.Brand(s.self, "self.example")
 	s.client = f.Client(s.self, "viewer")
+	if _, err := w.Dir.Keyring(t.Context()); err != nil { // which the first invitation would make
+		t.Fatal(err)
+	}
+	s.user, s.invited = &apitest.Actor{World: w, ID: ident.PersonOf("none", "none")}, string(ident.NewInvitation())
+	switch {
+	case strings.HasSuffix(op.ID, "PartnerUserRole") || op.ID == "removePartnerUser":
+		s.user = w.PersonWith(s.self, access.Viewer)
+	case strings.HasSuffix(op.ID, "CustomerUserRole") || op.ID == "removeCustomerUser":
+		s.user = w.PersonWith(s.customer, access.Viewer)
+	case op.Target == "invitation":
+		s.invited = f.Do("POST", s.expand("/v1/partners/SELF/invitations"), toBob(s)).Is(201).Get("id")
+		w.Wait(directory.ResendAfter)
+	}
 	switch op.ID {
 	case "getChange":
 		s.change = s.changes("POST", "/v1/partners/SELF/suspend", because(s))
@@ -111,10 +127,15 @@ func elsewhere(s *scene) any { return map[string]any{"parentId": s.dest} }
 
 func because(*scene) any { return map[string]any{"reason": "Not paid."} }
 
+func toBob(*scene) any { return map[string]any{"email": "bob@vale.example", "role": "viewer"} }
+
+func asOperator(*scene) any { return map[string]any{"role": "operator"} }
+
 func empty(*scene) any { return map[string]any{} }
 
 func (s *scene) expand(path string) string {
-	return strings.NewReplacer("SELF", string(s.self), "CUSTOMER", string(s.customer), "BRAND", s.ownBrand, "CLIENT", string(s.client.ID),
+	return strings.NewReplacer("USER", string(s.user.ID), "INVITED", s.invited,
+		"SELF", string(s.self), "CUSTOMER", string(s.customer), "BRAND", s.ownBrand, "CLIENT", string(s.client.ID),
 		"SECRET", s.secret, "CHANGE", s.change, "REQUEST", s.request).Replace(path)
 }
 
@@ -178,6 +199,18 @@ var calls = map[string]call{
 	"explainAccess":            get("/v1/access?principal=CLIENT&node=SELF"),
 	"listPartnerEvents":        get("/v1/partners/SELF/events"),
 	"listCustomerEvents":       get("/v1/customers/CUSTOMER/events"),
+	"inviteToPartner":          send("POST", "/v1/partners/SELF/invitations", toBob),
+	"inviteToCustomer":         send("POST", "/v1/customers/CUSTOMER/invitations", toBob),
+	"listPartnerInvitations":   get("/v1/partners/SELF/invitations"),
+	"listCustomerInvitations":  get("/v1/customers/CUSTOMER/invitations"),
+	"getInvitation":            get("/v1/invitations/INVITED"),
+	"resendInvitation":         send("POST", "/v1/invitations/INVITED/resend", empty),
+	"revokeInvitation":         send("DELETE", "/v1/invitations/INVITED", nothing),
+	"setPartnerUserRole":       send("PUT", "/v1/partners/SELF/users/USER", asOperator),
+	"setCustomerUserRole":      send("PUT", "/v1/customers/CUSTOMER/users/USER", asOperator),
+	"removePartnerUser":        send("DELETE", "/v1/partners/SELF/users/USER", nothing),
+	"removeCustomerUser":       send("DELETE", "/v1/customers/CUSTOMER/users/USER", nothing),
+	"signOutEverywhere":        send("POST", "/v1/me/sign-out-everywhere", nothing),
 	"revokeApiClientGrant":     send("DELETE", "/v1/api-clients/CLIENT/grants/SELF", nothing),
 }
 
@@ -226,8 +259,9 @@ func wanted(op contract.Operation, position string, role access.Role) int {
 	return 404
 }
 
-// TestAccessMatrix calls every operation from every position with every role. What may be done is done; what may be seen
-// and not done is 403; and everything else looks as if it did not exist, in every part of the answer.
+// TestAccessMatrix calls every operation from every position with every role, as an API client, and from some positions as a person.
+// What may be done is done; what may be seen and not done is 403; and everything else looks as if it did not exist, in every part of the
+// answer.
 func TestAccessMatrix(t *testing.T) {
 	rows := 0
 	for _, op := range contract.Operations {
@@ -242,13 +276,21 @@ func TestAccessMatrix(t *testing.T) {
 		t.Run(op.ID, func(t *testing.T) {
 			s := newScene(t, op)
 			for _, position := range []string{"self", "root", "top", "parent", "child", "sibling", "nephew", "uncle", "cousin", "other top", "the customer", "another customer", "no grant"} {
-				for role := access.Viewer; role <= access.Owner; role++ {
-					as := s.caller(position, role)
+				for nth := range 2 * int(access.Owner) {
+					role, person := access.Viewer+access.Role(nth/2), nth%2 == 1
+					if person && !slices.Contains([]string{"self", "parent", "sibling", "the customer", "no grant"}, position) {
+						continue // the decision is the same one
+					}
+					as := s.caller(position, role, person)
 					store := s.Store.(*directorytest.Fake)
 					before := len(store.Events())
 					answer, reads := s.watched(func() *apitest.Answer { return do(s, as) })
-					row := fmt.Sprintf("%s as %s at %s", op.ID, role, position)
-					switch wanted(op, position, role) {
+					row := fmt.Sprintf("%s as %s at %s (a person: %v)", op.ID, role, position, person)
+					want := wanted(op, position, role)
+					if op.ID == "signOutEverywhere" && !person { // who has no sessions
+						want = 403
+					}
+					switch want {
 					case 200:
 						if answer.Status/100 != 2 {
 							t.Errorf("%s: %d %s; want success", row, answer.Status, answer.Body)
@@ -257,7 +299,8 @@ func TestAccessMatrix(t *testing.T) {
 						if answer.Status != 403 {
 							t.Errorf("%s: %d %s; want 403", row, answer.Status, answer.Body)
 						}
-						if _, unknown := s.watched(func() *apitest.Answer { return s.unknown(do, as) }); reads != unknown {
+						_, unknown := s.watched(func() *apitest.Answer { return s.unknown(do, as) })
+						if reads != unknown && op.Target != "self" {
 							t.Errorf("%s: 403 takes %s from the store, and 404 %s", row, reads, unknown)
 						}
 					default:
@@ -283,8 +326,14 @@ func TestAccessMatrix(t *testing.T) {
 	t.Logf("%d rows", rows)
 }
 
-// caller has one role at one position, and nothing else.
-func (s *scene) caller(position string, role access.Role) *apitest.Actor {
+// caller has one role at one position, and nothing else. A person has it in the same way as an API client.
+func (s *scene) caller(position string, role access.Role, person bool) *apitest.Actor {
+	if person {
+		if at := s.positions[position]; at != "" {
+			return s.PersonWith(at, role)
+		}
+		return s.Stranger("alice@vale.example")
+	}
 	if s.trashed != "" { // where nobody is granted anything
 		s.changes("POST", s.trashed+"/restore", empty(s))
 		defer func() { s.changes("DELETE", s.trashed, nil) }()
@@ -311,7 +360,8 @@ func (s *scene) watched(do func() *apitest.Answer) (*apitest.Answer, string) {
 func (s *scene) unknown(do call, as *apitest.Actor) *apitest.Answer {
 	none := *s
 	none.self, none.customer, none.ownBrand = ident.NewPartner(), ident.NewCustomer(), string(ident.NewBrand())
-	none.change, none.request = string(ident.NewChange()), string(ident.NewRequest())
+	none.change, none.request, none.invited = string(ident.NewChange()), string(ident.NewRequest()), string(ident.NewInvitation())
+	none.user = &apitest.Actor{World: s.World, ID: ident.PersonOf("none", "none")}
 	none.client = &apitest.Actor{World: s.World, ID: ident.NewClient()}
 	return do(&none, as)
 }

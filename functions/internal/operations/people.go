@@ -83,15 +83,8 @@ func People(d *directory.Directory) map[string]api.Operation {
 			if err != nil {
 				return api.Reply{}, err
 			}
-			in, err := api.Body[struct {
-				Role api.Opt[string] `json:"role"`
-			}](r)
+			role, err := readRole(r)
 			if err != nil {
-				return api.Reply{}, err
-			}
-			var f fault.Fields
-			role := api.Required(&f, "/role", in.Role, parseRole)
-			if err := f.Err(); err != nil {
 				return api.Reply{}, err
 			}
 			return foundClient(d.GrantRole(ctx, r.Caller, id, node, role))
@@ -108,6 +101,24 @@ func People(d *directory.Directory) map[string]api.Operation {
 		"explainAccess":      explainAccess(d),
 		"listPartnerEvents":  listEvents(d, ident.ParsePartner),
 		"listCustomerEvents": listEvents(d, ident.ParseCustomer),
+
+		"inviteToPartner":         invite(d, ident.ParsePartner),
+		"inviteToCustomer":        invite(d, ident.ParseCustomer),
+		"listPartnerInvitations":  listInvitations(d, ident.ParsePartner),
+		"listCustomerInvitations": listInvitations(d, ident.ParseCustomer),
+		"getInvitation":           onInvitation(d.Invitation, noBody),
+		"resendInvitation":        onInvitation(d.Resend, readNothing),
+		"revokeInvitation":        onInvitation(d.RevokeInvitation, noBody),
+		"setPartnerUserRole":      setUserRole(d, ident.ParsePartner),
+		"setCustomerUserRole":     setUserRole(d, ident.ParseCustomer),
+		"removePartnerUser":       removeUser(d, ident.ParsePartner),
+		"removeCustomerUser":      removeUser(d, ident.ParseCustomer),
+		"signOutEverywhere": func(ctx context.Context, r *api.Request) (api.Reply, error) {
+			if err := api.NoQuery(r); err != nil {
+				return api.Reply{}, err
+			}
+			return api.Done(d.SignOutEverywhere(ctx, r.Caller))
+		},
 	}
 }
 
@@ -129,14 +140,14 @@ func parseRole(s string) (access.Role, error) {
 }
 
 type client struct {
-	ID      ident.Principal   `json:"id"`
-	Name    hierarchy.Name `json:"name"`
-	Node    ident.Node     `json:"nodeId"`
-	Role    string         `json:"role,omitzero"` // at Node
-	Grants  []clientGrant  `json:"grants"`
-	Secrets []clientSecret `json:"secrets"`
-	Version int64          `json:"version"`
-	Created string         `json:"createdAt"`
+	ID      ident.Principal `json:"id"`
+	Name    hierarchy.Name  `json:"name"`
+	Node    ident.Node      `json:"nodeId"`
+	Role    string          `json:"role,omitzero"` // at Node
+	Grants  []clientGrant   `json:"grants"`
+	Secrets []clientSecret  `json:"secrets"`
+	Version int64           `json:"version"`
+	Created string          `json:"createdAt"`
 }
 
 type clientGrant struct {
@@ -189,11 +200,11 @@ func withKey(c directory.ClientWithKey, err error) (api.Reply, error) {
 }
 
 type clientSummary struct {
-	ID      ident.Principal   `json:"id"`
-	Name    hierarchy.Name `json:"name"`
-	Home    ident.Node     `json:"nodeId,omitzero"`
-	Role    string         `json:"role"`
-	Created string         `json:"createdAt"`
+	ID      ident.Principal `json:"id"`
+	Name    hierarchy.Name  `json:"name"`
+	Home    ident.Node      `json:"nodeId,omitzero"`
+	Role    string          `json:"role"`
+	Created string          `json:"createdAt"`
 }
 
 // clientSummaryShape shows the home of a client only where it is the listed node: another may be out of reach.

@@ -144,11 +144,11 @@ type block struct {
 }
 
 type accessChange struct {
-	Client ident.Principal   `json:"clientId"`
-	Name   hierarchy.Name `json:"name"`
-	Before string         `json:"before,omitzero"`
-	After  string         `json:"after,omitzero"`
-	Node   ident.Node     `json:"nodeId,omitzero"`
+	Client ident.Principal `json:"principalId"`
+	Name   hierarchy.Name  `json:"name"`
+	Before string          `json:"before,omitzero"`
+	After  string          `json:"after,omitzero"`
+	Node   ident.Node      `json:"nodeId,omitzero"`
 }
 
 func previewShape(p directory.MovePreview) preview {

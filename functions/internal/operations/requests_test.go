@@ -285,7 +285,7 @@ func TestAPreviewIsWhatThenHappens(t *testing.T) {
 	}
 	for _, item := range got.JSON()["access"].([]any) {
 		c := item.(map[string]any)
-		told[text(c["clientId"])] = change{text(c["before"]), text(c["after"]), text(c["nodeId"])}
+		told[text(c["principalId"])] = change{text(c["before"]), text(c["after"]), text(c["nodeId"])}
 	}
 	for as, want := range map[*apitest.Actor]change{loses: {"viewer", "", string(n.a)}, gains: {"", "operator", string(deep)},
 		n.onA: {"admin", "", string(n.a)}, n.onB: {"", "admin", string(n.b)}} {

@@ -621,7 +621,7 @@ func TestRateLimit(t *testing.T) {
 	if first.Header["RateLimit-Policy"] != `"default";q=3000;w=60` || !strings.HasPrefix(first.Header["RateLimit"], `"default";r=2999;t=`) {
 		t.Errorf("headers: %v", first.Header)
 	}
-	if _, err := w.Store.Count(t.Context(), keyOf(t, f), w.Now().Truncate(api.Window), api.Quota); err != nil { // by other processes
+	if _, err := w.Store.Count(t.Context(), string(keyOf(t, f)), w.Now().Truncate(api.Window), api.Quota); err != nil { // by other processes
 		t.Fatal(err)
 	}
 	refused := 0
@@ -749,7 +749,7 @@ func TestARemovedSecretDoesNotUseUpTheQuotaOfItsClient(t *testing.T) {
 	path := fmt.Sprintf("/v1/api-clients/%s/secrets", client.ID)
 	rotated := &apitest.Actor{World: w, ID: client.ID, Key: f.Do("POST", path, nil).Is(201).Get("secret", "key")}
 	f.Do("DELETE", fmt.Sprintf("%s/%s", path, keyOf(t, client)), nil).Is(204)
-	if _, err := w.Store.Count(t.Context(), keyOf(t, client), w.Now().Truncate(api.Window), api.Quota); err != nil {
+	if _, err := w.Store.Count(t.Context(), string(keyOf(t, client)), w.Now().Truncate(api.Window), api.Quota); err != nil {
 		t.Fatal(err)
 	}
 	for range 30 {

@@ -235,7 +235,7 @@ func TestThirtyDaysInTheTrash(t *testing.T) {
 	log := f.Gets("%s/events?type=partner.purged", apitest.NodePath(a)).Is(200)
 	for _, e := range log.JSON()["items"].([]any) {
 		gone = append(gone, fmt.Sprint(e.(map[string]any)["data"].(map[string]any)["name"]))
-		if e.(map[string]any)["clientId"] != nil {
+		if e.(map[string]any)["actorId"] != nil {
 			t.Errorf("nobody did this: %v", e)
 		}
 	}

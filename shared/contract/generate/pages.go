@@ -296,6 +296,7 @@ func access(op *operation) string {
 		"move-request":      "on either side of the move",
 		"move-request.from": "on a node above the one that is to move",
 		"move-request.to":   "on the partner that it is to move to",
+		"invitation":        "where the invitation is to",
 		"client":            "at the API client's home",
 		"brand":             "on the partner that owns the brand",
 	}[op.Target]

@@ -14,6 +14,7 @@ import (
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/people"
 )
 
 // Alike commits random steps, most of them reasonable and many not, to a store and to a Fake, and compares every outcome
@@ -72,6 +73,7 @@ type machine struct {
 	past    []access.Principal
 	made    []brand.Brand
 	moves   []directory.MoveRequest // as they were
+	asking  []directory.Invitation  // as they were
 }
 
 func (m *machine) commit(steps ...directory.Step) {
@@ -91,6 +93,11 @@ func (m *machine) commit(steps ...directory.Step) {
 	for _, id := range m.asked {
 		if r, ok := m.fake.requests[id]; ok {
 			m.moves = append(m.moves, r)
+		}
+	}
+	for _, id := range m.invites {
+		if i, ok := m.fake.invites[id]; ok {
+			m.asking = append(m.asking, copyInvitation(i))
 		}
 	}
 }
@@ -156,6 +163,7 @@ func (m *machine) step() directory.Step {
 		"partner", "customer", "check", "edit", "brand", "client", "regrant", "grant", "memo", "event",
 		"place", "height", "change", "seq", "rewrite", "drop", "progress",
 		"trash", "remove", "undue", "remove brand", "request", "close",
+		"person", "invite", "invited", "keyring",
 	}
 	switch rapid.SampledFrom(kinds).Draw(m.r, "step") {
 	case "partner":
@@ -228,6 +236,21 @@ func (m *machine) step() directory.Step {
 		was := rapid.SampledFrom(m.moves).Draw(m.r, "request")
 		state := rapid.SampledFrom([]directory.RequestState{directory.RequestAccepted, directory.RequestDeclined}).Draw(m.r, "state")
 		return directory.CloseRequest{Was: &was, Now: closed(&was, state), Else: errElse}
+	case "person":
+		return directory.AddClient{Client: m.newPerson(m.grants())}
+	case "invite":
+		created := then.AddDate(0, 0, rapid.IntRange(0, 1).Draw(m.r, "days"))
+		return inviting(m.newInvitation(m.anyNode().ID, created), rapid.IntRange(1, 3).Draw(m.r, "most"))
+	case "invited":
+		if len(m.asking) == 0 {
+			return directory.CheckSeq{Seq: m.seq(), Else: errElse}
+		}
+		was := rapid.SampledFrom(m.asking).Draw(m.r, "invitation")
+		return directory.EditInvitation{Was: &was, Now: used(&was, "usr_0000000000000000"), Else: errElse}
+	case "keyring":
+		was := rapid.IntRange(0, 3).Draw(m.r, "newest")
+		ring := people.Keyring{{ID: was + 1, Secret: [32]byte{1, 2, 3}, Created: then}, {ID: was, Created: then}}
+		return directory.PutKeyring{Keyring: ring[:rapid.IntRange(1, 2).Draw(m.r, "keys")], Was: was, Else: errElse}
 	case "height":
 		return directory.RaiseHeight{Node: m.nodeOrNone(), Height: m.height(), Else: errElse}
 	case "change":

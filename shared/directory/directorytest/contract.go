@@ -90,6 +90,12 @@ func Promises() []Promise {
 		{"a node has one open move request", addsRequests},
 		{"a move request is closed once", closesRequests},
 		{"one of many move requests at a time is open, and closed", requestsAtATime},
+		{"a person is a principal without a home", keepsPeople},
+		{"invitations are counted where and when they are made", addsInvitations},
+		{"an invitation is edited as it was read", editsInvitations},
+		{"of many invitations at a time no more are made than may be, and one is accepted once", invitationsAtATime},
+		{"the keyring is written over the one that was read", keepsKeyring},
+		{"one of many new keyrings at a time is written", keyringAtATime},
 	}
 }
 
@@ -140,7 +146,8 @@ func same(t testing.TB, what string, got, want any) {
 
 // anything reports whether anything but the tree state was found.
 func anything(got directory.Got) bool {
-	return len(got.Nodes)+len(got.Clients)+len(got.Brands)+len(got.Changes)+len(got.Requests) > 0 || got.Memo != nil
+	return len(got.Nodes)+len(got.Clients)+len(got.Brands)+len(got.Changes)+len(got.Requests)+len(got.Invitations)+len(got.Keyring) > 0 ||
+		got.Memo != nil
 }
 
 func emptyStore(t testing.TB, store directory.Store) {
@@ -149,6 +156,7 @@ func emptyStore(t testing.TB, store directory.Store) {
 	got := s.read(directory.Want{
 		Nodes: []ident.Node{node}, Clients: []ident.Principal{client}, Brands: []ident.Brand{b}, Memo: &directory.MemoKey{Client: client, Key: "k"},
 		Changes: []ident.Change{ident.NewChange()}, Requests: []ident.Request{ident.NewRequest()},
+		Invitations: []ident.Invitation{ident.NewInvitation()}, Keyring: true,
 	})
 	if anything(got) || got.Tree.Seq != 0 || len(got.Tree.Changes) > 0 {
 		t.Errorf("an empty store has %+v", got)
@@ -165,7 +173,9 @@ func emptyStore(t testing.TB, store directory.Store) {
 	same(t, "requests", requests, directory.Page[directory.MoveRequest]{Items: []directory.MoveRequest{}})
 	due, err6 := store.Due(t.Context(), then, 10)
 	same(t, "due", due, []directory.Due{})
-	if err := errors.Join(err, err2, err3, err4, err5, err6); err != nil {
+	invitations, err7 := store.Invitations(t.Context(), node, "", 10)
+	same(t, "invitations", invitations, directory.Page[directory.Invitation]{Items: []directory.Invitation{}})
+	if err := errors.Join(err, err2, err3, err4, err5, err6, err7); err != nil {
 		t.Error(err)
 	}
 	for _, limit := range []int{0, -1} {
@@ -215,7 +225,8 @@ func readBack(t testing.TB, store directory.Store) {
 		Clients: map[ident.Principal]*access.Principal{client.ID: &client, bare.ID: &bare},
 		Brands:  map[ident.Brand]*brand.Brand{owned.ID: &owned},
 		Changes: map[ident.Change]*directory.Progress{}, Requests: map[ident.Request]*directory.MoveRequest{},
-		Memo: &memo,
+		Invitations: map[ident.Invitation]*directory.Invitation{},
+		Memo:        &memo,
 	}
 	same(t, "all in one read", s.read(w), want)
 	page, err := store.Children(t.Context(), s.root.ID, hierarchy.Partner, true, "", 10)
@@ -267,7 +278,8 @@ func wrongKinds(t testing.TB, store directory.Store) {
 		Clients: []ident.Principal{ident.Principal(s.root.ID), ident.Principal(b), ""},
 		Brands:  []ident.Brand{ident.Brand(s.root.ID), ident.Brand(client.ID), ""},
 		Changes: []ident.Change{ident.Change(s.root.ID), ident.Change(client.ID), ""}, Requests: []ident.Request{ident.Request(s.root.ID), ""},
-		Memo: &directory.MemoKey{Client: client.ID},
+		Invitations: []ident.Invitation{ident.Invitation(s.root.ID), ident.Invitation(client.ID), ""},
+		Memo:        &directory.MemoKey{Client: client.ID},
 	})
 	if anything(got) {
 		t.Errorf("ids of the wrong kind found %+v", got)
@@ -277,13 +289,14 @@ func wrongKinds(t testing.TB, store directory.Store) {
 func largestRead(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	var w directory.Want
-	for range 96 {
+	for range 94 {
 		w.Nodes = append(w.Nodes, ident.NewPartner())
 	}
 	w.Clients = []ident.Principal{ident.NewClient()}
 	w.Memo = &directory.MemoKey{Client: w.Clients[0], Key: "k"}
 	w.Nodes = append(w.Nodes, w.Nodes[0])
 	w.Changes = []ident.Change{ident.NewChange()}
+	w.Invitations, w.Keyring = []ident.Invitation{ident.NewInvitation()}, true
 	s.read(w)
 	w.Nodes = append(w.Nodes, s.root.ID)
 	if _, err := store.Read(t.Context(), w); err == nil || fault.Busy.Is(err) {
@@ -986,27 +999,27 @@ func rememberedOnce(t testing.TB, store directory.Store) {
 
 // Counter is what counts requests: table.Table and Fake.
 type Counter interface {
-	Count(ctx context.Context, key ident.Key, window time.Time, n int64) (int64, error)
+	Count(ctx context.Context, who string, window time.Time, n int64) (int64, error)
 }
 
-// CountContract tests that a Counter adds up, for each secret and window apart, and loses nothing at once.
+// CountContract tests that a Counter adds up, for everybody and each window apart, and loses nothing at once.
 func CountContract(t *testing.T, c Counter) {
-	key, window := ident.NewKey(), time.Unix(1_800_000_000, 0)
-	count := func(key ident.Key, window time.Time, n, want int64) {
+	who, window := string(ident.NewKey()), time.Unix(1_800_000_000, 0)
+	count := func(who string, window time.Time, n, want int64) {
 		t.Helper()
-		if got, err := c.Count(t.Context(), key, window, n); err != nil || got != want {
+		if got, err := c.Count(t.Context(), who, window, n); err != nil || got != want {
 			t.Errorf("counted %d, %v; want %d", got, err, want)
 		}
 	}
-	count(key, window, 1, 1)
-	count(key, window, 4, 5)
-	count(key, window.Add(time.Minute), 1, 1)
-	count(ident.NewKey(), window, 2, 2)
+	count(who, window, 1, 1)
+	count(who, window, 4, 5)
+	count(who, window.Add(time.Minute), 1, 1)
+	count(string(ident.PersonOf("tenant", "object")), window, 2, 2)
 	const many = 20
 	var mu sync.Mutex
 	totals := map[int64]bool{}
 	errs := atOnce(many, func(int) error {
-		total, err := c.Count(t.Context(), key, window, 1)
+		total, err := c.Count(t.Context(), who, window, 1)
 		mu.Lock()
 		defer mu.Unlock()
 		totals[total] = true

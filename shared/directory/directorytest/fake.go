@@ -20,11 +20,12 @@ import (
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/people"
 )
 
 // Call is one call of a Fake that a test may interfere with.
 type Call struct {
-	Name  string           // Read, Children, Grants, Below, Log, Requests, Due, Erase, Commit or Count
+	Name  string           // Read, Children, Grants, Below, Log, Requests, Invitations, Due, Erase, Commit or Count
 	Nth   int              // how many calls of any name came before
 	Steps []directory.Step // of a Commit
 }
@@ -49,6 +50,10 @@ type Fake struct {
 	requests map[ident.Request]directory.MoveRequest
 	asked    map[ident.Node]map[ident.Request]bool // which requests are listed there
 	open     map[ident.Node]ident.Request
+	invites  map[ident.Invitation]directory.Invitation
+	invited  map[ident.Node]map[ident.Invitation]bool // which invitations are listed there
+	inviting map[day]int                              // how many were made
+	keyring  people.Keyring
 	due      map[directory.Due]bool
 	events   []event.Event
 	known    map[ident.Event]bool
@@ -92,8 +97,16 @@ func at(position string) child {
 	return child{position[:max(i, 0)], ident.Node(position[i+1:])}
 }
 
+// day is one day (UTC) at a node.
+type day struct {
+	node ident.Node
+	date string
+}
+
+func dayOf(i *directory.Invitation) day { return day{i.Node, i.Created.UTC().Format(time.DateOnly)} }
+
 type rate struct {
-	key    ident.Key
+	who    string
 	window int64
 }
 
@@ -153,6 +166,7 @@ func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error
 		got := directory.Got{
 			Nodes: map[ident.Node]*hierarchy.Node{}, Clients: map[ident.Principal]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
 			Changes: map[ident.Change]*directory.Progress{}, Requests: map[ident.Request]*directory.MoveRequest{},
+			Invitations: map[ident.Invitation]*directory.Invitation{},
 		}
 		wanted := map[string]bool{"tree": true}
 		if f.tree != nil {
@@ -193,6 +207,17 @@ func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error
 			if r, ok := f.requests[id]; ok {
 				got.Requests[id] = &r
 			}
+		}
+		for _, id := range w.Invitations {
+			wanted[string(id)] = true
+			if i, ok := f.invites[id]; ok {
+				i = copyInvitation(i)
+				got.Invitations[id] = &i
+			}
+		}
+		if w.Keyring {
+			wanted["keyring"] = true
+			got.Keyring = copySlice(f.keyring)
 		}
 		if w.Memo != nil {
 			wanted["memo"] = true
@@ -323,6 +348,21 @@ func (f *Fake) Requests(ctx context.Context, node ident.Node, after string, limi
 	})
 }
 
+// Invitations implements directory.Store.
+func (f *Fake) Invitations(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.Invitation], error) {
+	return call(ctx, f, "Invitations", nil, func() (directory.Page[directory.Invitation], error) {
+		at := func(id ident.Invitation) string { return position(f.invites[id].Created, string(id)) }
+		var ids []ident.Invitation
+		for id := range f.invited[node] {
+			if after == "" || at(id) < after {
+				ids = append(ids, id)
+			}
+		}
+		slices.SortFunc(ids, func(a, b ident.Invitation) int { return strings.Compare(at(b), at(a)) })
+		return page(ids, limit, at, func(id ident.Invitation) directory.Invitation { return copyInvitation(f.invites[id]) })
+	})
+}
+
 // Due implements directory.Store.
 func (f *Fake) Due(ctx context.Context, until time.Time, limit int) ([]directory.Due, error) {
 	return call(ctx, f, "Due", nil, func() ([]directory.Due, error) {
@@ -351,6 +391,8 @@ func (f *Fake) Erase(ctx context.Context, node ident.Node) (done bool, err error
 		delete(f.logs, node)
 		delete(f.asked, node)
 		delete(f.open, node)
+		delete(f.invited, node)
+		maps.DeleteFunc(f.inviting, func(d day, _ int) bool { return d.node == node })
 		return true, nil
 	})
 }
@@ -372,10 +414,10 @@ func page[K, T any](all []K, limit int, position func(K) string, item func(K) T)
 }
 
 // Count counts requests, as table.Table does.
-func (f *Fake) Count(ctx context.Context, key ident.Key, window time.Time, n int64) (int64, error) {
+func (f *Fake) Count(ctx context.Context, who string, window time.Time, n int64) (int64, error) {
 	return call(ctx, f, "Count", nil, func() (int64, error) {
-		put(&f.rates, rate{key, window.Unix()}, f.rates[rate{key, window.Unix()}]+n)
-		return f.rates[rate{key, window.Unix()}], nil
+		put(&f.rates, rate{who, window.Unix()}, f.rates[rate{who, window.Unix()}]+n)
+		return f.rates[rate{who, window.Unix()}], nil
 	})
 }
 
@@ -466,6 +508,13 @@ func touches(s directory.Step) []string {
 		return requestItems(&s.Request)
 	case directory.CloseRequest:
 		return requestItems(s.Was)
+	case directory.AddInvitation:
+		d := dayOf(&s.Invitation)
+		return append(invitationItems(&s.Invitation), fmt.Sprint("inviting ", d))
+	case directory.EditInvitation:
+		return invitationItems(s.Was)
+	case directory.PutKeyring:
+		return []string{"keyring"}
 	case directory.RaiseHeight:
 		return []string{string(s.Node)}
 	case directory.Rewrite:
@@ -557,6 +606,11 @@ func requestItems(r *directory.MoveRequest) []string {
 	return []string{string(r.ID), "asked " + string(r.Node) + string(r.ID), "asked " + string(r.To) + string(r.ID), "open " + string(r.Node)}
 }
 
+// invitationItems are an invitation and its entry at the node.
+func invitationItems(i *directory.Invitation) []string {
+	return []string{string(i.ID), "invited " + string(i.Node) + string(i.ID)}
+}
+
 // condition is one condition of a step, and the error that stands for it when it does not hold.
 type condition struct {
 	name      string
@@ -566,14 +620,14 @@ type condition struct {
 
 // Conditions are the names of all conditions that steps have.
 func Conditions() []string {
-	n, p, r := &hierarchy.Node{}, &access.Principal{}, &directory.MoveRequest{}
+	n, p, r, i := &hierarchy.Node{}, &access.Principal{}, &directory.MoveRequest{}, &directory.Invitation{}
 	var names []string
 	for _, s := range []directory.Step{
 		directory.AddNode{}, directory.CheckParent{Parent: n}, directory.EditNode{Was: n, Now: n}, directory.AddBrand{Owner: n},
 		directory.AddClient{}, directory.EditClient{Was: p, Now: p}, directory.CheckGrant{}, directory.AddEvent{}, directory.Remember{},
 		directory.Found{}, directory.PlaceNode{Was: n, Now: n}, directory.RemoveNode{Was: n}, directory.AddRequest{},
 		directory.CloseRequest{Was: r, Now: r}, directory.RaiseHeight{}, directory.AddChange{}, directory.CheckSeq{}, directory.Rewrite{},
-		directory.PutProgress{},
+		directory.PutProgress{}, directory.AddInvitation{}, directory.EditInvitation{Was: i, Now: i}, directory.PutKeyring{},
 	} {
 		for _, c := range new(Fake).conditions(s) {
 			names = append(names, c.name)
@@ -685,6 +739,21 @@ func (f *Fake) conditions(s directory.Step) []condition {
 			{"CloseRequest.State", exists && now.State == directory.RequestOpen, is(s.Else)},
 			{"CloseRequest.Current", !any || open == s.Was.ID, is(s.Else)},
 		}
+	case directory.AddInvitation:
+		_, exists := f.invites[s.Invitation.ID]
+		return []condition{
+			{"AddInvitation.New", !exists, is(directory.ErrExists)},
+			{"AddInvitation.Room", f.inviting[dayOf(&s.Invitation)] < s.Most, is(s.TooMany)},
+		}
+	case directory.EditInvitation:
+		now, exists := f.invites[s.Was.ID]
+		return []condition{{"EditInvitation.Version", exists && now.Version == s.Was.Version, is(s.Else)}}
+	case directory.PutKeyring:
+		newest := 0
+		if len(f.keyring) > 0 {
+			newest = f.keyring[0].ID
+		}
+		return []condition{{"PutKeyring.Newest", newest == s.Was, is(s.Else)}}
 	case directory.RaiseHeight:
 		return []condition{{"RaiseHeight.Exists", f.node(s.Node) != nil, is(s.Else)}}
 	case directory.AddChange:
@@ -801,6 +870,19 @@ func (f *Fake) apply(s directory.Step) {
 		r.State, r.Ends, r.Closed, r.Version = s.Now.State, s.Now.Ends, s.Now.Closed, s.Now.Version
 		f.setRequest(r)
 		delete(f.open, r.Node)
+	case directory.AddInvitation:
+		f.setInvitation(s.Invitation)
+		d := dayOf(&s.Invitation)
+		put(&f.inviting, d, f.inviting[d]+1)
+	case directory.EditInvitation:
+		i := *s.Now
+		i.ID, i.Node, i.Created = s.Was.ID, s.Was.Node, s.Was.Created
+		f.setInvitation(i)
+	case directory.PutKeyring:
+		f.keyring = copySlice(s.Keyring)
+		for i := range f.keyring {
+			f.keyring[i].Created = micro(f.keyring[i].Created)
+		}
 	case directory.RaiseHeight:
 		f.change(s.Node, func(n *hierarchy.Node) { n.Height = max(n.Height, s.Height) })
 	case directory.AddChange:
@@ -854,6 +936,13 @@ func (f *Fake) setRequest(r directory.MoveRequest) {
 	}
 }
 
+func (f *Fake) setInvitation(i directory.Invitation) {
+	put(&f.invites, i.ID, copyInvitation(i))
+	listed := f.invited[i.Node]
+	put(&listed, i.ID, true)
+	put(&f.invited, i.Node, listed)
+}
+
 func (f *Fake) listNode(n *hierarchy.Node) {
 	if n.Parent == "" {
 		return
@@ -893,7 +982,11 @@ func copyChange(c hierarchy.Change) hierarchy.Change {
 }
 
 func copyClient(p access.Principal) access.Principal {
-	p.Created, p.Revoked = micro(p.Created), micro(p.Revoked)
+	p.Created, p.Revoked, p.SessionsFrom = micro(p.Created), micro(p.Revoked), micro(p.SessionsFrom)
+	if p.Person != nil {
+		person := *p.Person
+		p.Person = &person
+	}
 	p.Grants = copyMap(p.Grants)
 	p.CursorKey = copySlice(p.CursorKey)
 	p.Secrets = copySlice(p.Secrets)
@@ -908,6 +1001,12 @@ func copyBrand(b brand.Brand) brand.Brand {
 	b.Created = micro(b.Created)
 	b.Regions = copySlice(b.Regions)
 	return b
+}
+
+func copyInvitation(i directory.Invitation) directory.Invitation {
+	i.Created, i.Expires, i.Sent, i.Closed = micro(i.Created), micro(i.Expires), micro(i.Sent), micro(i.Closed)
+	i.Hash = copySlice(i.Hash)
+	return i
 }
 
 // copyEvent is the event as JSON keeps it.

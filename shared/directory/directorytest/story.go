@@ -30,6 +30,7 @@ type story struct {
 	brands  []ident.Brand
 	changes []ident.Change
 	asked   []ident.Request
+	invites []ident.Invitation
 	ids     *rand.Rand
 }
 
@@ -278,6 +279,7 @@ type everything struct {
 	Grants   map[ident.Node][]directory.Grant
 	Logs     map[ident.Node][]event.Event
 	Requests map[ident.Node][]directory.MoveRequest
+	Invited  map[ident.Node][]directory.Invitation
 	Due      []directory.Due
 }
 
@@ -290,11 +292,14 @@ func difference(got, want everything) string {
 		differs("brand", got.Got.Brands, want.Got.Brands),
 		differs("change", got.Got.Changes, want.Got.Changes),
 		differs("request", got.Got.Requests, want.Got.Requests),
+		differs("invitation", got.Got.Invitations, want.Got.Invitations),
+		differs("keyring", map[string]any{"": got.Got.Keyring}, map[string]any{"": want.Got.Keyring}),
 		differs("children of", got.Children, want.Children),
 		differs("children not in the trash of", got.Shown, want.Shown),
 		differs("grants at", got.Grants, want.Grants),
 		differs("log of", got.Logs, want.Logs),
 		differs("requests at", got.Requests, want.Requests),
+		differs("invitations at", got.Invited, want.Invited),
 		differs("due", map[string]any{"": got.Due}, map[string]any{"": want.Due}))
 }
 
@@ -320,9 +325,11 @@ func (s *story) allOf(store directory.Store) everything {
 		Got: directory.Got{
 			Nodes: map[ident.Node]*hierarchy.Node{}, Clients: map[ident.Principal]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
 			Changes: map[ident.Change]*directory.Progress{}, Requests: map[ident.Request]*directory.MoveRequest{},
+			Invitations: map[ident.Invitation]*directory.Invitation{},
 		},
 		Children: map[ident.Node][]hierarchy.Node{}, Shown: map[ident.Node][]hierarchy.Node{}, Grants: map[ident.Node][]directory.Grant{},
 		Logs: map[ident.Node][]event.Event{}, Requests: map[ident.Node][]directory.MoveRequest{},
+		Invited: map[ident.Node][]directory.Invitation{},
 	}
 	read := func(w directory.Want) {
 		got, err := store.Read(s.t.Context(), w)
@@ -335,6 +342,10 @@ func (s *story) allOf(store directory.Store) everything {
 		maps.Copy(all.Got.Brands, got.Brands)
 		maps.Copy(all.Got.Changes, got.Changes)
 		maps.Copy(all.Got.Requests, got.Requests)
+		maps.Copy(all.Got.Invitations, got.Invitations)
+		if w.Keyring {
+			all.Got.Keyring = got.Keyring
+		}
 	}
 	for ids := range slices.Chunk(s.nodes, 99) {
 		read(directory.Want{Nodes: ids})
@@ -351,6 +362,10 @@ func (s *story) allOf(store directory.Store) everything {
 	for ids := range slices.Chunk(s.asked, 99) {
 		read(directory.Want{Requests: ids})
 	}
+	for ids := range slices.Chunk(s.invites, 99) {
+		read(directory.Want{Invitations: ids})
+	}
+	read(directory.Want{Keyring: true})
 	var err error
 	if all.Due, err = store.Due(s.t.Context(), then.AddDate(100, 0, 0), 1000); err != nil {
 		s.t.Fatalf("Due: %v", err)
@@ -360,6 +375,11 @@ func (s *story) allOf(store directory.Store) everything {
 		if len(s.asked) > 0 {
 			all.Requests[id] = pages(s.t, 200, func(after string, limit int) (directory.Page[directory.MoveRequest], error) {
 				return store.Requests(s.t.Context(), id, after, limit)
+			})
+		}
+		if len(s.invites) > 0 {
+			all.Invited[id] = pages(s.t, 200, func(after string, limit int) (directory.Page[directory.Invitation], error) {
+				return store.Invitations(s.t.Context(), id, after, limit)
 			})
 		}
 		if hierarchy.KindOf(id) == hierarchy.Partner {

@@ -283,8 +283,10 @@ func erases(t testing.TB, store directory.Store) {
 	}
 	request, offered := s.newRequest(p, other, then), s.newRequest(other, p, then)
 	s.commits(directory.AddRequest{Request: request, Open: errAnother}, directory.AddRequest{Request: offered, Open: errAnother})
+	invited := s.newInvitation(p.ID, then)
+	s.commits(inviting(invited, 2), inviting(s.newInvitation(other.ID, then), 2))
 	want := s.all()
-	want.Logs[p.ID], want.Requests[p.ID] = nil, nil
+	want.Logs[p.ID], want.Requests[p.ID], want.Invited[p.ID] = nil, nil, nil
 	for round := range 2 {
 		calls := 1
 		for ; calls < 50; calls++ {
@@ -306,6 +308,8 @@ func erases(t testing.TB, store directory.Store) {
 	// That one of its requests was open went as well.
 	again := s.newRequest(p, other, then.Add(time.Minute))
 	s.commits(directory.AddRequest{Request: again, Open: errAnother})
+	// So did how many were invited that day.
+	s.commits(inviting(s.newInvitation(p.ID, then), 1))
 	if done, err := store.Erase(t.Context(), ident.NewCustomer()); !done || err != nil {
 		t.Errorf("a node that never was: %v, %v", done, err)
 	}

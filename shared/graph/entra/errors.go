@@ -23,7 +23,7 @@ const (
 	KeyIssuer    Refusal = "signed by a key of another issuer"
 	Audience     Refusal = "for another app"
 	OtherTenant  Refusal = "from a tenant that the app does not let in"
-	NoValidity   Refusal = "without the time from which, or to which, it is valid"
+	NoValidity   Refusal = "without the time from which, or to which, it is valid, or when it was issued"
 	Expired      Refusal = "expired"
 	NotYetValid  Refusal = "not yet valid"
 	Nonce        Refusal = "not from this sign-in"    // an ID token

@@ -55,17 +55,26 @@ func (v *Verifier) IDToken(ctx context.Context, app App, token, nonce string) (P
 	return c.person(), nil
 }
 
-// AccessToken checks an access token for this app's own API, and returns who it was issued to. A token that an app got for itself is
-// refused: its object id is that of no person. The error is a Refusal, or *Unavailable.
-func (v *Verifier) AccessToken(ctx context.Context, app App, token string) (Person, error) {
+// Access is what an access token says: who it was issued to, and for which time.
+type Access struct {
+	Person
+	Issued time.Time // its iat. Entra writes one that is some minutes before the token was made
+	Until  time.Time // when it stops counting by this machine's clock: its exp, and the leeway
+}
+
+// AccessToken checks an access token for this app's own API, and returns what it says. A token that an app got for itself is refused:
+// its object id is that of no person. The error is a Refusal, or *Unavailable.
+func (v *Verifier) AccessToken(ctx context.Context, app App, token string) (Access, error) {
 	c, err := v.verify(ctx, app, token)
-	if err != nil {
-		return Person{}, err
+	switch {
+	case err != nil:
+		return Access{}, err
+	case c.Scopes == "" || c.Kind == appOnly:
+		return Access{}, NotDelegated
+	case c.IssuedAt == nil:
+		return Access{}, NoValidity
 	}
-	if c.Scopes == "" || c.Kind == appOnly {
-		return Person{}, NotDelegated
-	}
-	return c.person(), nil
+	return Access{c.person(), c.IssuedAt.Time(), c.Expiry.Time().Add(leeway)}, nil
 }
 
 // ClaimedApp returns the client id of the app that a token says it is for, and whether it says so. That proves nothing: it only serves to

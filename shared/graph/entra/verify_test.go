@@ -31,7 +31,8 @@ func TestAPersonIsRecognized(t *testing.T) {
 		if got, err := v.IDToken(t.Context(), app, sign(entra.idToken()), nonce); got != want || err != nil {
 			t.Errorf("%s: ID token: %#v, %v", name, got, err)
 		}
-		if got, err := v.AccessToken(t.Context(), app, sign(entra.accessToken())); got != want || err != nil {
+		got, err := v.AccessToken(t.Context(), app, sign(entra.accessToken()))
+		if got.Person != want || !got.Issued.Equal(began.Add(-5*time.Minute)) || !got.Until.Equal(began.Add(time.Hour+leeway)) || err != nil {
 			t.Errorf("%s: access token: %#v, %v", name, got, err)
 		}
 	}
@@ -108,7 +109,11 @@ func refused(t *testing.T, name string, v *Verifier, app App, token, nonce strin
 	if nonce != "" {
 		p, err = v.IDToken(t.Context(), app, token, nonce)
 	} else {
-		p, err = v.AccessToken(t.Context(), app, token)
+		var a Access
+		a, err = v.AccessToken(t.Context(), app, token)
+		if p = a.Person; !a.Issued.IsZero() || !a.Until.IsZero() {
+			t.Errorf("%s: %#v", name, a)
+		}
 	}
 	if !errors.Is(err, want) || p != (Person{}) {
 		t.Errorf("%s: %#v, %v instead of: %v", name, p, err, want)
@@ -147,6 +152,7 @@ func TestATokenOfAnotherUseIsRefused(t *testing.T) {
 	} {
 		refused(t, name, v, ours, sign(claims), "", NotDelegated)
 	}
+	refused(t, "issued nobody knows when", v, ours, sign(entra.accessToken(map[string]any{"iat": nil})), "", NoValidity)
 	if _, err := v.IDToken(t.Context(), ours, sign(entra.idToken(map[string]any{"nonce": ""})), ""); !errors.Is(err, Nonce) {
 		t.Errorf("a sign-in without a nonce: %v", err)
 	}

@@ -353,6 +353,10 @@ var operations = []operation{
 	{"getMe", func(b *bench, p place) func() error {
 		return only(func() (directory.Me, error) { return b.dir.Me(b.ctx, b.caller) })
 	}},
+	{"signOutEverywhere", func(b *bench, p place) func() error {
+		who := b.person(p.partner)
+		return func() error { return b.dir.SignOutEverywhere(b.ctx, directory.Caller{Client: who, Session: clock()}) }
+	}},
 	{"createPartner", func(b *bench, p place) func() error {
 		return only(func() (directory.Node, error) {
 			return b.dir.CreatePartner(b.ctx, b.repeatable(), b.newPartner(p.parent.ID))
@@ -458,6 +462,35 @@ var operations = []operation{
 	{"getChange", func(b *bench, p place) func() error {
 		id := b.suspended(b.partner(p.parent.ID).ID)
 		return only(func() (directory.Progress, error) { return b.dir.Change(b.ctx, b.caller, id) })
+	}},
+	{"listPartnerInvitations", func(b *bench, p place) func() error { return listsInvitations(b, p.partner) }},
+	{"inviteToPartner", func(b *bench, p place) func() error { return invites(b, p.partner) }},
+	{"listCustomerInvitations", func(b *bench, p place) func() error { return listsInvitations(b, p.customer) }},
+	{"inviteToCustomer", func(b *bench, p place) func() error { return invites(b, p.customer) }},
+	{"getInvitation", func(b *bench, p place) func() error {
+		id := b.invited(p.partner)
+		return only(func() (directory.Invitation, error) { return b.dir.Invitation(b.ctx, b.caller, id) })
+	}},
+	{"revokeInvitation", func(b *bench, p place) func() error {
+		id := b.invited(p.partner)
+		return only(func() (directory.Invitation, error) { return b.dir.RevokeInvitation(b.ctx, b.caller, id) })
+	}},
+	{"resendInvitation", func(b *bench, p place) func() error {
+		id, c := b.invited(p.partner), b.repeatable()
+		later := directory.New(b.store, func() time.Time { return clock().Add(directory.ResendAfter) })
+		return only(func() (directory.Invitation, error) { return later.Resend(b.ctx, c, id) })
+	}},
+	{"listPartnerUsers", func(b *bench, p place) func() error { return listsUsers(b, p.partner) }},
+	{"listCustomerUsers", func(b *bench, p place) func() error { return listsUsers(b, p.customer) }},
+	{"setPartnerUserRole", func(b *bench, p place) func() error { return setsRole(b, p.partner, access.Viewer) }},
+	{"removePartnerUser", func(b *bench, p place) func() error { return setsRole(b, p.partner, access.None) }},
+	{"setCustomerUserRole", func(b *bench, p place) func() error { return setsRole(b, p.customer, access.Viewer) }},
+	{"removeCustomerUser", func(b *bench, p place) func() error { return setsRole(b, p.customer, access.None) }},
+	{"explainAccess", func(b *bench, p place) func() error {
+		who := b.person(p.partner)
+		return only(func() (directory.Explanation, error) {
+			return b.dir.Why(b.ctx, b.caller, who, p.partner, access.EditPartner)
+		})
 	}},
 	{"createBrand", func(b *bench, p place) func() error {
 		return only(func() (directory.Brand, error) {
@@ -577,10 +610,11 @@ func TestCosts(t *testing.T) {
 		b.must(err)
 		row(fmt.Sprintf("at depth %d", depth), spent.String())
 	}
+	b.people(places, row, &out)
 	b.sizes(crowd, row, &out)
 	b.background(row, &out)
 	out.WriteString("\nOf every request, besides\n")
-	spent, err := b.meter.during(only(func() (int64, error) { return b.store.Count(b.ctx, b.caller.Key, clock(), 1) }))
+	spent, err := b.meter.during(only(func() (int64, error) { return b.store.Count(b.ctx, string(b.caller.Key), clock(), 1) }))
 	b.must(err)
 	row("counting it", spent.String())
 	b.compare(out.String())
@@ -680,7 +714,7 @@ func (b *bench) required(measured map[string][]cost) {
 			}
 		}
 	}
-	for _, id := range []string{"listPartners", "listCustomers", "listApiClients"} {
+	for _, id := range []string{"listPartners", "listCustomers", "listApiClients", "listPartnerInvitations", "listCustomerInvitations"} {
 		for i, c := range measured[id] {
 			if c.trips > 2 {
 				b.t.Errorf("%s: %v in column %d; a page is at most 2 round trips", id, c, i)

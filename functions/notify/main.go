@@ -1,0 +1,40 @@
+// Command notify is the Lambda function that mails the links of invitations, and notes what became of each mail. A queue brings it the
+// events of invitations that were made or sent again, and what Amazon SES tells of mails that bounced or were complained about.
+//
+// No link is mailed twice, whatever comes twice or is repeated: a mail is claimed in the table before it is sent. So one whose sending
+// was interrupted is not tried again either; it stays "sending", and people see that and send the invitation again.
+package main
+
+import (
+	"net/mail"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"example.com/partnertree/functions/internal/wiring"
+	"example.com/partnertree/shared/awsenv"
+	"example.com/partnertree/shared/directory"
+)
+
+// Environment variables, besides TABLE_NAME.
+const (
+	envStage  = "STAGE"
+	envFrom   = "MAIL_FROM"              // the platform's name and the address that mails come from: Name <name@domain>
+	envSet    = "MAIL_CONFIGURATION_SET" // of Amazon SES, which sends back what becomes of mails
+	envOrigin = "PORTAL_ORIGIN"          // where links lead to: scheme and host
+)
+
+func main() {
+	t, log := wiring.Table()
+	from, err := mail.ParseAddress(os.Getenv(envFrom))
+	if err != nil {
+		log.Error("start", "cause", envFrom+" is no address with a name")
+		os.Exit(1)
+	}
+	n := &notify{
+		directory: directory.New(t, time.Now), sender: newSES(awsenv.Config(), *from, os.Getenv(envSet)), origin: os.Getenv(envOrigin),
+		stage: os.Getenv(envStage), now: time.Now, log: log,
+	}
+	lambda.Start(n.handle)
+}

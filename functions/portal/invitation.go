@@ -1,0 +1,168 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/people"
+)
+
+const (
+	invitationPath    = "/invitation"
+	invitationPurpose = "invitation"
+)
+
+// follow is where the link of an invitation leads. Programs that read mail follow links, so it changes nothing: it takes the token out of
+// the address, into a cookie, and goes on to the page. So the token stands in no history of pages, and no page can give it away.
+func (v *visit) follow(context.Context) (response, error) {
+	text := v.event.PathParameters["token"]
+	if _, ok := people.ParseToken(text); !ok {
+		return v.noInvitation(), nil
+	}
+	v.setCookie(invitationCookie, people.SealFlow(v.ring, invitationPurpose, text, v.now()))
+	v.outcome = "followed"
+	return v.redirect(invitationPath), nil
+}
+
+// token is that of the link that was followed in this browser, for as long as a flow lasts.
+func (v *visit) token() (people.Token, bool) {
+	text, ok := people.OpenFlow[string](v.ring, invitationPurpose, v.cookies[invitationCookie], v.now())
+	if !ok {
+		return people.Token{}, false
+	}
+	return people.ParseToken(text)
+}
+
+// invitation shows what is offered, and asks the visitor to sign in, or to accept.
+func (v *visit) invitation(ctx context.Context) (response, error) {
+	token, ok := v.token()
+	if !ok {
+		return v.reopen(), nil
+	}
+	offer, err := v.dir.Offered(ctx, token)
+	if err != nil {
+		return response{}, err
+	}
+	if v.who != nil {
+		if _, err := v.dir.Me(ctx, v.caller()); err != nil {
+			return response{}, err
+		}
+	}
+	v.outcome = "offered"
+	// The token lives as long as the visitor looks at it and signs in.
+	v.setCookie(invitationCookie, people.SealFlow(v.ring, invitationPurpose, token.Text(), v.now()))
+	brand := cmp.Or(string(offer.Brand), platform)
+	hello := markup("You")
+	if offer.Name != "" {
+		hello = fill("Hello %s, you", offer.Name)
+	}
+	content := fill(`<p>%s are offered access to the %s <strong>%s</strong> in the portal of %s.</p>
+<dl>
+<dt>Role</dt><dd><span class="role %s">%s</span> You may %s.</dd>
+<dt>For</dt><dd>%s</dd>
+<dt>Open until</dt><dd>%s</dd>
+</dl>
+`, hello, offer.Kind, offer.Partner, brand, offer.Role, offer.Role, rights[offer.Role], offer.Email, utc(offer.Expires))
+	content += when(offer.Message != "", fill("<p class=\"soft\">A message came along:</p>\n<blockquote>%s</blockquote>\n", offer.Message))
+	return v.page(http.StatusOK, "You are invited to "+string(offer.Partner), brand, content+v.answers(&offer, token.ID)), nil
+}
+
+// answers is what the visitor can do about an offer: that depends on who they are signed in as.
+func (v *visit) answers(offer *directory.Offer, id ident.Invitation) markup {
+	if v.who == nil {
+		return "<p>To accept, sign in with a Microsoft account of this address. You decide after that.</p>\n" +
+			buttons(&action{signInLink(invitationPath), "Sign in with Microsoft"})
+	}
+	other := buttons(&action{signInLink(invitationPath), "Sign in with another account"})
+	email := cmp.Or(v.who.Email, "somebody without an address")
+	switch same := strings.EqualFold(strings.TrimSpace(v.who.Email), strings.TrimSpace(offer.Email)); {
+	case !same:
+		return fill(`<div class="notice">
+<p>You are signed in as %s. This invitation is for another address, so you cannot accept it with this account.</p>
+</div>
+`, email) + other
+	case !v.who.Verified:
+		return fill(`<div class="notice">
+<p>You are signed in as %s, which is the address that was invited. But Microsoft does not vouch for it: the organization of your
+account has not proved that its domain is theirs.</p>
+<p>Sign in with another account of this address, or ask for an invitation to an address that your organization has proved.</p>
+</div>
+`, email) + other
+	default:
+		return fill(`<p>You are signed in as %s%s.</p>
+<form class="actions" method="post" action="%s">
+%s
+<input type="hidden" name="invitation" value="%s">
+<button class="main">Accept the invitation</button>
+<a class="button" href="%s">This is not me</a>
+</form>
+`, when(v.who.Name != "", fill("%s, ", v.who.Name)), email, invitationPath, v.formToken(), id, signInLink(invitationPath))
+	}
+}
+
+// accept gives the visitor what they are invited to. Whether they may have it is decided by the directory, now.
+func (v *visit) accept(ctx context.Context) (response, error) {
+	if v.who == nil {
+		return v.ended(), nil
+	}
+	form := v.form()
+	if !v.ours(form) {
+		return v.strange(), nil
+	}
+	token, ok := v.token()
+	if !ok || form.Get("invitation") != string(token.ID) { // another link was followed since the page was made
+		return v.reopen(), nil
+	}
+	node, err := v.dir.AcceptInvitation(ctx, *v.who, token, v.event.RequestContext.RequestID)
+	if err != nil {
+		return response{}, err
+	}
+	v.dropCookie(invitationCookie)
+	v.outcome = "accepted"
+	return v.redirect(start + "?" + url.Values{"accepted": {string(node.ID)}}.Encode()), nil
+}
+
+func (v *visit) reopen() response {
+	v.outcome = "no token"
+	return v.show(http.StatusBadRequest, message{Title: "Open the link again",
+		Text: []string{"Open the link in your invitation’s mail once more. What was opened is kept here for a short while only."}})
+}
+
+func (v *visit) noInvitation() response {
+	v.outcome = "no invitation"
+	v.dropCookie(invitationCookie)
+	return v.show(http.StatusNotFound, message{Title: "There is no such invitation",
+		Text: []string{"The link is not complete, or a newer one was sent since. Open the one in the newest mail, or ask for a new invitation."}})
+}
+
+// failed makes a page of what the directory, or anything else, has refused.
+func (v *visit) failed(f *fault.Error) response {
+	invitation := strings.HasSuffix(v.event.RouteKey, " "+invitationPath)
+	switch {
+	case f.Type == fault.Unauthenticated:
+		return v.ended()
+	case f.Type == fault.NotFound && invitation:
+		return v.noInvitation()
+	case f.Type == fault.InvitationClosed:
+		v.dropCookie(invitationCookie)
+		return v.show(f.Type.Status, message{Title: "This invitation cannot be used any more", Text: []string{f.Detail},
+			Action: &action{start, "To the start page"}})
+	case f.Type == fault.NotInvited:
+		return v.show(f.Type.Status, message{Title: "This invitation is for somebody else", Text: []string{f.Detail},
+			Action: &action{signInLink(invitationPath), "Sign in with another account"}})
+	case f.Type.Status >= http.StatusInternalServerError && f.Type != fault.Internal:
+		return v.show(f.Type.Status, message{Title: "Too busy just now",
+			Text: []string{"Nothing was done. Wait a moment, then load the page again."}, Reference: true})
+	case f.Type.Status >= http.StatusInternalServerError:
+		return v.show(f.Type.Status, message{Title: "Something went wrong on our side",
+			Text: []string{"Try again later. If it goes on, tell the people who run this portal the reference below."}, Reference: true})
+	default:
+		return v.show(f.Type.Status, message{Title: f.Type.Title, Text: []string{f.Detail}, Action: &action{start, "To the start page"}})
+	}
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/url"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/hierarchy"
+)
+
+// rights says what each role may do, in words.
+var rights = map[access.Role]string{
+	access.Viewer:   "see everything there and below",
+	access.Operator: "see everything there and below, and look after customers and their services",
+	access.Admin:    "see and manage everything there and below: partners, customers, their services, and who has access",
+	access.Owner:    "do everything there and below, brands and API clients included",
+}
+
+// me is the start page of who is signed in.
+func (v *visit) me(ctx context.Context) (response, error) {
+	if v.who == nil {
+		if v.cookies[sessionCookie] != "" {
+			return v.ended(), nil
+		}
+		v.outcome = "to sign-in"
+		return v.redirect(signInLink(start)), nil
+	}
+	me, err := v.dir.Me(ctx, v.caller())
+	if err != nil {
+		return response{}, err
+	}
+	query, err := url.ParseQuery(v.event.RawQueryString)
+	if err != nil {
+		query = nil
+	}
+	v.outcome = "shown"
+	content := fill("<p>You are signed in as <strong>%s</strong>%s, since %s.</p>\n", cmp.Or(string(me.Name), v.who.Name, string(me.ID)),
+		when(v.who.Email != "", fill(" (%s)", v.who.Email)), utc(v.who.Began))
+	if len(me.Grants) == 0 {
+		content += fill(`<p>You have no access to anything at present.</p>
+<p>If you were invited, open the link in the invitation’s mail and accept it with this account. If you had access
+before, it was taken away, or what you had access to is suspended: ask whoever invited you. Your
+id, should they ask for it, is <code>%s</code>.</p>
+`, me.ID)
+	} else {
+		content += "<ul class=\"grants\">\n"
+		for i := range me.Grants {
+			content += granted(&me.Grants[i], query.Get("accepted"))
+		}
+		content += `</ul>
+<p class="soft">What is suspended or in the trash is not listed; it comes back here when it is resumed or restored.</p>
+`
+	}
+	content += fill(`<div class="actions">
+<form method="post" action="/signout">%s<button>Sign out</button></form>
+<form method="post" action="/signout/everywhere">%s<button>Sign out everywhere</button></form>
+</div>
+`, v.formToken(), v.formToken())
+	return v.page(http.StatusOK, "Your access", platform, content), nil
+}
+
+// granted is one place where the person has a role, below the path on which their access begins. accepted is the node of the invitation
+// that was accepted just now.
+func granted(g *directory.MyGrant, accepted string) markup {
+	var above markup
+	for _, step := range g.Path {
+		above += when(step.ID != g.Node.ID, fill("%s › ", step.Name))
+	}
+	return fill(`<li>
+%s<div class="line"><h2>%s</h2><span class="soft">%s</span><span class="role %s">%s</span>%s</div>
+<p>You may %s.</p>
+</li>
+`, when(above != "", fill("<p class=\"soft\">%s</p>\n", above)), g.Node.Name, hierarchy.KindOf(g.Node.ID), g.Role, g.Role,
+		when(accepted == string(g.Node.ID), "<strong>You have accepted this invitation.</strong>"), rights[g.Role])
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/graph/entra"
+	"example.com/partnertree/shared/people"
+)
+
+// platform is the name on pages that belong to no brand.
+const platform = "Partner management"
+
+// reserve is what is kept of Lambda's time to still say that it was too short.
+const reserve = 500 * time.Millisecond
+
+// maxForm is the largest form in bytes.
+const maxForm = 8 << 10
+
+// portal serves the pages for people, and the documents for everybody.
+type portal struct {
+	now    func() time.Time
+	log    *slog.Logger
+	hosts  []string
+	origin string
+
+	// All of these, or none where nobody can sign in.
+	dir       *directory.Directory
+	keys      *keys
+	signIn    *entra.SignIn
+	app       entra.App
+	authority string
+}
+
+// serve gives the portal what it needs for signing people in.
+func (p *portal) serve(dir *directory.Directory, signIn *entra.SignIn, app entra.App, cloud entra.Cloud) {
+	p.dir, p.signIn, p.app, p.authority = dir, signIn, app, cloud.Authority
+	p.keys = &keys{read: dir.Keyring, now: p.now}
+}
+
+// pages are the routes of contract.Pages.
+var pages = map[string]func(*visit, context.Context) (response, error){
+	"GET /signin":              (*visit).begin,
+	"GET /signin/callback":     (*visit).callback,
+	"POST /signout":            (*visit).signOut,
+	"POST /signout/everywhere": (*visit).signOutEverywhere,
+	"GET /me":                  (*visit).me,
+	"GET /invitations/{token}": (*visit).follow,
+	"GET /invitation":          (*visit).invitation,
+	"POST /invitation":         (*visit).accept,
+}
+
+type response = events.APIGatewayV2HTTPResponse
+
+// visit is one request for a page.
+type visit struct {
+	*portal
+	event   *events.APIGatewayV2HTTPRequest
+	origin  string // scheme and host as the visitor sees them
+	cookies map[string]string
+	set     []string // cookies of the answer
+	ring    people.Keyring
+	who     *people.SignedIn // nil: not signed in, as far as the cookie says
+	outcome string           // what became of it, for the log
+}
+
+// visit answers a request for a page, and writes the one line that the log has of it. The line has no address, query or cookie.
+func (p *portal) visit(ctx context.Context, e *events.APIGatewayV2HTTPRequest) response {
+	began := p.now()
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
+		defer cancel()
+	}
+	v := &visit{portal: p, event: e, cookies: cookies(e)}
+	r, err := v.answer(ctx)
+	level, line := slog.LevelInfo, []slog.Attr{slog.String("requestId", e.RequestContext.RequestID), slog.String("page", e.RouteKey)}
+	if v.who != nil {
+		line = append(line, slog.String("principal", string(v.who.Principal())))
+	}
+	if err != nil {
+		f := fault.From(err)
+		v.outcome = f.Type.Slug
+		if f.Type.Status >= http.StatusInternalServerError {
+			level = slog.LevelError
+			line = append(line, slog.String("cause", err.Error()))
+		}
+		r = v.failed(f)
+	}
+	r.Cookies = v.set
+	line = append(line, slog.String("outcome", v.outcome), slog.Int("status", r.StatusCode),
+		slog.Int64("micros", p.now().Sub(began).Microseconds()))
+	p.log.LogAttrs(ctx, level, "page", line...)
+	return r
+}
+
+func (v *visit) answer(ctx context.Context) (r response, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	if v.signIn == nil {
+		v.outcome = "not set up"
+		return v.show(http.StatusServiceUnavailable, message{Title: "Sign-in is not set up",
+			Text:   []string{"Nobody can sign in here yet. The API works, and its reference can be read."},
+			Action: &action{"/docs", "API reference"}}), nil
+	}
+	var ours bool
+	if v.origin, ours = v.where(); !ours {
+		v.outcome = "unknown host"
+		return v.show(http.StatusNotFound, message{Title: "Nothing here",
+			Text: []string{"The portal is not at this address. Use the link that you were given."}}), nil
+	}
+	if v.ring, err = v.keys.get(ctx, v.cookies[sessionCookie], v.cookies[flowCookie], v.cookies[invitationCookie]); err != nil {
+		return response{}, err
+	}
+	if who, stale, ok := v.ring.Open(v.cookies[sessionCookie], v.now()); ok {
+		v.who = &who
+		if stale {
+			v.setCookie(sessionCookie, v.ring.Seal(who, v.now()))
+		}
+	}
+	return pages[v.event.RouteKey](v, ctx)
+}
+
+// where is the origin that the visitor came to, if the portal is there. API Gateway chose this API by that name, so nobody makes it up.
+func (v *visit) where() (origin string, ours bool) {
+	if v.portal.origin != "" {
+		return v.portal.origin, true
+	}
+	r := v.event.RequestContext
+	own := strings.HasPrefix(r.DomainName, r.APIID+".execute-api.")
+	return "https://" + r.DomainName, own || slices.Contains(v.hosts, r.DomainName)
+}
+
+// caller is who is signed in, for the directory: it refuses a session that does not count any more.
+func (v *visit) caller() directory.Caller {
+	return directory.Caller{Client: v.who.Principal(), Session: v.who.Began, Request: v.event.RequestContext.RequestID}
+}
+
+// form reads the form of a POST.
+func (v *visit) form() url.Values {
+	body := v.event.Body
+	if v.event.IsBase64Encoded {
+		decoded, err := base64.StdEncoding.DecodeString(body)
+		if err != nil {
+			return nil
+		}
+		body = string(decoded)
+	}
+	if len(body) > maxForm {
+		return nil
+	}
+	form, err := url.ParseQuery(body)
+	if err != nil {
+		return nil
+	}
+	return form
+}
+
+// ours reports whether the form was made by a page of this session: another site cannot have sent it.
+func (v *visit) ours(form url.Values) bool { return v.ring.FormFits(v.who, form.Get(formField)) }
+
+// formField is the form token's name in forms.
+const formField = "form"
+
+// redirect leads to an address by a GET.
+func (v *visit) redirect(to string) response {
+	r := answer(*v.event, http.StatusSeeOther, htmlFormat)
+	r.Headers["Cache-Control"] = "no-store"
+	r.Headers["Location"] = to
+	return r
+}

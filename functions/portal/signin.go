@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"example.com/partnertree/shared/graph/entra"
+	"example.com/partnertree/shared/people"
+)
+
+// start is the page that signing in leads to unless it began on another.
+const start = "/me"
+
+// flow is a sign-in that is under way: what the browser that began it has to bring back.
+type flow struct {
+	entra.Flow
+	Origin string // where it began: another brand's sign-in is not finished here
+	To     string // where it leads
+}
+
+const flowPurpose = "sign-in"
+
+// begin sends the visitor to Microsoft.
+func (v *visit) begin(context.Context) (response, error) {
+	query, err := url.ParseQuery(v.event.RawQueryString)
+	if err != nil {
+		query = nil
+	}
+	to, secrets := v.signIn.Begin(v.app, v.callbackURL(), "")
+	v.setCookie(flowCookie, people.SealFlow(v.ring, flowPurpose, flow{secrets, v.origin, local(query.Get("to"))}, v.now()))
+	v.outcome = "began"
+	return v.redirect(to), nil
+}
+
+func (v *visit) callbackURL() string { return v.origin + "/signin/callback" }
+
+// local is a path of this site with its query, or start for whatever is none: nobody is sent elsewhere from here.
+func local(to string) string {
+	u, err := url.Parse(to) // refuses control characters, which browsers take out
+	if err != nil || len(to) > 1000 || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" ||
+		!strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.Contains(to, `\`) {
+		return start
+	}
+	return u.RequestURI()
+}
+
+// callback is where Microsoft sends the visitor back to. The flow is used up by whatever comes.
+func (v *visit) callback(ctx context.Context) (response, error) {
+	v.dropCookie(flowCookie)
+	f, ok := people.OpenFlow[flow](v.ring, flowPurpose, v.cookies[flowCookie], v.now())
+	query, err := url.ParseQuery(v.event.RawQueryString)
+	if !ok || f.Origin != v.origin || err != nil {
+		return v.notFinished(start, entra.State), nil
+	}
+	person, err := v.signIn.Finish(ctx, v.app, v.callbackURL(), f.Flow, query)
+	if err != nil {
+		return v.notFinished(f.To, err), nil
+	}
+	who := people.SignedIn{Tenant: person.Tenant, Object: person.Object, Name: person.Name, Email: person.Email,
+		Verified: person.EmailVerified, Began: v.now().UTC()}
+	v.who = &who
+	v.setCookie(sessionCookie, v.ring.Seal(who, v.now()))
+	v.outcome = "signed in"
+	return v.redirect(f.To), nil
+}
+
+// notFinished says why nobody was signed in, in words that help the visitor. The log has the reason itself, which holds nothing secret.
+func (v *visit) notFinished(to string, err error) response {
+	v.outcome = err.Error()
+	again := &action{signInLink(to), "Sign in again"}
+	var answered *entra.Answered
+	var unavailable *entra.Unavailable
+	switch {
+	case errors.Is(err, entra.State), errors.Is(err, entra.Callback), errors.Is(err, entra.Nonce):
+		return v.show(http.StatusBadRequest, message{Title: "This sign-in cannot be finished",
+			Text:   []string{"It was finished before, began too long ago, or began in another browser. Nobody was signed in."},
+			Action: again})
+	case errors.Is(err, entra.OtherTenant):
+		return v.show(http.StatusForbidden, message{Title: "Your organization cannot sign in here",
+			Text: []string{"This portal is for people of certain organizations, and yours is not among them.",
+				"Use the account that you were invited with."},
+			Action: &action{signInLink(to), "Sign in with another account"}})
+	case errors.As(err, &answered) && answered.Code == "access_denied":
+		return v.show(http.StatusForbidden, message{Title: "You did not sign in",
+			Text:   []string{"The sign-in was cancelled, or your organization does not allow it. In the latter case ask its administrator."},
+			Action: again})
+	case errors.As(err, &unavailable), errors.Is(err, entra.UnknownKey), errors.Is(err, entra.NotYetValid):
+		return v.show(http.StatusServiceUnavailable, message{Title: "Microsoft cannot be reached just now",
+			Text: []string{"Nobody was signed in. Wait a minute, then try again."}, Action: again})
+	default:
+		return v.show(http.StatusForbidden, message{Title: "Microsoft’s answer was not accepted",
+			Text:   []string{"Nobody was signed in. Try again; if it goes on, tell the people who run this portal the reference below."},
+			Action: again, Reference: true})
+	}
+}
+
+func signInLink(to string) string { return "/signin?" + url.Values{"to": {to}}.Encode() }
+
+// signOut ends the session in this browser.
+func (v *visit) signOut(context.Context) (response, error) {
+	if v.who != nil && !v.ours(v.form()) {
+		return v.strange(), nil
+	}
+	return v.signedOut("signed out", "You have signed out", "Your session here has ended in this browser."), nil
+}
+
+// signOutEverywhere ends all sessions of the person.
+func (v *visit) signOutEverywhere(ctx context.Context) (response, error) {
+	if v.who == nil {
+		return v.ended(), nil
+	}
+	if !v.ours(v.form()) {
+		return v.strange(), nil
+	}
+	if err := v.dir.SignOutEverywhere(ctx, v.caller()); err != nil {
+		return response{}, err
+	}
+	return v.signedOut("signed out everywhere", "You have signed out everywhere", "All your sessions here have ended, in every browser."), nil
+}
+
+func (v *visit) signedOut(outcome, title, text string) response {
+	v.outcome = outcome
+	v.dropCookie(sessionCookie)
+	v.dropCookie(invitationCookie)
+	return v.show(http.StatusOK, message{Title: title, Text: []string{text,
+		"With Microsoft you are still signed in. On a computer that others use, sign out there, too."},
+		Action: &action{signInLink(start), "Sign in"}, Second: &action{v.authority + "/common/oauth2/v2.0/logout", "Sign out of Microsoft"}})
+}
+
+// ended is for who comes with a session that does not count any more.
+func (v *visit) ended() response {
+	v.outcome = "session ended"
+	v.dropCookie(sessionCookie)
+	to := start
+	if strings.HasSuffix(v.event.RouteKey, " "+invitationPath) {
+		to = invitationPath
+	}
+	text := "You signed out, or were away for long. Sign in to go on."
+	if v.event.RequestContext.HTTP.Method == http.MethodPost {
+		text = "You signed out, or were away for long. What you asked for was not done: sign in, and do it again."
+	}
+	return v.show(http.StatusUnauthorized, message{Title: "Your session has ended", Text: []string{text},
+		Action: &action{signInLink(to), "Sign in"}})
+}
+
+// strange is for a form that no page of this session has sent.
+func (v *visit) strange() response {
+	v.outcome = "strange form"
+	return v.show(http.StatusForbidden, message{Title: "This page is out of date",
+		Text: []string{"It was made for another session. Nothing was done. Open it again."}, Action: &action{start, "To the start page"}})
+}

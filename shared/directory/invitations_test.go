@@ -1,0 +1,1131 @@
+package directory_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/directory/directorytest"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/people"
+)
+
+// party is a shop with an admin at a who invites.
+type party struct {
+	*shop
+	admin directory.Caller
+}
+
+func newParty(t *testing.T) *party {
+	s := newShop(t)
+	s.now = today
+	return &party{s, s.client(s.a, access.Admin)}
+}
+
+// guest is somebody who has signed in, with a verified address.
+func guest(name string, began time.Time) people.SignedIn {
+	return people.SignedIn{Tenant: "11111111-1111-1111-1111-111111111111", Object: "object of " + name, Name: strings.ToUpper(name),
+		Email: name + "@example.com", Verified: true, Began: began}
+}
+
+func as(who people.SignedIn) directory.Caller {
+	return directory.Caller{Client: who.Principal(), Session: who.Began}
+}
+
+func (s *party) invite(c directory.Caller, node ident.Node, email string, role access.Role) directory.Invitation {
+	s.t.Helper()
+	i, err := s.d.Invite(s.t.Context(), c, directory.NewInvitation{Node: node, Email: email, Name: "Invited", Role: role, Days: 7})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return i
+}
+
+// link is the token of the present link of an invitation.
+func link(d *directory.Directory, i directory.Invitation) people.Token {
+	ring, err := d.Keyring(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	t, ok := ring.InvitationToken(i.Key, i.ID, i.Generation)
+	if !ok {
+		panic("no key")
+	}
+	return t
+}
+
+func (s *party) token(i directory.Invitation) people.Token { return link(s.d, i) }
+
+// stored is the principal of a person, nil when there is none.
+func (s *party) stored(id ident.Principal) *access.Principal {
+	s.t.Helper()
+	got, err := s.Read(s.t.Context(), directory.Want{Clients: []ident.Principal{id}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return got.Clients[id]
+}
+
+// member gives a person grants, by no invitation.
+func member(f directory.Store, who people.SignedIn, grants map[ident.Node]access.Role) directory.Caller {
+	p := access.Principal{ID: who.Principal(), Name: hierarchy.Name(who.Name), Grants: grants, CursorKey: make([]byte, 32), Version: 1,
+		Created: today, Person: &access.Person{Tenant: who.Tenant, Object: who.Object, Email: who.Email}}
+	if err := f.Commit(context.Background(), directory.AddClient{Client: p}); err != nil {
+		panic(err)
+	}
+	return as(who)
+}
+
+func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
+	s, ctx := newParty(t), t.Context()
+	in := directory.NewInvitation{Node: s.b, Email: " Ann@Example.com", Name: "Ann A", Role: access.Operator, Message: "hello", Days: 3}
+	s.admin.Request = "req"
+	i, err := s.d.Invite(ctx, s.admin, in)
+	want := directory.Invitation{ID: i.ID, Node: s.b, Email: " Ann@Example.com", Name: "Ann A", Role: access.Operator, Message: "hello",
+		By: s.admin.Client, State: directory.InvitationPending, Created: s.now, Expires: s.now.Add(3 * 24 * time.Hour), Sent: s.now,
+		Generation: 1, Key: 1, Mail: directory.MailQueued, Version: 1}
+	if err != nil || fmt.Sprint(i) != fmt.Sprint(want) {
+		t.Fatalf("%+v, %v; want %+v", i, err, want)
+	}
+	made := s.Events()[len(s.Events())-1]
+	if data := fmt.Sprint(made.Data); made.Type != event.InvitationMade || made.Node != s.b || made.Request != "req" ||
+		data != fmt.Sprint(map[string]any{"invitationId": i.ID, "generation": 1, "role": access.Operator, "name": in.Name}) {
+		t.Errorf("%+v", made)
+	}
+	for _, c := range []directory.Caller{s.admin, s.founder} {
+		if got, err := s.d.Invitation(ctx, c, i.ID); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+	token := s.token(i)
+	mail, err := s.d.ClaimMail(ctx, i.ID, 1)
+	offer := directory.Offer{Node: s.b, Kind: hierarchy.Partner, Partner: "b", Brand: "B", Email: in.Email, Name: in.Name, Role: in.Role,
+		Message: in.Message, Expires: want.Expires}
+	if err != nil || mail == nil || mail.Offer != offer || mail.Generation != 1 || mail.Token != token {
+		t.Fatalf("mailed %+v, %v", mail, err)
+	}
+	if err := s.d.NoteMail(ctx, i.ID, 1, directory.MailSent); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.d.Offered(ctx, token); err != nil || got != offer {
+		t.Errorf("offered %+v, %v", got, err)
+	}
+
+	ann := guest("ann", s.now)
+	_, err = s.d.Get(ctx, as(ann), s.b)
+	s.refused("before it", fault.NotFound, err)
+	s.now = s.now.Add(time.Hour)
+	n, err := s.d.AcceptInvitation(ctx, ann, token, "accepting")
+	if err != nil || n.ID != s.b || n.ParentVisible {
+		t.Fatalf("%+v, %v", n, err)
+	}
+	events := len(s.Events())
+	last := s.Events()[events-1]
+	if last.Type != event.InvitationAccepted || last.Actor != ann.Principal() || last.Request != "accepting" || last.Node != s.b ||
+		fmt.Sprint(last.Data) != fmt.Sprint(map[string]any{"invitationId": i.ID, "generation": 1, "role": access.Operator,
+			"name": hierarchy.Name("ANN"), "principalId": ann.Principal()}) {
+		t.Errorf("%+v", last)
+	}
+	for id, want := range map[ident.Node]*fault.Type{s.b: nil, s.c: nil, s.x: nil, s.a: fault.NotFound, s.root: fault.NotFound, s.e: fault.NotFound} {
+		_, err := s.d.Get(ctx, as(ann), id)
+		s.refused(string(id), want, err)
+	}
+	p := s.stored(ann.Principal())
+	if p.Name != "ANN" || *p.Person != (access.Person{Tenant: ann.Tenant, Object: ann.Object, Email: ann.Email}) || p.Home != "" ||
+		len(p.CursorKey) != 32 || slices.Max(p.CursorKey) == 0 || len(p.Secrets) > 0 || !maps.Equal(p.Grants, map[ident.Node]access.Role{s.b: access.Operator}) {
+		t.Errorf("%+v", p)
+	}
+	want.State, want.Closed, want.Person, want.Mail, want.Version = directory.InvitationAccepted, s.now, p.ID, directory.MailSent, 4
+	if got, err := s.d.Invitation(ctx, s.admin, i.ID); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if again, err := s.d.AcceptInvitation(ctx, ann, token, "again"); err != nil || again.ID != s.b || len(s.Events()) > events {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	bob := guest("bob", s.now)
+	bob.Email = ann.Email
+	_, err = s.d.AcceptInvitation(ctx, bob, token, "")
+	s.refused("by somebody else", fault.InvitationClosed, err)
+	_, err = s.d.Offered(ctx, token)
+	s.refused("offered after that", fault.InvitationClosed, err)
+	if err := s.d.SetRole(ctx, s.admin, s.b, ann.Principal(), access.None); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.d.AcceptInvitation(ctx, ann, token, "")
+	s.refused("again, without access", fault.InvitationClosed, err)
+	if s.stored(bob.Principal()) != nil || len(s.stored(ann.Principal()).Grants) > 0 {
+		t.Error("something was granted by a used link")
+	}
+}
+
+func TestACustomersInvitationIsInItsOwnBrand(t *testing.T) {
+	s := newParty(t)
+	i := s.invite(s.admin, s.x, "ann@example.com", access.Viewer)
+	got, err := s.d.Offered(t.Context(), s.token(i))
+	if err != nil || got.Kind != hierarchy.Customer || got.Partner != "x" || got.Brand != "B" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	i = s.invite(s.founder, s.root, "ann@example.com", access.Viewer)
+	if got, err := s.d.Offered(t.Context(), s.token(i)); err != nil || got.Partner != "Root" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestWhoMayInvite(t *testing.T) {
+	no, low, high := fault.NotFound, fault.Forbidden, fault.RoleTooHigh
+	for what, c := range map[string]struct {
+		caller func(s *party) directory.Caller
+		role   access.Role
+		before func(s *party)
+		want   *fault.Type
+	}{
+		"an admin an admin":   {nil, access.Admin, nil, nil},
+		"an admin an owner":   {nil, access.Owner, nil, high},
+		"an owner an owner":   {func(s *party) directory.Caller { return s.client(s.b, access.Owner) }, access.Owner, nil, nil},
+		"an operator":         {func(s *party) directory.Caller { return s.client(s.a, access.Operator) }, access.Viewer, nil, low},
+		"somebody beside":     {func(s *party) directory.Caller { return s.client(s.e, access.Owner) }, access.Viewer, nil, no},
+		"somebody below":      {func(s *party) directory.Caller { return s.client(s.c, access.Owner) }, access.Viewer, nil, no},
+		"where it is trashed": {nil, access.Viewer, func(s *party) { s.trash(s.b) }, fault.Trashed},
+		"where it is suspended": {nil, access.Viewer, func(s *party) { s.done(s.d.Suspend(t.Context(), s.founder, s.b, "x")) },
+			fault.Suspended},
+		"a person": {func(s *party) directory.Caller {
+			return member(s, guest("pat", s.now), map[ident.Node]access.Role{s.a: access.Admin})
+		}, access.Admin, nil, nil},
+	} {
+		s := newParty(t)
+		caller := s.admin
+		if c.caller != nil {
+			caller = c.caller(s)
+		}
+		if c.before != nil {
+			c.before(s)
+		}
+		events := len(s.Events())
+		_, err := s.d.Invite(t.Context(), caller, directory.NewInvitation{Node: s.b, Email: "a@b.c", Name: "n", Role: c.role, Days: 7})
+		s.refused(what, c.want, err)
+		if happened := len(s.Events()) > events; happened != (c.want == nil) {
+			t.Errorf("%s: it happened: %v", what, happened)
+		}
+	}
+}
+
+func TestOnlySoManyInvitationsADay(t *testing.T) {
+	s, ctx := newParty(t), t.Context()
+	s.now = s.now.Truncate(24 * time.Hour).Add(22 * time.Hour)
+	for range directory.InvitationsADay {
+		s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
+	}
+	in := directory.NewInvitation{Node: s.b, Email: "ann@example.com", Name: "n", Role: access.Viewer, Days: 7}
+	_, err := s.d.Invite(ctx, s.admin, in)
+	s.refused("one more", fault.TooManyInvitations, err)
+	if wait := fault.From(err).RetryAfter; wait != 2*time.Hour {
+		t.Errorf("again in %s", wait)
+	}
+	s.invite(s.admin, s.a, "ann@example.com", access.Viewer)
+	s.now = s.now.Add(2 * time.Hour)
+	last := s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
+	var listed []directory.Invitation
+	for page := (directory.Paging{Limit: 20}); ; {
+		list, err := s.d.Invitations(ctx, s.admin, s.b, page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed = append(listed, list.Items...)
+		if page.Cursor = list.Next; page.Cursor == "" {
+			break
+		}
+	}
+	if len(listed) != directory.InvitationsADay+1 || listed[0].ID != last.ID {
+		t.Errorf("%d are listed, the first %+v", len(listed), listed[0])
+	}
+	for i := range listed {
+		if listed[i].Hash != nil {
+			t.Fatal("a list has the hash of a link")
+		}
+	}
+	_, err = s.d.Invitations(ctx, s.client(s.b, access.Operator), s.b, directory.Paging{Limit: 20})
+	s.refused("listed by an operator", fault.Forbidden, err)
+}
+
+// An invitation of another partner is like one that there is not.
+func TestAnInvitationOfOthersIsLikeNone(t *testing.T) {
+	s, ctx := newParty(t), t.Context()
+	i := s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
+	s.now = s.now.Add(time.Hour)
+	for who, c := range map[string]directory.Caller{"beside": s.client(s.e, access.Owner), "below": s.client(s.c, access.Owner)} {
+		for name, do := range map[string]func(id ident.Invitation) error{
+			"get":    func(id ident.Invitation) error { _, err := s.d.Invitation(ctx, c, id); return err },
+			"resend": func(id ident.Invitation) error { _, err := s.d.Resend(ctx, c, id); return err },
+			"revoke": func(id ident.Invitation) error { _, err := s.d.RevokeInvitation(ctx, c, id); return err },
+		} {
+			begins := len(s.Calls())
+			err := do(i.ID)
+			middle := len(s.Calls())
+			unknown := do(ident.NewInvitation())
+			if s.refused(who+": "+name, fault.NotFound, err); fmt.Sprint(err) != fmt.Sprint(unknown) ||
+				!slices.Equal(s.Calls()[begins:middle], s.Calls()[middle:]) {
+				t.Errorf("%s: %s: %v by %v; unknown: %v by %v", who, name, err, s.Calls()[begins:middle], unknown, s.Calls()[middle:])
+			}
+		}
+	}
+	operator := s.client(s.b, access.Operator)
+	_, err := s.d.Invitation(ctx, operator, i.ID)
+	s.refused("get by an operator", fault.Forbidden, err)
+	_, err = s.d.Resend(ctx, operator, i.ID)
+	s.refused("resend by an operator", fault.Forbidden, err)
+	_, err = s.d.RevokeInvitation(ctx, operator, i.ID)
+	s.refused("revoke by an operator", fault.Forbidden, err)
+	if got, err := s.d.Invitation(ctx, s.admin, i.ID); err != nil || got.Version != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestANewLinkEndsTheOld(t *testing.T) {
+	s, ctx := newParty(t), t.Context()
+	owner := s.client(s.a, access.Owner)
+	i := s.invite(owner, s.b, "ann@example.com", access.Owner)
+	old := s.token(i)
+	_, err := s.d.Resend(ctx, owner, i.ID)
+	s.refused("at once", fault.TooSoon, err)
+	if wait := fault.From(err).RetryAfter; wait != directory.ResendAfter {
+		t.Errorf("again in %s", wait)
+	}
+	s.now = s.now.Add(directory.ResendAfter)
+	_, err = s.d.Resend(ctx, s.admin, i.ID)
+	s.refused("by an admin, to make an owner", fault.RoleTooHigh, err)
+	s.done(s.d.Suspend(ctx, s.founder, s.b, "x"))
+	_, err = s.d.Resend(ctx, s.founder, i.ID)
+	s.refused("suspended", fault.Suspended, err)
+	s.done(s.d.Resume(ctx, s.founder, s.b))
+
+	s.now = i.Expires.Add(time.Hour) // and one that has expired
+	if got, err := s.d.Invitation(ctx, owner, i.ID); err != nil || got.State != directory.InvitationExpired {
+		t.Errorf("%+v, %v", got, err)
+	}
+	s.founder.IfMatch = []int64{7}
+	_, err = s.d.Resend(ctx, s.founder, i.ID)
+	s.refused("another version", fault.PreconditionFailed, err)
+	s.founder.IfMatch = nil
+	again, err := s.d.Resend(ctx, s.founder, i.ID)
+	if err != nil || again.Generation != 2 || again.By != s.founder.Client || !again.Expires.Equal(s.now.Add(7*24*time.Hour)) ||
+		!again.Sent.Equal(s.now) || again.State != directory.InvitationPending || again.Mail != directory.MailQueued || again.Hash != nil {
+		t.Fatalf("%+v, %v", again, err)
+	}
+	if last := s.Events()[len(s.Events())-1]; last.Type != event.InvitationResent || last.Data["generation"] != 2 {
+		t.Errorf("%+v", last)
+	}
+	_, err = s.d.Offered(ctx, old)
+	s.refused("the old link", fault.NotFound, err)
+	_, err = s.d.AcceptInvitation(ctx, guest("ann", s.now), old, "")
+	s.refused("the old link", fault.NotFound, err)
+	if mail, err := s.d.ClaimMail(ctx, i.ID, 1); mail != nil || err != nil {
+		t.Errorf("the old link is mailed: %v, %v", mail, err)
+	}
+	if err := s.d.RevokeClient(ctx, s.founder, owner.Client); err != nil { // who made it counts no more
+		t.Fatal(err)
+	}
+	for range directory.MaxLinks - 2 {
+		s.now = s.now.Add(directory.ResendAfter)
+		if again, err = s.d.Resend(ctx, s.founder, i.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.now = s.now.Add(directory.ResendAfter)
+	_, err = s.d.Resend(ctx, s.founder, i.ID)
+	s.refused("too often", fault.TooManyInvitations, err)
+	if _, err := s.d.AcceptInvitation(ctx, guest("ann", s.now), s.token(again), ""); err != nil {
+		t.Error(err)
+	}
+	_, err = s.d.Resend(ctx, s.founder, i.ID)
+	s.refused("accepted", fault.InvitationClosed, err)
+}
+
+func TestARevokedInvitation(t *testing.T) {
+	s, ctx := newParty(t), t.Context()
+	i := s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
+	s.now = s.now.Add(time.Hour)
+	revoked, err := s.d.RevokeInvitation(ctx, s.founder, i.ID)
+	if err != nil || revoked.State != directory.InvitationRevoked || !revoked.Closed.Equal(s.now) || revoked.By != s.admin.Client {
+		t.Errorf("%+v, %v", revoked, err)
+	}
+	events := len(s.Events())
+	s.now = s.now.Add(time.Hour)
+	if again, err := s.d.RevokeInvitation(ctx, s.admin, i.ID); err != nil || fmt.Sprint(again) != fmt.Sprint(revoked) || len(s.Events()) > events {
+		t.Errorf("%+v, %v", again, err)
+	}
+	_, err = s.d.Resend(ctx, s.admin, i.ID)
+	s.refused("sent again", fault.InvitationClosed, err)
+	if mail, err := s.d.ClaimMail(ctx, i.ID, 1); mail != nil || err != nil {
+		t.Errorf("mailed: %v, %v", mail, err)
+	}
+	i = s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
+	if _, err := s.d.AcceptInvitation(ctx, guest("ann", s.now), s.token(i), ""); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.d.RevokeInvitation(ctx, s.admin, i.ID)
+	s.refused("accepted", fault.InvitationClosed, err)
+}
+
+// TestWhatKeepsAnInvitationFromBeingAccepted: everything is checked when it is accepted, and nothing is granted then.
+func TestWhatKeepsAnInvitationFromBeingAccepted(t *testing.T) {
+	ctx := t.Context()
+	type try struct {
+		who   people.SignedIn
+		token people.Token
+	}
+	closed := fault.InvitationClosed
+	for what, c := range map[string]struct {
+		do      func(s *party, i directory.Invitation, try *try)
+		want    *fault.Type
+		offered *fault.Type // to whoever has the link
+	}{
+		"nothing":     {func(*party, directory.Invitation, *try) {}, nil, nil},
+		"other case":  {func(_ *party, _ directory.Invitation, try *try) { try.who.Email = " ANN@example.COM " }, nil, nil},
+		"renamed":     {func(_ *party, _ directory.Invitation, try *try) { try.who.Name = "" }, nil, nil},
+		"unverified":  {func(_ *party, _ directory.Invitation, try *try) { try.who.Verified = false }, fault.NotInvited, nil},
+		"another":     {func(_ *party, _ directory.Invitation, try *try) { try.who.Email = "bob@example.com" }, fault.NotInvited, nil},
+		"no address":  {func(_ *party, _ directory.Invitation, try *try) { try.who.Email = "" }, fault.NotInvited, nil},
+		"plus":        {func(_ *party, _ directory.Invitation, try *try) { try.who.Email = "ann+x@example.com" }, fault.NotInvited, nil},
+		"dot":         {func(_ *party, _ directory.Invitation, try *try) { try.who.Email = "a.nn@example.com" }, fault.NotInvited, nil},
+		"folds alike": {func(_ *party, _ directory.Invitation, try *try) { try.who.Email = "ann@example.com\u212a" }, fault.NotInvited, nil},
+		"suspended":   {func(s *party, _ directory.Invitation, _ *try) { s.done(s.d.Suspend(ctx, s.founder, s.b, "x")) }, closed, closed},
+		"suspended above": {func(s *party, _ directory.Invitation, _ *try) { s.done(s.d.Suspend(ctx, s.founder, s.a, "x")) },
+			closed, closed},
+		"trashed": {func(s *party, _ directory.Invitation, _ *try) { s.trash(s.b) }, closed, closed},
+		"purged": {func(s *party, _ directory.Invitation, _ *try) {
+			s.trash(s.c)
+			was := s.now
+			s.now = s.now.Add(hierarchy.KeepTrash + time.Second)
+			s.purge()
+			s.now = was
+		}, closed, closed},
+		"moved away": {func(s *party, _ directory.Invitation, _ *try) { s.done(s.d.Move(ctx, s.founder, s.b, s.e)) }, closed, closed},
+		"the inviter is revoked": {func(s *party, _ directory.Invitation, _ *try) {
+			if err := s.d.RevokeClient(ctx, s.founder, s.admin.Client); err != nil {
+				t.Fatal(err)
+			}
+		}, closed, closed},
+		"the inviter is operator now": {func(s *party, _ directory.Invitation, _ *try) {
+			if _, err := s.d.GrantRole(ctx, s.founder, s.admin.Client, s.a, access.Operator); err != nil {
+				t.Fatal(err)
+			}
+		}, closed, closed},
+		"expired": {func(s *party, i directory.Invitation, try *try) { s.now = i.Expires; try.who.Began = s.now }, closed, closed},
+		"not quite expired": {func(s *party, i directory.Invitation, try *try) {
+			s.now = i.Expires.Add(-time.Microsecond)
+			try.who.Began = s.now
+		}, nil, nil},
+		"revoked": {func(s *party, i directory.Invitation, _ *try) {
+			if _, err := s.d.RevokeInvitation(ctx, s.admin, i.ID); err != nil {
+				t.Fatal(err)
+			}
+		}, closed, closed},
+		"another's link": {func(s *party, i directory.Invitation, try *try) {
+			other := s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
+			text, _, _ := strings.Cut(try.token.Text(), ".")
+			_, secret, _ := strings.Cut(s.token(other).Text(), ".")
+			try.token, _ = people.ParseToken(text + "." + secret)
+		}, fault.NotFound, fault.NotFound},
+		"no invitation": {func(s *party, _ directory.Invitation, try *try) {
+			_, secret, _ := strings.Cut(try.token.Text(), ".")
+			try.token, _ = people.ParseToken(ident.Bare(ident.NewInvitation()) + "." + secret)
+		}, fault.NotFound, fault.NotFound},
+		"signed out everywhere": {func(s *party, _ directory.Invitation, try *try) {
+			if err := s.d.SignOutEverywhere(ctx, as(try.who)); err != nil {
+				t.Fatal(err)
+			}
+		}, fault.Unauthenticated, nil},
+		"too many roles": {func(s *party, _ directory.Invitation, try *try) {
+			grants := map[ident.Node]access.Role{}
+			for range access.MaxGrants {
+				grants[ident.NewPartner()] = access.Viewer
+			}
+			member(s, try.who, grants)
+		}, fault.TooManyGrants, nil},
+	} {
+		s := newParty(t)
+		i := s.invite(s.admin, s.c, "ann@example.com", access.Admin)
+		a := try{guest("ann", s.now), s.token(i)}
+		c.do(s, i, &a)
+		state := func() string {
+			if p := s.stored(a.who.Principal()); p != nil {
+				return fmt.Sprint(p.Version, p.Grants)
+			}
+			return "none"
+		}
+		events, before := len(s.Events()), state()
+		_, err := s.d.Offered(ctx, a.token)
+		s.refused(what+": offered", c.offered, err)
+		_, err = s.d.AcceptInvitation(ctx, a.who, a.token, "")
+		s.refused(what, c.want, err)
+		if err != nil && strings.Contains(err.Error(), "@") {
+			t.Errorf("%s: the refusal has an address: %v", what, err)
+		}
+		if after := state(); c.want != nil && (len(s.Events()) > events || after != before) {
+			t.Errorf("%s: refused, and it happened: %s is %s", what, before, after)
+		} else if c.want == nil && s.stored(a.who.Principal()).Grants[s.c] != access.Admin {
+			t.Errorf("%s: accepted, and it has not happened", what)
+		}
+	}
+}
+
+func TestAcceptingTakesNothingAway(t *testing.T) {
+	ctx := t.Context()
+	for what, c := range map[string]struct {
+		has, invited, becomes access.Role
+	}{
+		"higher": {access.Owner, access.Viewer, access.Owner},
+		"same":   {access.Viewer, access.Viewer, access.Viewer},
+		"lower":  {access.Viewer, access.Admin, access.Admin},
+	} {
+		s := newParty(t)
+		ann := guest("ann", s.now)
+		was := map[ident.Node]access.Role{s.b: c.has, s.e: access.Operator}
+		member(s, ann, was)
+		i := s.invite(s.admin, s.b, "ann@example.com", c.invited)
+		ann.Name = "Other"
+		if _, err := s.d.AcceptInvitation(ctx, ann, s.token(i), ""); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		p := s.stored(ann.Principal())
+		if p.Grants[s.b] != c.becomes || p.Grants[s.e] != access.Operator || p.Name != "ANN" {
+			t.Errorf("%s: %+v", what, p)
+		}
+		got, err := s.d.Invitation(ctx, s.admin, i.ID)
+		if last := s.Events()[len(s.Events())-1]; err != nil || got.State != directory.InvitationAccepted || last.Data["role"] != c.becomes {
+			t.Errorf("%s: %+v, %v, %+v", what, got, err, last)
+		}
+	}
+
+	s := newParty(t) // who invites may be who is invited
+	ann := guest("ann", s.now)
+	member(s, ann, map[ident.Node]access.Role{s.a: access.Admin})
+	for node, want := range map[ident.Node]access.Role{s.b: access.Viewer, s.a: access.Admin} {
+		i := s.invite(as(ann), node, "ann@example.com", access.Viewer)
+		if _, err := s.d.AcceptInvitation(ctx, ann, s.token(i), ""); err != nil || s.stored(ann.Principal()).Grants[node] != want {
+			t.Errorf("own invitation: %v, %+v", err, s.stored(ann.Principal()))
+		}
+	}
+}
+
+// Nothing that an event, an answer or a refusal tells has an address of somebody who was invited, or could be a link.
+func TestEventsHaveNoAddressAndNoLink(t *testing.T) {
+	s, ctx := newParty(t), t.Context()
+	ann := guest("ann", s.now)
+	ann.Name = "ann@example.com" // as some tenants have it
+	i, err := s.d.Invite(ctx, s.admin, directory.NewInvitation{Node: s.b, Email: "ann@example.com", Role: access.Viewer, Message: "psst", Days: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.now = s.now.Add(time.Hour)
+	ann.Began = s.now
+	if i, err = s.d.Resend(ctx, s.admin, i.ID); err != nil {
+		t.Fatal(err)
+	}
+	token := s.token(i)
+	answer, err := json.Marshal(i)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.d.AcceptInvitation(ctx, ann, token, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.d.SetRole(ctx, s.admin, s.b, ann.Principal(), access.Admin); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.d.SignOutEverywhere(ctx, as(ann)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.d.SetRole(ctx, s.admin, s.b, ann.Principal(), access.None); err != nil {
+		t.Fatal(err)
+	}
+	if name := s.stored(ann.Principal()).Name; name != "(no name)" {
+		t.Errorf("the name is %s", name)
+	}
+	events, err := json.Marshal(s.Events())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, secret, _ := strings.Cut(token.Text(), ".")
+	hash := base64.StdEncoding.EncodeToString(token.Hash())
+	for _, word := range []string{"@", "psst", secret, hash} {
+		if strings.Contains(string(events), word) {
+			t.Errorf("the events have %s", word)
+		}
+	}
+	for _, word := range []string{secret, hash} {
+		if strings.Contains(string(answer), word) {
+			t.Errorf("the answer has %s", word)
+		}
+	}
+	if got := s.Events(); !slices.Equal(types(got[len(got)-6:]), []event.Type{event.InvitationMade, event.InvitationResent,
+		event.InvitationAccepted, event.UserChanged, event.SignedOutEverywhere, event.UserRemoved}) {
+		t.Errorf("%v", types(got))
+	}
+}
+
+func TestAMailIsClaimedOnceAndItsStatesGoOn(t *testing.T) {
+	s, ctx := newParty(t), t.Context()
+	mails := func(states ...directory.MailState) (got directory.MailState) {
+		i := s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
+		for _, state := range states {
+			if state == directory.MailSending {
+				if mail, err := s.d.ClaimMail(ctx, i.ID, 1); err != nil || mail == nil {
+					t.Fatalf("%v, %v", mail, err)
+				}
+			} else if err := s.d.NoteMail(ctx, i.ID, 1, state); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if mail, err := s.d.ClaimMail(ctx, i.ID, 1); len(states) > 0 && states[0] == directory.MailSending && (mail != nil || err != nil) {
+			t.Errorf("claimed again: %v, %v", mail, err)
+		}
+		if err := s.d.NoteMail(ctx, i.ID, 2, directory.MailFailed); err != nil {
+			t.Fatal(err)
+		}
+		now, err := s.d.Invitation(ctx, s.admin, i.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return now.Mail
+	}
+	const sending, sent, bounced, complained, failed = directory.MailSending, directory.MailSent, directory.MailBounced,
+		directory.MailComplained, directory.MailFailed
+	for _, c := range [][]directory.MailState{ // the last is what it is then
+		{sending, sending}, {sending, sent, sent}, {sending, sent, bounced, bounced}, {sending, bounced, sent, bounced},
+		{sending, sent, complained, complained}, {sending, sent, complained, bounced, complained}, {sending, failed, failed},
+		{sending, failed, sent, failed}, {sent, sending},
+	} {
+		if got := mails(c[:len(c)-1]...); got != c[len(c)-1] {
+			t.Errorf("%v: %s", c, got)
+		}
+	}
+	for what, do := range map[string]func(i directory.Invitation){
+		"expired": func(i directory.Invitation) { s.now = i.Expires },
+		"trashed for good": func(directory.Invitation) {
+			s.trash(s.b)
+			s.now = s.now.Add(hierarchy.KeepTrash + time.Second)
+			s.purge()
+		},
+	} {
+		s = newParty(t)
+		i := s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
+		do(i)
+		if mail, err := s.d.ClaimMail(ctx, i.ID, 1); mail != nil || err != nil {
+			t.Errorf("%s: %v, %v", what, mail, err)
+		}
+	}
+	if mail, err := s.d.ClaimMail(ctx, ident.NewInvitation(), 1); mail != nil || err != nil {
+		t.Errorf("unknown: %v, %v", mail, err)
+	}
+	if err := s.d.NoteMail(ctx, ident.NewInvitation(), 1, sent); err != nil {
+		t.Errorf("unknown: %v", err)
+	}
+}
+
+func TestTheKeyringTurns(t *testing.T) {
+	s, ctx := newParty(t), t.Context()
+	first, err := s.d.Keyring(ctx)
+	if err != nil || len(first) != 1 || first[0].ID != 1 || first[0].Secret == ([32]byte{}) {
+		t.Fatalf("%v", err)
+	}
+	if again, err := s.d.Keyring(ctx); err != nil || again[0] != first[0] {
+		t.Fatalf("another one: %v", err)
+	}
+	i, late := s.invite(s.admin, s.b, "ann@example.com", access.Viewer), s.invite(s.admin, s.b, "bob@example.com", access.Viewer)
+	token := s.token(i)
+	for range 2 {
+		if err := s.d.RotateKeyring(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ring, err := s.d.Keyring(ctx)
+	if err != nil || len(ring) != people.MaxKeys || ring[0].ID != 3 || ring[1].ID != 2 {
+		t.Fatalf("%d keys, %v", len(ring), err)
+	}
+	if _, err := s.d.AcceptInvitation(ctx, guest("ann", s.now), token, ""); err != nil {
+		t.Errorf("a link that was mailed before: %v", err)
+	}
+	if mail, err := s.d.ClaimMail(ctx, late.ID, 1); mail != nil || err != nil {
+		t.Errorf("%v, %v", mail, err)
+	}
+	if got, err := s.d.Invitation(ctx, s.admin, late.ID); err != nil || got.Mail != directory.MailFailed {
+		t.Errorf("a link that cannot be made any more: %+v, %v", got, err)
+	}
+}
+
+func TestSigningOutEverywhere(t *testing.T) {
+	s, ctx := newParty(t), t.Context()
+	s.refused("an API client", fault.Forbidden, s.d.SignOutEverywhere(ctx, s.admin))
+	ann, stranger := guest("ann", s.now), guest("bob", s.now)
+	member(s, ann, map[ident.Node]access.Role{s.b: access.Viewer})
+	for _, who := range []people.SignedIn{ann, stranger} {
+		if _, err := s.d.Me(ctx, as(who)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.d.SignOutEverywhere(ctx, as(who)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.d.Me(ctx, as(who))
+		s.refused("the same session", fault.Unauthenticated, err)
+		s.refused("again", fault.Unauthenticated, s.d.SignOutEverywhere(ctx, as(who)))
+		who.Began = who.Began.Add(-time.Hour)
+		_, err = s.d.Me(ctx, as(who))
+		s.refused("an older session", fault.Unauthenticated, err)
+		who.Began = who.Began.Add(time.Hour + time.Millisecond)
+		if _, err := s.d.Me(ctx, as(who)); err != nil {
+			t.Errorf("a new session: %v", err)
+		}
+	}
+	last := s.Events()[len(s.Events())-1]
+	if last.Type != event.SignedOutEverywhere || last.Node != s.root || last.Actor != ann.Principal() {
+		t.Errorf("%+v", last)
+	}
+	i := s.invite(s.admin, s.b, "bob@example.com", access.Viewer)
+	stranger.Began = stranger.Began.Add(time.Second)
+	_, err := s.d.AcceptInvitation(ctx, stranger, s.token(i), "")
+	if p := s.stored(stranger.Principal()); err != nil || p.Name != "BOB" || p.Person == nil || p.Version != 2 {
+		t.Errorf("invited after that: %+v, %v", p, err)
+	}
+}
+
+func TestRolesOfOthersAreChanged(t *testing.T) {
+	ctx := t.Context()
+	const viewer, operator, admin, owner = access.Viewer, access.Operator, access.Admin, access.Owner
+	for what, c := range map[string]struct {
+		caller, has, becomes access.Role // at the same node
+		before               func(s *party, who *ident.Principal)
+		want                 *fault.Type
+	}{
+		"up":                       {admin, viewer, admin, nil, nil},
+		"down":                     {admin, admin, viewer, nil, nil},
+		"away":                     {admin, operator, access.None, nil, nil},
+		"an owner's by an owner":   {owner, owner, access.None, nil, nil},
+		"an owner's by an admin":   {admin, owner, viewer, nil, fault.RoleTooHigh},
+		"away of an owner's":       {admin, owner, access.None, nil, fault.RoleTooHigh},
+		"higher than one's own":    {admin, viewer, owner, nil, fault.RoleTooHigh},
+		"by an operator":           {operator, viewer, access.None, nil, fault.Forbidden},
+		"as it is":                 {admin, viewer, viewer, nil, nil},
+		"of who has none":          {admin, access.None, viewer, nil, fault.NotFound},
+		"of nobody":                {admin, viewer, operator, func(_ *party, who *ident.Principal) { *who = ident.NewClient() }, fault.NotFound},
+		"up in the trash":          {admin, viewer, operator, func(s *party, _ *ident.Principal) { s.trash(s.b) }, fault.NotFound},
+		"of an API client at home": {admin, viewer, operator, func(s *party, who *ident.Principal) { *who = s.client(s.b, viewer).Client }, fault.Immutable},
+		"of an API client elsewhere": {admin, viewer, access.None, func(s *party, who *ident.Principal) {
+			*who = s.admin.Client
+			if _, err := s.d.GrantRole(ctx, s.founder, *who, s.b, viewer); err != nil {
+				t.Fatal(err)
+			}
+		}, nil},
+	} {
+		s := newParty(t)
+		caller := member(s, guest("pat", s.now), map[ident.Node]access.Role{s.b: c.caller})
+		ann := guest("ann", s.now)
+		grants := map[ident.Node]access.Role{s.e: viewer}
+		if c.has != access.None {
+			grants[s.b] = c.has
+		}
+		member(s, ann, grants)
+		who := ann.Principal()
+		if c.before != nil {
+			c.before(s, &who)
+		}
+		events := len(s.Events())
+		err := s.d.SetRole(ctx, caller, s.b, who, c.becomes)
+		s.refused(what, c.want, err)
+		if err != nil {
+			if len(s.Events()) > events {
+				t.Errorf("%s: it happened", what)
+			}
+			continue
+		}
+		p := s.stored(who)
+		if _, listed := p.Grants[s.b]; p.Grants[s.b] != c.becomes || listed != (c.becomes != access.None) || who == ann.Principal() && p.Grants[s.e] != viewer {
+			t.Errorf("%s: %+v", what, p)
+		}
+		if c.has == c.becomes {
+			if len(s.Events()) > events {
+				t.Errorf("%s: it was told", what)
+			}
+			continue
+		}
+		last, told := s.Events()[events], map[string]any{"principalId": who, "name": p.Name, "role": c.becomes}
+		wantType := event.UserChanged
+		if c.becomes == access.None {
+			wantType, told["role"] = event.UserRemoved, c.has
+		}
+		if last.Type != wantType || last.Node != s.b || fmt.Sprint(last.Data) != fmt.Sprint(told) {
+			t.Errorf("%s: %+v", what, last)
+		}
+	}
+
+	s := newParty(t)
+	ann, above := guest("ann", s.now), member(s, guest("pat", s.now), map[ident.Node]access.Role{s.root: owner})
+	member(s, ann, map[ident.Node]access.Role{s.b: viewer})
+	s.refused("one's own", fault.OwnAccess, s.d.SetRole(ctx, above, s.root, above.Client, access.None))
+	s.refused("further up", fault.NotFound, s.d.SetRole(ctx, above, s.a, ann.Principal(), access.None))
+	s.refused("from beside", fault.NotFound, s.d.SetRole(ctx, s.client(s.e, owner), s.b, ann.Principal(), access.None))
+	s.trash(s.b)
+	s.refused("up in the trash", fault.Trashed, s.d.SetRole(ctx, above, s.b, ann.Principal(), operator))
+	if err := s.d.SetRole(ctx, above, s.b, ann.Principal(), access.None); err != nil {
+		t.Errorf("away in the trash: %v", err)
+	}
+}
+
+// People are no API clients: they are not listed as such, and get no key.
+func TestPeopleAreNotListedAsAPIClients(t *testing.T) {
+	s, ctx := newParty(t), t.Context()
+	member(s, guest("ann", s.now.Add(-time.Hour)), map[ident.Node]access.Role{s.a: access.Owner, s.root: access.Owner})
+	for _, limit := range []int{1, 2, 100} {
+		list, err := s.d.Clients(ctx, s.founder, s.a, directory.Paging{Limit: limit})
+		if err != nil || len(list.Items) != 1 || list.Items[0].Client != s.admin.Client {
+			t.Errorf("%+v, %v", list, err)
+		}
+	}
+	if p, _, err := s.d.Recover(ctx); err != nil || p.ID != s.founder.Client {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// TestNobodyTakesTheLastOwner lets people at one node change each other's roles at random. What happens is what the rules say, and
+// an owner stays.
+func TestNobodyTakesTheLastOwner(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := newParty(t)
+		roles := map[string]access.Role{"a": access.Owner}
+		for _, name := range []string{"b", "c", "d"} {
+			roles[name] = access.Role(rapid.IntRange(0, int(access.Owner)).Draw(rt, "role"))
+		}
+		for name, role := range roles {
+			grants := map[ident.Node]access.Role{s.e: access.Viewer}
+			if role != access.None {
+				grants[s.b] = role
+			}
+			member(s, guest(name, s.now), grants)
+		}
+		names := []string{"a", "b", "c", "d"}
+		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
+			by, who := rapid.SampledFrom(names).Draw(rt, "by"), rapid.SampledFrom(names).Draw(rt, "who")
+			role := access.Role(rapid.IntRange(0, int(access.Owner)).Draw(rt, "becomes"))
+			var want *fault.Type
+			switch has := roles[by]; {
+			case has == access.None || has >= access.Admin && roles[who] == access.None:
+				want = fault.NotFound
+			case has < access.Admin:
+				want = fault.Forbidden
+			case roles[who] == role:
+			case by == who:
+				want = fault.OwnAccess
+			case max(roles[who], role) > has:
+				want = fault.RoleTooHigh
+			}
+			err := s.d.SetRole(t.Context(), as(guest(by, s.now)), s.b, guest(who, s.now).Principal(), role)
+			if want == nil && err != nil || want != nil && !want.Is(err) {
+				rt.Fatalf("%s (%s) makes %s (%s) %s: %v", by, roles[by], who, roles[who], role, err)
+			}
+			if err == nil {
+				roles[who] = role
+			}
+			owners := 0
+			for name, role := range roles {
+				if got := s.stored(guest(name, s.now).Principal()).Grants[s.b]; got != role {
+					rt.Fatalf("%s is %s and not %s", name, got, role)
+				}
+				if role == access.Owner {
+					owners++
+				}
+			}
+			if owners == 0 {
+				rt.Fatal("there is no owner any more")
+			}
+		}
+	})
+}
+
+// TestAnInvitationSurvivesACrashAnywhere fails every call of the store, before it does anything and after it has done all. The
+// request sent again gets the one right answer, and everything happened once.
+func TestAnInvitationSurvivesACrashAnywhere(t *testing.T) {
+	type does func(s *party, c directory.Caller, i directory.Invitation) (any, error)
+	for name, c := range map[string]struct {
+		before func(s *party)
+		do     does
+		makes  bool
+		state  directory.InvitationState
+		events []event.Type
+	}{
+		"invite": {nil, func(s *party, c directory.Caller, _ directory.Invitation) (any, error) {
+			return s.d.Invite(t.Context(), c, directory.NewInvitation{Node: s.b, Email: "ann@example.com", Role: access.Viewer, Days: 7})
+		}, true, directory.InvitationPending, []event.Type{event.InvitationMade}},
+		"resend": {nil, func(s *party, c directory.Caller, i directory.Invitation) (any, error) {
+			return s.d.Resend(t.Context(), c, i.ID)
+		}, false, directory.InvitationPending, []event.Type{event.InvitationResent}},
+		"revoke": {nil, func(s *party, c directory.Caller, i directory.Invitation) (any, error) {
+			return s.d.RevokeInvitation(t.Context(), c, i.ID)
+		}, false, directory.InvitationRevoked, []event.Type{event.InvitationRevoked}},
+		"accept": {nil, func(s *party, _ directory.Caller, i directory.Invitation) (any, error) {
+			return s.d.AcceptInvitation(t.Context(), guest("ann", s.now), link(directory.New(s.quiet(), time.Now), i), "")
+		}, false, directory.InvitationAccepted, []event.Type{event.InvitationAccepted}},
+		"accept by who is there": {func(s *party) {
+			member(s, guest("ann", s.now), map[ident.Node]access.Role{s.e: access.Viewer})
+		}, func(s *party, _ directory.Caller, i directory.Invitation) (any, error) {
+			return s.d.AcceptInvitation(t.Context(), guest("ann", s.now), link(directory.New(s.quiet(), time.Now), i), "")
+		}, false, directory.InvitationAccepted, []event.Type{event.InvitationAccepted}},
+	} {
+		for _, applied := range []bool{false, true} {
+			for nth, crashed := 0, true; crashed; nth++ {
+				s := newParty(t)
+				var i directory.Invitation
+				if !c.makes {
+					i = s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
+					s.now = s.now.Add(time.Hour)
+				}
+				if c.before != nil {
+					c.before(s)
+				}
+				crashed = false
+				events, begins := len(s.Events()), len(s.Calls())
+				crash := func(call directorytest.Call) error {
+					if call.Nth-begins != nth || crashed {
+						return nil
+					}
+					crashed = true
+					return directorytest.Busy()
+				}
+				if applied {
+					s.After = crash
+				} else {
+					s.Before = crash
+				}
+				caller := s.admin
+				caller.Repeat = &directory.Repeat{Key: "once", Fingerprint: []byte("it")}
+				at := fmt.Sprintf("%s, call %d, applied %v", name, nth, applied)
+				var answers []string
+				for range 2 {
+					answer, err := c.do(s, caller, i)
+					if fault.Busy.Is(err) {
+						answer, err = c.do(s, caller, i)
+					}
+					if err != nil {
+						t.Fatalf("%s: %v", at, err)
+					}
+					b, err := json.Marshal(answer)
+					if err != nil {
+						t.Fatal(err)
+					}
+					answers = append(answers, string(b))
+				}
+				s.Before, s.After = nil, nil
+				if answers[0] != answers[1] {
+					t.Errorf("%s: answered\n%s\nand sent again\n%s", at, answers[0], answers[1])
+				}
+				if got := since(s.Fake, events); !slices.Equal(got, c.events) {
+					t.Errorf("%s: %v", at, got)
+				}
+				list, err := s.d.Invitations(t.Context(), s.admin, s.b, directory.Paging{Limit: 10})
+				if err != nil || len(list.Items) != 1 || list.Items[0].State != c.state {
+					t.Errorf("%s: %+v, %v", at, list, err)
+				}
+				_, err = s.d.Get(t.Context(), as(guest("ann", s.now)), s.b)
+				if accepted := c.state == directory.InvitationAccepted; accepted != (err == nil) {
+					t.Errorf("%s: %v", at, err)
+				}
+			}
+		}
+	}
+}
+
+// quiet is the store without what a test does to its calls.
+func (s *party) quiet() directory.Store { return quiet{s.Fake} }
+
+type quiet struct{ *directorytest.Fake }
+
+func (q quiet) Read(ctx context.Context, w directory.Want) (directory.Got, error) {
+	before, after := q.Before, q.After
+	q.Before, q.After = nil, nil
+	defer func() { q.Before, q.After = before, after }()
+	return q.Fake.Read(ctx, w)
+}
+
+// TestInvitationsInEveryOrder lets two at a time accept an invitation, or one accept it and one take away what it needs, in every
+// order of their calls.
+func TestInvitationsInEveryOrder(t *testing.T) {
+	type world struct {
+		*stage
+		a, b, e ident.Node
+		admin   directory.Caller
+		i       directory.Invitation
+		token   people.Token
+		began   time.Time
+	}
+	accept := func(name string) func(ctx context.Context, w *world) error {
+		return func(ctx context.Context, w *world) error {
+			who := guest(name, w.began)
+			who.Email = "ann@example.com"
+			_, err := w.d.AcceptInvitation(ctx, who, w.token, "")
+			return err
+		}
+	}
+	closed := fault.InvitationClosed
+	for name, c := range map[string]struct {
+		other func(ctx context.Context, w *world) error
+		fails *fault.Type // the second of the two
+		last  string      // who may be the second of two that both happen, "": nobody
+	}{
+		"accept":  {accept("ann"), nil, "both"},
+		"another": {accept("bob"), closed, ""},
+		"revoke": {func(ctx context.Context, w *world) error {
+			_, err := w.d.RevokeInvitation(ctx, w.admin, w.i.ID)
+			return err
+		}, closed, ""},
+		"resend": {func(ctx context.Context, w *world) error {
+			_, err := w.d.Resend(ctx, w.admin, w.i.ID)
+			return err
+		}, nil, "refused"},
+		"claim": {func(ctx context.Context, w *world) error {
+			_, err := w.d.ClaimMail(ctx, w.i.ID, 1)
+			return err
+		}, nil, "both"},
+		"move": {func(ctx context.Context, w *world) error { _, err := w.d.Move(ctx, w.founder, w.b, w.e); return err }, closed, "other"},
+		"suspend": {func(ctx context.Context, w *world) error {
+			_, err := w.d.Suspend(ctx, w.founder, w.b, "because")
+			return err
+		}, closed, "other"},
+		"trash": {func(ctx context.Context, w *world) error { _, err := w.d.Trash(ctx, w.founder, w.b); return err }, closed, "other"},
+		"take the right away": {func(ctx context.Context, w *world) error {
+			return w.d.RemoveGrant(ctx, w.founder, w.admin.Client, w.a)
+		}, closed, "other"},
+	} {
+		happened := map[string]int{}
+		orders, err := everyOrder(t, func() (*stage, func() error) {
+			s := newStage(t)
+			s.apart = true
+			w := &world{stage: s, began: time.Now()}
+			w.a, w.e = s.mustPartner(t, s.root, "a"), s.mustPartner(t, s.root, "e")
+			w.b = s.mustPartner(t, w.a, "b")
+			made, err := s.d.CreateClient(t.Context(), s.founder, s.root, "C", access.Viewer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.admin = directory.Caller{Client: made.ID, Key: made.SecretID}
+			if _, err := s.d.GrantRole(t.Context(), s.founder, made.ID, w.a, access.Admin); err != nil {
+				t.Fatal(err)
+			}
+			w.i, err = s.d.Invite(t.Context(), w.admin, directory.NewInvitation{Node: w.b, Email: "ann@example.com", Role: access.Admin, Days: 7})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.token, s.later = link(s.d, w.i), time.Hour
+			var ended []string
+			run := func(name string, do func(ctx context.Context, w *world) error) {
+				s.begin(name, false, func(ctx context.Context) error {
+					err := do(ctx, w)
+					switch {
+					case err == nil:
+						ended = append(ended, name)
+					case c.fails.Is(err):
+					case name == "resend" && closed.Is(err), name == "first" && c.last == "refused" && fault.NotFound.Is(err):
+					default:
+						return err
+					}
+					return nil
+				})
+			}
+			run("first", accept("ann"))
+			run(name, c.other)
+			if name == "accept" { // which of two alike begins makes no difference
+				s.proceed(s.actors[0])
+			}
+			return s, func() error {
+				if len(s.actors) > 0 {
+					return nil
+				}
+				happened[fmt.Sprint(ended)]++
+				accepted := 0
+				for _, e := range s.Events() {
+					if e.Type == event.InvitationAccepted {
+						accepted++
+					}
+				}
+				granted := 0
+				got, err := s.Fake.Read(context.Background(), directory.Want{
+					Clients: []ident.Principal{guest("ann", w.began).Principal(), guest("bob", w.began).Principal()}})
+				if err != nil {
+					return err
+				}
+				for _, p := range got.Clients {
+					granted += len(p.Grants)
+				}
+				wants := 0
+				if slices.Contains(ended, "first") || slices.Contains(ended, "another") || slices.Contains(ended, "accept") {
+					wants = 1
+				}
+				switch {
+				case accepted != wants || granted != wants:
+					return fmt.Errorf("%v ended well; %d were accepted and %d granted", ended, accepted, granted)
+				case len(ended) == 0:
+					return errors.New("neither happened")
+				case len(ended) == 2 && (c.last == "" || c.last == "refused" || c.last == "other" && ended[0] != "first"):
+					return fmt.Errorf("%v happened both", ended)
+				}
+				return nil
+			}
+		})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if len(happened) < 2 {
+			t.Errorf("%s: always %v", name, happened)
+		}
+		t.Logf("%s: %d orders, %v", name, orders, happened)
+	}
+}
+
+// Two owners who remove each other at the same time: one stays.
+func TestTwoOwnersRemoveEachOther(t *testing.T) {
+	happened := map[int]int{}
+	orders, err := everyOrder(t, func() (*stage, func() error) {
+		s := newStage(t)
+		s.apart = true
+		b := s.mustPartner(t, s.root, "b")
+		owners := []directory.Caller{}
+		for _, name := range []string{"ann", "bob"} {
+			owners = append(owners, member(s.Fake, guest(name, today), map[ident.Node]access.Role{b: access.Owner}))
+		}
+		for i := range owners {
+			s.begin(string(owners[i].Client), false, func(ctx context.Context) error {
+				err := s.d.SetRole(ctx, owners[i], b, owners[1-i].Client, access.None)
+				if fault.NotFound.Is(err) { // they are gone themselves
+					return nil
+				}
+				return err
+			})
+		}
+		return s, func() error {
+			page, err := s.Fake.Grants(context.Background(), b, "", 10)
+			if len(s.actors) == 0 {
+				happened[len(page.Items)]++
+			}
+			if err == nil && len(page.Items) == 0 {
+				err = errors.New("there is no owner any more")
+			}
+			return err
+		}
+	})
+	if err != nil || happened[1] != orders {
+		t.Errorf("%v, %v", happened, err)
+	}
+	t.Logf("%d orders", orders)
+}

@@ -1,0 +1,119 @@
+package costs
+
+import (
+	"fmt"
+	"strings"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/people"
+)
+
+// What invitations cost, and the people who accept them.
+
+// newInvitation is at a node, for somebody who is new.
+func (b *bench) newInvitation(node ident.Node) directory.NewInvitation {
+	b.made++
+	return directory.NewInvitation{
+		Node: node, Email: fmt.Sprintf("alice-%06d@vale.example", b.made), Name: b.name(), Role: access.Admin, Message: "Welcome to our portal.",
+		Days: directory.InvitationDays,
+	}
+}
+
+func (b *bench) invited(node ident.Node) ident.Invitation {
+	b.t.Helper()
+	i, err := b.dir.Invite(b.ctx, b.caller, b.newInvitation(node))
+	b.must(err)
+	return i.ID
+}
+
+// mail is that with an invitation's link, begun.
+func (b *bench) mail(id ident.Invitation) *directory.Mail {
+	b.t.Helper()
+	mail, err := b.dir.ClaimMail(b.ctx, id, 1)
+	b.must(err)
+	if mail == nil {
+		b.t.Fatal("there is no mail to be sent")
+	}
+	return mail
+}
+
+// signedIn is who was invited by a mail.
+func (b *bench) signedIn(mail *directory.Mail) people.SignedIn {
+	b.made++
+	return people.SignedIn{
+		Tenant: "72f988bf-86f1-41af-91ab-2d7cd011db47", Object: fmt.Sprintf("00000000-0000-4000-8000-%012d", b.made), Name: "Alice Le Page",
+		Email: mail.Email, Verified: true, Began: clock(),
+	}
+}
+
+// person makes somebody who is admin at the node.
+func (b *bench) person(node ident.Node) ident.Principal {
+	b.t.Helper()
+	mail := b.mail(b.invited(node))
+	who := b.signedIn(mail)
+	_, err := b.dir.AcceptInvitation(b.ctx, who, mail.Token, "")
+	b.must(err)
+	return who.Principal()
+}
+
+func invites(b *bench, node ident.Node) func() error {
+	c, in := b.repeatable(), b.newInvitation(node)
+	return only(func() (directory.Invitation, error) { return b.dir.Invite(b.ctx, c, in) })
+}
+
+func listsInvitations(b *bench, node ident.Node) func() error {
+	b.invited(node)
+	return only(func() (directory.List[directory.Invitation], error) {
+		return b.dir.Invitations(b.ctx, b.caller, node, page)
+	})
+}
+
+func listsUsers(b *bench, node ident.Node) func() error {
+	return only(func() (directory.List[directory.User], error) { return b.dir.Users(b.ctx, b.caller, node, page) })
+}
+
+func setsRole(b *bench, node ident.Node, role access.Role) func() error {
+	who := b.person(node)
+	return func() error { return b.dir.SetRole(b.ctx, b.caller, node, who, role) }
+}
+
+// people measures what no operation of the API does: it is done for the holders of links, and in the background.
+func (b *bench) people(places []place, row func(...string), out *strings.Builder) {
+	b.t.Helper()
+	out.WriteString("\nAn invitation to a partner, from its mail on\n")
+	columns := []string{""}
+	for _, p := range places {
+		columns = append(columns, p.column)
+	}
+	row(columns...)
+	for _, one := range []struct {
+		what string
+		at   func(id ident.Invitation) func() error
+	}{
+		{"beginning its mail", func(id ident.Invitation) func() error {
+			return only(func() (*directory.Mail, error) { return b.dir.ClaimMail(b.ctx, id, 1) })
+		}},
+		{"noting what became of it", func(id ident.Invitation) func() error {
+			b.mail(id)
+			return func() error { return b.dir.NoteMail(b.ctx, id, 1, directory.MailSent) }
+		}},
+		{"opening its link", func(id ident.Invitation) func() error {
+			mail := b.mail(id)
+			return only(func() (directory.Offer, error) { return b.dir.Offered(b.ctx, mail.Token) })
+		}},
+		{"accepting it", func(id ident.Invitation) func() error {
+			mail := b.mail(id)
+			return only(func() (directory.Node, error) { return b.dir.AcceptInvitation(b.ctx, b.signedIn(mail), mail.Token, "") })
+		}},
+	} {
+		cells := []string{one.what}
+		for _, p := range places {
+			spent, err := b.meter.during(one.at(b.invited(p.partner)))
+			b.must(err)
+			cells = append(cells, spent.String())
+		}
+		row(cells...)
+	}
+}
