@@ -10,6 +10,7 @@ PORT ?= 8080
 AWS_PORT ?= 4566
 FRESH ?= 0
 STAGE ?= dev
+SOAK ?= 1000000
 
 # infra compiles the CDK (a minute, cold) and infra/local/e2e deploys: neither belongs in the inner loop.
 INNER = $(shell $(GO) list ./... | grep -v -e /infra -e /tabletest -e /shared/table)
@@ -54,6 +55,9 @@ e2e: ## deploy into MiniStack and test over HTTP
 
 walk: ## write the answers of the README's walk into it
 	@$(GO) test -count=1 ./infra/local/e2e -run Walk -update
+
+soak: ## compare subtrees with a model for a million random steps (SOAK=1000000)
+	@$(GO) test -count=1 -v -timeout 120m ./shared/directory -run SubtreesAgree -steps=$(SOAK)
 
 costs: ## compare round trips and read and write units with the golden file (UPDATE=1 writes it)
 	@$(GO) test -count=1 -v ./shared/table/costs $(if $(UPDATE),-update)

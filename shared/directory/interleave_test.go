@@ -625,12 +625,22 @@ func (c *crowd) act() {
 		}
 	case 8, 9:
 		if node != c.root && len(c.peek(nil).Tree.Changes) < 6 {
-			on := c.rnd.IntN(2) == 0
+			kinds := 5
+			if c.sabotage != "" { // what is in the trash takes no part
+				kinds = 2
+			}
+			kind := c.rnd.IntN(kinds)
 			c.begin("mark", slow, func(ctx context.Context) error {
-				if on {
+				switch kind {
+				case 0:
 					return c.changed(c.d.Suspend(ctx, c.founder, node, "because"))
+				case 1:
+					return c.changed(c.d.Resume(ctx, c.founder, node))
+				case 2:
+					return c.changed(c.d.Trash(ctx, c.founder, node))
+				default:
+					return c.changed(c.d.Restore(ctx, c.founder, node))
 				}
-				return c.changed(c.d.Resume(ctx, c.founder, node))
 			})
 		}
 	default:

@@ -209,12 +209,12 @@ func (m *forest) purge(top ident.Node) remains {
 	r.nodes = slices.DeleteFunc(slices.Clone(m.ids), func(id ident.Node) bool { return !slices.Contains(m.path(id), top) })
 	gone := func(id ident.Node) bool { return slices.Contains(r.nodes, id) }
 	m.ids = slices.DeleteFunc(m.ids, gone)
-	m.clients = slices.DeleteFunc(m.clients, func(c ident.Client) bool {
-		if gone(m.home[c]) && m.grants[c][m.home[c]] != access.None { // those without it are nobody's any more
+	for _, c := range m.clients {
+		if gone(m.home[c]) && m.grants[c][m.home[c]] != access.None { // those without it are the root's then
 			r.clients = append(r.clients, c)
 		}
-		return gone(m.home[c])
-	})
+	}
+	m.clients = slices.DeleteFunc(m.clients, func(c ident.Client) bool { return slices.Contains(r.clients, c) })
 	for _, grants := range m.grants {
 		maps.DeleteFunc(grants, func(id ident.Node, _ access.Role) bool { return gone(id) })
 	}
@@ -327,6 +327,15 @@ func (r *ranger) node(partners bool) ident.Node {
 
 func (r *ranger) caller() directory.Caller {
 	return r.callers[rapid.SampledFrom(r.clients).Draw(r.t, "caller")]
+}
+
+// managed is a client whose home is there, and not the owner.
+func (r *ranger) managed() ident.Client {
+	some := slices.DeleteFunc(slices.Clone(r.clients[1:]), func(c ident.Client) bool { return !slices.Contains(r.ids, r.home[c]) })
+	if len(some) == 0 {
+		r.t.Skip("nobody")
+	}
+	return rapid.SampledFrom(some).Draw(r.t, "client")
 }
 
 func (r *ranger) anyReader() *reader {
@@ -556,10 +565,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 			})
 		},
 		"grant": func() {
-			if len(r.clients) < 2 {
-				r.t.Skip("nobody")
-			}
-			id, role, to := r.node(false), r.role(), rapid.SampledFrom(r.clients[1:]).Draw(r.t, "to")
+			id, role, to := r.node(false), r.role(), r.managed()
 			noop := r.grants[to][id] == role
 			r.try("grant", unless(noop, nil, r.still(id)), noop, func() error {
 				_, err := r.d.GrantRole(r.ctx, r.owner, to, id, role)
@@ -567,10 +573,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 			}, func(event.Event) { r.grants[to][id] = role })
 		},
 		"revoke": func() {
-			if len(r.clients) < 2 {
-				r.t.Skip("nobody")
-			}
-			from := rapid.SampledFrom(r.clients[1:]).Draw(r.t, "from")
+			from := r.managed()
 			if len(r.grants[from]) == 0 {
 				r.t.Skip("nothing")
 			}
@@ -741,6 +744,11 @@ func (r *ranger) nothingLeft(left *remains) {
 	r.must(Gone(r.ctx, s, left.nodes...))
 	for _, domain := range left.domains {
 		delete(r.domains, domain)
+	}
+	for c, home := range r.home {
+		if slices.Contains(left.nodes, home) {
+			r.home[c] = r.ids[0]
+		}
 	}
 }
 
