@@ -224,7 +224,8 @@ func nodeNo(i int) ident.Node { return ident.Node(fmt.Sprintf("ptn_%016d", i+1))
 
 // planted is a stage with a tree of this shape.
 func planted(parents []int) *stage {
-	s := &stage{Fake: new(directorytest.Fake), over: make(chan struct{}), anyOrder: true, exact: true, root: nodeNo(0), brand: "brd_0000000000000000"}
+	s := &stage{Fake: new(directorytest.Fake), over: make(chan struct{}), anyOrder: true, exact: true}
+	s.root, s.brand = nodeNo(0), "brd_0000000000000000"
 	s.d = directory.New(s, func() time.Time { return fixed.Add(s.later) })
 	s.founder = directory.Caller{Client: "cli_0000000000000000", Key: "key_0000000000000000"}
 	nodes := make([]hierarchy.Node, len(parents)+1)
@@ -389,7 +390,9 @@ func TestTwoAtATimeInEveryOrder(t *testing.T) {
 	if testing.Short() {
 		most = 3
 	}
-	for _, kinds := range [][2]string{{"mover", "mover"}, {"mover", "creator"}, {"mover", "trasher"}, {"trasher", "creator"}, {"trasher", "trasher"}} {
+	for _, kinds := range [][2]string{
+		{"mover", "mover"}, {"mover", "creator"}, {"mover", "trasher"}, {"trasher", "creator"}, {"trasher", "trasher"},
+	} {
 		t.Run(kinds[0]+" and "+kinds[1], func(t *testing.T) {
 			t.Parallel()
 			began, cases, ends, states := time.Now(), 0, 0, 0

@@ -165,7 +165,9 @@ func (s *stage) honest() error {
 		if s.settled[id] > p.Version {
 			return fmt.Errorf("%s is at version %d of its progress and was at %d", id, p.Version, s.settled[id])
 		}
-		if s.settled[id] = p.Version; p.State == directory.Settled && slices.ContainsFunc(got.Tree.Changes, func(c hierarchy.Change) bool { return c.Seq == p.Seq }) {
+		s.settled[id] = p.Version
+		flying := slices.ContainsFunc(got.Tree.Changes, func(c hierarchy.Change) bool { return c.Seq == p.Seq })
+		if flying && p.State == directory.Settled {
 			return fmt.Errorf("%s is settled, and in the tree state", id)
 		}
 	}
@@ -183,7 +185,8 @@ func renamer(s *stage, node int, name hierarchy.Name) does {
 
 func brander(s *stage, node int, domain string) does {
 	return func(ctx context.Context) error {
-		_, err := s.d.CreateBrand(ctx, s.founder, directory.NewBrand{Partner: nodeNo(node), Name: "X", Domain: domain, Regions: []string{"eu-west-1"}})
+		in := directory.NewBrand{Partner: nodeNo(node), Name: "X", Domain: domain, Regions: []string{"eu-west-1"}}
+		_, err := s.d.CreateBrand(ctx, s.founder, in)
 		return err
 	}
 }
@@ -276,8 +279,10 @@ var duels = map[string]duel{
 	"trash, and a brand":                    {tree: chain, begin: two(on(trasher, 2), on2(brander, 2, "x.example"))},
 	"trash, and a rename":                   {tree: chain, begin: two(on(trasher, 2), on2(renamer, 2, hierarchy.Name("z")))},
 	"a move, and a rename":                  {tree: chain, begin: two(on2(mover, 2, 4), on2(renamer, 2, hierarchy.Name("z")))},
-	"two renames":                           {tree: chain, begin: two(on2(renamer, 2, hierarchy.Name("y")), on2(renamer, 2, hierarchy.Name("z")))},
-	"two brands with one domain":            {tree: chain, begin: two(on2(brander, 1, "x.example"), on2(brander, 2, "x.example"))},
+	"two renames": {
+		tree: chain, begin: two(on2(renamer, 2, hierarchy.Name("y")), on2(renamer, 2, hierarchy.Name("z"))),
+	},
+	"two brands with one domain": {tree: chain, begin: two(on2(brander, 1, "x.example"), on2(brander, 2, "x.example"))},
 	"the last brand that there is room for": {
 		tree: chain,
 		before: func(s *stage) error {
@@ -410,9 +415,11 @@ func resumer(s *stage, node int) does {
 
 // settlings are duels with a settler.
 var settlings = map[string]duel{
-	"a restore below a suspension":      settling(on(suspender, 1), trashed(2), on(restorer, 2)),
-	"a restore below a move":            settling(on2(mover, 1, 3), trashed(2), on(restorer, 2)),
-	"a restore below a restore":         settling(on(restorer, 1), func(s *stage) error { return errors.Join(trashed(2)(s), trashed(1)(s)) }, on(restorer, 2)),
+	"a restore below a suspension": settling(on(suspender, 1), trashed(2), on(restorer, 2)),
+	"a restore below a move":       settling(on2(mover, 1, 3), trashed(2), on(restorer, 2)),
+	"a restore below a restore": settling(on(restorer, 1), func(s *stage) error {
+		return errors.Join(trashed(2)(s), trashed(1)(s))
+	}, on(restorer, 2)),
 	"trash below a move":                settling(on2(mover, 1, 3), nil, on(trasher, 2)),
 	"a move out of a move":              settling(on2(mover, 1, 3), nil, on2(mover, 2, 0)),
 	"a move out of a suspension":        settling(on(suspender, 1), nil, on2(mover, 2, 3)),
@@ -492,7 +499,8 @@ var unmet = map[string]struct{ before, step func(s *stage) directory.Step }{
 	"AddBrand.AsOf": {step: func(s *stage) directory.Step {
 		owner := s.now(nodeNo(4))
 		owner.AsOf--
-		return directory.AddBrand{Brand: brand.Brand{ID: "brd_0000000000000001", Owner: owner.ID, Domain: "x.example"}, Owner: owner, Taken: errEnded, Else: always}
+		b := brand.Brand{ID: "brd_0000000000000001", Owner: owner.ID, Domain: "x.example"}
+		return directory.AddBrand{Brand: b, Owner: owner, Taken: errEnded, Else: always}
 	}},
 	"AddEvent.New":   {before: anEvent, step: anEvent},
 	"AddRequest.New": {before: aRequest, step: aRequest},
@@ -560,7 +568,8 @@ func aBrand(s *stage) directory.Step {
 }
 
 func anEvent(s *stage) directory.Step {
-	return directory.AddEvent{Event: event.Event{ID: "evt_0000000000000001", Node: s.root, Path: hierarchy.Path("").Child(s.root), Time: fixed}}
+	e := event.Event{ID: "evt_0000000000000001", Node: s.root, Path: hierarchy.Path("").Child(s.root), Time: fixed}
+	return directory.AddEvent{Event: e}
 }
 
 func requestOf(id ident.Request, created time.Time) directory.MoveRequest {
@@ -660,7 +669,8 @@ type behind struct {
 	believed bool
 }
 
-func (b *behind) Below(_ context.Context, under hierarchy.Path, kind hierarchy.Kind, trash bool, _ string, _ int) (directory.Page[ident.Node], error) {
+func (b *behind) Below(_ context.Context, under hierarchy.Path, kind hierarchy.Kind, trash bool, _ string, _ int) (
+	directory.Page[ident.Node], error) {
 	page := directory.Page[ident.Node]{Items: []ident.Node{}}
 	for id, n := range b.was {
 		if n.Place.Path.Has(under) && n.Place.Path != under && trash != n.Trashed.IsZero() && (kind == "" || kind == n.Kind()) {

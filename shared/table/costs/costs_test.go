@@ -347,6 +347,10 @@ func events(b *bench, p place, at ident.Node) func() error {
 	})
 }
 
+func users(b *bench, id ident.Node) func() error {
+	return only(func() (directory.List[directory.User], error) { return b.dir.Users(b.ctx, b.caller, id, page) })
+}
+
 var page = directory.Paging{Limit: 50}
 
 var operations = []operation{
@@ -458,6 +462,15 @@ var operations = []operation{
 	{"getChange", func(b *bench, p place) func() error {
 		id := b.suspended(b.partner(p.parent.ID).ID)
 		return only(func() (directory.Progress, error) { return b.dir.Change(b.ctx, b.caller, id) })
+	}},
+	{"listPartnerUsers", func(b *bench, p place) func() error { return users(b, p.partner) }},
+	{"listCustomerUsers", func(b *bench, p place) func() error { return users(b, p.customer) }},
+	{"explainAccess", func(b *bench, p place) func() error {
+		c, err := b.dir.CreateClient(b.ctx, b.caller, p.parent.ID, b.name(), access.Viewer)
+		b.must(err)
+		return only(func() (directory.Explanation, error) {
+			return b.dir.Why(b.ctx, b.caller, c.ID, p.customer, access.EditCustomer)
+		})
 	}},
 	{"createBrand", func(b *bench, p place) func() error {
 		return only(func() (directory.Brand, error) {
