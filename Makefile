@@ -28,11 +28,11 @@ run: ## run everything on this machine, with a demo tree (PORT=8080 AWS_PORT=456
 
 test: lint unit e2e ## everything that CI checks: lint, tests, costs, the deployment over HTTP
 
-quick: ## the inner loop, without databases and deployments: under a minute when warm
+quick: ## the inner loop, without databases and deployments, with shorter proofs: under a minute when warm
 	@test -z "$$(gofmt -l functions infra shared | tee /dev/stderr)"
 	@$(GO) vet $(INNER)
 	@$(GO) run ./shared/contract/generate -check
-	@$(GO) test $(INNER)
+	@$(GO) test -short $(INNER)
 
 lint: ## format, vet, staticcheck, govulncheck, generated files, templates
 	@test -z "$$(gofmt -l functions infra shared | tee /dev/stderr)" || { echo 'gofmt: run `gofmt -w functions infra shared`'; exit 1; }
