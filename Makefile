@@ -10,6 +10,7 @@ PORT ?= 8080
 AWS_PORT ?= 4566
 FRESH ?= 0
 STAGE ?= dev
+SOAK ?= 1000000
 
 # infra compiles the CDK (a minute, cold) and infra/local/e2e deploys: neither belongs in the inner loop.
 INNER = $(shell $(GO) list ./... | grep -v -e /infra -e /tabletest -e /shared/table)
@@ -27,11 +28,11 @@ run: ## run everything on this machine, with a demo tree (PORT=8080 AWS_PORT=456
 
 test: lint unit e2e ## everything that CI checks: lint, tests, costs, the deployment over HTTP
 
-quick: ## the inner loop, without databases and deployments: under a minute when warm
+quick: ## the inner loop, without databases and deployments, with shorter proofs: under a minute when warm
 	@test -z "$$(gofmt -l functions infra shared | tee /dev/stderr)"
 	@$(GO) vet $(INNER)
 	@$(GO) run ./shared/contract/generate -check
-	@$(GO) test $(INNER)
+	@$(GO) test -short $(INNER)
 
 lint: ## format, vet, staticcheck, govulncheck, generated files, templates
 	@test -z "$$(gofmt -l functions infra shared | tee /dev/stderr)" || { echo 'gofmt: run `gofmt -w functions infra shared`'; exit 1; }
@@ -54,6 +55,9 @@ e2e: ## deploy into MiniStack and test over HTTP
 
 walk: ## write the answers of the README's walk into it
 	@$(GO) test -count=1 ./infra/local/e2e -run Walk -update
+
+soak: ## compare subtrees with a model for a million random steps (SOAK=1000000)
+	@$(GO) test -count=1 -v -timeout 120m ./shared/directory -run SubtreesAgree -steps=$(SOAK)
 
 costs: ## compare round trips and read and write units with the golden file (UPDATE=1 writes it)
 	@$(GO) test -count=1 -v ./shared/table/costs $(if $(UPDATE),-update)

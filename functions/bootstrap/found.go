@@ -23,9 +23,9 @@ type order struct {
 
 // founded is what was made, or recovered.
 type founded struct {
-	PartnerID ident.Node   `json:"partnerId"`
+	PartnerID ident.Node      `json:"partnerId"`
 	ClientID  ident.Principal `json:"clientId"`
-	Key       string       `json:"key"` // API key of the client
+	Key       string          `json:"key"` // API key of the client
 }
 
 type bootstrap struct {

@@ -130,6 +130,18 @@ func (d *Directory) managed(ctx context.Context, c Caller, id ident.Principal, n
 	if v, err = d.read(ctx, c, Want{Nodes: append(nodes, node, home), Clients: []ident.Principal{id}}); err != nil {
 		return fail(err)
 	}
+	if p != nil && home != nowhere && v.Nodes[home] == nil { // its home was purged: it is managed at the root now
+		adopted := *p
+		adopted.Home = v.Tree.Root
+		p = &adopted
+		if node == home {
+			node = p.Home
+		}
+		home = p.Home
+		if v, err = d.read(ctx, c, Want{Nodes: append(nodes, node, home), Clients: []ident.Principal{id}}); err != nil {
+			return fail(err)
+		}
+	}
 	_, dec, err := v.decide(node, a)
 	if err != nil {
 		return fail(err)
@@ -176,7 +188,7 @@ func (d *Directory) editClient(ctx context.Context, c Caller, id ident.Principal
 			return Client{}, err
 		}
 		now.Version++
-		return clientSeen(v, &now), d.store.Commit(ctx, changeOf(v, was, &now, dec, *happened)...)
+		return clientSeen(v, &now), d.commit(ctx, &v.Tree, changeOf(v, was, &now, dec, *happened)...)
 	})
 }
 
@@ -367,7 +379,7 @@ func (d *Directory) Recover(ctx context.Context) (access.Principal, string, erro
 		now.Secrets = append(slices.Clone(was.Secrets[max(0, len(was.Secrets)-1):]), secret)
 		now.Version++
 		key = made
-		return now, d.store.Commit(ctx, EditClient{Was: was, Now: &now, Else: errChanged},
+		return now, d.commit(ctx, &got.Tree, EditClient{Was: was, Now: &now, Else: errChanged},
 			d.event(Caller{}, event.ClientSecretAdded, root.ID, got.Tree.Place(root).Path,
 				map[string]any{"clientId": now.ID, "name": now.Name, "secretId": secret.ID, "recovered": true}))
 	})

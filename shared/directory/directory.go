@@ -164,13 +164,31 @@ func try[T any](ctx context.Context, d *Directory, c Caller, target ident.Node, 
 	if len(steps) == 0 {
 		return prepared.answer, nil
 	}
-	switch err := d.store.Commit(ctx, steps...); {
+	switch err := d.commit(ctx, &v.Tree, steps...); {
 	case errors.Is(err, ErrRemembered):
 		return none, errChanged
 	case err != nil:
 		return none, err
 	}
 	return prepared.answer, nil
+}
+
+// commit commits what was decided from tree. An event names the nodes above the one that it happened to, in whose logs it is, so nothing
+// up there may have been moved since: a commit with an event holds the tree state, unless it changes it.
+func (d *Directory) commit(ctx context.Context, tree *hierarchy.TreeState, steps ...Step) error {
+	tells, holds := false, false
+	for _, s := range steps {
+		switch s.(type) {
+		case AddEvent:
+			tells = true
+		case AddChange, CheckSeq:
+			holds = true
+		}
+	}
+	if tells && !holds {
+		steps = append(slices.Clip(steps), CheckSeq{Seq: tree.Seq, Else: errChanged})
+	}
+	return d.store.Commit(ctx, steps...)
 }
 
 func recall[T any](m *Memo, r *Repeat) (T, error) {

@@ -160,7 +160,9 @@ func (s *stage) wait(a *actor) {
 
 // expected are the ends that operations may come to when others are at work too.
 func expected(err error) bool {
-	for _, t := range []*fault.Type{fault.MoveIntoItself, fault.Conflict, fault.Suspended, fault.TooManyChanges, fault.DepthLimit, fault.Trashed} {
+	for _, t := range []*fault.Type{
+		fault.MoveIntoItself, fault.Conflict, fault.Suspended, fault.TooManyChanges, fault.DepthLimit, fault.Trashed,
+	} {
 		if t.Is(err) {
 			return true
 		}
@@ -192,7 +194,9 @@ func (s *stage) parts(w directory.Want) []part {
 	}
 	apart := s.apart && len(w.Clients) > 0
 	if apart {
-		parts = append(parts, part{directory.Want{Clients: w.Clients}, func(got *directory.Got, given directory.Got) { got.Clients = given.Clients }})
+		parts = append(parts, part{directory.Want{Clients: w.Clients}, func(got *directory.Got, given directory.Got) {
+			got.Clients = given.Clients
+		}})
 	}
 	rest := w
 	if rest.Nodes = nil; apart {
@@ -449,8 +453,8 @@ func (s *stage) ids() []ident.Node {
 	return ids
 }
 
-// everyOrder runs the same actors, whose ids differ each time, in every order of their calls. It returns how many there are, and what went wrong in the first
-// that went wrong.
+// everyOrder runs the same actors, whose ids differ each time, in every order of their calls. It returns how many there are, and what
+// went wrong in the first that went wrong.
 func everyOrder(t testing.TB, set func() (s *stage, check func() error)) (orders int, err error) {
 	var choices, options []int
 	for {
@@ -625,12 +629,22 @@ func (c *crowd) act() {
 		}
 	case 8, 9:
 		if node != c.root && len(c.peek(nil).Tree.Changes) < 6 {
-			on := c.rnd.IntN(2) == 0
+			kinds := 5
+			if c.sabotage != "" { // what is in the trash takes no part
+				kinds = 2
+			}
+			kind := c.rnd.IntN(kinds)
 			c.begin("mark", slow, func(ctx context.Context) error {
-				if on {
+				switch kind {
+				case 0:
 					return c.changed(c.d.Suspend(ctx, c.founder, node, "because"))
+				case 1:
+					return c.changed(c.d.Resume(ctx, c.founder, node))
+				case 2:
+					return c.changed(c.d.Trash(ctx, c.founder, node))
+				default:
+					return c.changed(c.d.Restore(ctx, c.founder, node))
 				}
-				return c.changed(c.d.Resume(ctx, c.founder, node))
 			})
 		}
 	default:

@@ -41,28 +41,36 @@ func (d *Directory) Log(ctx context.Context, c Caller, id ident.Node, f LogFilte
 			q.Until = ripe
 		}
 	}
-	_, page, err := sideBySide(ctx, d, c, id, access.Read, name, p, func(ctx context.Context, after string) (Page[event.Event], error) {
-		found := Page[event.Event]{Items: []event.Event{}, Next: after}
-		q := q
-		for range filteredPages {
-			q.After, q.Limit = found.Next, p.Limit-len(found.Items)
-			part, err := d.store.Log(ctx, id, q)
-			if err != nil {
-				return found, err
-			}
-			for i := range part.Items {
-				if f.wants(&part.Items[i]) {
-					found.Items = append(found.Items, part.Items[i].SeenFrom(id))
-				}
-			}
-			if found.Next = part.Next; found.Next == "" || len(found.Items) == p.Limit {
-				break
+	sum, after, err := splitCursor(p.Cursor)
+	if err != nil {
+		return List[event.Event]{}, err
+	}
+	v, _, _, err := d.reach(ctx, c, id, access.Read)
+	if err != nil {
+		return List[event.Event]{}, err
+	}
+	if err := checkCursor(v.caller, name, sum, after); err != nil {
+		return List[event.Event]{}, err
+	}
+	found := List[event.Event]{Items: []event.Event{}}
+	for range filteredPages {
+		q.After, q.Limit = after, p.Limit-len(found.Items)
+		page, err := d.store.Log(ctx, id, q)
+		if err != nil {
+			return List[event.Event]{}, err
+		}
+		for i := range page.Items {
+			if seen := page.Items[i].SeenFrom(id); f.wants(&seen) {
+				found.Items = append(found.Items, seen)
 			}
 		}
-		if f.Oldest && found.Next == "" { // all until then was given
-			found.Next = LogPosition(q.Until, after)
+		if after = page.Next; after == "" || len(found.Items) == p.Limit {
+			break
 		}
-		return found, nil
-	})
-	return page, err
+	}
+	if f.Oldest && after == "" { // all until then was given
+		after = LogPosition(q.Until, q.After)
+	}
+	found.Next = signCursor(v.caller, name, after)
+	return found, nil
 }

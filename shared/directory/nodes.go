@@ -93,7 +93,7 @@ func (d *Directory) create(ctx context.Context, c Caller, parentID ident.Node, a
 			if err != nil {
 				return attempt[Node]{}, err
 			}
-			steps = append(append(steps, raise(low)...), CheckSeq{Seq: v.Tree.Seq, Else: errChanged})
+			steps = append(steps, raise(low)...)
 		}
 		steps = append([]Step{check}, steps...)
 		return attempt[Node]{seen(&node, place, true), steps}, nil
@@ -205,7 +205,7 @@ func set(to, from *string) {
 func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.Action, t event.Type,
 	changes func(was, now *hierarchy.Node) map[string]any, change func(n *hierarchy.Node, dec access.Decision) error) (Node, error) {
 	return again(func() (Node, error) {
-		_, was, dec, err := d.reach(ctx, c, id, a)
+		v, was, dec, err := d.reach(ctx, c, id, a)
 		if err != nil {
 			return Node{}, err
 		}
@@ -224,14 +224,14 @@ func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.
 			return Node{}, err
 		}
 		now.Version, now.Updated = was.Version+1, d.now()
-		steps, err := d.parentsPart(ctx, c, was, &now, data)
+		steps, err := d.parentsPart(ctx, c, v.Tree.Seq, was, &now, data)
 		if err != nil {
 			return Node{}, err
 		}
 		steps = append(steps, EditNode{Was: was, Now: &now, Else: editFailed(was, &now)}, d.event(c, t, id, dec.Place.Path, data))
 		err = unused(was, &now, was)
 		if err == nil {
-			err = d.store.Commit(ctx, steps...)
+			err = d.commit(ctx, &v.Tree, steps...)
 		}
 		var used *inUse
 		if errors.As(err, &used) {
@@ -245,7 +245,7 @@ func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.
 }
 
 // parentsPart is the parent's part in an edit: when it changes what the node draws from it, or where it lists the node.
-func (d *Directory) parentsPart(ctx context.Context, c Caller, was, now *hierarchy.Node, data map[string]any) ([]Step, error) {
+func (d *Directory) parentsPart(ctx context.Context, c Caller, seq int64, was, now *hierarchy.Node, data map[string]any) ([]Step, error) {
 	before, after := was.Draws(), now.Draws()
 	draw, drop := without(after, before), without(before, after)
 	relisted := was.Name.SortKey() != now.Name.SortKey()
@@ -263,7 +263,7 @@ func (d *Directory) parentsPart(ctx context.Context, c Caller, was, now *hierarc
 		return nil, err
 	}
 	parent := v.Nodes[now.Parent]
-	if parent == nil {
+	if parent == nil || v.Tree.Seq != seq {
 		return nil, errChanged
 	}
 	if err := usable(parent, draw); err != nil {

@@ -47,7 +47,7 @@ func (d *Directory) AskMove(ctx context.Context, c Caller, id, to ident.Node, me
 			offer := destsSide(&r)
 			offer["message"] = message
 			steps = append(steps, d.tell(fromOver(), v, event.MoveOffered, to, offer)...)
-			return attempt[AskedMove]{r.seen(now, true, there.Visible()), steps}, nil
+			return attempt[AskedMove]{r.seen(c, now, true, there.Visible()), steps}, nil
 		})
 }
 
@@ -72,7 +72,7 @@ func (d *Directory) tell(c Caller, v *view, t event.Type, at ident.Node, data ma
 		return nil
 	}
 	place := v.Tree.Place(n)
-	if place.Marked(hierarchy.Purged) {
+	if place.Marked(hierarchy.Purged) || place.Marked(hierarchy.Trashed) { // nothing is added to what is about to go
 		return nil
 	}
 	return []Step{d.event(c, t, at, place.Path, data)}
@@ -86,11 +86,16 @@ func (r *MoveRequest) at(now time.Time) RequestState {
 	return r.State
 }
 
-func (r *MoveRequest) seen(now time.Time, node, to bool) AskedMove {
+// seen is the request as a caller sees it. What was said to the other side, and where that is, a closed one tells only to it and to
+// whoever asked: the node may have come to others since.
+func (r *MoveRequest) seen(c Caller, now time.Time, node, to bool) AskedMove {
 	a := AskedMove{*r, node, to}
 	a.State = r.at(now)
 	if !node {
 		a.By = ""
+	}
+	if a.State != RequestOpen && !to && r.By != c.Client {
+		a.To, a.Message = "", ""
 	}
 	return a
 }
@@ -151,7 +156,7 @@ func (d *Directory) MoveRequests(ctx context.Context, c Caller, id ident.Node, p
 	now, items := d.now(), make([]AskedMove, len(requests))
 	for i := range requests {
 		r := &requests[i]
-		items[i] = r.seen(now, visible[r.Node], visible[r.To])
+		items[i] = r.seen(c, now, visible[r.Node], visible[r.To])
 	}
 	return List[AskedMove]{items, page.Next}, nil
 }
@@ -173,8 +178,8 @@ func (v *view) sides(r *MoveRequest) sides {
 	return sides{r, move, take}
 }
 
-func (s *sides) seen(now time.Time) AskedMove {
-	return s.MoveRequest.seen(now, s.move.Visible(), s.take.Visible())
+func (s *sides) seen(c Caller, now time.Time) AskedMove {
+	return s.MoveRequest.seen(c, now, s.move.Visible(), s.take.Visible())
 }
 
 // asked reads a move request, and then both its sides. It refuses those who have no say on either and did not ask; one that there
@@ -206,7 +211,7 @@ func (d *Directory) MoveRequest(ctx context.Context, c Caller, id ident.Request)
 	if err != nil {
 		return AskedMove{}, err
 	}
-	return s.seen(d.now()), nil
+	return s.seen(c, d.now()), nil
 }
 
 // decideOn carries out what one side of a request does with it: those who may move the node (access.Place), or those who may take
@@ -262,16 +267,32 @@ func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.Request) 
 			return attempt[Changed]{Changed{Node: seenBy(m.node, s.move)}, steps}, nil
 		}
 		right := s.right(v)
-		if right == "" || untrashed(m.from) != nil || m.intoItself() {
+		if right == "" || untrashed(m.from) != nil || m.intoItself() || m.node.Name != s.Name {
 			return attempt[Changed]{}, fault.RequestVoid.New(
-				"Those who asked cannot move it as it is now. Decline the request, or have them withdraw it and ask again.")
+				"Those who asked cannot move it as it is now, or it was renamed. Decline the request, or have them withdraw it and ask again.")
 		}
 		mover := c
 		mover.IfMatch = nil // it was about the request
 		try, err := d.move(ctx, mover, v, m, map[string]any{"moveRequestId": s.ID})
+		if !s.move.Visible() {
+			err = unseen(err)
+		}
 		try.steps = append(try.steps, closing, CheckGrant{Client: s.By, Node: right, Role: access.Place.Needs(), Else: errChanged})
 		return try, err
 	})
+}
+
+// unseen is what keeps a node from being moved, for those who do not see the node: what it is told of its brands and of what is below it
+// is left out.
+func unseen(err error) error {
+	switch {
+	case fault.BrandNotAvailable.Is(err):
+		return fault.BrandNotAvailable.New("It has a brand that is not available at the partner. Those who asked know which ones it has.")
+	case fault.DepthLimit.Is(err):
+		return fault.DepthLimit.New("The tree is at most %d nodes deep, and with what may be below it, it would get deeper. Have them ask for a parent further up.",
+			hierarchy.MaxDepth)
+	}
+	return err
 }
 
 // right is where whoever asked has the right that the request lives on, "" when they have it no longer (who is revoked has no
@@ -319,7 +340,7 @@ func (d *Directory) WithdrawMove(ctx context.Context, c Caller, id ident.Request
 func (d *Directory) close(c Caller, v *view, s sides, state RequestState, t event.Type, atNode, atDest Caller) (attempt[AskedMove], error) {
 	now := d.now()
 	if s.State == state {
-		return attempt[AskedMove]{answer: s.seen(now)}, nil
+		return attempt[AskedMove]{answer: s.seen(c, now)}, nil
 	}
 	if err := s.open(now); err != nil {
 		return attempt[AskedMove]{}, err
@@ -330,5 +351,5 @@ func (d *Directory) close(c Caller, v *view, s sides, state RequestState, t even
 	closed, closing := s.close(state, now)
 	steps := slices.Concat([]Step{closing}, d.tell(atNode, v, t, s.Node, nodesSide(closed)), d.tell(atDest, v, t, s.To, destsSide(closed)))
 	s.MoveRequest = closed
-	return attempt[AskedMove]{s.seen(now), steps}, nil
+	return attempt[AskedMove]{s.seen(c, now), steps}, nil
 }

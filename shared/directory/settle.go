@@ -78,11 +78,11 @@ func (d *Directory) Settle(ctx context.Context, id ident.Change, resume string, 
 	}
 	for !w.done() {
 		if purge {
-			err = d.emptyOut(ctx, &w)
+			err = d.emptyOut(ctx, &w, began.Add(budget))
 		} else {
 			err = d.visit(ctx, p.Seq, &w)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, errLater) {
 			return SettleResult{}, err
 		}
 		if time.Since(began) >= budget {

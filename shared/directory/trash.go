@@ -45,10 +45,10 @@ type Swept struct {
 
 // Bounds of Purge.
 const (
-	maxPurging   = 8  // changes in the tree state that are purges: most of the room there belongs to people
-	sweptAtOnce  = 50 // of what is due, more than there are purges under way
-	grantsAtOnce = 50 // at a node that is erased
-	erasedAtOnce = 90 // children of one kind, as many as one batch reads
+	maxPurging   = 8   // changes in the tree state that are purges: most of the room there belongs to people
+	sweptAtOnce  = 500 // of what is due: the first ones may be waiting
+	grantsAtOnce = 50  // at a node that is erased
+	erasedAtOnce = 90  // children of one kind, as many as one batch reads
 )
 
 // Purge purges what has been in the trash for hierarchy.KeepTrash, for about as long as budget. Of a node with something below
@@ -59,7 +59,7 @@ const (
 // A restore, and whatever else began before a node was trashed, has ended KeepTrash later: requests take seconds.
 func (d *Directory) Purge(ctx context.Context, budget time.Duration) (Swept, error) {
 	var swept Swept
-	for began := time.Now(); ; {
+	for deadline := time.Now().Add(budget); ; {
 		until := d.now().Add(-hierarchy.KeepTrash)
 		due, err := d.store.Due(ctx, until, sweptAtOnce)
 		if err != nil {
@@ -69,9 +69,10 @@ func (d *Directory) Purge(ctx context.Context, budget time.Duration) (Swept, err
 		gone, failed := 0, error(nil)
 		for i, item := range due {
 			purged := false
-			if i == 0 || time.Since(began) < budget {
-				purged, err = d.purge(ctx, item)
-				failed = errors.Join(failed, err)
+			if i == 0 || time.Now().Before(deadline) {
+				if purged, err = d.purge(ctx, item, deadline); !errors.Is(err, errLater) {
+					failed = errors.Join(failed, err)
+				}
 			}
 			if purged && err == nil {
 				gone++
@@ -79,14 +80,14 @@ func (d *Directory) Purge(ctx context.Context, budget time.Duration) (Swept, err
 				swept.Behind = until.Sub(item.Since)
 			}
 		}
-		if swept.Purged += gone; gone == 0 || failed != nil || time.Since(began) >= budget {
+		if swept.Purged += gone; gone == 0 || failed != nil || time.Now().After(deadline) {
 			return swept, failed
 		}
 	}
 }
 
 // purge reports whether a node that is due is out of the trash for good.
-func (d *Directory) purge(ctx context.Context, due Due) (bool, error) {
+func (d *Directory) purge(ctx context.Context, due Due, deadline time.Time) (bool, error) {
 	return again(func() (bool, error) {
 		got, err := d.store.Read(ctx, Want{Nodes: []ident.Node{due.Node}})
 		if err != nil {
@@ -94,7 +95,7 @@ func (d *Directory) purge(ctx context.Context, due Due) (bool, error) {
 		}
 		n := got.Nodes[due.Node]
 		if n == nil { // removed, and perhaps not erased
-			if err := d.erasePartition(ctx, due.Node); err != nil {
+			if err := d.erasePartition(ctx, due.Node, deadline); err != nil {
 				return false, err
 			}
 			return true, d.store.Commit(ctx, Undue{due})
@@ -119,7 +120,7 @@ func (d *Directory) purge(ctx context.Context, due Due) (bool, error) {
 		case err != nil:
 			return false, err
 		case alone:
-			return true, d.purgeLeaf(ctx, n, place, due)
+			return true, d.purgeLeaf(ctx, &got.Tree, n, due, deadline)
 		case purging >= maxPurging:
 			return false, nil
 		}
@@ -153,16 +154,16 @@ func (d *Directory) alone(ctx context.Context, n *hierarchy.Node) (bool, error) 
 }
 
 // purgeLeaf removes a node that is alone, and then erases what was kept with it. It stays due until all of that is done.
-func (d *Directory) purgeLeaf(ctx context.Context, n *hierarchy.Node, place hierarchy.Place, due Due) error {
+func (d *Directory) purgeLeaf(ctx context.Context, tree *hierarchy.TreeState, n *hierarchy.Node, due Due, deadline time.Time) error {
 	steps, err := d.removal(ctx, n, true)
 	if err != nil {
 		return err
 	}
-	happened := d.event(Caller{}, byKind(n, event.PartnerPurged, event.CustomerPurged), n.ID, place.Path, map[string]any{"name": n.Name})
-	if err := d.store.Commit(ctx, append(steps, happened)...); err != nil {
+	happened := d.event(Caller{}, byKind(n, event.PartnerPurged, event.CustomerPurged), n.ID, tree.Place(n).Path, map[string]any{"name": n.Name})
+	if err := d.commit(ctx, tree, append(steps, happened)...); err != nil {
 		return err
 	}
-	if err := d.erasePartition(ctx, n.ID); err != nil {
+	if err := d.erasePartition(ctx, n.ID, deadline); err != nil {
 		return err
 	}
 	return d.store.Commit(ctx, Undue{due})
@@ -207,8 +208,12 @@ func (d *Directory) dropBrands(ctx context.Context, n *hierarchy.Node) error {
 	return d.store.Commit(ctx, steps...)
 }
 
-// erasePartition deletes all that is kept with a node: the grants at it, each from its principal, and the rest.
-func (d *Directory) erasePartition(ctx context.Context, id ident.Node) error {
+// errLater says that the time is up, and that it goes on where it ended.
+var errLater = errors.New("not all is erased yet")
+
+// erasePartition deletes all that is kept with a node: the grants at it, each from its principal, and the rest. When that takes longer
+// than until the deadline it gives errLater.
+func (d *Directory) erasePartition(ctx context.Context, id ident.Node, deadline time.Time) error {
 	for after, more := "", true; more; {
 		page, err := d.store.Grants(ctx, id, after, grantsAtOnce)
 		if err != nil {
@@ -219,11 +224,16 @@ func (d *Directory) erasePartition(ctx context.Context, id ident.Node) error {
 				return err
 			}
 		}
-		after, more = page.Next, page.Next != ""
+		if after, more = page.Next, page.Next != ""; more && time.Now().After(deadline) {
+			return errLater
+		}
 	}
 	for {
 		if done, err := d.store.Erase(ctx, id); done || err != nil {
 			return err
+		}
+		if time.Now().After(deadline) {
+			return errLater
 		}
 	}
 }
@@ -257,9 +267,9 @@ func (d *Directory) dropGrant(ctx context.Context, g Grant) error {
 }
 
 // erase deletes nodes that nobody sees any more and that nothing is below.
-func (d *Directory) erase(ctx context.Context, ids []ident.Node, top ident.Node) error {
+func (d *Directory) erase(ctx context.Context, ids []ident.Node, top ident.Node, deadline time.Time) error {
 	for _, id := range ids {
-		if err := d.erasePartition(ctx, id); err != nil {
+		if err := d.erasePartition(ctx, id, deadline); err != nil {
 			return err
 		}
 	}
@@ -295,7 +305,7 @@ func (d *Directory) erase(ctx context.Context, ids []ident.Node, top ident.Node)
 // emptyOut makes one step of erasing what is below the last of the nodes on the stack, all of which are purged: it erases
 // customers, or goes down to a partner, or erases the node itself when nothing is below it any more. Lists are read from their
 // beginning each time, so it goes on from any stack, and from the top alone.
-func (d *Directory) emptyOut(ctx context.Context, w *walk) error {
+func (d *Directory) emptyOut(ctx context.Context, w *walk, deadline time.Time) error {
 	at := w.Purge[len(w.Purge)-1]
 	if hierarchy.KindOf(at) == hierarchy.Partner {
 		for _, kind := range []hierarchy.Kind{hierarchy.Customer, hierarchy.Partner} {
@@ -313,11 +323,14 @@ func (d *Directory) emptyOut(ctx context.Context, w *walk) error {
 			for i := range page.Items {
 				ids[i] = page.Items[i].ID
 			}
+			if err := d.erase(ctx, ids, "", deadline); err != nil {
+				return err
+			}
 			w.Nodes += int64(len(ids))
-			return d.erase(ctx, ids, "")
+			return nil
 		}
 	}
-	if err := d.erase(ctx, []ident.Node{at}, w.Purge[0]); err != nil {
+	if err := d.erase(ctx, []ident.Node{at}, w.Purge[0], deadline); err != nil {
 		return err
 	}
 	w.Nodes++

@@ -101,7 +101,11 @@ func (e *Explanation) words(d *access.Decision) string {
 	var text string
 	switch needs := e.Action.Needs(); {
 	case e.Allowed:
-		text = fmt.Sprintf("%s may %s: it was granted %s %s.", who, may, reason.Role, e.where(reason))
+		text = fmt.Sprintf("%s may %s: it was granted %s %s", who, may, reason.Role, e.where(reason))
+		if reason.Inherited && reason.Node != "" {
+			text += fmt.Sprintf(", above this %s", kind)
+		}
+		text += "."
 	case len(e.Sources) == 0:
 		text = fmt.Sprintf("%s has no access to this %s: nothing was granted to it here or above.", who, kind)
 	case e.Role == access.None:
@@ -133,7 +137,7 @@ func (e *Explanation) where(s Source) string {
 	case e.Node:
 		return "here"
 	}
-	return fmt.Sprintf("at %s, above this %s", e.called(s.Node), hierarchy.KindOf(e.Node))
+	return "at " + e.called(s.Node)
 }
 
 // whatIs tells what keeps a grant from counting.

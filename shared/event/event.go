@@ -91,7 +91,8 @@ func (e *Event) Witnesses() []ident.Node {
 }
 
 // SeenFrom is the event as somebody may see it who reaches node, one of its witnesses, and perhaps nothing else: paths begin
-// there, of a move only that parent is told which is the node or lies below it, and of a revoked client not where it had grants.
+// there, of a move, or one that was asked for, only that parent is told which is the node or lies below it, and of a revoked client not
+// where it had grants.
 func (e Event) SeenFrom(node ident.Node) Event {
 	here, before := e.Path.Index(node), e.Left.Index(node)
 	data := maps.Clone(e.Data)
@@ -105,6 +106,12 @@ func (e Event) SeenFrom(node ident.Node) Event {
 	if e.Left != "" && here < 0 {
 		if _, asked := data["moveRequestId"]; asked { // the other side accepted it
 			e.Actor, e.Request = "", ""
+		}
+	}
+	switch e.Type {
+	case MoveAsked, MoveDeclined, MoveWithdrawn:
+		if e.Node == node {
+			delete(data, "to") // it is for those above, who asked
 		}
 	}
 	e.Data = data

@@ -100,7 +100,7 @@ type moveRequest struct {
 	Kind    hierarchy.Kind         `json:"kind"`
 	Name    hierarchy.Name         `json:"name"`
 	Node    ident.Node             `json:"nodeId,omitzero"`
-	To      ident.Node             `json:"parentId"`
+	To      ident.Node             `json:"parentId,omitzero"`
 	Message string                 `json:"message,omitzero"`
 	State   directory.RequestState `json:"state"`
 	Version int64                  `json:"version"`

@@ -1,0 +1,295 @@
+package operations_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/partnertree/functions/internal/apitest"
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/ident"
+)
+
+// explains asks why.
+func explains(as *apitest.Actor, who ident.Principal, node ident.Node, action string) *apitest.Answer {
+	as.World.T.Helper()
+	return as.Gets("/v1/access?principal=%s&node=%s&action=%s", who, node, action)
+}
+
+// called makes an API client with a name.
+func called(f *apitest.Actor, name string, node ident.Node, role string) *apitest.Actor {
+	f.World.T.Helper()
+	made := f.Do("POST", "/v1/api-clients", map[string]any{"nodeId": node, "name": name, "role": role}).Is(201)
+	return &apitest.Actor{World: f.World, ID: ident.Principal(made.Get("id")), Key: made.Get("secret", "key")}
+}
+
+// also grants one more role.
+func also(f, who *apitest.Actor, node ident.Node, role string) {
+	f.World.T.Helper()
+	f.Do("PUT", fmt.Sprintf("/v1/api-clients/%s/grants/%s", who.ID, node), map[string]any{"role": role}).Is(200)
+}
+
+// chain is Cloudvendor > Cobo Distribution > Vale Telecom > the customer Bordeaux Bakery.
+type chain struct {
+	*apitest.World
+	cobo, vale, bakery ident.Node
+	brand              string
+}
+
+func newChain(t *testing.T) *chain {
+	w, f, brand := world(t)
+	c := &chain{World: w, brand: brand}
+	c.cobo = f.Partner(w.Root, "Cobo Distribution", brand)
+	c.vale = f.Partner(c.cobo, "Vale Telecom", brand)
+	c.bakery = f.Customer(c.vale, "Bordeaux Bakery", brand)
+	return c
+}
+
+func TestUsersTellWhereAccessComesFrom(t *testing.T) {
+	c := newChain(t)
+	f := c.Founder
+	admin, viewer := called(f, "Cobo", c.cobo, "admin"), called(f, "Vale", c.vale, "viewer")
+	also(f, admin, c.vale, "operator")
+	f.Do("PUT", fmt.Sprintf("/v1/api-clients/%s/grants/%s", called(f, "Beside", c.bakery, "viewer").ID, f.Partner(c.Root, "Beside", c.brand)),
+		map[string]any{"role": "owner"}).Is(200)
+	gone := called(f, "Gone", c.vale, "owner")
+	f.Do("DELETE", "/v1/api-clients/"+string(gone.ID), nil).Is(204)
+
+	users := func(as *apitest.Actor, node ident.Node) []string {
+		answer, all := as.Gets("%s/users", apitest.NodePath(node)).Is(200), []string{}
+		for _, item := range answer.JSON()["items"].([]any) {
+			u := item.(map[string]any)
+			all = append(all, fmt.Sprint(u["name"], " ", u["kind"], " ", u["role"], " ", u["nodeId"],
+				" inherited ", u["inherited"], " counts ", u["counts"], " ", u["blockedBy"]))
+		}
+		return all
+	}
+	at := func(who, role string, node any, inherited bool) string {
+		return fmt.Sprint(who, " api-client ", role, " ", node, " inherited ", inherited, " counts true <nil>")
+	}
+	here := []string{at("Cobo", "operator", c.vale, false), at("Vale", "viewer", c.vale, false)}
+	if viewer.ID < admin.ID {
+		slices.Reverse(here)
+	}
+	check := func(what string, got, want []string) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("%s:\n%s\nwant\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	check("for the founder", users(f, c.vale),
+		append(slices.Clone(here), at("Cobo", "admin", c.cobo, true), at("Founder", "owner", c.Root, true)))
+	check("for a viewer of it", users(viewer, c.vale),
+		append(slices.Clone(here), at("Cobo", "admin", nil, true), at("Founder", "owner", nil, true)))
+	check("of the partner above", users(admin, c.cobo), []string{at("Cobo", "admin", c.cobo, false), at("Founder", "owner", nil, true)})
+	if got := users(viewer, c.bakery); len(got) != 5 || !strings.HasPrefix(got[0], "Beside api-client viewer") ||
+		strings.Contains(fmt.Sprint(got), "Beside api-client owner") {
+		t.Errorf("of the customer: %v", got)
+	}
+
+	f.Do(suspend(c.vale)).Is(202)
+	blocked := func(who, role string, node ident.Node, reason string) string {
+		return fmt.Sprint(who, " api-client ", role, " ", node, " inherited false counts false ",
+			map[string]any{"nodeId": c.vale, "reason": reason})
+	}
+	here = []string{blocked("Cobo", "operator", c.vale, "suspended"), blocked("Vale", "viewer", c.vale, "suspended")}
+	if viewer.ID < admin.ID {
+		slices.Reverse(here)
+	}
+	above := []string{at("Cobo", "admin", c.cobo, true), at("Founder", "owner", nil, true)}
+	check("suspended", users(admin, c.vale), slices.Concat(here, above))
+	f.Do("DELETE", apitest.NodePath(c.vale), nil).Is(202)
+	for i := range here {
+		here[i] = strings.Replace(here[i], "suspended", "trashed", 1)
+	}
+	check("in the trash", users(admin, c.vale), slices.Concat(here, above))
+}
+
+func TestAccessIsExplainedInWords(t *testing.T) {
+	c := newChain(t)
+	f := c.Founder
+	billing := called(f, "Vale billing", c.cobo, "admin")
+	desk := called(f, "Help desk", c.vale, "viewer")
+	both := called(f, "Both", c.vale, "owner")
+	also(f, both, c.cobo, "viewer")
+	text := func(as, who *apitest.Actor, node ident.Node, action, want string) {
+		t.Helper()
+		answer := explains(as, who.ID, node, action).Is(200)
+		if got := answer.Get("text"); got != want {
+			t.Errorf("%s, %s:\n%s\nwant\n%s", action, node, got, want)
+		}
+		if allowed := strings.Contains(want, ": it was granted"); answer.Get("allowed") != fmt.Sprint(allowed) {
+			t.Errorf("%s: %s", want, answer.Body)
+		}
+	}
+	text(f, billing, c.vale, "create-partner",
+		"Vale billing may create partners at this partner: it was granted admin at Cobo Distribution, above this partner.")
+	text(f, billing, c.cobo, "edit-partner", "Vale billing may edit this partner: it was granted admin here.")
+	text(f, billing, c.bakery, "edit-customer",
+		"Vale billing may edit this customer: it was granted admin at Cobo Distribution, above this customer.")
+	text(f, billing, c.vale, "manage-subtree",
+		"Vale billing may move, suspend, resume, trash or restore this partner: it was granted admin at Cobo Distribution, above this partner.")
+	text(f, billing, c.cobo, "manage-subtree",
+		"Vale billing may not move, suspend, resume, trash or restore this partner: this takes admin above it, where nothing was granted to it.")
+	text(f, both, c.vale, "manage-subtree",
+		"Both may not move, suspend, resume, trash or restore this partner: this takes admin above it, and its role there is viewer.")
+	higher, twice := called(f, "Higher", c.vale, "owner"), called(f, "Twice", c.vale, "admin")
+	also(f, higher, c.cobo, "admin")
+	also(f, twice, c.cobo, "admin")
+	text(f, higher, c.vale, "manage-subtree",
+		"Higher may move, suspend, resume, trash or restore this partner: it was granted admin at Cobo Distribution, above this partner.")
+	text(f, twice, c.vale, "read", "Twice may read this partner: it was granted admin here.")
+	text(f, f, c.Root, "manage-subtree",
+		"Founder may not move, suspend, resume, trash or restore this partner: nobody may, since it is the root.")
+	text(f, desk, c.vale, "create-customer",
+		"Help desk may not create customers at this partner: its role here is viewer, and this takes operator.")
+	text(f, billing, c.bakery, "manage-api-clients",
+		"Vale billing may not manage API clients at this customer: its role here is admin, and this takes owner.")
+	text(f, billing, c.vale, "manage-brands",
+		"Vale billing may not manage brands of this partner: its role here is admin, and this takes owner.")
+	text(desk, billing, c.vale, "read", "Vale billing may read this partner: it was granted admin further up than you can see.")
+	text(desk, both, c.vale, "read", "Both may read this partner: it was granted owner here.")
+	text(f, desk, c.cobo, "read", string(desk.ID)+" has no access to this partner: nothing was granted to it here or above.")
+
+	f.Do(suspend(c.vale)).Is(202)
+	text(f, desk, c.vale, "read",
+		"Help desk has no access to this partner. Its grant as viewer here does not count, because this partner is suspended.")
+	text(billing, desk, c.bakery, "read",
+		"Help desk has no access to this customer. "+
+			"Its grant as viewer at Vale Telecom does not count, because Vale Telecom is suspended.")
+	text(f, both, c.vale, "manage-brands", "Both may not manage brands of this partner: its role here is viewer, and this takes owner. "+
+		"Its grant as owner here does not count, because this partner is suspended.")
+	f.Do("DELETE", apitest.NodePath(c.cobo), nil).Is(202)
+	text(f, both, c.vale, "read", "Both has no access to this partner. Its grants as viewer at Cobo Distribution "+
+		"and as owner here do not count, because Cobo Distribution is in the trash.")
+}
+
+func TestAnExplanationIsDataToo(t *testing.T) {
+	c := newChain(t)
+	f := c.Founder
+	both := called(f, "Both", c.cobo, "viewer")
+	also(f, both, c.vale, "admin")
+	f.Do(suspend(c.vale)).Is(202)
+	answer := f.Gets("/v1/access?principal=%s&node=%s", both.ID, c.bakery).Is(200)
+	for name, want := range map[string]any{"principalId": both.ID, "name": "Both", "nodeId": c.bakery, "action": "read",
+		"allowed": true, "role": "viewer",
+		"sources": []any{
+			map[string]any{"nodeId": c.cobo, "name": "Cobo Distribution", "role": "viewer", "inherited": true, "counts": true},
+			map[string]any{"nodeId": c.vale, "name": "Vale Telecom", "role": "admin", "inherited": true, "counts": false,
+				"blockedBy": map[string]any{"nodeId": c.vale, "reason": "suspended"}},
+		}} {
+		if got := answer.Get(name); got != fmt.Sprint(want) {
+			t.Errorf("%s is %s; want %v", name, got, want)
+		}
+	}
+	viewer := called(f, "Below", c.bakery, "viewer")
+	f.Do(resume(c.vale)).Is(202)
+	answer = explains(viewer, both.ID, c.bakery, "edit-customer").Is(200)
+	const sources = "[map[counts:true inherited:true role:viewer] map[counts:true inherited:true role:admin]]"
+	if answer.Get("sources") != sources || answer.Get("role") != "admin" {
+		t.Errorf("what lies above shows, or not that there is something: %s", answer.Body)
+	}
+}
+
+// Whoever has nothing at a node looks the same there: unknown, revoked, or at home elsewhere. So does the time that it takes.
+func TestWhoHasNothingHereLooksLikeNobody(t *testing.T) {
+	c := newChain(t)
+	f := c.Founder
+	s := &scene{World: c.World}
+	viewer := called(f, "Viewer", c.vale, "viewer")
+	revoked := called(f, "Revoked", c.vale, "owner")
+	f.Do("DELETE", "/v1/api-clients/"+string(revoked.ID), nil).Is(204)
+	moved := called(f, "Taken away", c.vale, "admin")
+	f.Do("DELETE", fmt.Sprintf("/v1/api-clients/%s/grants/%s", moved.ID, c.vale), nil).Is(204)
+	unknown := ident.NewClient()
+	for _, as := range []*apitest.Actor{viewer, f} {
+		for _, a := range []string{"read", "create-partner", "manage-subtree"} {
+			want, reads := s.watched(func() *apitest.Answer { return explains(as, unknown, c.vale, a).Is(200) })
+			for _, who := range []ident.Principal{revoked.ID, moved.ID, called(f, "Below", c.bakery, "owner").ID,
+				called(f, "Beside", f.Partner(c.Root, "Beside", c.brand), "owner").ID} {
+				got, took := s.watched(func() *apitest.Answer { return explains(as, who, c.vale, a) })
+				if body := strings.ReplaceAll(got.Body, string(who), string(unknown)); got.Status != 200 || body != want.Body || took != reads {
+					t.Errorf("%d %s with %s; nobody gives %s with %s", got.Status, got.Body, took, want.Body, reads)
+				}
+			}
+		}
+	}
+}
+
+// What is explained is what happens: the founder asks what each may do, and each then does it.
+func TestWhatIsExplainedIsWhatHappens(t *testing.T) {
+	for action, op := range map[access.Action]struct {
+		do       func(c *chain, as *apitest.Actor, p, cus ident.Node) *apitest.Answer
+		customer bool
+	}{
+		access.Read: {func(c *chain, as *apitest.Actor, p, cus ident.Node) *apitest.Answer {
+			return as.Gets("%s", apitest.NodePath(p))
+		}, false},
+		access.CreateCustomer: {func(c *chain, as *apitest.Actor, p, cus ident.Node) *apitest.Answer {
+			return as.Do("POST", "/v1/customers", map[string]any{"partnerId": p, "name": "New", "brandId": c.brand})
+		}, false},
+		access.EditCustomer: {func(c *chain, as *apitest.Actor, p, cus ident.Node) *apitest.Answer {
+			return as.Do("PATCH", apitest.NodePath(cus), map[string]any{"name": "Renamed"})
+		}, true},
+		access.CreatePartner: {func(c *chain, as *apitest.Actor, p, cus ident.Node) *apitest.Answer {
+			return as.Do("POST", "/v1/partners", apitest.NewPartner(p, "New", c.brand))
+		}, false},
+		access.EditPartner: {func(c *chain, as *apitest.Actor, p, cus ident.Node) *apitest.Answer {
+			return as.Do("PATCH", apitest.NodePath(p), map[string]any{"name": "Renamed"})
+		}, false},
+		access.ManageBrands: {func(c *chain, as *apitest.Actor, p, cus ident.Node) *apitest.Answer {
+			return as.Do("POST", "/v1/brands", map[string]any{"partnerId": p, "name": "New", "domain": string(as.ID[4:]) + ".example",
+				"regions": []string{"eu-west-1"}})
+		}, false},
+		access.ManageClients: {func(c *chain, as *apitest.Actor, p, cus ident.Node) *apitest.Answer {
+			return as.Do("POST", "/v1/api-clients", map[string]any{"nodeId": p, "name": "New", "role": "viewer"})
+		}, false},
+		access.Place: {func(c *chain, as *apitest.Actor, p, cus ident.Node) *apitest.Answer { return as.Do(suspend(p)) }, false},
+	} {
+		for role := access.Viewer; role <= access.Owner; role++ {
+			c := newChain(t)
+			for _, at := range []ident.Node{c.Root, c.cobo, c.vale, c.bakery} {
+				as := called(c.Founder, "Somebody", at, role.String())
+				node := c.vale
+				if op.customer {
+					node = c.bakery
+				}
+				told := explains(c.Founder, as.ID, node, action.String()).Is(200)
+				done := op.do(c, as, c.vale, c.bakery)
+				if told.Get("allowed") != fmt.Sprint(done.Status/100 == 2) {
+					t.Errorf("%s as %s at %s: %s; and then %d %s", action, role, at, told.Body, done.Status, done.Body)
+				}
+				if action == access.Place {
+					c.Founder.Do(resume(c.vale))
+				}
+			}
+		}
+	}
+}
+
+func TestWhatCannotBeExplained(t *testing.T) {
+	c := newChain(t)
+	f := c.Founder
+	who := string(f.ID)
+	for query, parameter := range map[string]string{
+		"node=" + string(c.vale):                                                              "principal",
+		"principal=" + who:                                                                    "node",
+		"principal=me&node=" + string(c.vale):                                                 "principal",
+		"principal=" + who + "&node=here":                                                     "node",
+		"principal=" + who + "&node=" + string(c.vale) + "&action=move":                       "action",
+		"principal=" + who + "&node=" + string(c.vale) + "&action=edit-customer":              "action",
+		"principal=" + who + "&node=" + string(c.bakery) + "&action=create-partner":           "action",
+		"principal=" + who + "&node=" + string(c.vale) + "&at=2026-01-01T00%3A00%3A00Z":       "at",
+		"principal=" + who + "&node=" + string(c.vale) + "&nodeId=" + string(c.vale) + "&x=1": "nodeId",
+	} {
+		if answer := f.Gets("/v1/access?%s", query).Is(400, "invalid"); !strings.Contains(answer.Body, `"pointer":"`+parameter+`"`) {
+			t.Errorf("%s: %s", query, answer.Body)
+		}
+	}
+	for _, path := range []string{apitest.NodePath(c.vale), apitest.NodePath(c.bakery)} {
+		f.Gets("%s/users?role=owner", path).Is(400, "invalid")
+		f.Gets("%s/users?limit=0", path).Is(400, "invalid")
+	}
+	f.Gets("/v1/partners/%s/users", c.bakery).Is(404, "not-found")
+}
