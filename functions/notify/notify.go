@@ -114,7 +114,7 @@ func (n *notify) invited(ctx context.Context, detail json.RawMessage) error {
 		log.InfoContext(ctx, "mail", "outcome", "not wanted")
 		return nil
 	}
-	id, err := n.send(ctx, claimed, about)
+	id, err := n.sender.send(ctx, mail.Invitation(claimed, n.origin+"/invitations/"+claimed.Token.Text()), about)
 	var refused refusal
 	switch {
 	case err == nil:
@@ -127,14 +127,6 @@ func (n *notify) invited(ctx context.Context, detail json.RawMessage) error {
 		log.ErrorContext(ctx, "mail", append(n.lost(), "outcome", "unknown", "error", err.Error())...)
 	}
 	return nil
-}
-
-func (n *notify) send(ctx context.Context, m *directory.Mail, about link) (string, error) {
-	message, err := mail.Invitation(m, n.origin+"/invitations/"+m.Token.Text())
-	if err != nil {
-		return "", refusal("the mail could not be written")
-	}
-	return n.sender.send(ctx, message, about)
 }
 
 // lost are the attributes of a log line that count a mail which has perhaps not left.

@@ -227,6 +227,7 @@ func TestNobodyIsSentElsewhere(t *testing.T) {
 		"https://evil.example/": site + "/me", "//evil.example": site + "/me",
 		`/\evil.example`: site + "/me", `\/evil.example`: site + "/me", "/\t/evil.example": site + "/me", "evil.example": site + "/me",
 		"javascript:alert(1)": site + "/me", "/\n/evil.example": site + "/me", "///evil.example": site + "/me", " //evil.example": site + "/me",
+		"/%2fevil.example ": site + "/me", "/%5cevil.example ": site + "/me",
 	} {
 		b := w.browser()
 		p := b.press(b.get(site+"/signin?"+url.Values{"to": {to}}.Encode()), "Ann <Admin>")

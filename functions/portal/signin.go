@@ -37,14 +37,16 @@ func (v *visit) begin(context.Context) (response, error) {
 
 func (v *visit) callbackURL() string { return v.origin + "/signin/callback" }
 
-// local is a path of this site with its query, or start for whatever is none: nobody is sent elsewhere from here.
+// local is a path of this site with its query, or start for whatever is none: nobody is sent elsewhere from here. It looks at the path
+// decoded, and encodes it anew.
 func local(to string) string {
 	u, err := url.Parse(to) // refuses control characters, which browsers take out
 	if err != nil || len(to) > 1000 || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" ||
-		!strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.Contains(to, `\`) {
+		!strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(u.Path, `\`) {
 		return start
 	}
-	return u.RequestURI()
+	clean := url.URL{Path: u.Path, RawQuery: u.Query().Encode()}
+	return clean.RequestURI()
 }
 
 // callback is where Microsoft sends the visitor back to. The flow is used up by whatever comes.

@@ -1,6 +1,6 @@
 // Command local runs the whole deployment on this machine and is the tool around it.
 //
-//	go run ./infra/local            build, deploy into MiniStack, fill with a demo tree and serve the API until Ctrl-C
+//	go run ./infra/local            build, deploy into MiniStack, fill with a demo tree and serve API and portal until Ctrl-C
 //	go run ./infra/local build      build the functions and the CDK app, by default for AWS, and install the CDK command line
 //	go run ./infra/local lint       synthesize every stage and check the templates with cdk-nag and cfn-lint
 //	go run ./infra/local vulncheck  look for known vulnerabilities, where their database can be reached
@@ -48,8 +48,8 @@ func command(ctx context.Context, args []string) error {
 	switch name {
 	case "run":
 		var r runner
-		flags.IntVar(&r.port, "port", 8080, "port of the API")
-		flags.IntVar(&r.awsPort, "aws-port", 4566, "port of MiniStack, which plays AWS")
+		flags.IntVar(&r.port, "port", 8080, "port of the API and the portal")
+		flags.IntVar(&r.awsPort, "aws-port", 4566, "port of MiniStack, which plays AWS; the double of Microsoft Entra ID is at the one after it")
 		flags.StringVar(&r.state, "state", "", "`folder` that keeps the deployment between starts (default .local/state of the checkout)")
 		flags.BoolVar(&r.fresh, "fresh", false, "throw away what is kept and begin anew")
 		flags.BoolVar(&r.quiet, "quiet", false, "say nothing but the URL")
@@ -108,7 +108,7 @@ func (r *runner) run(ctx context.Context) (err error) {
 	}
 	if r.quiet {
 		fmt.Println(s.URL)
-	} else if err := demo.Show(ctx, os.Stdout, s.URL, seeded); err != nil {
+	} else if err := demo.Show(ctx, os.Stdout, s, seeded); err != nil {
 		return err
 	}
 	fmt.Fprintln(tell, "\nRunning. Ctrl-C stops it; what you make is kept for the next start (-fresh or make run FRESH=1 begins anew).")
@@ -128,5 +128,5 @@ func (r *runner) demo(ctx context.Context, s *stack.Stack, file string, tell io.
 		}
 	}
 	fmt.Fprintln(tell, "  … making the demo tree through the API")
-	return demo.Seed(ctx, s.URL, s.Founder, file)
+	return demo.Seed(ctx, s, file)
 }

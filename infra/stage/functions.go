@@ -33,13 +33,15 @@ const (
 
 // Outputs of the stacks, by name.
 const (
-	OutTable          = "TableName"           // stateful stack
-	OutBus            = "BusName"             // stateful stack
-	OutUndelivered    = "UndeliveredQueueUrl" // stateful stack
-	OutUnstarted      = "UnstartedQueueUrl"   // stateful stack
-	OutMails          = "MailsQueueArn"       // stateful stack
-	OutUnmailed       = "UnmailedQueueArn"    // stateful stack
-	OutApiID          = "ApiId"               // service stack, like the rest
+	OutTable       = "TableName"           // stateful stack
+	OutBus         = "BusName"             // stateful stack
+	OutUndelivered = "UndeliveredQueueUrl" // stateful stack
+	OutUnstarted   = "UnstartedQueueUrl"   // stateful stack
+	// OutMails is in the stateful stack. MiniStack does not tell what becomes of mails, and lets nobody else tell it in Amazon's name: on
+	// this machine, what Amazon SES would tell is put into this queue.
+	OutMails          = "MailsQueueArn"
+	OutUnmailed       = "UnmailedQueueArn" // stateful stack
+	OutApiID          = "ApiId"            // service stack, like the rest
 	OutApiURL         = "ApiUrl"
 	OutSettling       = "SettlingMachineArn" // the state machine that settles changes to whole subtrees
 	OutRedriveMapping = "RedriveMappingId"   // the event source mapping that an operator enables to redrive

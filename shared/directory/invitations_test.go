@@ -140,13 +140,15 @@ func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 			"name": hierarchy.Name("ANN"), "principalId": ann.Principal()}) {
 		t.Errorf("%+v", last)
 	}
-	for id, want := range map[ident.Node]*fault.Type{s.b: nil, s.c: nil, s.x: nil, s.a: fault.NotFound, s.root: fault.NotFound, s.e: fault.NotFound} {
+	no := fault.NotFound
+	for id, want := range map[ident.Node]*fault.Type{s.b: nil, s.c: nil, s.x: nil, s.a: no, s.root: no, s.e: no} {
 		_, err := s.d.Get(ctx, as(ann), id)
 		s.refused(string(id), want, err)
 	}
 	p := s.stored(ann.Principal())
 	if p.Name != "ANN" || *p.Person != (access.Person{Tenant: ann.Tenant, Object: ann.Object, Email: ann.Email}) || p.Home != "" ||
-		len(p.CursorKey) != 32 || slices.Max(p.CursorKey) == 0 || len(p.Secrets) > 0 || !maps.Equal(p.Grants, map[ident.Node]access.Role{s.b: access.Operator}) {
+		len(p.CursorKey) != 32 || slices.Max(p.CursorKey) == 0 || len(p.Secrets) > 0 ||
+		!maps.Equal(p.Grants, map[ident.Node]access.Role{s.b: access.Operator}) {
 		t.Errorf("%+v", p)
 	}
 	want.State, want.Closed, want.Person, want.Mail, want.Version = directory.InvitationAccepted, s.now, p.ID, directory.MailSent, 4
@@ -364,7 +366,8 @@ func TestARevokedInvitation(t *testing.T) {
 	}
 	events := len(s.Events())
 	s.now = s.now.Add(time.Hour)
-	if again, err := s.d.RevokeInvitation(ctx, s.admin, i.ID); err != nil || fmt.Sprint(again) != fmt.Sprint(revoked) || len(s.Events()) > events {
+	again, err := s.d.RevokeInvitation(ctx, s.admin, i.ID)
+	if err != nil || fmt.Sprint(again) != fmt.Sprint(revoked) || len(s.Events()) > events {
 		t.Errorf("%+v, %v", again, err)
 	}
 	_, err = s.d.Resend(ctx, s.admin, i.ID)
@@ -527,7 +530,8 @@ func TestEventsHaveNoAddressAndNoLink(t *testing.T) {
 	s, ctx := newParty(t), t.Context()
 	ann := guest("ann", s.now)
 	ann.Name = "ann@example.com" // as some tenants have it
-	i, err := s.d.Invite(ctx, s.admin, directory.NewInvitation{Node: s.b, Email: "ann@example.com", Role: access.Viewer, Message: "psst", Days: 1})
+	i, err := s.d.Invite(ctx, s.admin, directory.NewInvitation{Node: s.b, Email: "ann@example.com", Role: access.Viewer, Message: "psst",
+		Days: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -711,19 +715,21 @@ func TestRolesOfOthersAreChanged(t *testing.T) {
 		before               func(s *party, who *ident.Principal)
 		want                 *fault.Type
 	}{
-		"up":                       {admin, viewer, admin, nil, nil},
-		"down":                     {admin, admin, viewer, nil, nil},
-		"away":                     {admin, operator, access.None, nil, nil},
-		"an owner's by an owner":   {owner, owner, access.None, nil, nil},
-		"an owner's by an admin":   {admin, owner, viewer, nil, fault.RoleTooHigh},
-		"away of an owner's":       {admin, owner, access.None, nil, fault.RoleTooHigh},
-		"higher than one's own":    {admin, viewer, owner, nil, fault.RoleTooHigh},
-		"by an operator":           {operator, viewer, access.None, nil, fault.Forbidden},
-		"as it is":                 {admin, viewer, viewer, nil, nil},
-		"of who has none":          {admin, access.None, viewer, nil, fault.NotFound},
-		"of nobody":                {admin, viewer, operator, func(_ *party, who *ident.Principal) { *who = ident.NewClient() }, fault.NotFound},
-		"up in the trash":          {admin, viewer, operator, func(s *party, _ *ident.Principal) { s.trash(s.b) }, fault.NotFound},
-		"of an API client at home": {admin, viewer, operator, func(s *party, who *ident.Principal) { *who = s.client(s.b, viewer).Client }, fault.Immutable},
+		"up":                     {admin, viewer, admin, nil, nil},
+		"down":                   {admin, admin, viewer, nil, nil},
+		"away":                   {admin, operator, access.None, nil, nil},
+		"an owner's by an owner": {owner, owner, access.None, nil, nil},
+		"an owner's by an admin": {admin, owner, viewer, nil, fault.RoleTooHigh},
+		"away of an owner's":     {admin, owner, access.None, nil, fault.RoleTooHigh},
+		"higher than one's own":  {admin, viewer, owner, nil, fault.RoleTooHigh},
+		"by an operator":         {operator, viewer, access.None, nil, fault.Forbidden},
+		"as it is":               {admin, viewer, viewer, nil, nil},
+		"of who has none":        {admin, access.None, viewer, nil, fault.NotFound},
+		"of nobody":              {admin, viewer, operator, func(_ *party, who *ident.Principal) { *who = ident.NewClient() }, fault.NotFound},
+		"up in the trash":        {admin, viewer, operator, func(s *party, _ *ident.Principal) { s.trash(s.b) }, fault.NotFound},
+		"of an API client at home": {admin, viewer, operator, func(s *party, who *ident.Principal) {
+			*who = s.client(s.b, viewer).Client
+		}, fault.Immutable},
 		"of an API client elsewhere": {admin, viewer, access.None, func(s *party, who *ident.Principal) {
 			*who = s.admin.Client
 			if _, err := s.d.GrantRole(ctx, s.founder, *who, s.b, viewer); err != nil {
@@ -753,7 +759,8 @@ func TestRolesOfOthersAreChanged(t *testing.T) {
 			continue
 		}
 		p := s.stored(who)
-		if _, listed := p.Grants[s.b]; p.Grants[s.b] != c.becomes || listed != (c.becomes != access.None) || who == ann.Principal() && p.Grants[s.e] != viewer {
+		if _, listed := p.Grants[s.b]; p.Grants[s.b] != c.becomes || listed != (c.becomes != access.None) ||
+			who == ann.Principal() && p.Grants[s.e] != viewer {
 			t.Errorf("%s: %+v", what, p)
 		}
 		if c.has == c.becomes {

@@ -59,7 +59,8 @@ func (k *Key) mac(purpose string, what []byte) []byte {
 }
 
 // InvitationToken is what the link of an invitation carries: its bare id and 256 bits that follow from the key, the id and how often the
-// link was made anew. So it need not be kept to be mailed, and only its Hash is. It reports false when the keyring has no such key any more.
+// link was made anew. So it need not be kept to be mailed, and only its Hash is. It reports false when the keyring has no such key any
+// more.
 func (r Keyring) InvitationToken(key int, id ident.Invitation, generation int) (Token, bool) {
 	k, ok := r.key(key)
 	if !ok {

@@ -1,6 +1,7 @@
 // Package demo fills a new deployment with a believable tree, through the API and with its first owner's key alone, and makes the
 // callers that somebody who tries the API wants: an owner at the top, an administrator in the middle, a viewer further down. Some of
-// the tree is in the trash, and the administrator is asked to take over a partner of somebody else's.
+// the tree is in the trash, and the administrator is asked to take over a partner of somebody else's. One person has signed in and has
+// a role, two more are invited.
 package demo
 
 import (
@@ -27,9 +28,19 @@ type Caller struct {
 	Key  string `json:"key"`
 }
 
+// Person is somebody to sign in as.
+type Person struct {
+	Name    string `json:"name"`
+	Mail    string `json:"mail"`
+	Role    string `json:"role"`
+	At      string `json:"at"`      // name of the partner
+	Invited bool   `json:"invited"` // and has not accepted yet
+}
+
 // Seeded is what the demo made.
 type Seeded struct {
-	Callers   []Caller `json:"callers"`  // from the top down
+	Callers   []Caller `json:"callers"` // from the top down
+	People    []Person `json:"people"`
 	Partners  int      `json:"partners"` // that are not in the trash
 	Customers int      `json:"customers"`
 }
@@ -48,8 +59,9 @@ func Load(file string) (s Seeded, ok bool, err error) {
 
 // Seed makes the tree and the callers, and writes them to the file, which only its owner can read. An interrupted Seed can be
 // run again within a day: what it had made is found again by its idempotency keys.
-func Seed(ctx context.Context, url string, founder stack.Founder, file string) (Seeded, error) {
-	s := &seeding{api: api{url, founder.Key}, brands: map[string]string{}, ids: map[string]string{}}
+func Seed(ctx context.Context, on *stack.Stack, file string) (Seeded, error) {
+	founder := on.Founder
+	s := &seeding{stack: on, api: api{on.URL, founder.Key}, brands: map[string]string{}, ids: map[string]string{}}
 	s.Partners, s.Customers = count(tree)
 	if err := s.all(ctx, founder.PartnerID); err != nil {
 		return Seeded{}, fmt.Errorf("seeding the demo tree: %w", err)
@@ -67,6 +79,9 @@ func Seed(ctx context.Context, url string, founder stack.Founder, file string) (
 	if err := s.ask(ctx); err != nil {
 		return Seeded{}, err
 	}
+	if err := s.invite(ctx); err != nil {
+		return Seeded{}, fmt.Errorf("inviting people to the demo tree: %w", err)
+	}
 	content, err := json.MarshalIndent(s.Seeded, "", "  ")
 	if err != nil {
 		return Seeded{}, err
@@ -76,7 +91,8 @@ func Seed(ctx context.Context, url string, founder stack.Founder, file string) (
 
 type seeding struct {
 	Seeded
-	api api
+	stack *stack.Stack
+	api   api
 
 	brands map[string]string // ids of brands by name
 	ids    map[string]string // ids of partners by name

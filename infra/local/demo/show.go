@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"example.com/partnertree/infra/local/stack"
 )
 
 type node struct {
@@ -17,9 +19,10 @@ type node struct {
 	} `json:"cut"`
 }
 
-// Show draws what the administrator sees from where it stands, as the API answers it, and gives lines to paste for every caller.
-func Show(ctx context.Context, to io.Writer, url string, s Seeded) error {
-	admin := s.Callers[1]
+// Show draws what the administrator sees from where it stands, as the API answers it, says where people sign in and as whom, and gives lines
+// to paste for every caller.
+func Show(ctx context.Context, to io.Writer, on *stack.Stack, s Seeded) error {
+	url, admin := on.URL, s.Callers[1]
 	var answer struct {
 		Root node `json:"root"`
 	}
@@ -28,7 +31,15 @@ func Show(ctx context.Context, to io.Writer, url string, s Seeded) error {
 	}
 	fmt.Fprintf(to, "\nPart of the tree (%d partners and %d customers below %s):\n\n", s.Partners, s.Customers, s.Callers[0].At)
 	draw(to, answer.Root, "  ", "  ")
-	fmt.Fprintf(to, "\nThe API   %s/v1\nIts docs  %s/docs\n", url, url)
+	fmt.Fprintf(to, "\nThe API   %s/v1\nIts docs  %s/docs\nSign in   %s/signin\nMailbox   %s\n", url, url, url, on.Mailbox())
+	fmt.Fprintf(to, "\nPeople; sign in as whom you like, without a password:\n\n")
+	for _, p := range s.People {
+		what := "is"
+		if p.Invited {
+			what = "is invited as"
+		}
+		fmt.Fprintf(to, "  %s %s %s at %s\n", p.Name, what, p.Role, p.At)
+	}
 	fmt.Fprintf(to, "\nThree callers:\n\n")
 	for _, c := range s.Callers {
 		fmt.Fprintf(to, "  %-7s %s at %s\n", strings.ToUpper(c.Role), c.Role, c.At)

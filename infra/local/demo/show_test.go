@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"example.com/partnertree/infra/local/stack"
 )
 
 func TestWhatIsShownCanBePastedIntoAnyShell(t *testing.T) {
@@ -14,7 +16,7 @@ func TestWhatIsShownCanBePastedIntoAnyShell(t *testing.T) {
 	}))
 	defer server.Close()
 	var shown strings.Builder
-	if err := Show(t.Context(), &shown, server.URL, Seeded{Callers: []Caller{
+	if err := Show(t.Context(), &shown, &stack.Stack{URL: server.URL}, Seeded{Callers: []Caller{
 		{Role: "owner", Node: "ptn_a", At: cloudvendor, Key: "pmk_a"},
 		{Role: "admin", Node: "ptn_b", At: vazon, Key: "pmk_b"},
 		{Role: "viewer", Node: "ptn_c", At: vale, Key: "pmk_c"},
@@ -28,7 +30,7 @@ func TestWhatIsShownCanBePastedIntoAnyShell(t *testing.T) {
 		}
 	}
 	want := []string{
-		"export API=" + server.URL,
+		"export API=" + &stack.Stack{URL: server.URL},
 		"export OWNER=pmk_a",
 		"export ADMIN=pmk_b",
 		"export VIEWER=pmk_c",

@@ -17,6 +17,7 @@ import (
 
 // process is a running program of ours.
 type process struct {
+	name  string // for messages
 	cmd   *exec.Cmd
 	log   string
 	leash *os.File      // the program stops when this closes, however that comes
@@ -47,47 +48,58 @@ func (k kit) startCloud(ctx context.Context, state string, lock *os.File, port i
 			return nil, "", err
 		}
 	}
-	log := filepath.Join(state, cloudLog)
+	cmd := exec.Command(k.python(), k.path("infra", "local", "launch_ministack.py"))
+	cmd.Dir, cmd.ExtraFiles, cmd.Env = state, []*os.File{lock}, cloudEnv(endpoint, port, state, scratch, keep)
+	if p, err = launch("MiniStack", cmd, filepath.Join(state, cloudLog)); err != nil {
+		return nil, "", err
+	}
+	return p, endpoint, p.ready(ctx, endpoint+"/_ministack/ready")
+}
+
+// launch starts a program that writes to a log, and ends when its standard input does.
+func launch(name string, cmd *exec.Cmd, log string) (*process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	defer out.Close()
 	hold, leash, err := os.Pipe()
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	defer hold.Close()
-	cmd := exec.Command(k.python(), k.path("infra", "local", "launch_ministack.py"))
-	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = state, hold, out, out
-	cmd.ExtraFiles = []*os.File{lock}
-	cmd.Env = cloudEnv(endpoint, port, state, scratch, keep)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = hold, out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // else Ctrl-C reaches it before it is our turn
 	if err := cmd.Start(); err != nil {
-		return nil, "", errors.Join(err, leash.Close())
+		return nil, errors.Join(err, leash.Close())
 	}
-	p = &process{cmd: cmd, log: log, leash: leash, ended: make(chan struct{})}
+	p := &process{name: name, cmd: cmd, log: log, leash: leash, ended: make(chan struct{})}
 	go func() {
 		_ = cmd.Wait() // how it ended is in its log
 		close(p.ended)
 	}()
+	return p, nil
+}
 
+// ready waits until the program answers at the URL, and stops it when it does not.
+func (p *process) ready(ctx context.Context, url string) error {
 	for deadline := time.Now().Add(60 * time.Second); ; {
-		if resp, err := http.Get(endpoint + "/_ministack/ready"); err == nil {
+		if resp, err := http.Get(url); err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
-				return p, endpoint, nil
+				return nil
 			}
 		}
 		select {
 		case <-p.ended:
-			return nil, "", fmt.Errorf("MiniStack ended at once; its last words:\n%s", p.lastWords())
+			return fmt.Errorf("%s ended at once; its last words:\n%s", p.name, p.lastWords())
 		case <-ctx.Done():
-			return nil, "", errors.Join(ctx.Err(), p.stop(5*time.Second))
+			return errors.Join(ctx.Err(), p.stop(5*time.Second))
 		case <-time.After(50 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			return nil, "", errors.Join(p.silent(endpoint), p.stop(5*time.Second))
+			silent := fmt.Errorf("%s does not answer on %s; its last words:\n%s", p.name, url, p.lastWords())
+			return errors.Join(silent, p.stop(5*time.Second))
 		}
 	}
 }
@@ -121,14 +133,10 @@ func (p *process) stop(within time.Duration) error {
 	case <-p.ended:
 		return nil
 	case <-time.After(within):
-		_ = p.cmd.Process.Kill()
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // and what it has started
 		<-p.ended
-		return fmt.Errorf("MiniStack did not stop within %s and was killed: what it held was not saved", within)
+		return fmt.Errorf("%s did not stop within %s and was killed: what it held was not saved", p.name, within)
 	}
-}
-
-func (p *process) silent(endpoint string) error {
-	return fmt.Errorf("MiniStack does not answer on %s; its last words:\n%s", endpoint, p.lastWords())
 }
 
 // lastWords is the end of the program's log.

@@ -21,6 +21,8 @@ type deployment struct {
 	config   stage.Config
 	state    string // folder
 	endpoint string
+	portal   string // origin under which browsers see the portal
+	entra    string // where the double of Entra is
 	last     deployed
 }
 
@@ -80,7 +82,7 @@ func (d deployment) bring(ctx context.Context) (now deployed, err error) {
 		files = append(files, filepath.Join(stage.BuildDir(d.root, d.config.Arch, function), "bootstrap"))
 	}
 	now = deployed{Endpoint: d.endpoint, Outputs: d.last.Outputs}
-	if now.Digest, err = digest("", files...); err != nil {
+	if now.Digest, err = digest(d.portal+" "+d.entra, files...); err != nil {
 		return now, err
 	}
 	if !fresh && now.Digest == d.last.Digest {
@@ -136,7 +138,7 @@ func (d deployment) cdk(ctx context.Context, dir string, args ...string) error {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") || strings.HasPrefix(v, "CDK_") })
 	env = append(env, "AWS_ENDPOINT_URL="+d.endpoint, "AWS_ENDPOINT_URL_S3="+d.endpoint, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION="+d.config.Region, "AWS_DEFAULT_REGION="+d.config.Region,
-		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
+		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, stage.LocalPortal+"="+d.portal, stage.LocalEntra+"="+d.entra)
 	return run(ctx, dir, append(env, cdkEnv...), d.cdkCommand(), append(args, "--no-notices", "--ci")...)
 }
 

@@ -29,10 +29,13 @@ func listen(port int) (*front, error) {
 	return &front{listener: l}, nil
 }
 
-func (f *front) url() string { return "http://" + f.listener.Addr().String() }
+// url names the machine as browsers do: to them this host is as good as one with TLS, and takes the portal's cookies.
+func (f *front) url() string {
+	return "http://localhost:" + strconv.Itoa(f.listener.Addr().(*net.TCPAddr).Port)
+}
 
-// serve passes every request on to the API in MiniStack.
-func (f *front) serve(cloud, api string) {
+// serve passes every request on to the API in MiniStack, but for the mailbox's.
+func (f *front) serve(cloud, api string, mailbox http.Handler) {
 	to := &url.URL{Scheme: "http", Host: cloud[len("http://"):]}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -46,7 +49,10 @@ func (f *front) serve(cloud, api string) {
 			http.Error(w, "The local API Gateway does not answer: "+err.Error(), http.StatusBadGateway)
 		},
 	}
-	f.server = &http.Server{Handler: proxy, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	all := http.NewServeMux()
+	all.Handle("/", proxy)
+	all.Handle("GET "+mailboxPath, mailbox)
+	f.server = &http.Server{Handler: all, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	go func() { _ = f.server.Serve(f.listener) }() // ends with close
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -29,7 +30,8 @@ type Options struct {
 	State string
 	// Fresh throws away what State holds.
 	Fresh bool
-	// Port is where the API is served, CloudPort where MiniStack is. 0: any free port.
+	// Port is where the API and the portal are served, CloudPort where MiniStack is, and the one after it where the double of Microsoft
+	// Entra ID is. 0: any free port.
 	Port, CloudPort int
 	// Progress is told what takes time. Nil: nobody.
 	Progress io.Writer
@@ -37,7 +39,8 @@ type Options struct {
 
 // Stack is a running deployment. Its methods can be called at the same time, but for Stop.
 type Stack struct {
-	URL     string            // where the API is served, without a closing slash
+	URL     string            // where the API and the portal are served, without a closing slash
+	Entra   string            // the double of Microsoft Entra ID (package graphtest): the authority
 	Cloud   string            // MiniStack: the endpoint for AWS clients, with any credentials
 	Region  string            // the region they must name
 	Outputs map[string]string // of both stacks, by the names in package stage
@@ -49,7 +52,9 @@ type Stack struct {
 	lock  *os.File // on the state folder
 	root  string   // of the checkout
 	arch  string   // that the functions were built for
+	state string   // folder
 	cloud *process
+	entra *process
 	front *front
 	temp  string       // removed by Stop
 	saved func() error // called when MiniStack has saved its state; nil when it is not kept
@@ -87,6 +92,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 			return nil, err
 		}
 	}
+	s.state = o.State
 	last, err := lastDeployed(o.State, o.CloudPort)
 	if err != nil {
 		return nil, err
@@ -106,7 +112,10 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if s.cloud, s.Cloud, err = kit.startCloud(ctx, o.State, s.lock, o.CloudPort, keep); err != nil {
 		return nil, err
 	}
-	d := deployment{kit: kit, config: config, state: o.State, endpoint: s.Cloud, last: last}
+	if s.entra, s.Entra, err = kit.startDouble(ctx, o.State, o.CloudPort, directory(config.Entra, s.URL)); err != nil {
+		return nil, err
+	}
+	d := deployment{kit: kit, config: config, state: o.State, endpoint: s.Cloud, portal: s.URL, entra: s.Entra, last: last}
 	now, err := d.bring(ctx)
 	if err != nil {
 		return nil, s.explain(err)
@@ -123,11 +132,11 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 			return nil, s.explain(err)
 		}
 	}
-	s.front.serve(s.Cloud, s.Outputs[stage.OutApiID])
+	s.front.serve(s.Cloud, s.Outputs[stage.OutApiID], http.HandlerFunc(s.mailbox))
 	return s, nil
 }
 
-// Stop ends the API and MiniStack, which first saves its state if it is kept. It can be called again.
+// Stop ends the API, the double of Entra and MiniStack, which first saves its state if it is kept. It can be called again.
 func (s *Stack) Stop() error {
 	var problems []error
 	if s.front != nil {
@@ -140,13 +149,16 @@ func (s *Stack) Stop() error {
 		}
 		problems = append(problems, err)
 	}
+	if s.entra != nil {
+		problems = append(problems, s.entra.stop(10*time.Second))
+	}
 	if s.temp != "" {
 		problems = append(problems, os.RemoveAll(s.temp))
 	}
 	if s.lock != nil {
 		problems = append(problems, s.lock.Close())
 	}
-	s.front, s.cloud, s.temp, s.saved, s.lock = nil, nil, "", nil, nil
+	s.front, s.cloud, s.entra, s.temp, s.saved, s.lock = nil, nil, nil, "", nil, nil
 	return errors.Join(problems...)
 }
 

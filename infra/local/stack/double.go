@@ -1,0 +1,101 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+
+	"example.com/partnertree/infra/stage"
+	"example.com/partnertree/shared/graph/graphtest"
+)
+
+// doubleLog is the log of the double of Entra in the state folder.
+const doubleLog = "entra.log"
+
+// Account is somebody who can sign in at the double of Entra, at once and without a password.
+type Account struct{ Tenant, ID, Name, Mail string }
+
+// Accounts are people of the companies of the demo tree. The platform's app is registered in the first one's tenant.
+var Accounts = []Account{
+	{cloudvendorTenant, "b0000000-0000-4000-8000-000000000001", "Cleo Martin", "cleo@cloudvendor.example"},
+	{vazonTenant, "b0000000-0000-4000-8000-000000000002", "Alice Le Page", "alice@vazonbay.example"},
+	{vazonTenant, "b0000000-0000-4000-8000-000000000003", "Denis Ogier", "denis@vazonbay.example"},
+	{valeTenant, "b0000000-0000-4000-8000-000000000004", "Bea Ozanne", "bea@valetelecom.example"},
+	{valeTenant, "b0000000-0000-4000-8000-000000000005", "Émile Torode", "emile@valetelecom.example"},
+}
+
+// Tenants of the double.
+const (
+	cloudvendorTenant = "a0000000-0000-4000-8000-000000000001"
+	vazonTenant       = "a0000000-0000-4000-8000-000000000002"
+	valeTenant        = "a0000000-0000-4000-8000-000000000003"
+)
+
+// directory is what the double knows: the people, and the platform's app, which is at home at the portal.
+func directory(app stage.Entra, portal string) graphtest.Directory {
+	tenants := []graphtest.Tenant{
+		{ID: cloudvendorTenant, Name: "Cloudvendor", Domains: []string{"cloudvendor.example"}},
+		{ID: vazonTenant, Name: "Vazon Bay IT", Domains: []string{"vazonbay.example"}},
+		{ID: valeTenant, Name: "Vale Telecom Services", Domains: []string{"valetelecom.example"}},
+	}
+	for _, a := range Accounts {
+		for i := range tenants {
+			if tenants[i].ID == a.Tenant {
+				tenants[i].People = append(tenants[i].People, graphtest.Person{ID: a.ID, Name: a.Name, Mail: a.Mail, MailVerified: true})
+			}
+		}
+	}
+	return graphtest.Directory{Tenants: tenants, Apps: []graphtest.App{{
+		ID: app.ClientID, Name: "Partner management", Tenant: cloudvendorTenant, Audience: graphtest.MultiTenant,
+		RedirectURIs: []string{portal + "/signin/callback"}, Secrets: []string{app.Secret},
+		Scopes: []string{"access_as_user"}, OptionalClaims: []string{"email", "xms_edov"},
+	}}}
+}
+
+// startDouble builds the double of Entra, starts it at the port after MiniStack's, and waits until it answers.
+func (k kit) startDouble(ctx context.Context, state string, cloudPort int, knows graphtest.Directory) (p *process, url string, err error) {
+	done := k.say.step("starting the double of Microsoft Entra ID")
+	defer func() { done(err) }()
+	port := cloudPort
+	if port != 0 {
+		port++
+	}
+	if port, err = freePort(port, cloudPortFlag+", the one before it"); err != nil {
+		return nil, "", err
+	}
+	binary := k.path(".build", "entra")
+	if err := k.buildDouble(ctx, binary); err != nil {
+		return nil, "", err
+	}
+	content, err := json.Marshal(knows)
+	if err != nil {
+		return nil, "", err
+	}
+	file := filepath.Join(state, "entra.json")
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		return nil, "", err
+	}
+	url = "http://localhost:" + strconv.Itoa(port)
+	// The double ends by a signal. The shell around it sends that when its input ends, and so when this program ends, however that comes.
+	cmd := exec.Command("sh", "-c", `"$@" & cat >/dev/null; kill $!; wait $!`, "sh",
+		binary, "-listen", "127.0.0.1:"+strconv.Itoa(port), "-base", url, "-directory", file)
+	cmd.Dir = k.root
+	if p, err = launch("The double of Entra", cmd, filepath.Join(state, doubleLog)); err != nil {
+		return nil, "", err
+	}
+	return p, url, p.ready(ctx, url+"/common/discovery/v2.0/keys")
+}
+
+func (k kit) buildDouble(ctx context.Context, binary string) error {
+	unlock, err := k.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return errors.Join(os.MkdirAll(filepath.Dir(binary), 0o755),
+		k.run(ctx, os.Environ(), "go", "build", "-buildvcs=false", "-o", binary, "./shared/graph/graphtest/serve"))
+}
