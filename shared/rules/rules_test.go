@@ -27,7 +27,7 @@ type pkg struct {
 var (
 	domain = []string{
 		"shared/access", "shared/brand", "shared/contract", "shared/directory", "shared/event", "shared/fault", "shared/hierarchy",
-		"shared/ident", "shared/people",
+		"shared/ident", "shared/mail", "shared/people",
 	}
 	adapters = []string{"shared/table", "shared/graph/entra"}
 )
