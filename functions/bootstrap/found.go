@@ -19,13 +19,15 @@ type order struct {
 	ClientName  string `json:"clientName"`  // of the API client that becomes its owner
 	// Recover asks for something else: a new key for the oldest owner of the root, when nobody has one any more.
 	Recover bool `json:"recover"`
+	// Rotate asks for a new key of the keyring, by which sessions and links are sealed. Nothing is answered.
+	Rotate bool `json:"rotate"`
 }
 
 // founded is what was made, or recovered.
 type founded struct {
-	PartnerID ident.Node      `json:"partnerId"`
-	ClientID  ident.Principal `json:"clientId"`
-	Key       string          `json:"key"` // API key of the client
+	PartnerID ident.Node      `json:"partnerId,omitempty"`
+	ClientID  ident.Principal `json:"clientId,omitempty"`
+	Key       string          `json:"key,omitempty"` // API key of the client
 }
 
 type bootstrap struct {
@@ -42,7 +44,7 @@ func (b *bootstrap) handle(ctx context.Context, o order) (founded, error) {
 		b.log.ErrorContext(ctx, "refused", "problem", e.Type.Slug, "cause", e.Error())
 		return founded{}, messages.InvokeResponse_Error{Type: e.Type.Slug, Message: message(e)}
 	}
-	b.log.InfoContext(ctx, "done", "recovered", o.Recover, "partner", string(answer.PartnerID), "client", string(answer.ClientID))
+	b.log.InfoContext(ctx, "done", "recovered", o.Recover, "rotated", o.Rotate, "partner", string(answer.PartnerID), "client", string(answer.ClientID))
 	return answer, nil
 }
 
@@ -62,6 +64,9 @@ func (b *bootstrap) found(ctx context.Context, o order) (founded, error) {
 	if o.Recover {
 		owner, key, err := b.directory.Recover(ctx)
 		return founded{owner.Home, owner.ID, key}, err
+	}
+	if o.Rotate {
+		return founded{}, b.directory.RotateKeyring(ctx)
 	}
 	var wrong fault.Fields
 	partner, err := hierarchy.ParseName(o.PartnerName)

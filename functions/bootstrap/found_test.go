@@ -137,3 +137,24 @@ func TestALostKeyIsRecovered(t *testing.T) {
 		t.Errorf("the log has a key: %s", lines)
 	}
 }
+
+// A rotation leaves the key by which sessions that are running were sealed.
+func TestTheKeyringIsRotated(t *testing.T) {
+	store := &directorytest.Fake{}
+	b, lines := over(store)
+	before, err := b.directory.Keyring(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := b.handle(t.Context(), order{Rotate: true})
+	if err != nil || answer != (founded{}) {
+		t.Fatalf("%+v, %v", answer, err)
+	}
+	after, err := b.directory.Keyring(t.Context())
+	if err != nil || len(after) != 2 || after[0] == before[0] || after[1] != before[0] {
+		t.Errorf("%d keys, then %d: %v", len(before), len(after), err)
+	}
+	if !strings.Contains(lines.String(), `"rotated":true`) {
+		t.Errorf("the log: %s", lines)
+	}
+}

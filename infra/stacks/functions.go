@@ -54,7 +54,7 @@ var functions = map[string]function{
 	},
 	"relay": {does: "Puts every event of the table on the bus", seconds: relayTimeoutSeconds},
 	"bootstrap": {
-		does: "Makes the root partner and its first owner, once, or recovers a lost key of the root; only IAM can invoke it", seconds: apiTimeoutSeconds,
+		does: "Makes the root partner and its first owner, once, recovers a lost key of the root, or rotates the keyring; only IAM can invoke it", seconds: apiTimeoutSeconds,
 		table: []string{"BatchGetItem", "Query", "PutItem"},
 	},
 	"settle": {
