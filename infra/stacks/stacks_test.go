@@ -252,7 +252,7 @@ func TestFunctionsMayDoWhatTheyMustAndNothingElse(t *testing.T) {
 		"people":     table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
 		"portal":     logs,
 		"authorizer": table("BatchGetItem"),
-		"bootstrap":  table("BatchGetItem", "Query", "PutItem"),
+		"bootstrap":  table("BatchGetItem", "Query", "PutItem", "ConditionCheckItem"),
 		"settle":     table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "BatchWriteItem"),
 		"relay": append(table("ListStreams", "DescribeStream", "GetRecords", "GetShardIterator"), "events:PutEvents", "sqs:SendMessage",
 			"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
