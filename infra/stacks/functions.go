@@ -55,7 +55,7 @@ var functions = map[string]function{
 	"relay": {does: "Puts every event of the table on the bus", seconds: relayTimeoutSeconds},
 	"bootstrap": {
 		does: "Makes the root partner and its first owner, once, recovers a lost key of the root, or rotates the keyring; only IAM can invoke it", seconds: apiTimeoutSeconds,
-		table: []string{"BatchGetItem", "Query", "PutItem"},
+		table: []string{"BatchGetItem", "Query", "PutItem", "ConditionCheckItem"},
 	},
 	"settle": {
 		does: "Settles changes to whole subtrees, for its state machine, and purges the trash, on a schedule", seconds: settleTimeoutSeconds,

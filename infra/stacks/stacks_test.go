@@ -256,7 +256,7 @@ func TestFunctionsMayDoWhatTheyMustAndNothingElse(t *testing.T) {
 		"people":     table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
 		"portal":     append(table("BatchGetItem", "PutItem", "ConditionCheckItem"), "sts:GetWebIdentityToken"),
 		"authorizer": table("BatchGetItem"),
-		"bootstrap":  table("BatchGetItem", "Query", "PutItem"),
+		"bootstrap":  table("BatchGetItem", "Query", "PutItem", "ConditionCheckItem"),
 		"settle":     table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "BatchWriteItem"),
 		"notify": append(table("BatchGetItem", "PutItem"), "ses:SendEmail", "ses:SendEmail", // as the domain, by the set
 			"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
