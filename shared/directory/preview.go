@@ -20,6 +20,8 @@ type MovePreview struct {
 	CanProvision  [2]bool        // whether anything on the path forbids it, before and after; of a customer: of its parent
 	Access        []AccessChange // whose role at the node differs, by name; at most MaxAccessChanges
 	More          bool           // there are more
+	// Invitations are the pending ones at the node itself that nobody could accept any more, since who made them may not invite there then.
+	Invitations []Invitation
 }
 
 // MaxAccessChanges is how many principals a preview names.
@@ -65,19 +67,53 @@ func (d *Directory) PreviewMove(ctx context.Context, c Caller, id, to ident.Node
 	for i, place := range [2]hierarchy.Place{m.from, after} {
 		p.Depth[i], p.CanProvision[i] = place.Path.Depth(), !place.Marked(hierarchy.NoProvisioning)
 	}
-	if after.Path != m.from.Path {
-		p.Access, p.More, err = d.accessChanges(ctx, id, [2]hierarchy.Place{m.from, after}, [2]int{dec.First, at.First})
+	if after.Path == m.from.Path {
+		return p, nil
 	}
+	principals, more, err := d.grantedOn(ctx, m.from.Path, after.Path)
+	if err != nil {
+		return MovePreview{}, err
+	}
+	p.Access, p.More = accessChanges(principals, id, [2]hierarchy.Place{m.from, after}, [2]int{dec.First, at.First})
+	p.More = p.More || more
+	p.Invitations, err = d.voided(ctx, principals, id, after)
 	return p, err
 }
 
-// accessChanges finds whose role at a node differs between two places. sight is from where on the path of each the caller sees.
-func (d *Directory) accessChanges(ctx context.Context, id ident.Node, places [2]hierarchy.Place, sight [2]int) (
-	[]AccessChange, bool, error) {
-	principals, more, err := d.grantedOn(ctx, places[0].Path, places[1].Path)
-	if err != nil {
-		return nil, false, err
+// voided finds the pending invitations at a node that cannot be accepted any more when it is at a place, because whoever made them may
+// not invite there.
+func (d *Directory) voided(ctx context.Context, principals map[ident.Principal]*access.Principal, id ident.Node, place hierarchy.Place) (
+	[]Invitation, error) {
+	var found []Invitation
+	now, after := d.now(), ""
+	for range grantPages {
+		page, err := d.store.Invitations(ctx, id, after, MaxLimit)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page.Items {
+			invitation := &page.Items[i]
+			if invitation.at(now) != InvitationPending {
+				continue
+			}
+			by := principals[invitation.By]
+			if by == nil {
+				by = &access.Principal{}
+			}
+			if dec := decideAt(by, id, place, access.Invite); dec.Role < invitation.needs() {
+				found = append(found, invitation.seen(now))
+			}
+		}
+		if after = page.Next; after == "" || len(found) >= MaxLimit {
+			break
+		}
 	}
+	return found, nil
+}
+
+// accessChanges finds whose role at a node differs between two places. sight is from where on the path of each the caller sees.
+func accessChanges(principals map[ident.Principal]*access.Principal, id ident.Node, places [2]hierarchy.Place, sight [2]int) (
+	_ []AccessChange, more bool) {
 	var found []AccessChange
 	for _, p := range principals {
 		a := AccessChange{Client: p.ID, Name: p.Name}
@@ -104,7 +140,7 @@ func (d *Directory) accessChanges(ctx context.Context, id ident.Node, places [2]
 	if len(found) > MaxAccessChanges {
 		found, more = found[:MaxAccessChanges], true
 	}
-	return found, more, nil
+	return found, more
 }
 
 // grantedOn returns those who were granted a role at any node on the paths, with all their grants there, and whether there are more:

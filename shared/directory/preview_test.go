@@ -366,3 +366,29 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 		}
 	}
 }
+
+// The preview names the invitations that end with the right of who made them, and accepting them is refused after the move.
+func TestAPreviewNamesTheInvitationsThatEnd(t *testing.T) {
+	s := newBorder(t)
+	invite := func(c directory.Caller, email string) directory.Invitation {
+		t.Helper()
+		i, err := s.d.Invite(t.Context(), c, directory.NewInvitation{Node: s.b, Email: email, Role: access.Viewer, Days: 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i
+	}
+	ends := invite(s.left, "ann@example.com")
+	invite(s.founder, "bob@example.com")
+	closed := invite(s.left, "eve@example.com")
+	if _, err := s.d.RevokeInvitation(t.Context(), s.left, closed.ID); err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.d.PreviewMove(t.Context(), s.founder, s.b, s.e)
+	if err != nil || len(p.Invitations) != 1 || p.Invitations[0].ID != ends.ID || p.Invitations[0].Hash != nil {
+		t.Errorf("%+v, %v", p.Invitations, err)
+	}
+	if p, err = s.d.PreviewMove(t.Context(), s.founder, s.c, s.a); err != nil || len(p.Invitations) > 0 {
+		t.Errorf("of another node: %+v, %v", p.Invitations, err)
+	}
+}

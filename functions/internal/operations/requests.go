@@ -129,6 +129,13 @@ type preview struct {
 	CanProvision beforeAfter[bool] `json:"canProvisionServices"`
 	Access       []accessChange    `json:"access"`
 	More         bool              `json:"more"`
+	Invitations  []voided          `json:"invitations"`
+}
+
+type voided struct {
+	ID   ident.Invitation `json:"id"`
+	Name hierarchy.Name   `json:"name,omitzero"`
+	Role string           `json:"role"`
 }
 
 type beforeAfter[T any] struct {
@@ -168,5 +175,6 @@ func previewShape(p directory.MovePreview) preview {
 			return accessChange{a.Client, a.Name, role(a.Role[0]), role(a.Role[1]), a.Through}
 		}),
 		p.More,
+		each(p.Invitations, func(i directory.Invitation) voided { return voided{i.ID, i.Name, i.Role.String()} }),
 	}
 }
