@@ -347,10 +347,6 @@ func events(b *bench, p place, at ident.Node) func() error {
 	})
 }
 
-func users(b *bench, id ident.Node) func() error {
-	return only(func() (directory.List[directory.User], error) { return b.dir.Users(b.ctx, b.caller, id, page) })
-}
-
 var page = directory.Paging{Limit: 50}
 
 var operations = []operation{
