@@ -1,7 +1,7 @@
 # Everything that is done with this project. `make` lists it.
 #
 # The first run of a target installs what it needs below .local (a Python venv with MiniStack, the CDK command line,
-# DynamoDB Local), pinned by hash or lock file. Go, Python >= 3.10, Node >= 20, Java >= 17 and Maven have to be there.
+# DynamoDB Local), pinned by hash or lock file. Go, Python >= 3.10, Node >= 20, Java >= 17, Maven and Chromium have to be there.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -50,7 +50,7 @@ generate: ## make what comes from the contract: routes, docs, openapi.json
 unit: ## all tests but the deployed ones: the fake, DynamoDB Local, the templates, the costs
 	@$(GO) test -shuffle=on -timeout 20m $$($(GO) list ./... | grep -v /e2e)
 
-e2e: ## deploy into MiniStack and test over HTTP
+e2e: ## deploy into MiniStack and test over HTTP and in a browser (Chromium)
 	@$(GO) test -count=1 -timeout 20m ./infra/local/e2e
 
 walk: ## write the answers of the README's walk into it

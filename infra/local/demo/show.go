@@ -19,8 +19,8 @@ type node struct {
 	} `json:"cut"`
 }
 
-// Show draws what the administrator sees from where it stands, as the API answers it, says where people sign in and as whom, and gives lines
-// to paste for every caller.
+// Show draws what the administrator sees from where it stands, as the API answers it, says where people sign in and as whom, and gives
+// lines to paste for every caller.
 func Show(ctx context.Context, to io.Writer, on *stack.Stack, s Seeded) error {
 	url, admin := on.URL, s.Callers[1]
 	var answer struct {

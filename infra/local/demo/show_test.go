@@ -30,7 +30,7 @@ func TestWhatIsShownCanBePastedIntoAnyShell(t *testing.T) {
 		}
 	}
 	want := []string{
-		"export API=" + &stack.Stack{URL: server.URL},
+		"export API=" + server.URL,
 		"export OWNER=pmk_a",
 		"export ADMIN=pmk_b",
 		"export VIEWER=pmk_c",

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 )
 
-// Logs are the lines in all log groups of the deployment, by group.
+// Logs are the lines in all log groups of the deployment, by group, and of what runs beside it, by the names of their files.
 func (s *Stack) Logs(ctx context.Context) (map[string][]string, error) {
 	var groups struct {
 		LogGroups []struct{ LogGroupName string }
@@ -18,6 +21,13 @@ func (s *Stack) Logs(ctx context.Context) (map[string][]string, error) {
 		return nil, err
 	}
 	lines := map[string][]string{}
+	for _, file := range []string{cloudLog, doubleLog} {
+		content, err := os.ReadFile(filepath.Join(s.state, file))
+		if err != nil {
+			return nil, err
+		}
+		lines[file] = strings.Split(string(content), "\n")
+	}
 	for _, g := range groups.LogGroups {
 		for token := ""; ; {
 			in := map[string]any{"logGroupName": g.LogGroupName}
