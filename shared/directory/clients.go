@@ -34,10 +34,16 @@ type ClientWithKey struct {
 	Key      string `json:"-"`
 }
 
-func newClient(name hierarchy.Name, home ident.Node, role access.Role, now time.Time) (access.Principal, string) {
-	p := access.Principal{ID: ident.NewClient(), Name: name, Home: home, Version: 1, Created: now,
-		Grants: map[ident.Node]access.Role{home: role}, CursorKey: make([]byte, 32)}
+// newPrincipal is a principal without a name and grants.
+func newPrincipal(id ident.Principal, now time.Time) access.Principal {
+	p := access.Principal{ID: id, Grants: map[ident.Node]access.Role{}, CursorKey: make([]byte, 32), Version: 1, Created: now}
 	rand.Read(p.CursorKey) // never fails
+	return p
+}
+
+func newClient(name hierarchy.Name, home ident.Node, role access.Role, now time.Time) (access.Principal, string) {
+	p := newPrincipal(ident.NewClient(), now)
+	p.Name, p.Home, p.Grants[home] = name, home, role
 	secret, key := people.NewSecret(p.ID, now)
 	p.Secrets = []access.Secret{secret}
 	return p, key

@@ -216,6 +216,19 @@ type List[T any] struct {
 	Next  string
 }
 
+// listed reads the decision about a node, and where in a list that belongs to it a page begins.
+func (d *Directory) listed(ctx context.Context, c Caller, node ident.Node, list, cursor string) (
+	v *view, n *hierarchy.Node, dec access.Decision, after string, err error) {
+	sum, after, err := splitCursor(cursor)
+	if err == nil {
+		v, n, dec, err = d.reach(ctx, c, node, access.Read)
+	}
+	if err == nil {
+		err = checkCursor(v.caller, list, sum, after)
+	}
+	return v, n, dec, after, err
+}
+
 // sideBySide reads the decision about a node and a page of a list that belongs to it at the same time. The page is
 // thrown away when the caller may not have it.
 func sideBySide[T any](ctx context.Context, d *Directory, c Caller, node ident.Node, a access.Action, list string, p Paging,

@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"maps"
 	"strings"
@@ -420,12 +419,12 @@ func (d *Directory) AcceptInvitation(ctx context.Context, who people.SignedIn, t
 		dec := access.Decide(person, &v.Tree, node, access.Read)
 		data := accepted.about()
 		data["principalId"], data["role"], data["name"] = c.Client, person.Grants[i.Node], person.Name
-		steps := append(granting, EditInvitation{Was: i, Now: &accepted, Else: errChanged}, CheckSeq{Seq: v.Tree.Seq, Else: errChanged},
+		steps := append(granting, EditInvitation{Was: i, Now: &accepted, Else: errChanged},
 			d.event(c, event.InvitationAccepted, i.Node, dec.Place.Path, data))
 		if i.By != c.Client || len(granting) == 0 { // who is changed is held by that
 			steps = append(steps, CheckGrant{Client: i.By, Node: right, Role: i.needs(), Else: errChanged})
 		}
-		return seenBy(node, dec), unlessExists(d.store.Commit(ctx, steps...))
+		return seenBy(node, dec), unlessExists(d.commit(ctx, &v.Tree, steps...))
 	})
 }
 
@@ -449,7 +448,7 @@ func (v *view) grant(who *people.SignedIn, i *Invitation, now time.Time) (*acces
 	if was != nil && was.Grants[i.Node] >= i.Role {
 		return was, nil, nil
 	}
-	p := newPerson(who.Principal(), now)
+	p := newPrincipal(who.Principal(), now)
 	if was != nil {
 		if was.Grants[i.Node] == access.None && len(was.Grants) >= access.MaxGrants {
 			return nil, nil, fault.TooManyGrants.New("You have %d roles, which is the most. Ask to be invited further up instead.", access.MaxGrants)
@@ -483,12 +482,6 @@ func nameOf(who *people.SignedIn, i *Invitation) hierarchy.Name {
 		}
 	}
 	return unnamed
-}
-
-func newPerson(id ident.Principal, now time.Time) access.Principal {
-	p := access.Principal{ID: id, Grants: map[ident.Node]access.Role{}, CursorKey: make([]byte, 32), Version: 1, Created: now}
-	rand.Read(p.CursorKey) // never fails
-	return p
 }
 
 // unlessExists takes it for a change that somebody was added meanwhile: people's ids are not random.
@@ -672,7 +665,7 @@ func (d *Directory) SignOutEverywhere(ctx context.Context, c Caller) error {
 		}
 		was := v.Clients[c.Client]
 		if was == nil {
-			now := newPerson(c.Client, d.now())
+			now := newPrincipal(c.Client, d.now())
 			now.SessionsFrom = from
 			return none, unlessExists(d.store.Commit(ctx, AddClient{now}))
 		}

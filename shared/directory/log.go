@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/ident"
 )
@@ -41,15 +40,8 @@ func (d *Directory) Log(ctx context.Context, c Caller, id ident.Node, f LogFilte
 			q.Until = ripe
 		}
 	}
-	sum, after, err := splitCursor(p.Cursor)
+	v, _, _, after, err := d.listed(ctx, c, id, name, p.Cursor)
 	if err != nil {
-		return List[event.Event]{}, err
-	}
-	v, _, _, err := d.reach(ctx, c, id, access.Read)
-	if err != nil {
-		return List[event.Event]{}, err
-	}
-	if err := checkCursor(v.caller, name, sum, after); err != nil {
 		return List[event.Event]{}, err
 	}
 	found := List[event.Event]{Items: []event.Event{}}

@@ -56,10 +56,9 @@ type visit struct {
 }
 
 // Settle writes a change into the nodes of its subtree, or erases them when it is a purge, for about as long as budget but at least
-// one page. It walks down along the
-// lists of children, which are strongly consistent, and reads a list only after the parent's own item was rewritten: from then on
-// what is created there copies the new place. What is renamed meanwhile sees to itself (keepCovered). It can end anywhere, run twice
-// at a time, and begin again.
+// one page. It walks down along the lists of children, which are strongly consistent, and reads a list only after the parent's own
+// item was rewritten: from then on what is created there copies the new place. What is renamed meanwhile sees to itself
+// (keepCovered). It can end anywhere, run twice at a time, and begin again.
 func (d *Directory) Settle(ctx context.Context, id ident.Change, resume string, budget time.Duration) (SettleResult, error) {
 	began := time.Now()
 	p, tree, err := d.progress(ctx, id)

@@ -11,22 +11,6 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-func listUsers(d *directory.Directory, parse func(string) (ident.Node, error)) api.Operation {
-	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
-		id, err := api.Path(r, "id", parse)
-		if err != nil {
-			return api.Reply{}, err
-		}
-		q := api.ReadQuery(r)
-		paging := q.Paging()
-		if err := q.Err(); err != nil {
-			return api.Reply{}, err
-		}
-		found, err := d.Users(ctx, r.Caller, id, paging)
-		return list(found, err, userShape)
-	}
-}
-
 // explainAccess is why somebody may do something, or why not.
 func explainAccess(d *directory.Directory) api.Operation {
 	return func(ctx context.Context, r *api.Request) (api.Reply, error) {

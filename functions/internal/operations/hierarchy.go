@@ -103,8 +103,8 @@ func Hierarchy(d *directory.Directory) map[string]api.Operation {
 		"previewCustomerMove":      previewMove(d, ident.ParseCustomer),
 		"requestPartnerMove":       askMove(d, ident.ParsePartner),
 		"requestCustomerMove":      askMove(d, ident.ParseCustomer),
-		"listMoveRequests":         listMoveRequests(d, ident.ParsePartner),
-		"listCustomerMoveRequests": listMoveRequests(d, ident.ParseCustomer),
+		"listMoveRequests":         listAt(ident.ParsePartner, d.MoveRequests, requestShape),
+		"listCustomerMoveRequests": listAt(ident.ParseCustomer, d.MoveRequests, requestShape),
 		"getMoveRequest": func(ctx context.Context, r *api.Request) (api.Reply, error) {
 			id, err := plainID(r, ident.ParseRequest)
 			if err != nil {
@@ -170,9 +170,11 @@ func getPath(d *directory.Directory, parse func(string) (ident.Node, error)) api
 	}
 }
 
-func listChildren(d *directory.Directory, kind hierarchy.Kind) api.Operation {
+// listAt lists, page by page, what belongs to the node in the path.
+func listAt[From, To any](parse func(string) (ident.Node, error),
+	do func(context.Context, directory.Caller, ident.Node, directory.Paging) (directory.List[From], error), shape func(From) To) api.Operation {
 	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
-		id, err := api.Path(r, "id", ident.ParsePartner)
+		id, err := api.Path(r, "id", parse)
 		if err != nil {
 			return api.Reply{}, err
 		}
@@ -181,9 +183,16 @@ func listChildren(d *directory.Directory, kind hierarchy.Kind) api.Operation {
 		if err := q.Err(); err != nil {
 			return api.Reply{}, err
 		}
-		found, err := d.Children(ctx, r.Caller, id, kind, paging)
-		return list(found, err, nodeShape)
+		found, err := do(ctx, r.Caller, id, paging)
+		return list(found, err, shape)
 	}
+}
+
+func listChildren(d *directory.Directory, kind hierarchy.Kind) api.Operation {
+	children := func(ctx context.Context, c directory.Caller, id ident.Node, p directory.Paging) (directory.List[directory.Node], error) {
+		return d.Children(ctx, c, id, kind, p)
+	}
+	return listAt(ident.ParsePartner, children, nodeShape)
 }
 
 // listBelow lists what is at any depth below a partner, of one kind or of both.

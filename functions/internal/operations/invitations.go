@@ -55,22 +55,6 @@ func invite(d *directory.Directory, parse func(string) (ident.Node, error)) api.
 	}
 }
 
-func listInvitations(d *directory.Directory, parse func(string) (ident.Node, error)) api.Operation {
-	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
-		id, err := api.Path(r, "id", parse)
-		if err != nil {
-			return api.Reply{}, err
-		}
-		q := api.ReadQuery(r)
-		paging := q.Paging()
-		if err := q.Err(); err != nil {
-			return api.Reply{}, err
-		}
-		found, err := d.Invitations(ctx, r.Caller, id, paging)
-		return list(found, err, invitationShape)
-	}
-}
-
 // onInvitation is an operation on the invitation in the path, which takes nothing else: body reads that.
 func onInvitation(do func(context.Context, directory.Caller, ident.Invitation) (directory.Invitation, error),
 	body func(*api.Request) (struct{}, error)) api.Operation {

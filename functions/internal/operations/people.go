@@ -96,16 +96,16 @@ func People(d *directory.Directory) map[string]api.Operation {
 			}
 			return api.Done(d.RemoveGrant(ctx, r.Caller, id, node))
 		},
-		"listPartnerUsers":   listUsers(d, ident.ParsePartner),
-		"listCustomerUsers":  listUsers(d, ident.ParseCustomer),
+		"listPartnerUsers":   listAt(ident.ParsePartner, d.Users, userShape),
+		"listCustomerUsers":  listAt(ident.ParseCustomer, d.Users, userShape),
 		"explainAccess":      explainAccess(d),
 		"listPartnerEvents":  listEvents(d, ident.ParsePartner),
 		"listCustomerEvents": listEvents(d, ident.ParseCustomer),
 
 		"inviteToPartner":         invite(d, ident.ParsePartner),
 		"inviteToCustomer":        invite(d, ident.ParseCustomer),
-		"listPartnerInvitations":  listInvitations(d, ident.ParsePartner),
-		"listCustomerInvitations": listInvitations(d, ident.ParseCustomer),
+		"listPartnerInvitations":  listAt(ident.ParsePartner, d.Invitations, invitationShape),
+		"listCustomerInvitations": listAt(ident.ParseCustomer, d.Invitations, invitationShape),
 		"getInvitation":           onInvitation(d.Invitation, noBody),
 		"resendInvitation":        onInvitation(d.Resend, readNothing),
 		"revokeInvitation":        onInvitation(d.RevokeInvitation, noBody),

@@ -58,22 +58,6 @@ func askMove(d *directory.Directory, parse func(string) (ident.Node, error)) api
 	}
 }
 
-func listMoveRequests(d *directory.Directory, parse func(string) (ident.Node, error)) api.Operation {
-	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
-		id, err := api.Path(r, "id", parse)
-		if err != nil {
-			return api.Reply{}, err
-		}
-		q := api.ReadQuery(r)
-		paging := q.Paging()
-		if err := q.Err(); err != nil {
-			return api.Reply{}, err
-		}
-		found, err := d.MoveRequests(ctx, r.Caller, id, paging)
-		return list(found, err, requestShape)
-	}
-}
-
 // closeRequest is an answer to a move request by which nothing is moved.
 func closeRequest(do func(context.Context, directory.Caller, ident.Request) (directory.AskedMove, error)) api.Operation {
 	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
