@@ -107,6 +107,9 @@ type Principal struct {
 	Revoked   time.Time // zero while it lives
 	// SessionsFrom ends all sessions of a person that began before it: they signed out everywhere.
 	SessionsFrom time.Time
+	// Within bounds what the principal reaches in the present request: nothing but this node and what is below it, and grants further up
+	// count as if they were made there. "" is no bound. It is not kept.
+	Within ident.Node
 }
 
 // Holds reports whether the secret is one of the principal's and the principal was not revoked.
@@ -139,7 +142,7 @@ type Decision struct {
 }
 
 // Decide says what the principal may do at the target. A grant at or below a suspended or trashed node counts for
-// nothing; grants above it do. What is purged is invisible to all.
+// nothing; grants above it do. What is purged is invisible to all, and so is what does not lie within p.Within.
 func Decide(p *Principal, tree *hierarchy.TreeState, target *hierarchy.Node, a Action) Decision {
 	d := Decision{Action: a, Place: tree.Place(target)}
 	path := d.Place.Path
@@ -156,16 +159,22 @@ func Decide(p *Principal, tree *hierarchy.TreeState, target *hierarchy.Node, a A
 			live = at
 		}
 	}
+	bound := 0
+	if p.Within != "" {
+		if bound = path.Index(p.Within); bound < 0 {
+			return d
+		}
+	}
 	for i := range live {
-		role := p.Grants[path.At(i)]
-		if role == None {
+		role, at := p.Grants[path.At(i)], max(i, bound)
+		if role == None || at >= live {
 			continue
 		}
 		if d.Role == None {
-			d.First = i
+			d.First = at
 		}
 		d.Role = max(d.Role, role)
-		if i < depth-1 {
+		if at < depth-1 {
 			d.Above = d.Role
 		}
 	}

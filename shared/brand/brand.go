@@ -4,6 +4,7 @@ package brand
 
 import (
 	"regexp"
+	"strings"
 	"time"
 
 	"example.com/partnertree/shared/hierarchy"
@@ -27,8 +28,27 @@ type Brand struct {
 	Domain  string   // DNS name, unique on the platform: admin.<domain> is the portal
 	Regions []string // AWS regions in which services under this brand may run; sorted
 	State   State
+	Color   string // of headers and buttons: # and six hexadecimal digits in lower case; "" for the platform's
+	Logo    string // SHA-256 of the logo in hexadecimal digits, "" when there is none; the PNG itself is kept apart
+	App     *App   // by which people sign in at Host; nil when the brand has none
 	Version int64
 	Created time.Time
+}
+
+// Host is the host name of the brand's portal.
+func (b *Brand) Host() string { return hostPrefix + b.Domain }
+
+// DomainOf is the brand's domain whose portal is at a host name.
+func DomainOf(host string) (domain string, ok bool) { return strings.CutPrefix(host, hostPrefix) }
+
+const hostPrefix = "admin."
+
+// App is an app registration of the brand's own partner in Microsoft Entra ID.
+type App struct {
+	Client string // the application (client) id, a GUID in lower case
+	Tenant string // the tenant that it is registered in, a GUID in lower case
+	// SingleTenant says that only people of that tenant sign in by it (signInAudience AzureADMyOrg): others need to be guests there.
+	SingleTenant bool
 }
 
 var region = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[1-9]$`)

@@ -36,9 +36,12 @@ type Caller struct {
 	Client  ident.Principal
 	Key     ident.Key // of an API client: the secret that was presented; it has to be live still
 	Session time.Time // of a person: when they proved who they are; it has to count still
-	Request string    // request id, for the events
-	Repeat  *Repeat   // nil without an Idempotency-Key
-	IfMatch []int64   // versions that an edit may start from; nil: any
+	// Within bounds a person's reach (access.Principal.Within): to the partner that runs the app by which they signed in, if it is not the
+	// platform's. Whoever runs an app has the tokens of all who sign in by it.
+	Within  ident.Node
+	Request string  // request id, for the events
+	Repeat  *Repeat // nil without an Idempotency-Key
+	IfMatch []int64 // versions that an edit may start from; nil: any
 }
 
 // Repeat makes a request safe to send again: for MemoFor, the same key with the same fingerprint gives the same answer.
@@ -77,7 +80,9 @@ func (d *Directory) read(ctx context.Context, c Caller, w Want) (*view, error) {
 		if !p.Admits(c.Session) {
 			return nil, fault.Unauthenticated.New("You have signed out of this session. Sign in again.")
 		}
-		return &view{got, p}, nil
+		bound := *p
+		bound.Within = c.Within
+		return &view{got, &bound}, nil
 	}
 	if p == nil || !p.Holds(c.Key) {
 		return nil, fault.Unauthenticated.New("The API key is unknown or was revoked. Send a live key as `Authorization: Bearer pmk_…`.")

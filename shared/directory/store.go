@@ -75,6 +75,8 @@ type Want struct {
 	Nodes       []ident.Node
 	Clients     []ident.Principal
 	Brands      []ident.Brand
+	Domains     []string
+	Logos       []ident.Brand
 	Changes     []ident.Change
 	Requests    []ident.Request
 	Invitations []ident.Invitation
@@ -88,6 +90,8 @@ type Got struct {
 	Nodes       map[ident.Node]*hierarchy.Node
 	Clients     map[ident.Principal]*access.Principal
 	Brands      map[ident.Brand]*brand.Brand
+	Domains     map[string]ident.Brand // whose domain it is
+	Logos       map[ident.Brand][]byte // a PNG
 	Changes     map[ident.Change]*Progress
 	Requests    map[ident.Request]*MoveRequest
 	Invitations map[ident.Invitation]*Invitation
@@ -174,6 +178,18 @@ type AddBrand struct {
 	Owner *hierarchy.Node
 	Taken error
 	Else  func(now *hierarchy.Node) error
+}
+
+// EditBrand writes a brand's name, color, app, logo's hash and version. It fails with Else unless the brand has Was.Version.
+type EditBrand struct {
+	Was, Now *brand.Brand
+	Else     error
+}
+
+// PutLogo replaces a brand's logo; nil removes it. RemoveBrand removes it too.
+type PutLogo struct {
+	Brand ident.Brand
+	PNG   []byte
 }
 
 // AddClient adds an API client with its grants. It fails with ErrExists.
@@ -361,6 +377,8 @@ func (AddNode) step()        {}
 func (CheckParent) step()    {}
 func (EditNode) step()       {}
 func (AddBrand) step()       {}
+func (EditBrand) step()      {}
+func (PutLogo) step()        {}
 func (AddClient) step()      {}
 func (EditClient) step()     {}
 func (CheckGrant) step()     {}

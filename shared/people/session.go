@@ -19,6 +19,9 @@ type SignedIn struct {
 	Email    string    `json:"e,omitempty"`
 	Verified bool      `json:"v,omitempty"` // whether Entra vouches for Email
 	Began    time.Time `json:"b"`           // when they proved it
+
+	// Within is the partner that runs the app by which they did, and bounds what the session reaches; "" when the app is the platform's.
+	Within ident.Node `json:"w,omitempty"`
 }
 
 // Principal is who they are.
