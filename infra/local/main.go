@@ -115,8 +115,8 @@ func (r *runner) run(ctx context.Context) (err error) {
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-s.Ended():
-		return errors.New("MiniStack ended by itself: see ministack.log in the state folder")
+	case err := <-s.Ended():
+		return err
 	}
 }
 

@@ -260,14 +260,14 @@ type CloseRequest struct {
 }
 
 // AddInvitation adds an invitation, lists it at its node, and counts it there for the day of its Created (UTC). It fails with TooMany
-// when Most were made at the node that day.
+// when Most were made at the node that day, and with ErrExists when it is there.
 type AddInvitation struct {
 	Invitation Invitation
 	Most       int
 	TooMany    error
 }
 
-// EditInvitation replaces an invitation. It fails with Else unless the invitation has Was.Version.
+// EditInvitation replaces an invitation, all but its ID, Node and Created. It fails with Else unless the invitation has Was.Version.
 type EditInvitation struct {
 	Was, Now *Invitation
 	Else     error

@@ -104,7 +104,7 @@ type Error struct {
 	Detail     string
 	Fields     []Field
 	UsedBy     []Ref         // with BrandInUse: some of what uses it
-	RetryAfter time.Duration // with TooManyRequests, Busy and TooManyChanges
+	RetryAfter time.Duration // after which it is worth repeating the request; 0: nothing is said of that
 	cause      error
 }
 

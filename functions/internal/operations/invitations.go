@@ -38,7 +38,7 @@ func invite(d *directory.Directory, parse func(string) (ident.Node, error)) api.
 			Message: orEmpty(api.Optional(&f, "/message", in.Message, hierarchy.ParseReason)),
 			Days:    directory.InvitationDays,
 		}
-		if name := api.Optional(&f, "/name", in.Name, hierarchy.ParseName); name != nil {
+		if name := api.Optional(&f, "/name", in.Name, parsePersonName); name != nil {
 			out.Name = *name
 		}
 		if days := api.Optional(&f, "/expiresInDays", in.Days, parseDays); days != nil {
@@ -153,6 +153,14 @@ func dotAtom(s string) bool {
 		}
 	}
 	return true
+}
+
+// parsePersonName reads the name of somebody who is invited. Names are in events, where addresses must not be.
+func parsePersonName(s string) (hierarchy.Name, error) {
+	if strings.Contains(s, "@") {
+		return "", errors.New("must be a name and not an address")
+	}
+	return hierarchy.ParseName(s)
 }
 
 func parseDays(n int) (int, error) {

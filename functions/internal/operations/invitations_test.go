@@ -244,6 +244,7 @@ func TestWhatIsNoInvitation(t *testing.T) {
 		`{"email":"a@b.example","role":"viewer","expiresInDays":31}`:     "/expiresInDays",
 		`{"email":"a@b.example","role":"viewer","expiresInDays":1.5}`:    "/expiresInDays",
 		`{"email":"a@b.example","role":"viewer","name":""}`:              "/name",
+		`{"email":"a@b.example","role":"viewer","name":"a@b.example"}`:   "/name",
 		`{"email":"a@b.example","role":"viewer","message":""}`:           "/message",
 		`{"email":"a@b.example","role":"viewer","message":"two\nlines"}`: "/message",
 	} {

@@ -139,6 +139,9 @@ func (p *process) stop(within time.Duration) error {
 	}
 }
 
+// gone says that the program ended by itself.
+func (p *process) gone() error { return fmt.Errorf("%s ended by itself: see %s", p.name, p.log) }
+
 // lastWords is the end of the program's log.
 func (p *process) lastWords() string {
 	const enough = 2000

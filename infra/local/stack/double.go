@@ -56,6 +56,10 @@ func directory(app stage.Entra, portal string) graphtest.Directory {
 	}}}
 }
 
+// warden is a shell script around a program that ends by a signal: it sends that when its own input ends, and so when the program that has
+// started it ends, however that comes. And it ends when the program does.
+const warden = `exec 3<&0; "$@" & ward=$!; { read -r _ <&3; kill $ward; } & wait $ward; kill $! 2>/dev/null`
+
 // startDouble builds the double of Entra, starts it at the port after MiniStack's, and waits until it answers.
 func (k kit) startDouble(ctx context.Context, state string, cloudPort int, knows graphtest.Directory) (p *process, url string, err error) {
 	done := k.say.step("starting the double of Microsoft Entra ID")
@@ -80,8 +84,7 @@ func (k kit) startDouble(ctx context.Context, state string, cloudPort int, knows
 		return nil, "", err
 	}
 	url = "http://localhost:" + strconv.Itoa(port)
-	// The double ends by a signal. The shell around it sends that when its input ends, and so when this program ends, however that comes.
-	cmd := exec.Command("sh", "-c", `"$@" & cat >/dev/null; kill $!; wait $!`, "sh",
+	cmd := exec.Command("sh", "-c", warden, "sh",
 		binary, "-listen", "127.0.0.1:"+strconv.Itoa(port), "-base", url, "-directory", file)
 	cmd.Dir = k.root
 	if p, err = launch("The double of Entra", cmd, filepath.Join(state, doubleLog)); err != nil {

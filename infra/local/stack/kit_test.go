@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -247,5 +248,28 @@ func TestABinaryThatIsTheSameKeepsItsFile(t *testing.T) {
 	write("two")
 	if content, err := os.ReadFile(filepath.Join(target, "bootstrap")); err != nil || string(content) != "two" {
 		t.Errorf("another binary did not arrive: %q, %v", content, err)
+	}
+}
+
+// A program with a warden ends when whoever started it ends, and that it ended by itself is noticed.
+func TestTheWarden(t *testing.T) {
+	started := func(program ...string) *process {
+		p, err := launch("It", exec.Command("sh", append([]string{"-c", warden, "sh"}, program...)...), filepath.Join(t.TempDir(), "log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if err := started("sleep", "600").stop(10 * time.Second); err != nil {
+		t.Error(err)
+	}
+	p := started("true")
+	select {
+	case <-p.ended:
+	case <-time.After(10 * time.Second):
+		t.Error("it has ended, and nobody noticed")
+	}
+	if err := p.stop(time.Second); err != nil {
+		t.Error(err)
 	}
 }

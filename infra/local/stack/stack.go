@@ -162,8 +162,20 @@ func (s *Stack) Stop() error {
 	return errors.Join(problems...)
 }
 
-// Ended is closed when MiniStack ends, in order or not.
-func (s *Stack) Ended() <-chan struct{} { return s.cloud.ended }
+// Ended gives one error when a process of the stack ends by itself: it says which, and where its log is.
+func (s *Stack) Ended() <-chan error {
+	ended := make(chan error, 1)
+	cloud, entra := s.cloud, s.entra
+	go func() {
+		select {
+		case <-cloud.ended:
+			ended <- cloud.gone()
+		case <-entra.ended:
+			ended <- entra.gone()
+		}
+	}()
+	return ended
+}
 
 func (s *Stack) explain(err error) error {
 	words := s.cloud.lastWords()

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"regexp"
+	"slices"
 	"testing"
 
 	"example.com/partnertree/shared/contract"
@@ -67,6 +68,7 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 				}
 			case to == "/" || to == "/openapi.json" || to == "data:,":
 			case problem && known:
+			case slices.Contains(contract.Pages, contract.Page{Method: "GET", Path: to}):
 			default:
 				t.Errorf("%s leads to %s, which is not served", path, to)
 			}
