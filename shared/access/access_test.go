@@ -36,7 +36,7 @@ func alike(n int, customer bool) ident.Node {
 var (
 	roles   = []access.Role{access.Viewer, access.Operator, access.Admin, access.Owner}
 	actions = []access.Action{access.Read, access.CreateCustomer, access.EditCustomer, access.CreatePartner, access.EditPartner,
-		access.ManageBrands, access.ManageClients, access.Place}
+		access.ManageBrands, access.ManageClients, access.Invite, access.Place}
 	markKinds = []hierarchy.MarkKind{hierarchy.NoProvisioning, hierarchy.Suspended, hierarchy.Trashed}
 )
 
@@ -294,7 +294,7 @@ func TestWhatEachActionNeeds(t *testing.T) {
 	want := map[access.Action]access.Role{
 		access.Read: access.Viewer, access.CreateCustomer: access.Operator, access.EditCustomer: access.Operator,
 		access.CreatePartner: access.Admin, access.EditPartner: access.Admin,
-		access.ManageBrands: access.Owner, access.ManageClients: access.Owner, access.Place: access.Admin,
+		access.ManageBrands: access.Owner, access.ManageClients: access.Owner, access.Invite: access.Admin, access.Place: access.Admin,
 	}
 	for _, a := range actions {
 		if a.Needs() != want[a] {

@@ -6,11 +6,12 @@ import (
 )
 
 // Actions are all of them, the lesser roles' first.
-var Actions = [...]Action{Read, CreateCustomer, EditCustomer, CreatePartner, EditPartner, Place, ManageBrands, ManageClients}
+var Actions = [...]Action{Read, CreateCustomer, EditCustomer, CreatePartner, EditPartner, Invite, Place, ManageBrands, ManageClients}
 
 var actionNames = [...]string{
 	Read: "read", CreateCustomer: "create-customer", EditCustomer: "edit-customer", CreatePartner: "create-partner",
-	EditPartner: "edit-partner", ManageBrands: "manage-brands", ManageClients: "manage-api-clients", Place: "manage-subtree",
+	EditPartner: "edit-partner", ManageBrands: "manage-brands", ManageClients: "manage-api-clients", Invite: "invite",
+	Place: "manage-subtree",
 }
 
 func (a Action) String() string { return actionNames[a] }
@@ -41,13 +42,13 @@ type Source struct {
 	Node ident.Node
 	Role Role
 	// Blocked is what keeps the grant from counting, at Node or above it: the uppermost node on the path that is suspended, in
-	// the trash or purged. By says which. It is "" when the grant counts.
+	// the trash or purged. By says which. Both are "" when the grant counts.
 	Blocked ident.Node
 	By      hierarchy.MarkKind
 }
 
 // Counts reports whether the grant counts.
-func (s *Source) Counts() bool { return s.Blocked == "" }
+func (s *Source) Counts() bool { return s.By == "" }
 
 // Why explains what Decide finds: the grants of the principal on the target's canonical path, from the root down, each judged by
 // Decide as if it were the only one.

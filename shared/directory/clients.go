@@ -243,9 +243,8 @@ func (d *Directory) RevokeClient(ctx context.Context, c Caller, id ident.Princip
 		if err := coversAll(v, now, access.Owner); err != nil {
 			return nil, err
 		}
-		data := map[string]any{"clientId": id, "name": now.Name, "grants": now.Grants}
-		now.Grants, now.Secrets, now.Revoked = map[ident.Node]access.Role{}, nil, d.now()
-		ev := d.event(c, event.ClientRevoked, now.Home, dec.Place.Path, data)
+		ev := d.event(c, event.ClientRevoked, now.Home, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "grants": now.Grants})
+		now.Grants, now.Secrets, now.Revoked = map[ident.Node]access.Role{}, nil, ev.Event.Time
 		return &ev, nil
 	})
 	return err

@@ -82,11 +82,11 @@ func (d *Directory) create(ctx context.Context, c Caller, parentID ident.Node, a
 		if node.Place.Path.Depth() > hierarchy.MaxDepth { // the parent has moved up, and is still stored too deep to store more below it
 			return attempt[Node]{}, d.rewriteFirst(ctx, &v.Tree, parent)
 		}
-		node.Version, node.Created = 1, d.now()
-		node.Updated = node.Created
 		place := hierarchy.Place{Path: dec.Place.Path.Child(node.ID), Marks: append(slices.Clone(dec.Place.Marks), node.OwnMarks()...)}
+		happened := d.event(c, t, node.ID, place.Path, data)
+		node.Version, node.Created, node.Updated = 1, happened.Event.Time, happened.Event.Time
 		check := CheckParent{Parent: parent, Draw: draw, Else: parentChanged(draw)}
-		steps := []Step{AddNode{node}, d.event(c, t, node.ID, place.Path, data)}
+		steps := []Step{AddNode{node}, happened}
 		if parent.Height == 0 {
 			check.Height = 1
 			low, _, err := d.tooLow(ctx, c, dec.Place.Path, parent.Height, 1)
@@ -432,14 +432,15 @@ func note[T comparable](c changes, name string, was, now T) {
 // Found makes the root of the tree and its first owner, once. It takes no caller: whoever may call it has been let
 // in by AWS. It returns the API key of that owner, which is not kept.
 func (d *Directory) Found(ctx context.Context, partner, client hierarchy.Name) (hierarchy.Node, access.Principal, string, error) {
-	now := d.now()
-	root := hierarchy.Node{ID: ident.NewPartner(), Name: partner, Version: 1, Created: now, Updated: now}
+	root := hierarchy.Node{ID: ident.NewPartner(), Name: partner, Version: 1}
 	root.Place.Path = hierarchy.Path("").Child(root.ID)
 	root.Brands.Uses = map[ident.Brand]int64{}
-	owner, key := newClient(client, root.ID, access.Owner, now)
+	happened := d.event(Caller{}, event.PlatformFounded, root.ID, root.Place.Path, nil)
+	root.Created, root.Updated = happened.Event.Time, happened.Event.Time
+	owner, key := newClient(client, root.ID, access.Owner, root.Created)
+	happened.Event.Data = map[string]any{"name": root.Name, "clientId": owner.ID, "clientName": owner.Name, "role": access.Owner}
 	err := d.store.Commit(ctx,
 		Found{Root: root.ID, Else: fault.AlreadyFounded.New("The platform has its root and its first owner already. That owner can create others.")},
-		AddNode{root}, AddClient{owner},
-		d.event(Caller{}, event.PlatformFounded, root.ID, root.Place.Path, map[string]any{"name": root.Name, "clientId": owner.ID}))
+		AddNode{root}, AddClient{owner}, happened)
 	return root, owner, key, err
 }

@@ -38,7 +38,7 @@ type Store interface {
 	// limit, even nothing, and not be the last. A position tells nothing of what lies above under.
 	Below(ctx context.Context, under hierarchy.Path, kind hierarchy.Kind, trash bool, after string, limit int) (Page[ident.Node], error)
 
-	// Log lists the events of which the node is a witness, by time, then id.
+	// Log lists the events of which the node is a witness, or those of its past, by time, then id.
 	Log(ctx context.Context, node ident.Node, q LogQuery) (Page[event.Event], error)
 
 	// Requests lists the move requests of which the node is to move or is the destination, the newest first.
@@ -103,6 +103,7 @@ type Got struct {
 type LogQuery struct {
 	From, Until time.Time // from From on, before Until; zero: no bound
 	Oldest      bool      // the oldest first; otherwise the newest
+	Past        bool      // only those at the very node that are event.Event.Past, which are kept apart: not what happened below
 	After       string
 	Limit       int
 }

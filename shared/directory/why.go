@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/hierarchy"
@@ -22,6 +23,10 @@ type Explanation struct {
 	// Known are the names of the nodes in Sources that the caller sees.
 	Known map[ident.Node]hierarchy.Name
 	Text  string // all of this in words
+
+	// Of the past only. At is the moment of which all of this is true; zero: the present.
+	At         time.Time
+	Incomplete bool // the history of something that was above the node is gone: there may have been more Sources
 }
 
 // Why explains what somebody may do at a node, by the decision itself and from the same read. It needs viewer at the node. Of
@@ -40,29 +45,101 @@ func (d *Directory) Why(ctx context.Context, c Caller, client ident.Principal, i
 		who = &access.Principal{}
 	}
 	theirs, sources := access.Why(who, &v.Tree, node, a)
-	e := Explanation{Client: client, Node: id, Action: a, Allowed: theirs.Allowed(), Role: theirs.Role,
-		Sources: make([]Source, len(sources)), Known: map[ident.Node]hierarchy.Name{}}
-	known := map[ident.Node]*hierarchy.Node{id: node}
-	var named []ident.Node
+	e := Explanation{Client: client, Node: id}
+	e.found(who, &theirs, sources, func(s access.Source) Source { return sourceSeen(s, dec.Place.Path, dec.First) })
+	if err := d.name(ctx, c, node, &e); err != nil {
+		return Explanation{}, err
+	}
+	e.Text = e.words(&theirs)
+	return e, nil
+}
+
+// WhyAt explains what somebody could do at a node in a window, as far as the caller, who needs viewer there now, sees now what it is
+// about. It is true of the first moment at which they could, or else of the first at which they had their highest role.
+func (d *Directory) WhyAt(ctx context.Context, c Caller, client ident.Principal, id ident.Node, a access.Action, w Window) (
+	Explanation, error) {
+	if err := d.certain(w); err != nil {
+		return Explanation{}, err
+	}
+	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}, Clients: []ident.Principal{client}})
+	if err != nil {
+		return Explanation{}, err
+	}
+	node, dec, err := v.decide(id, access.Read)
+	if err != nil {
+		return Explanation{}, err
+	}
+	past, err := d.past(ctx, c, node, dec, w)
+	if err != nil {
+		return Explanation{}, err
+	}
+	if who := v.Clients[client]; who != nil {
+		past.revoked[client] = who.Revoked
+	}
+	e := Explanation{Client: client, Node: id, Action: a, At: w.Until}
+	var theirs access.Decision
+	for i, moment := range past.moments() {
+		then, all := past.at(moment)
+		who := past.principal(client, then.Place.Path, moment)
+		found, sources := access.Why(who, &hierarchy.TreeState{}, then, a)
+		e.Incomplete = e.Incomplete || !all
+		if i == 0 || found.Allowed() || found.Role > e.Role || found.Role == e.Role && len(sources) > len(e.Sources) {
+			theirs, e.At = found, moment
+			e.found(who, &theirs, sources, past.seen)
+		}
+		if e.Allowed {
+			break
+		}
+	}
+	if err := d.name(ctx, c, node, &e); err != nil {
+		return Explanation{}, err
+	}
+	e.Text = e.told(&theirs, node, w)
+	return e, nil
+}
+
+// principal is somebody with the grants that they had on a path.
+func (p *past) principal(id ident.Principal, path hierarchy.Path, at time.Time) *access.Principal {
+	who := &access.Principal{ID: id, Grants: map[ident.Node]access.Role{}}
+	for _, node := range path.IDs() {
+		if g, ok := p.stood[node].grants[id]; ok && p.live(id, at) {
+			who.Name, who.Grants[node] = g.Name, g.Role
+		}
+	}
+	return who
+}
+
+// found takes over what access.Why found.
+func (e *Explanation) found(who *access.Principal, dec *access.Decision, sources []access.Source, seen func(access.Source) Source) {
+	e.Action, e.Allowed, e.Role = dec.Action, dec.Allowed(), dec.Role
+	e.Sources = make([]Source, len(sources))
 	for i, s := range sources {
 		e.Name = who.Name
-		e.Sources[i] = sourceSeen(s, dec.Place.Path, dec.First)
-		for _, id := range []ident.Node{e.Sources[i].Node, s.Blocked} {
+		e.Sources[i] = seen(s)
+	}
+}
+
+// name fills in Known. Of the nodes that are named, node is read already.
+func (d *Directory) name(ctx context.Context, c Caller, node *hierarchy.Node, e *Explanation) error {
+	known := map[ident.Node]*hierarchy.Node{node.ID: node}
+	var named []ident.Node
+	for _, s := range e.Sources {
+		for _, id := range []ident.Node{s.Node, s.Blocked} {
 			if id != "" {
 				named = append(named, id)
 			}
 		}
 	}
 	if err := d.know(ctx, c, known, named); err != nil {
-		return Explanation{}, err
+		return err
 	}
+	e.Known = map[ident.Node]hierarchy.Name{}
 	for _, id := range named {
 		if n := known[id]; n != nil {
 			e.Known[id] = n.Name
 		}
 	}
-	e.Text = e.words(&theirs)
-	return e, nil
+	return nil
 }
 
 // doing has each action in words. %s is what kind of node it is done to.
@@ -78,8 +155,41 @@ var doing = map[access.Action]string{
 	access.Invite:         "invite people to this %s and change what they may do",
 }
 
+// told is words about the past: when it was, and what is not known of it.
+func (e *Explanation) told(d *access.Decision, node *hierarchy.Node, w Window) string {
+	kind := node.Kind()
+	when := "At " + e.At.Format("2006-01-02 15:04:05.000 UTC")
+	if w.From.Before(w.Until) && !e.Allowed { // at any moment of it
+		when = "On " + w.From.Format(time.DateOnly)
+	}
+	switch {
+	case w.Until.Before(node.Created):
+		return fmt.Sprintf("%s, nobody had access to this %s: it was made later.", when, kind)
+	case e.Incomplete:
+		return fmt.Sprintf("%s, as far as is known, %s This %s was below something that was purged since, with its history: "+
+			"what was granted further up may be missing, and whether that was suspended.", when, e.words(d), kind)
+	}
+	return when + ", " + e.words(d)
+}
+
+// tense has the words that depend on when it is or was.
+type tense struct{ may, has, is, do, does, above string }
+
+var (
+	present  = tense{"may", "has", "is", "do", "does", "above"}
+	preterit = tense{"could", "had", "was", "did", "did", "then above"}
+)
+
+func (e *Explanation) tense() tense {
+	if e.At.IsZero() {
+		return present
+	}
+	return preterit
+}
+
 // words says all of it: what is so and why, and what is with the grants that do not count.
 func (e *Explanation) words(d *access.Decision) string {
+	t := e.tense()
 	who := string(e.Name)
 	if who == "" {
 		who = string(e.Client)
@@ -101,31 +211,31 @@ func (e *Explanation) words(d *access.Decision) string {
 	var text string
 	switch needs := e.Action.Needs(); {
 	case e.Allowed:
-		text = fmt.Sprintf("%s may %s: it was granted %s %s", who, may, reason.Role, e.where(reason))
+		text = fmt.Sprintf("%s %s %s: it was granted %s %s", who, t.may, may, reason.Role, e.where(reason))
 		if reason.Inherited && reason.Node != "" {
-			text += fmt.Sprintf(", above this %s", kind)
+			text += fmt.Sprintf(", %s this %s", t.above, kind)
 		}
 		text += "."
 	case len(e.Sources) == 0:
-		text = fmt.Sprintf("%s has no access to this %s: nothing was granted to it here or above.", who, kind)
+		text = fmt.Sprintf("%s %s no access to this %s: nothing was granted to it here or above.", who, t.has, kind)
 	case e.Role == access.None:
-		text = fmt.Sprintf("%s has no access to this %s.", who, kind)
+		text = fmt.Sprintf("%s %s no access to this %s.", who, t.has, kind)
 	case e.Action != access.Place:
-		text = fmt.Sprintf("%s may not %s: its role here is %s, and this takes %s.", who, may, e.Role, needs)
+		text = fmt.Sprintf("%s %s not %s: its role here %s %s, and this takes %s.", who, t.may, may, t.is, e.Role, needs)
 	case d.Place.Path.Depth() == 1:
-		text = fmt.Sprintf("%s may not %s: nobody may, since it is the root.", who, may)
+		text = fmt.Sprintf("%s %s not %s: nobody %s, since it is the root.", who, t.may, may, t.may)
 	case d.Above == access.None:
-		text = fmt.Sprintf("%s may not %s: this takes %s above it, where nothing was granted to it.", who, may, needs)
+		text = fmt.Sprintf("%s %s not %s: this takes %s above it, where nothing was granted to it.", who, t.may, may, needs)
 	default:
-		text = fmt.Sprintf("%s may not %s: this takes %s above it, and its role there is %s.", who, may, needs, d.Above)
+		text = fmt.Sprintf("%s %s not %s: this takes %s above it, and its role there %s %s.", who, t.may, may, needs, t.is, d.Above)
 	}
 	switch len(idle) {
 	case 0:
 		return text
 	case 1:
-		return text + fmt.Sprintf(" Its grant %s does not count, because %s.", idle[0], why)
+		return text + fmt.Sprintf(" Its grant %s %s not count, because %s.", idle[0], t.does, why)
 	default:
-		return text + fmt.Sprintf(" Its grants %s do not count, because %s.", strings.Join(idle, " and "), why)
+		return text + fmt.Sprintf(" Its grants %s %s not count, because %s.", strings.Join(idle, " and "), t.do, why)
 	}
 }
 
@@ -143,13 +253,17 @@ func (e *Explanation) where(s Source) string {
 // whatIs tells what keeps a grant from counting.
 func (e *Explanation) whatIs(s Source) string {
 	node, state := "this "+string(hierarchy.KindOf(e.Node)), "suspended"
-	if s.Blocked != e.Node {
+	switch s.Blocked {
+	case e.Node:
+	case "":
+		node = "something further up than you can see"
+	default:
 		node = e.called(s.Blocked)
 	}
 	if s.By == hierarchy.Trashed {
 		state = "in the trash"
 	}
-	return node + " is " + state
+	return node + " " + e.tense().is + " " + state
 }
 
 func (e *Explanation) called(id ident.Node) string {

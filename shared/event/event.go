@@ -78,6 +78,18 @@ type Event struct {
 	Data    map[string]any  `json:"data,omitempty"` // what changed, by the names of the API
 }
 
+// Past reports whether the event changes who has access at its node: all of these together tell who could, on any day. Of a client that
+// was revoked access.Principal.Revoked tells, wherever it had roles; and of what was purged nothing is told any more.
+func (e *Event) Past() bool {
+	switch e.Type {
+	case PlatformFounded, PartnerCreated, CustomerCreated, PartnerMoved, CustomerMoved, PartnerSuspended, CustomerSuspended,
+		PartnerResumed, CustomerResumed, PartnerTrashed, CustomerTrashed, PartnerRestored, CustomerRestored,
+		InvitationAccepted, UserChanged, UserRemoved, ClientCreated, ClientGranted, ClientGrantRemoved:
+		return true
+	}
+	return false
+}
+
 // Witnesses are the nodes in whose logs the event is listed: all on its path, and all on the one that was left. At most twice
 // hierarchy.MaxDepth.
 func (e *Event) Witnesses() []ident.Node {

@@ -568,7 +568,7 @@ func decodeMemo(k directory.MemoKey, it item, now time.Time) (*directory.Memo, e
 	return m, r.err
 }
 
-// encodeEvent is the event as the log of each of its witnesses has it, the node where it happened first.
+// encodeEvent is the event as the log of each of its witnesses has it, the node where it happened first, and as its past has it.
 func encodeEvent(e event.Event) ([]item, error) {
 	e.Time = e.Time.UTC().Truncate(time.Microsecond)
 	body, err := json.Marshal(e)
@@ -580,6 +580,9 @@ func encodeEvent(e event.Event) ([]item, error) {
 		if id != e.Node {
 			items = append(items, newItem(eventKey(id, &e), schema.LogType))
 		}
+	}
+	if e.Past() {
+		items = append(items, newItem(pastKey(&e), "past"))
 	}
 	for _, it := range items {
 		it.text(schema.EventAttr, string(body))

@@ -35,6 +35,7 @@ import (
 //	move request   Q#<id>              Q                                 id
 //	invitation     V#<id>              V                                 id
 //	invited        N#<node>            V#<time>#<id>                     list of invitations at the node
+//	past           N#<node>            P#<time>#<id>                     who could, on a day: events at the very node
 //	invited a day  N#<node>            W#<date>                          nobody: it bounds how many are made
 //	keyring        K#1                 K                                 sessions and links
 //	due            P                   <time>#<node>                     list of what is in the trash, by time
@@ -76,6 +77,13 @@ func grantKey(node ident.Node, client ident.Principal) key {
 // eventKey sorts the events in the log of a node by time.
 func eventKey(node ident.Node, e *event.Event) key {
 	return key{nodeKey(node).pk, schema.EventPrefix + moment(e.Time) + "#" + string(e.ID)}
+}
+
+const pastPrefix = "P#"
+
+// pastKey sorts the events that changed who has access at a node by time.
+func pastKey(e *event.Event) key {
+	return key{nodeKey(e.Node).pk, pastPrefix + moment(e.Time) + "#" + string(e.ID)}
 }
 
 // last is above all positions that begin with a time.

@@ -53,6 +53,7 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 		{"grant", grantKey(partner, client)},
 		{"grant, of a person", grantKey(partner, person)},
 		{"event", eventKey(partner, &event.Event{ID: "evt_1a2b3c4d5e6f7g8h", Node: customer, Time: when})},
+		{"past", pastKey(&event.Event{ID: "evt_1a2b3c4d5e6f7g8h", Node: customer, Time: when})},
 		{"asked move", askedKey(partner, request)},
 		{"open request", openKey(customer)},
 		{"invited", invitedKey(invitation)},

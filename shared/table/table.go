@@ -219,6 +219,9 @@ func (t *Table) Invitations(ctx context.Context, node ident.Node, after string, 
 // Log implements directory.Store. A position is a time, or the time and the id of an event.
 func (t *Table) Log(ctx context.Context, node ident.Node, q directory.LogQuery) (directory.Page[event.Event], error) {
 	l := listing{pk: nodeKey(node).pk, prefix: schema.EventPrefix, high: last, limit: q.Limit, backwards: !q.Oldest}
+	if q.Past {
+		l.prefix = pastPrefix
+	}
 	if !q.From.IsZero() {
 		l.low = moment(q.From)
 	}

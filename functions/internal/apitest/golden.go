@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"regexp"
@@ -142,10 +143,33 @@ func goldenStore(t *testing.T, now time.Time) *directorytest.Fake {
 			Email: "bob@vale.example", Name: "Bob Tostevin", Role: access.Operator, Message: "Welcome to our portal.", By: goldenClient,
 			State: directory.InvitationPending, Created: now.Add(-time.Hour), Expires: now.Add(6 * 24 * time.Hour), Sent: now.Add(-time.Hour),
 			Generation: 1, Key: 1, Hash: make([]byte, 32), Mail: directory.MailBounced, Version: 3}}},
+		goldenPast(now.Add(-time.Hour), vale.Place.Path),
 	} {
 		if err := store.Commit(t.Context(), steps...); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return store
+}
+
+// goldenPast is how Vale Telecom Services came about: Alice was an operator there first, until ten minutes later.
+func goldenPast(began time.Time, vale hierarchy.Path) (steps []directory.Step) {
+	owner := map[string]any{"clientId": goldenClient, "name": "Billing", "role": access.Owner}
+	alice := func(role access.Role) map[string]any {
+		return map[string]any{"principalId": goldenPerson, "name": "Alice Le Page", "role": role}
+	}
+	for i, e := range []event.Event{
+		{Type: event.PlatformFounded, Path: vale.To(0),
+			Data: map[string]any{"clientId": "cli_00000000000000a0", "clientName": "Founder", "role": access.Owner}},
+		{Type: event.PartnerCreated, Path: vale.To(1)}, {Type: event.ClientCreated, Path: vale.To(1), Data: owner},
+		{Type: event.PartnerCreated, Path: vale}, {Type: event.InvitationAccepted, Path: vale, Data: alice(access.Operator)},
+		{Type: event.UserChanged, Path: vale, Data: alice(access.Admin), Time: began.Add(10 * time.Minute)},
+	} {
+		e.ID, e.Node = ident.Event(fmt.Sprintf("evt_00000000000000p%d", i)), e.Path.At(e.Path.Depth()-1)
+		if e.Time.IsZero() {
+			e.Time = began
+		}
+		steps = append(steps, directory.AddEvent{Event: e})
+	}
+	return steps
 }

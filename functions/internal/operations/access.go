@@ -3,6 +3,7 @@ package operations
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"example.com/partnertree/functions/internal/api"
 	"example.com/partnertree/shared/access"
@@ -27,15 +28,68 @@ func explainAccess(d *directory.Directory) api.Operation {
 		if err == nil && !action.Fits(hierarchy.KindOf(node)) {
 			q.Add("action", "is not done to a %s", hierarchy.KindOf(node))
 		}
+		at := readAt(q)
 		if err := q.Err(); err != nil {
 			return api.Reply{}, err
 		}
-		e, err := d.Why(ctx, r.Caller, principal, node, action)
+		var e directory.Explanation
+		if at == nil {
+			e, err = d.Why(ctx, r.Caller, principal, node, action)
+		} else {
+			e, err = d.WhyAt(ctx, r.Caller, principal, node, action, *at)
+		}
 		if err != nil {
 			return api.Reply{}, err
 		}
 		return api.OK(explanationShape(e), 0)
 	}
+}
+
+// readAt takes the window that is asked about; nil: the present.
+func readAt(q *api.Query) *directory.Window {
+	text := q.Text("at")
+	if text == "" {
+		return nil
+	}
+	w := directory.Window{}
+	if day, err := time.Parse(time.DateOnly, text); err == nil {
+		w = directory.Day(day)
+	} else if moment, err := time.Parse(time.RFC3339, text); err == nil {
+		w = directory.Moment(moment)
+	}
+	if year := w.From.Year(); year < 2 || year > 9998 { // it stays within four digits in any time zone
+		q.Add("at", "must be a time like 2026-03-02T09:14:07Z or a date like 2026-03-02")
+	}
+	return &w
+}
+
+// listUsers is who has access to a node, or had.
+func listUsers(d *directory.Directory, parse func(string) (ident.Node, error)) api.Operation {
+	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
+		id, err := api.Path(r, "id", parse)
+		if err != nil {
+			return api.Reply{}, err
+		}
+		q := api.ReadQuery(r)
+		at, paging := readAt(q), q.Paging()
+		if err := q.Err(); err != nil {
+			return api.Reply{}, err
+		}
+		if at == nil {
+			found, err := d.Users(ctx, r.Caller, id, paging)
+			return list(found, err, userShape)
+		}
+		found, err := d.UsersAt(ctx, r.Caller, id, *at, paging)
+		if err != nil {
+			return api.Reply{}, err
+		}
+		return api.OK(pastUsers{items[user]{each(found.Items, userShape), found.Next}, found.Incomplete}, 0)
+	}
+}
+
+type pastUsers struct {
+	items[user]
+	Incomplete bool `json:"incomplete,omitzero"`
 }
 
 // source has no node when that is out of the caller's sight.
@@ -48,7 +102,7 @@ type source struct {
 }
 
 type blocker struct {
-	Node   ident.Node         `json:"nodeId"`
+	Node   ident.Node         `json:"nodeId,omitzero"` // "" when it is out of the caller's sight
 	Reason hierarchy.MarkKind `json:"reason"`
 }
 
@@ -80,14 +134,16 @@ func userShape(u directory.User) user {
 }
 
 type explanation struct {
-	Principal ident.Principal `json:"principalId"`
-	Name      hierarchy.Name  `json:"name,omitzero"`
-	Node      ident.Node      `json:"nodeId"`
-	Action    string          `json:"action"`
-	Allowed   bool            `json:"allowed"`
-	Role      string          `json:"role,omitzero"`
-	Sources   []namedSource   `json:"sources"`
-	Text      string          `json:"text"`
+	Principal  ident.Principal `json:"principalId"`
+	Name       hierarchy.Name  `json:"name,omitzero"`
+	Node       ident.Node      `json:"nodeId"`
+	Action     string          `json:"action"`
+	Allowed    bool            `json:"allowed"`
+	Role       string          `json:"role,omitzero"`
+	Sources    []namedSource   `json:"sources"`
+	At         string          `json:"at,omitzero"`
+	Incomplete bool            `json:"incomplete,omitzero"`
+	Text       string          `json:"text"`
 }
 
 // namedSource has the name of its node, too.
@@ -97,8 +153,12 @@ type namedSource struct {
 }
 
 func explanationShape(e directory.Explanation) explanation {
-	shape := explanation{Principal: e.Client, Name: e.Name, Node: e.Node, Action: e.Action.String(), Allowed: e.Allowed, Text: e.Text,
+	shape := explanation{Principal: e.Client, Name: e.Name, Node: e.Node, Action: e.Action.String(), Allowed: e.Allowed,
+		Incomplete: e.Incomplete, Text: e.Text,
 		Sources: each(e.Sources, func(s directory.Source) namedSource { return namedSource{sourceShape(s), e.Known[s.Node]} })}
+	if !e.At.IsZero() {
+		shape.At = stamp(e.At)
+	}
 	if e.Role != access.None {
 		shape.Role = e.Role.String()
 	}

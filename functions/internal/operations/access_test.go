@@ -2,9 +2,11 @@ package operations_test
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/partnertree/functions/internal/apitest"
 	"example.com/partnertree/shared/access"
@@ -146,6 +148,8 @@ func TestAccessIsExplainedInWords(t *testing.T) {
 		"Help desk may not create customers at this partner: its role here is viewer, and this takes operator.")
 	text(f, billing, c.bakery, "manage-api-clients",
 		"Vale billing may not manage API clients at this customer: its role here is admin, and this takes owner.")
+	text(f, billing, c.vale, "invite", "Vale billing may invite people to this partner and change what they may do: "+
+		"it was granted admin at Cobo Distribution, above this partner.")
 	text(f, billing, c.vale, "manage-brands",
 		"Vale billing may not manage brands of this partner: its role here is admin, and this takes owner.")
 	text(desk, billing, c.vale, "read", "Vale billing may read this partner: it was granted admin further up than you can see.")
@@ -245,6 +249,9 @@ func TestWhatIsExplainedIsWhatHappens(t *testing.T) {
 		access.ManageClients: {func(c *chain, as *apitest.Actor, p, cus ident.Node) *apitest.Answer {
 			return as.Do("POST", "/v1/api-clients", map[string]any{"nodeId": p, "name": "New", "role": "viewer"})
 		}, false},
+		access.Invite: {func(c *chain, as *apitest.Actor, p, cus ident.Node) *apitest.Answer {
+			return as.Do("POST", apitest.NodePath(p)+"/invitations", map[string]any{"email": "bob@vale.example", "role": "viewer"})
+		}, false},
 		access.Place: {func(c *chain, as *apitest.Actor, p, cus ident.Node) *apitest.Answer { return as.Do(suspend(p)) }, false},
 	} {
 		for role := access.Viewer; role <= access.Owner; role++ {
@@ -280,7 +287,12 @@ func TestWhatCannotBeExplained(t *testing.T) {
 		"principal=" + who + "&node=" + string(c.vale) + "&action=move":                       "action",
 		"principal=" + who + "&node=" + string(c.vale) + "&action=edit-customer":              "action",
 		"principal=" + who + "&node=" + string(c.bakery) + "&action=create-partner":           "action",
-		"principal=" + who + "&node=" + string(c.vale) + "&at=2026-01-01T00%3A00%3A00Z":       "at",
+		"principal=" + who + "&node=" + string(c.vale) + "&at=yesterday":                      "at",
+		"principal=" + who + "&node=" + string(c.vale) + "&at=2026-02-30":                     "at",
+		"principal=" + who + "&node=" + string(c.vale) + "&at=0000-01-01":                     "at",
+		"principal=" + who + "&node=" + string(c.vale) + "&at=9999-12-31":                     "at",
+		"principal=" + who + "&node=" + string(c.vale) + "&at=2026-11-22":                     "at", // today
+		"principal=" + who + "&node=" + string(c.vale) + "&at=2026-11-22T09%3A00%3A00.5Z":     "at", // a moment ago
 		"principal=" + who + "&node=" + string(c.vale) + "&nodeId=" + string(c.vale) + "&x=1": "nodeId",
 	} {
 		if answer := f.Gets("/v1/access?%s", query).Is(400, "invalid"); !strings.Contains(answer.Body, `"pointer":"`+parameter+`"`) {
@@ -290,6 +302,99 @@ func TestWhatCannotBeExplained(t *testing.T) {
 	for _, path := range []string{apitest.NodePath(c.vale), apitest.NodePath(c.bakery)} {
 		f.Gets("%s/users?role=owner", path).Is(400, "invalid")
 		f.Gets("%s/users?limit=0", path).Is(400, "invalid")
+		f.Gets("%s/users?at=2026-11-22", path).Is(400, "invalid")
 	}
 	f.Gets("/v1/partners/%s/users", c.bakery).Is(404, "not-found")
+}
+
+// TestWhoCouldOnThatDay is a story: somebody comes, the branch is suspended, it moves away, and the role goes.
+func TestWhoCouldOnThatDay(t *testing.T) {
+	c := newChain(t)
+	f := c.Founder
+	hexagone := f.Partner(c.Root, "Hexagone", c.brand)
+	at := func(h time.Duration) string { // so long after the story begins
+		return time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC).Add(h).Format(time.RFC3339)
+	}
+	until := func(h time.Duration) {
+		c.Wait(time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC).Add(h).Sub(c.Now()))
+	}
+	until(time.Hour)
+	billing := called(f, "Vale billing", c.cobo, "admin")
+	desk := called(f, "Help desk", c.vale, "viewer")
+	until(3 * time.Hour)
+	f.Do(suspend(c.cobo)).Is(202)
+	until(5 * time.Hour)
+	f.Do(resume(c.cobo)).Is(202)
+	until(7 * time.Hour)
+	f.Do("POST", apitest.NodePath(c.vale)+"/move", map[string]any{"parentId": hexagone}).Is(202)
+	until(26 * time.Hour)
+	f.Do("DELETE", fmt.Sprintf("/v1/api-clients/%s/grants/%s", desk.ID, c.vale), nil).Is(204)
+	until(28 * time.Hour)
+	f.Do("PATCH", apitest.NodePath(c.cobo), map[string]any{"name": "Cobo & Sons"}).Is(200)
+	newer := called(f, "Hexagone desk", hexagone, "viewer")
+	until(80 * time.Hour)
+
+	text := func(as *apitest.Actor, who *apitest.Actor, action, when, want string) {
+		t.Helper()
+		answer := as.Gets("/v1/access?principal=%s&node=%s&action=%s&at=%s", who.ID, c.vale, action, url.QueryEscape(when)).Is(200)
+		if got := answer.Get("text"); got != want {
+			t.Errorf("%s, %s:\n%s\nwant\n%s", action, when, got, want)
+		}
+		if allowed := strings.Contains(want, ": it was granted"); answer.Get("allowed") != fmt.Sprint(allowed) || answer.Get("at") == "" ||
+			answer.Get("incomplete") != "" {
+			t.Errorf("%s: %s", want, answer.Body)
+		}
+	}
+	text(f, billing, "edit-partner", at(2*time.Hour), "At 2026-11-23 11:00:00.000 UTC, "+
+		"Vale billing could edit this partner: it was granted admin at Cobo & Sons, then above this partner.")
+	text(newer, billing, "edit-partner", at(2*time.Hour), "At 2026-11-23 11:00:00.000 UTC, "+
+		"Vale billing could edit this partner: it was granted admin further up than you can see.")
+	text(f, billing, "manage-brands", at(2*time.Hour), "At 2026-11-23 11:00:00.000 UTC, "+
+		"Vale billing could not manage brands of this partner: its role here was admin, and this takes owner.")
+	text(f, desk, "manage-subtree", at(2*time.Hour), "At 2026-11-23 11:00:00.000 UTC, Help desk could not move, suspend, resume, trash or "+
+		"restore this partner: this takes admin above it, where nothing was granted to it.")
+	text(f, billing, "read", at(4*time.Hour), "At 2026-11-23 13:00:00.000 UTC, Vale billing had no access to this partner. "+
+		"Its grant as admin at Cobo & Sons did not count, because Cobo & Sons was suspended.")
+	text(newer, desk, "read", at(4*time.Hour), "At 2026-11-23 13:00:00.000 UTC, Help desk had no access to this partner. "+
+		"Its grant as viewer here did not count, because something further up than you can see was suspended.")
+	text(f, billing, "read", at(8*time.Hour), "At 2026-11-23 17:00:00.000 UTC, "+
+		string(billing.ID)+" had no access to this partner: nothing was granted to it here or above.")
+	text(f, desk, "read", "2026-11-24", "At 2026-11-24 00:00:00.000 UTC, Help desk could read this partner: it was granted viewer here.")
+	text(f, desk, "edit-partner", "2026-11-24", "On 2026-11-24, "+
+		"Help desk could not edit this partner: its role here was viewer, and this takes admin.")
+	text(f, desk, "read", "2026-11-25", "On 2026-11-25, "+
+		string(desk.ID)+" had no access to this partner: nothing was granted to it here or above.")
+	text(f, f, "read", "2026-11-21", "On 2026-11-21, nobody had access to this partner: it was made later.")
+	text(f, f, "manage-brands", "2026-11-23", "At 2026-11-23 00:00:00.000 UTC, "+
+		"Founder could manage brands of this partner: it was granted owner at Cloudvendor, then above this partner.")
+
+	users := func(as *apitest.Actor, when string, want ...string) {
+		t.Helper()
+		all := []string{}
+		for next := ""; ; {
+			answer := as.Gets("%s/users?limit=2&at=%s&cursor=%s", apitest.NodePath(c.vale), url.QueryEscape(when), next).Is(200)
+			for _, item := range answer.JSON()["items"].([]any) {
+				u := item.(map[string]any)
+				all = append(all, fmt.Sprint(u["name"], " ", u["role"], " ", u["nodeId"], " ", u["counts"], " ", u["blockedBy"]))
+			}
+			if next = answer.Get("next"); next == "" {
+				break
+			}
+		}
+		if !slices.Equal(all, want) {
+			t.Errorf("%s:\n%s\nwant\n%s", when, strings.Join(all, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	here, above := fmt.Sprint("Help desk viewer ", c.vale), fmt.Sprint("Founder owner ", c.Root, " true <nil>")
+	cobo := fmt.Sprint("Vale billing admin ", c.cobo)
+	blocked := fmt.Sprint(" false ", map[string]any{"nodeId": c.cobo, "reason": "suspended"})
+	users(f, at(2*time.Hour), here+" true <nil>", cobo+" true <nil>", above)
+	users(f, at(4*time.Hour), here+blocked, cobo+blocked, above)
+	users(f, at(8*time.Hour), here+" true <nil>", above)
+	users(f, at(27*time.Hour), above)
+	users(f, "2026-11-23", here+" true <nil>", cobo+" true <nil>", above)
+	users(f, "2026-11-25", fmt.Sprint("Hexagone desk viewer ", hexagone, " true <nil>"), above)
+	users(newer, at(4*time.Hour), here+" false map[reason:suspended]", "Vale billing admin <nil> false map[reason:suspended]",
+		"Founder owner <nil> true <nil>")
+	users(f, "2026-11-21")
 }

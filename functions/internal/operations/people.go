@@ -96,8 +96,8 @@ func People(d *directory.Directory) map[string]api.Operation {
 			}
 			return api.Done(d.RemoveGrant(ctx, r.Caller, id, node))
 		},
-		"listPartnerUsers":   listAt(ident.ParsePartner, d.Users, userShape),
-		"listCustomerUsers":  listAt(ident.ParseCustomer, d.Users, userShape),
+		"listPartnerUsers":   listUsers(d, ident.ParsePartner),
+		"listCustomerUsers":  listUsers(d, ident.ParseCustomer),
 		"explainAccess":      explainAccess(d),
 		"listPartnerEvents":  listEvents(d, ident.ParsePartner),
 		"listCustomerEvents": listEvents(d, ident.ParseCustomer),

@@ -12,6 +12,7 @@ import (
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/people"
@@ -272,6 +273,7 @@ func (m *machine) step() directory.Step {
 		return directory.PutProgress{Progress: p, Was: was, Else: errElse}
 	default:
 		e := m.newEvent(m.anyNode().ID)
+		e.Type = rapid.SampledFrom(event.Types).Draw(m.r, "type")
 		e.Path = m.present(e.Node).Place.Path
 		e.Time = then.Add(time.Duration(rapid.IntRange(0, 5).Draw(m.r, "later")) * time.Second)
 		if rapid.Bool().Draw(m.r, "left") {

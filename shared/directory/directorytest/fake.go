@@ -58,6 +58,7 @@ type Fake struct {
 	events   []event.Event
 	known    map[ident.Event]bool
 	logs     map[ident.Node][]logged
+	past     map[ident.Node][]logged
 	rates    map[rate]int64
 	tree     *hierarchy.TreeState
 }
@@ -306,6 +307,9 @@ func (f *Fake) Below(ctx context.Context, under hierarchy.Path, kind hierarchy.K
 func (f *Fake) Log(ctx context.Context, node ident.Node, q directory.LogQuery) (directory.Page[event.Event], error) {
 	return call(ctx, f, "Log", nil, func() (directory.Page[event.Event], error) {
 		log := f.logs[node]
+		if q.Past {
+			log = f.past[node]
+		}
 		find := func(position string) (int, bool) { return slices.BinarySearchFunc(log, position, logged.compare) }
 		low, high := 0, len(log)
 		if !q.From.IsZero() {
@@ -389,6 +393,7 @@ func (f *Fake) Erase(ctx context.Context, node ident.Node) (done bool, err error
 			return false, nil
 		}
 		delete(f.logs, node)
+		delete(f.past, node)
 		delete(f.asked, node)
 		delete(f.open, node)
 		delete(f.invited, node)
@@ -555,6 +560,9 @@ func touches(s directory.Step) []string {
 			if node != s.Event.Node {
 				all = append(all, "log "+string(node)+string(s.Event.ID))
 			}
+		}
+		if s.Event.Past() {
+			all = append(all, "past "+string(s.Event.ID))
 		}
 		return all
 	case directory.Remember:
@@ -833,11 +841,14 @@ func (f *Fake) apply(s directory.Step) {
 	case directory.AddEvent:
 		put(&f.known, s.Event.ID, true)
 		at := position(s.Event.Time, string(s.Event.ID))
-		f.log(s.Event.Node, at)
+		f.log(&f.logs, s.Event.Node, at)
 		for _, node := range s.Event.Witnesses() {
 			if node != s.Event.Node {
-				f.log(node, at)
+				f.log(&f.logs, node, at)
 			}
+		}
+		if s.Event.Past() {
+			f.log(&f.past, s.Event.Node, at)
 		}
 		f.events = append(f.events, s.Event)
 	case directory.Remember:
@@ -919,11 +930,11 @@ func (f *Fake) change(id ident.Node, edit func(*hierarchy.Node)) {
 	}
 }
 
-// log puts the event that comes next into the log of a node.
-func (f *Fake) log(node ident.Node, position string) {
-	log := f.logs[node]
+// log puts the event that comes next into one of the logs of a node.
+func (f *Fake) log(logs *map[ident.Node][]logged, node ident.Node, position string) {
+	log := (*logs)[node]
 	i, _ := slices.BinarySearchFunc(log, position, logged.compare)
-	put(&f.logs, node, slices.Insert(log, i, logged{position, len(f.events)}))
+	put(logs, node, slices.Insert(log, i, logged{position, len(f.events)}))
 }
 
 func (f *Fake) setRequest(r directory.MoveRequest) {

@@ -51,6 +51,9 @@ func logsEvents(t testing.TB, store directory.Store) {
 	same(t, "the log of where it is now", at(z), []event.Event{kept})
 	root := slices.DeleteFunc(at(s.root), func(e event.Event) bool { return e.Time.Equal(then) }) // what refuses adds
 	same(t, "the log of the root", root, []event.Event{kept, below, here})
+	for n, want := range map[*hierarchy.Node][]event.Event{p: {kept}, s.root: nil, a: nil, z: nil, c: nil} {
+		same(t, "the past of "+string(n.Name), logOf(t, store, n.ID, directory.LogQuery{Past: true, Limit: 10}), want)
+	}
 	read := at(z)
 	read[0].Data["to"] = "changed"
 	same(t, "the log after what was read was changed", at(z), []event.Event{kept})
@@ -66,7 +69,9 @@ func logOrder(t testing.TB, store directory.Store) {
 	p := s.add(s.root, s.partnerBelow(s.root, "Partner"))
 	var all []event.Event
 	for i := range 30 {
-		all = append(all, s.happened(p.Place.Path, i/3)) // three at a time
+		e := s.happened(p.Place.Path, i/3) // three at a time
+		e.Type = event.PartnerSuspended
+		all = append(all, e)
 	}
 	for some := range slices.Chunk(all, 10) {
 		slices.Reverse(some)
@@ -103,14 +108,13 @@ func logOrder(t testing.TB, store directory.Store) {
 		{until: moment(0)},
 	} {
 		for _, limit := range []int{1, 4, 9, 30, 100} {
-			for _, oldest := range []bool{true, false} {
+			for nth := range 4 {
+				q := directory.LogQuery{From: bound.from, Until: bound.until, Oldest: nth%2 == 0, Past: nth > 1, Limit: limit}
 				want := slices.Clone(bound.want)
-				if !oldest {
+				if !q.Oldest {
 					slices.Reverse(want)
 				}
-				got := logOf(t, store, p.ID, directory.LogQuery{From: bound.from, Until: bound.until, Oldest: oldest, Limit: limit})
-				what := fmt.Sprintf("from %s until %s, the oldest first %v, in pages of %d", bound.from, bound.until, oldest, limit)
-				same(t, what, ids(got), ids(want))
+				same(t, fmt.Sprintf("%+v", q), ids(logOf(t, store, p.ID, q)), ids(want))
 			}
 		}
 	}

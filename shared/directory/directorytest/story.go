@@ -193,9 +193,10 @@ func (s *story) addAll(parent *hierarchy.Node, nodes []hierarchy.Node) {
 	}
 }
 
+// newEvent is one of those that are not event.Event.Past.
 func (s *story) newEvent(node ident.Node) event.Event {
 	return event.Event{
-		ID: ident.Event(s.id("evt_")), Type: event.PartnerCreated, Time: then, Node: node, Path: hierarchy.Path("").Child(node),
+		ID: ident.Event(s.id("evt_")), Type: event.PartnerEdited, Time: then, Node: node, Path: hierarchy.Path("").Child(node),
 		Data: map[string]any{"name": "<&>"},
 	}
 }
@@ -278,6 +279,7 @@ type everything struct {
 	Shown    map[ident.Node][]hierarchy.Node // those of Children that are not in the trash
 	Grants   map[ident.Node][]directory.Grant
 	Logs     map[ident.Node][]event.Event
+	Past     map[ident.Node][]event.Event
 	Requests map[ident.Node][]directory.MoveRequest
 	Invited  map[ident.Node][]directory.Invitation
 	Due      []directory.Due
@@ -298,6 +300,7 @@ func difference(got, want everything) string {
 		differs("children not in the trash of", got.Shown, want.Shown),
 		differs("grants at", got.Grants, want.Grants),
 		differs("log of", got.Logs, want.Logs),
+		differs("past of", got.Past, want.Past),
 		differs("requests at", got.Requests, want.Requests),
 		differs("invitations at", got.Invited, want.Invited),
 		differs("due", map[string]any{"": got.Due}, map[string]any{"": want.Due}))
@@ -328,7 +331,7 @@ func (s *story) allOf(store directory.Store) everything {
 			Invitations: map[ident.Invitation]*directory.Invitation{},
 		},
 		Children: map[ident.Node][]hierarchy.Node{}, Shown: map[ident.Node][]hierarchy.Node{}, Grants: map[ident.Node][]directory.Grant{},
-		Logs: map[ident.Node][]event.Event{}, Requests: map[ident.Node][]directory.MoveRequest{},
+		Logs: map[ident.Node][]event.Event{}, Past: map[ident.Node][]event.Event{}, Requests: map[ident.Node][]directory.MoveRequest{},
 		Invited: map[ident.Node][]directory.Invitation{},
 	}
 	read := func(w directory.Want) {
@@ -372,6 +375,7 @@ func (s *story) allOf(store directory.Store) everything {
 	}
 	for _, id := range s.nodes {
 		all.Logs[id] = logOf(s.t, store, id, directory.LogQuery{Limit: 200})
+		all.Past[id] = logOf(s.t, store, id, directory.LogQuery{Past: true, Limit: 200})
 		if len(s.asked) > 0 {
 			all.Requests[id] = pages(s.t, 200, func(after string, limit int) (directory.Page[directory.MoveRequest], error) {
 				return store.Requests(s.t.Context(), id, after, limit)

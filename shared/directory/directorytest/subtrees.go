@@ -9,6 +9,7 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 )
@@ -379,7 +380,7 @@ func wholeMove(t testing.TB, store directory.Store) {
 	request := s.newRequest(was, dest, then)
 	s.commits(directory.AddClient{Client: asked}, directory.AddRequest{Request: request, Open: errAnother})
 	moved := s.happened(now.Place.Path, 1)
-	moved.Left = was.Place.Path
+	moved.Type, moved.Left = event.PartnerMoved, was.Place.Path
 	steps := func(change hierarchy.Change) []directory.Step {
 		steps := []directory.Step{
 			directory.Remember{Memo: memo},

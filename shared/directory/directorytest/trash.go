@@ -9,6 +9,7 @@ import (
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 )
@@ -276,7 +277,7 @@ func erases(t testing.TB, store directory.Store) {
 		var steps []directory.Step
 		for range 33 {
 			e := s.newEvent(p.ID)
-			e.Path = p.Place.Path
+			e.Type, e.Path = event.UserChanged, p.Place.Path
 			steps = append(steps, directory.AddEvent{Event: e})
 		}
 		s.commits(steps...)
@@ -286,7 +287,7 @@ func erases(t testing.TB, store directory.Store) {
 	invited := s.newInvitation(p.ID, then)
 	s.commits(inviting(invited, 2), inviting(s.newInvitation(other.ID, then), 2))
 	want := s.all()
-	want.Logs[p.ID], want.Requests[p.ID], want.Invited[p.ID] = nil, nil, nil
+	want.Logs[p.ID], want.Past[p.ID], want.Requests[p.ID], want.Invited[p.ID] = nil, nil, nil, nil
 	for round := range 2 {
 		calls := 1
 		for ; calls < 50; calls++ {

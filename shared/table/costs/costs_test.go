@@ -37,7 +37,7 @@ What is moved comes from depth 2 or 3 and goes to that of the column; what is be
 other changes are under way, the eight copies of the tree state are larger: one write unit more each for every KB, twice.
 
 What happens is written into the log of every node above: two write units for each of these, or four at great depths,
-where the path makes an event longer than a KB.
+where the path makes an event longer than a KB. What changes who has access is written once more, at the node itself.
 
 `
 
@@ -611,6 +611,7 @@ func TestCosts(t *testing.T) {
 		row(fmt.Sprintf("at depth %d", depth), spent.String())
 	}
 	b.people(places, row, &out)
+	past(t, row, &out)
 	b.sizes(crowd, row, &out)
 	b.background(row, &out)
 	out.WriteString("\nOf every request, besides\n")

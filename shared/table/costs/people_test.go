@@ -3,9 +3,13 @@ package costs
 import (
 	"fmt"
 	"strings"
+	"testing"
+	"time"
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/people"
 )
@@ -115,5 +119,61 @@ func (b *bench) people(places []place, row func(...string), out *strings.Builder
 			cells = append(cells, spent.String())
 		}
 		row(cells...)
+	}
+}
+
+// past measures answers about the past, in a tree of its own, where little else has happened.
+func past(t *testing.T, row func(...string), out *strings.Builder) {
+	b := newBench(t)
+	chain := []*hierarchy.Node{b.node(b.root)}
+	for len(chain) < hierarchy.MaxDepth {
+		chain = append(chain, b.partner(chain[len(chain)-1].ID))
+	}
+	moved := b.partner(chain[9].ID)
+	b.must(moves(b, moved.ID, b.root)())
+	b.settle()
+	later := directory.New(b.store, func() time.Time { return clock().Add(time.Hour) })
+	day := directory.Window{From: clock().Add(-time.Hour), Until: clock()}
+	out.WriteString("\nWho could, on that day (`at`): " +
+		"so many people had accepted an invitation at each of these partners, and have a say below it\n")
+	row("", "depth 1", "depth 10", "depth 30", "then at depth 11")
+	nodes := []ident.Node{chain[0].ID, chain[9].ID, chain[29].ID, moved.ID}
+	had := 0
+	for _, many := range []int{0, 10, 100} {
+		why, users := []string{fmt.Sprintf("explaining, %d", many)}, []string{fmt.Sprintf("listing 50 of %d", many)}
+		for _, node := range nodes {
+			b.accepted(b.node(node), many-had)
+			for _, m := range []struct {
+				cells *[]string
+				do    func() error
+			}{
+				{&why, only(func() (directory.Explanation, error) {
+					return later.WhyAt(b.ctx, b.caller, b.caller.Client, node, access.Read, day)
+				})},
+				{&users, only(func() (directory.PastUsers, error) {
+					return later.UsersAt(b.ctx, b.caller, node, day, page)
+				})},
+			} {
+				spent, err := b.meter.during(m.do)
+				b.must(err)
+				*m.cells = append(*m.cells, spent.String())
+			}
+		}
+		row(why...)
+		row(users...)
+		had = many
+	}
+}
+
+// accepted tells that so many people have accepted an invitation to a node.
+func (b *bench) accepted(node *hierarchy.Node, many int) {
+	b.t.Helper()
+	for range many {
+		b.made++
+		data := map[string]any{"invitationId": ident.NewInvitation(), "generation": 1, "role": access.Viewer, "name": "Alice Le Page",
+			"principalId": ident.PersonOf("72f988bf-86f1-41af-91ab-2d7cd011db47", fmt.Sprint(b.made))}
+		e := event.Event{ID: ident.NewEvent(), Type: event.InvitationAccepted, Time: clock(), Node: node.ID, Path: node.Place.Path,
+			Actor: b.caller.Client, Request: "c817faea-b253-47be-9d98-47d2e427f93f", Data: data}
+		b.must(b.fast.Commit(b.ctx, directory.AddEvent{Event: e}))
 	}
 }
