@@ -25,7 +25,8 @@ type Explanation struct {
 }
 
 // Why explains what somebody may do at a node, by the decision itself and from the same read. It needs viewer at the node. Of
-// somebody who was granted nothing there or above, it does not tell whether they exist.
+// somebody who was granted nothing there or above, it does not tell whether they exist. Of the caller themselves it explains what they
+// may do within their bound.
 func (d *Directory) Why(ctx context.Context, c Caller, client ident.Principal, id ident.Node, a access.Action) (Explanation, error) {
 	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}, Clients: []ident.Principal{client}})
 	if err != nil {
@@ -36,7 +37,10 @@ func (d *Directory) Why(ctx context.Context, c Caller, client ident.Principal, i
 		return Explanation{}, err
 	}
 	who := v.Clients[client]
-	if who == nil {
+	switch {
+	case client == c.Client:
+		who = v.caller
+	case who == nil:
 		who = &access.Principal{}
 	}
 	theirs, sources := access.Why(who, &v.Tree, node, a)
@@ -61,7 +65,7 @@ func (d *Directory) Why(ctx context.Context, c Caller, client ident.Principal, i
 			e.Known[id] = n.Name
 		}
 	}
-	e.Text = e.words(&theirs)
+	e.Text = e.words(&theirs, who.Within)
 	return e, nil
 }
 
@@ -78,8 +82,8 @@ var doing = map[access.Action]string{
 	access.Invite:         "invite people to this %s and change what they may do",
 }
 
-// words says all of it: what is so and why, and what is with the grants that do not count.
-func (e *Explanation) words(d *access.Decision) string {
+// words says all of it: what is so and why, and what is with the grants that do not count. within bounds who it is about.
+func (e *Explanation) words(d *access.Decision, within ident.Node) string {
 	who := string(e.Name)
 	if who == "" {
 		who = string(e.Client)
@@ -114,6 +118,8 @@ func (e *Explanation) words(d *access.Decision) string {
 		text = fmt.Sprintf("%s may not %s: its role here is %s, and this takes %s.", who, may, e.Role, needs)
 	case d.Place.Path.Depth() == 1:
 		text = fmt.Sprintf("%s may not %s: nobody may, since it is the root.", who, may)
+	case e.Node == within:
+		text = fmt.Sprintf("%s may not %s signed in at this portal, which reaches nothing above this %s: there it is decided.", who, may, kind)
 	case d.Above == access.None:
 		text = fmt.Sprintf("%s may not %s: this takes %s above it, where nothing was granted to it.", who, may, needs)
 	default:
