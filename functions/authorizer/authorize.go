@@ -16,6 +16,7 @@ import (
 	"example.com/partnertree/shared/graph/entra"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/people"
+	"example.com/partnertree/shared/site"
 )
 
 // Names in the authorizer's context, which API Gateway hands to the function that serves the request.
@@ -24,6 +25,7 @@ const (
 	contextKey       = "key"       // of an API client: the id of the secret that it used
 	contextSession   = "session"   // of a person: when their token was issued, in Unix milliseconds
 	contextUntil     = "until"     // of a person: when their token stops counting, in Unix milliseconds
+	contextWithin    = "within"    // of a person: what bounds them (directory.Caller.Within); not there when nothing does
 	contextRefusal   = "refusal"   // why nobody was recognized, safe to show; then there is no principal
 )
 
@@ -32,7 +34,7 @@ const (
 const (
 	malformed = "The Authorization header has neither an API key of this platform nor an access token."
 	unknown   = "The API key is unknown or was revoked."
-	notTaken  = "The access token is not for this API, was not issued to a person, or is not valid now."
+	notTaken  = "The access token is not for this API under this name, was not issued to a person, or is not valid now."
 )
 
 // errUnavailable is what API Gateway gets when nobody can say just now who is calling. Its text reaches no caller.
@@ -43,18 +45,33 @@ const readDeadline = 5 * time.Second
 
 type authorizer struct {
 	store  directory.Store
+	config site.Config
+	sites  *site.Sites     // whose app's tokens are taken under which name
 	tokens *entra.Verifier // of people; nil: none are taken
-	app    entra.App       // whose tokens they have to be
 	log    *slog.Logger
+}
+
+// configured makes the authorizer that the environment describes. It makes no call: nothing is fetched before the first token comes.
+func configured(store directory.Store, env func(string) string, now func() time.Time, log *slog.Logger) *authorizer {
+	a := &authorizer{store: store, config: site.Configured(env), log: log}
+	a.sites = site.New(a.config, directory.New(store, now).BrandAt, now)
+	if a.config.App.Client != "" {
+		a.tokens = entra.NewVerifier(a.config.Cloud, nil, now)
+	}
+	return a
 }
 
 // handle says who is calling. Its answer always lets the request through: an HTTP API cannot shape a refusal, so the
 // functions answer 401 themselves, from the context. API Gateway keeps the answer for some minutes under the
 // Authorization header; an error is not kept, so it is what a failing store gives (API Gateway then answers 500).
 // Whether a secret or a session still counts is therefore decided by each request.
+//
+// API Gateway keeps it for all host names of the API together. So a token that was recognized at its own host is let in
+// at others for these minutes. Its bound comes along, so it reaches there what it reaches at its own host, and no more.
 func (a *authorizer) handle(ctx context.Context, r events.APIGatewayV2CustomAuthorizerV2Request) (answer, error) {
 	began := time.Now()
-	who, err := a.identify(ctx, r.Headers["authorization"])
+	host, _ := a.config.Host(r.RequestContext.DomainName, r.Headers)
+	who, err := a.identify(ctx, host, r.Headers["authorization"])
 	attrs := []any{"outcome", who.outcome, "principal", string(who.principal), "key", string(who.key),
 		"request", r.RequestContext.RequestID, "route", r.RouteKey, "ms", time.Since(began).Milliseconds()}
 	if err != nil {
@@ -70,8 +87,11 @@ func (a *authorizer) handle(ctx context.Context, r events.APIGatewayV2CustomAuth
 	case who.outcome != recognized:
 		return allow(map[string]any{contextRefusal: unknown}), nil
 	case who.key == "":
-		return allow(map[string]any{contextPrincipal: string(who.principal), contextSession: millis(who.session),
-			contextUntil: millis(who.until)}), nil
+		found := map[string]any{contextPrincipal: string(who.principal), contextSession: millis(who.session), contextUntil: millis(who.until)}
+		if who.within != "" {
+			found[contextWithin] = string(who.within)
+		}
+		return allow(found), nil
 	}
 	return allow(map[string]any{contextPrincipal: string(who.principal), contextKey: string(who.key)}), nil
 }
@@ -92,6 +112,7 @@ const (
 	unknownSecret outcome = "unknown or revoked secret"
 	wrongSecret   outcome = "wrong secret"
 	noApp         outcome = "tokens are not set up"
+	noSite        outcome = "token at an unknown host"
 	failed        outcome = "store or Entra failed"
 )
 
@@ -103,10 +124,11 @@ type identity struct {
 	key       ident.Key // of an API client
 	session   time.Time // of a person
 	until     time.Time // of a person
+	within    ident.Node
 }
 
-// identify finds out whose key or token the header holds.
-func (a *authorizer) identify(ctx context.Context, header string) (identity, error) {
+// identify finds out whose key or token the header holds that came to a host.
+func (a *authorizer) identify(ctx context.Context, host, header string) (identity, error) {
 	scheme, credentials, _ := strings.Cut(header, " ")
 	credentials = strings.TrimSpace(credentials)
 	if !strings.EqualFold(scheme, "Bearer") {
@@ -118,7 +140,7 @@ func (a *authorizer) identify(ctx context.Context, header string) (identity, err
 		return a.client(ctx, key)
 	}
 	if strings.Count(credentials, ".") == 2 && !strings.HasPrefix(credentials, people.KeyPrefix) {
-		return a.person(ctx, credentials)
+		return a.person(ctx, host, credentials)
 	}
 	return identity{outcome: notAKey}, nil
 }
@@ -150,12 +172,20 @@ func decoy(k people.APIKey) *access.Principal {
 	return &access.Principal{ID: k.Client, Secrets: []access.Secret{{ID: k.ID, Hash: make([]byte, 32)}}}
 }
 
-// person finds out to whom the access token was issued. It reads nothing from the table.
-func (a *authorizer) person(ctx context.Context, token string) (identity, error) {
+// person finds out to whom the access token was issued. It has to be for the app of the very host: the platform's at the platform's, and a
+// brand's at that brand's. It reads nothing from the table but the brand of a host, for a minute's use.
+func (a *authorizer) person(ctx context.Context, host, token string) (identity, error) {
 	if a.tokens == nil {
 		return identity{outcome: noApp}, nil
 	}
-	found, err := a.tokens.AccessToken(ctx, a.app, token)
+	at, ok, err := a.sites.At(ctx, host)
+	switch {
+	case err != nil:
+		return identity{outcome: failed}, err
+	case !ok:
+		return identity{outcome: noSite}, nil
+	}
+	found, err := a.tokens.AccessToken(ctx, at.App, token)
 	var refused entra.Refusal
 	switch {
 	case errors.As(err, &refused):
@@ -163,5 +193,6 @@ func (a *authorizer) person(ctx context.Context, token string) (identity, error)
 	case err != nil:
 		return identity{outcome: failed}, err
 	}
-	return identity{outcome: recognized, principal: ident.PersonOf(found.Tenant, found.Object), session: found.Issued, until: found.Until}, nil
+	return identity{outcome: recognized, principal: ident.PersonOf(found.Tenant, found.Object), session: found.Issued, until: found.Until,
+		within: at.Within}, nil
 }

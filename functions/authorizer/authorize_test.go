@@ -98,7 +98,7 @@ func TestWhatIsNoKeyCostsNoRead(t *testing.T) {
 		"Bearer " + strings.Repeat("pmk_", 5000)} {
 		c := recorded()
 		a, _ := over(c)
-		who, err := a.identify(t.Context(), header)
+		who, err := a.identify(t.Context(), "api.example", header)
 		if err != nil || who.outcome != notAKey || len(c.reads) != 0 {
 			t.Errorf("%.20q: %s, %v, %d reads", header, who.outcome, err, len(c.reads))
 		}
@@ -110,7 +110,7 @@ func TestEveryKeyCostsOneReadOfOneClient(t *testing.T) {
 		c := recorded()
 		a, _ := over(c)
 		_, key := people.NewSecret(client, time.Now())
-		if _, err := a.identify(t.Context(), "Bearer "+key); err != nil {
+		if _, err := a.identify(t.Context(), "api.example", "Bearer "+key); err != nil {
 			t.Fatal(err)
 		}
 		if len(c.reads) != 1 || len(c.reads[0].Clients) != 1 || len(c.reads[0].Nodes)+len(c.reads[0].Brands) != 0 {
@@ -127,13 +127,13 @@ func TestBothSecretsOfARotationAreRecognized(t *testing.T) {
 	p.Secrets = []access.Secret{first, second}
 	a, _ := over(&clients{all: map[ident.Principal]*access.Principal{p.ID: p}})
 	for i, key := range []string{one, two} {
-		got, err := a.identify(t.Context(), "Bearer "+key)
+		got, err := a.identify(t.Context(), "api.example", "Bearer "+key)
 		if err != nil || got.outcome != recognized || got.principal != p.ID || got.key != p.Secrets[i].ID {
 			t.Errorf("secret %d: %+v %v", i, got, err)
 		}
 	}
 	p.Secrets = p.Secrets[1:]
-	if got, _ := a.identify(t.Context(), "Bearer "+one); got.outcome != unknownSecret {
+	if got, _ := a.identify(t.Context(), "api.example", "Bearer "+one); got.outcome != unknownSecret {
 		t.Errorf("a removed secret: %s", got.outcome)
 	}
 }

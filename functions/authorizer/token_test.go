@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"maps"
 	"strconv"
 	"strings"
@@ -13,6 +15,7 @@ import (
 
 	"example.com/partnertree/shared/graph/graphtest"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/site"
 )
 
 // The people, tenants and apps of the tests.
@@ -41,11 +44,23 @@ func withEntra(t *testing.T) (*authorizer, *clients, *graphtest.Server, func() s
 		},
 	})
 	c := recorded()
-	a, lines := over(c)
-	environment := map[string]string{"ENTRA_AUTHORITY": double.URL + "/", "ENTRA_CLIENT_ID": strings.ToUpper(platform),
-		"ENTRA_TENANTS": "77777777-7777-4777-8777-777777777777, " + strings.ToUpper(vazon)}
-	a.tokens, a.app = tokensOf(func(name string) string { return environment[name] })
+	var lines bytes.Buffer
+	a := configured(c, environment(double.URL+"/", strings.ToUpper(platform), "77777777-7777-4777-8777-777777777777, "+strings.ToUpper(vazon)),
+		time.Now, slog.New(slog.NewJSONHandler(&lines, nil)))
 	return a, c, double, lines.String
+}
+
+// environment is that of an authorizer at the host api.example.
+func environment(authority, client, tenants string) func(string) string {
+	return func(name string) string {
+		return map[string]string{site.EnvAuthority: authority, site.EnvClient: client, site.EnvTenants: tenants,
+			site.EnvHosts: "api.example"}[name]
+	}
+}
+
+// reconfigured is the same authorizer in another environment.
+func reconfigured(a *authorizer, env func(string) string) *authorizer {
+	return configured(a.store, env, time.Now, a.log)
 }
 
 func order(t *testing.T, double *graphtest.Server, o graphtest.TokenOrder) string {
@@ -58,7 +73,13 @@ func order(t *testing.T, double *graphtest.Server, o graphtest.TokenOrder) strin
 }
 
 func bearer(token string) events.APIGatewayV2CustomAuthorizerV2Request {
-	return events.APIGatewayV2CustomAuthorizerV2Request{Headers: map[string]string{"authorization": "bearer " + token}}
+	return bearerAt("api.example", token)
+}
+
+func bearerAt(host, token string) events.APIGatewayV2CustomAuthorizerV2Request {
+	r := events.APIGatewayV2CustomAuthorizerV2Request{Headers: map[string]string{"authorization": "bearer " + token}}
+	r.RequestContext.DomainName = host
+	return r
 }
 
 // A token costs no read: whether its session still counts is decided by each request.
@@ -121,7 +142,7 @@ func TestOtherTokensAreRefused(t *testing.T) {
 
 func TestWithoutAnAppNoTokenIsTaken(t *testing.T) {
 	a, _, double, _ := withEntra(t)
-	a.tokens, a.app = tokensOf(func(string) string { return "" })
+	a = reconfigured(a, environment(double.URL, "", "any"))
 	got, err := a.handle(t.Context(), bearer(order(t, double, graphtest.TokenOrder{App: platform, Tenant: vazon, Person: alice})))
 	if err != nil || got.Context["refusal"] != notTaken {
 		t.Errorf("%v, %v", got, err)
@@ -131,9 +152,7 @@ func TestWithoutAnAppNoTokenIsTaken(t *testing.T) {
 func TestWithoutTenantsNobodyIsLetInAndWithAnyEverybody(t *testing.T) {
 	for tenants, want := range map[string]bool{"": false, stranger: false, "any": true} {
 		a, _, double, _ := withEntra(t)
-		a.tokens, a.app = tokensOf(func(name string) string {
-			return map[string]string{"ENTRA_AUTHORITY": double.URL, "ENTRA_CLIENT_ID": platform, "ENTRA_TENANTS": tenants}[name]
-		})
+		a = reconfigured(a, environment(double.URL, platform, tenants))
 		got, err := a.handle(t.Context(), bearer(order(t, double, graphtest.TokenOrder{App: platform, Tenant: vazon, Person: alice})))
 		if err != nil || (got.Context["principal"] != nil) != want {
 			t.Errorf("%q: %v, %v", tenants, got, err)
@@ -144,9 +163,7 @@ func TestWithoutTenantsNobodyIsLetInAndWithAnyEverybody(t *testing.T) {
 func TestWithoutEntrasKeysItIsAnErrorAndNoRefusal(t *testing.T) {
 	a, _, double, log := withEntra(t)
 	token := order(t, double, graphtest.TokenOrder{App: platform, Tenant: vazon, Person: alice})
-	a.tokens, _ = tokensOf(func(name string) string { // where nobody listens
-		return map[string]string{"ENTRA_AUTHORITY": "http://127.0.0.1:1", "ENTRA_CLIENT_ID": platform}[name]
-	})
+	a = reconfigured(a, environment("http://127.0.0.1:1", platform, "any")) // where nobody listens
 	var typed messages.InvokeResponse_Error
 	if got, err := a.handle(t.Context(), bearer(token)); !errors.As(err, &typed) || typed.Type != "unavailable" {
 		t.Errorf("%v, %v; API Gateway keeps answers and forgets errors, so this must be one", got, err)

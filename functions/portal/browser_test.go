@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"html"
 	"io"
 	"log/slog"
@@ -18,26 +19,33 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/graph/entra"
 	"example.com/partnertree/shared/graph/graphtest"
+	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/people"
+	"example.com/partnertree/shared/site"
 )
 
 const (
-	site      = "https://portal.example"
-	otherSite = "https://admin.brand.example"
-	callback  = site + "/signin/callback"
+	home      = "https://portal.example"
+	otherSite = "https://admin.brand.example" // another of the platform's
+	redSite   = "https://admin.red.example"   // of a brand with an app for everybody
+	blueSite  = "https://admin.blue.example"  // of a brand with an app for people of contoso
+	graySite  = "https://admin.gray.example"  // of a brand without an app
 
 	contoso  = "aaaaaaaa-0000-4000-8000-000000000001"
 	fabrikam = "aaaaaaaa-0000-4000-8000-000000000002"
 	ann      = "bbbbbbbb-0000-4000-8000-000000000001" // at contoso
 	cleo     = "bbbbbbbb-0000-4000-8000-000000000003" // at fabrikam
 	ours     = "cccccccc-0000-4000-8000-000000000001" // the platform's app
-	theirs   = "cccccccc-0000-4000-8000-000000000002" // a brand's app
+	theirs   = "cccccccc-0000-4000-8000-000000000002" // an app that is nobody's here
+	redApp   = "cccccccc-0000-4000-8000-000000000003"
+	blueApp  = "cccccccc-0000-4000-8000-000000000004"
 	password = "a secret of the app"
 	annMail  = "Ann@contoso.example"
 )
@@ -53,6 +61,7 @@ type world struct {
 	ahead  atomic.Int64 // of the machine's clock
 	root   ident.Node
 	owner  directory.Caller
+	brands map[string]directory.Brand // by site; each of a partner of its own
 	// plainCookies sends cookies as a header alone, as not every gateway has the list.
 	plainCookies bool
 }
@@ -62,9 +71,13 @@ func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Lo
 func newWorld(t *testing.T, tenants ...string) *world {
 	t.Helper()
 	claims := []string{"email", "xms_edov"}
-	app := func(id, redirect string) graphtest.App {
-		return graphtest.App{ID: id, Name: "Portal", Tenant: contoso, Audience: graphtest.MultiTenant, RedirectURIs: []string{redirect},
-			Secrets: []string{password}, OptionalClaims: claims, KeepUnverifiedEmail: true}
+	app := func(id, audience string, sites ...string) graphtest.App {
+		a := graphtest.App{ID: id, Name: "Portal", Tenant: contoso, Audience: audience, Secrets: []string{password}, OptionalClaims: claims,
+			KeepUnverifiedEmail: true}
+		for _, home := range sites {
+			a.RedirectURIs = append(a.RedirectURIs, home+"/signin/callback")
+		}
+		return a
 	}
 	w := &world{t: t, store: new(directorytest.Fake)}
 	w.double = graphtest.Start(t, graphtest.Directory{
@@ -77,7 +90,8 @@ func newWorld(t *testing.T, tenants ...string) *world {
 				{ID: cleo, Name: "Cleo", Mail: "cleo@fabrikam.example", MailVerified: true},
 			}},
 		},
-		Apps: []graphtest.App{app(ours, callback), app(theirs, otherSite+"/signin/callback")},
+		Apps: []graphtest.App{app(ours, graphtest.MultiTenant, home, graySite), app(theirs, graphtest.MultiTenant, otherSite),
+			app(redApp, graphtest.MultiTenant, redSite), app(blueApp, graphtest.SingleTenant, blueSite)},
 	}, func(o *graphtest.Options) { o.Now = w.now })
 	w.dir = directory.New(w.store, w.now)
 	root, owner, key, err := w.dir.Found(t.Context(), "Cloudvendor", "Founder")
@@ -85,15 +99,35 @@ func newWorld(t *testing.T, tenants ...string) *world {
 	parsed, _ := people.ParseAPIKey(key)
 	w.root, w.owner = root.ID, directory.Caller{Client: owner.ID, Key: parsed.ID}
 
-	w.portal = &portal{now: w.now, log: slog.New(slog.NewJSONHandler(&w.log, nil)), hosts: []string{"portal.example", "admin.brand.example"}}
-	let := entra.AnyTenant()
-	if len(tenants) > 0 {
-		let = entra.OnlyTenants(tenants...)
+	w.brands = map[string]directory.Brand{}
+	for home, app := range map[string]*brand.App{
+		redSite: {Client: redApp, Tenant: contoso}, blueSite: {Client: blueApp, Tenant: contoso, SingleTenant: true}, graySite: nil,
+	} {
+		name := strings.Split(home, ".")[1]
+		partner, err := w.dir.CreatePartner(t.Context(), w.owner, directory.NewPartner{Parent: w.root, Name: hierarchy.Name("Partner " + name)})
+		w.must(err)
+		domain, _ := brand.DomainOf(strings.TrimPrefix(home, "https://"))
+		b, err := w.dir.CreateBrand(t.Context(), w.owner, directory.NewBrand{Partner: partner.ID, Name: hierarchy.Name("Brand " + name),
+			Domain: domain, Regions: []string{"eu-west-1"}})
+		w.must(err)
+		w.brands[home], err = w.dir.EditBrand(t.Context(), w.owner, b.ID, directory.BrandEdit{App: &app})
+		w.must(err)
 	}
-	cloud := entra.Cloud{Authority: w.double.URL}
-	w.portal.serve(w.dir, entra.NewSignIn(entra.NewVerifier(cloud, nil, w.now), entra.Secret(password)),
-		entra.App{Client: ours, Tenants: let}, cloud)
+
+	if len(tenants) == 0 {
+		tenants = []string{"any"}
+	}
+	w.configure(func(name string) string {
+		return map[string]string{site.EnvAuthority: w.double.URL, site.EnvClient: ours, site.EnvTenants: strings.Join(tenants, ","),
+			site.EnvHosts: "portal.example,admin.brand.example"}[name]
+	})
 	return w
+}
+
+// configure makes the portal of an environment.
+func (w *world) configure(env func(string) string) {
+	w.portal = &portal{now: w.now, log: slog.New(slog.NewJSONHandler(&w.log, nil)), config: site.Configured(env)}
+	w.portal.serve(w.dir, entra.NewSignIn(entra.NewVerifier(w.portal.config.Cloud, nil, w.now), entra.Secret(password)))
 }
 
 func (w *world) must(err error) {
@@ -108,12 +142,19 @@ func (w *world) invite(mail string, role access.Role) (ident.Node, directory.Inv
 	w.t.Helper()
 	partner, err := w.dir.CreatePartner(w.t.Context(), w.owner, directory.NewPartner{Parent: w.root, Name: "Vazon <Bay> IT"})
 	w.must(err)
-	i, err := w.dir.Invite(w.t.Context(), w.owner, directory.NewInvitation{Node: partner.ID, Email: mail, Name: "Ann", Role: role, Days: 7,
+	i, link := w.inviteTo(partner.ID, mail, role)
+	return partner.ID, i, home + link
+}
+
+// inviteTo invites somebody, and returns the link of the mail, as a path.
+func (w *world) inviteTo(node ident.Node, mail string, role access.Role) (directory.Invitation, string) {
+	w.t.Helper()
+	i, err := w.dir.Invite(w.t.Context(), w.owner, directory.NewInvitation{Node: node, Email: mail, Name: "Ann", Role: role, Days: 7,
 		Message: "Welcome!\n<script>alert(1)</script>"})
 	w.must(err)
 	sent, err := w.dir.ClaimMail(w.t.Context(), i.ID, i.Generation)
 	w.must(err)
-	return partner.ID, i, site + "/invitations/" + sent.Token.Text()
+	return i, "/invitations/" + sent.Token.Text()
 }
 
 // RoundTrip is the network: the portal behind API Gateway, and the double.
@@ -132,15 +173,22 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 		e.Cookies = strings.Split(e.Headers["cookie"], "; ")
 		delete(e.Headers, "cookie")
 	}
+	if query := r.URL.Query(); len(query) > 0 {
+		e.QueryStringParameters = map[string]string{}
+		for name := range query {
+			e.QueryStringParameters[name] = query.Get(name)
+		}
+	}
 	if r.Body != nil {
 		body, err := io.ReadAll(r.Body)
 		w.must(err)
 		e.Body = string(body)
 	}
 	for _, p := range contract.Pages {
-		if prefix, param, ok := strings.Cut(p.Path, "{"); p.Method == r.Method && ok && strings.HasPrefix(r.URL.Path, prefix) {
+		if prefix, rest, ok := strings.Cut(p.Path, "{"); p.Method == r.Method && ok && strings.HasPrefix(r.URL.Path, prefix) {
+			param, suffix, _ := strings.Cut(rest, "}")
 			e.RouteKey = p.RouteKey()
-			e.PathParameters = map[string]string{strings.TrimSuffix(param, "}"): strings.TrimPrefix(r.URL.Path, prefix)}
+			e.PathParameters = map[string]string{param: strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, prefix), suffix)}
 		} else if p.Method == r.Method && p.Path == r.URL.Path {
 			e.RouteKey = p.RouteKey()
 		}
@@ -152,7 +200,13 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	for name, value := range a.Headers {
 		header.Set(name, value)
 	}
-	return &http.Response{StatusCode: a.StatusCode, Header: header, Body: io.NopCloser(strings.NewReader(a.Body)), Request: r}, nil
+	body := a.Body
+	if a.IsBase64Encoded {
+		decoded, err := base64.StdEncoding.DecodeString(body)
+		w.must(err)
+		body = string(decoded)
+	}
+	return &http.Response{StatusCode: a.StatusCode, Header: header, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 }
 
 var secretCookie = regexp.MustCompile(`^__Host-(session|flow|invitation)=[\w.-]*; Path=/;( Max-Age=0;)? HttpOnly; Secure; SameSite=Lax$`)
@@ -160,7 +214,7 @@ var secretCookie = regexp.MustCompile(`^__Host-(session|flow|invitation)=[\w.-]*
 // guarded is what holds for each answer of each page.
 func (w *world) guarded(route string, a response) {
 	w.t.Helper()
-	if route == "$default" {
+	if route == "$default" || route == logoRoute {
 		return
 	}
 	for name, want := range map[string]string{
@@ -240,7 +294,7 @@ func (b *browser) follow(r *http.Request) page {
 		}
 		to, err := r.URL.Parse(a.Header.Get("Location"))
 		b.w.must(err)
-		if to.Scheme+"://"+to.Host != site && to.Scheme+"://"+to.Host != otherSite && "http://"+to.Host != b.w.double.URL {
+		if ours := []string{home, otherSite, redSite, blueSite, graySite, b.w.double.URL}; !slices.Contains(ours, to.Scheme+"://"+to.Host) {
 			b.w.t.Fatalf("%s leads away, to %s", r.URL, to.Host)
 		}
 		r, err = http.NewRequest(http.MethodGet, to.String(), nil)
@@ -298,9 +352,11 @@ func (b *browser) click(p page, text string) page {
 }
 
 // signIn goes from the start page through Entra's and back.
-func (b *browser) signIn(name string) page {
+func (b *browser) signIn(name string) page { return b.signInAt(home, name) }
+
+func (b *browser) signInAt(home, name string) page {
 	b.w.t.Helper()
-	return b.press(b.get(site+"/me"), name)
+	return b.press(b.get(home+"/me"), name)
 }
 
 // has fails the test unless the page has the status and shows all of this.
@@ -318,9 +374,11 @@ func (b *browser) has(p page, status int, texts ...string) page {
 	return p
 }
 
-// cookie is the value that the browser keeps for the site.
-func (b *browser) cookie(name string) string {
-	u, err := url.Parse(site)
+// cookie is the value that the browser keeps for the platform's site.
+func (b *browser) cookie(name string) string { return b.cookieAt(home, name) }
+
+func (b *browser) cookieAt(home, name string) string {
+	u, err := url.Parse(home)
 	b.w.must(err)
 	for _, c := range b.http.Jar.Cookies(u) {
 		if c.Name == name {

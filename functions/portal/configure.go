@@ -2,40 +2,36 @@ package main
 
 import (
 	"log/slog"
-	"strings"
 	"time"
 
 	"example.com/partnertree/shared/awsenv"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/graph/entra"
+	"example.com/partnertree/shared/site"
 	"example.com/partnertree/shared/table"
 )
 
-// Environment variables. Without a table or an app nobody can sign in, and the pages say so; the documentation is served all the same.
+// Environment variables beside those of package site. Without a table or the platform's app nobody can sign in, and the pages say so; the
+// documentation is served all the same.
 const (
 	envTable     = "TABLE_NAME"
-	envAuthority = "ENTRA_AUTHORITY" // where people sign in, scheme and host; Microsoft's when it is not set
-	envClient    = "ENTRA_CLIENT_ID" // of the platform's own app
-	envTenants   = "ENTRA_TENANTS"   // that the app lets in: any, or ids with commas between
-	envSecret    = "ENTRA_SECRET"    // of the app; for use on a developer's machine
-	envFederated = "ENTRA_FEDERATED" // 1: the app trusts the role of this function instead
-	envHosts     = "PORTAL_HOSTS"    // the names under which people come here, with commas between, besides the API's own
-	envOrigin    = "PORTAL_ORIGIN"   // instead of all of these, on a developer's machine: scheme, host and port
+	envSecret    = "ENTRA_SECRET"    // of all apps; for use on a developer's machine
+	envFederated = "ENTRA_FEDERATED" // 1: the apps trust the role of this function instead
 )
 
 // configured makes the portal that the environment describes. It makes no call.
 func configured(env func(string) string, now func() time.Time, log *slog.Logger) *portal {
-	p := &portal{now: now, log: log, hosts: list(env(envHosts)), origin: env(envOrigin)}
+	p := &portal{now: now, log: log, config: site.Configured(env)}
 	var credential entra.Credential
 	switch {
-	case env(envTable) == "" || env(envClient) == "":
+	case env(envTable) == "" || p.config.App.Client == "":
 		return p
 	case env(envSecret) != "":
 		credential = entra.Secret(env(envSecret))
 	case env(envFederated) == "1":
 		credential = entra.Assertion(roleToken(awsenv.Config(), nil))
 	default:
-		log.Error("start", "cause", envClient+" needs "+envFederated+" or "+envSecret)
+		log.Error("start", "cause", site.EnvClient+" needs "+envFederated+" or "+envSecret)
 		return p
 	}
 	store, err := table.Open(env(envTable))
@@ -43,18 +39,6 @@ func configured(env func(string) string, now func() time.Time, log *slog.Logger)
 		log.Error("start", "cause", err.Error())
 		return p
 	}
-	cloud := entra.Global
-	if authority := env(envAuthority); authority != "" {
-		cloud.Authority = authority
-	}
-	app := entra.App{Client: env(envClient), Tenants: entra.OnlyTenants(list(env(envTenants))...)}
-	if env(envTenants) == "any" {
-		app.Tenants = entra.AnyTenant()
-	}
-	p.serve(directory.New(store, now), entra.NewSignIn(entra.NewVerifier(cloud, nil, now), credential), app, cloud)
+	p.serve(directory.New(store, now), entra.NewSignIn(entra.NewVerifier(p.config.Cloud, nil, now), credential))
 	return p
-}
-
-func list(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 }

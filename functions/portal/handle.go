@@ -20,6 +20,14 @@ const (
 
 // handle answers one request. Its error is always nil: an error would become an answer that is not ours.
 func (p *portal) handle(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
+		defer cancel()
+	}
+	if e.RouteKey == logoRoute {
+		return p.logo(ctx, e), nil
+	}
 	if pages[e.RouteKey] != nil {
 		return p.visit(ctx, &e), nil
 	}

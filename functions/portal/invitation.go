@@ -45,7 +45,7 @@ func (v *visit) invitation(ctx context.Context) (response, error) {
 	if !ok {
 		return v.reopen(), nil
 	}
-	offer, err := v.dir.Offered(ctx, token)
+	offer, err := v.dir.Offered(ctx, token, v.site.Within)
 	if err != nil {
 		return response{}, err
 	}
@@ -57,7 +57,10 @@ func (v *visit) invitation(ctx context.Context) (response, error) {
 	v.outcome = "offered"
 	// The token lives as long as the visitor looks at it and signs in.
 	v.setCookie(invitationCookie, people.SealFlow(v.ring, invitationPurpose, token.Text(), v.now()))
-	brand := cmp.Or(string(offer.Brand), platform)
+	name, appears := cmp.Or(string(offer.Brand), platform), v.look()
+	if v.site.Brand == nil { // the platform's pages are in the name of who invites
+		appears.name = name
+	}
 	hello := markup("You")
 	if offer.Name != "" {
 		hello = fill("Hello %s, you", offer.Name)
@@ -68,9 +71,9 @@ func (v *visit) invitation(ctx context.Context) (response, error) {
 <dt>For</dt><dd>%s</dd>
 <dt>Open until</dt><dd>%s</dd>
 </dl>
-`, hello, offer.Kind, offer.Partner, brand, offer.Role, offer.Role, rights[offer.Role], offer.Email, utc(offer.Expires))
+`, hello, offer.Kind, offer.Partner, name, offer.Role, offer.Role, rights[offer.Role], offer.Email, utc(offer.Expires))
 	content += when(offer.Message != "", fill("<p class=\"soft\">A message came along:</p>\n<blockquote>%s</blockquote>\n", offer.Message))
-	return v.page(http.StatusOK, "You are invited to "+string(offer.Partner), brand, content+v.answers(&offer, token.ID)), nil
+	return v.page(http.StatusOK, "You are invited to "+string(offer.Partner), appears, content+v.answers(&offer, token.ID)), nil
 }
 
 // answers is what the visitor can do about an offer: that depends on who they are signed in as.

@@ -54,12 +54,14 @@ id, should they ask for it, is <code>%s</code>.</p>
 <p class="soft">What is suspended or in the trash is not listed; it comes back here when it is resumed or restored.</p>
 `
 	}
+	content += when(v.site.Brand != nil,
+		fill("<p class=\"soft\">This is the portal of %s. What you have access to elsewhere does not show here.</p>\n", v.look().name))
 	content += fill(`<div class="actions">
 <form method="post" action="/signout">%s<button>Sign out</button></form>
 <form method="post" action="/signout/everywhere">%s<button>Sign out everywhere</button></form>
 </div>
 `, v.formToken(), v.formToken())
-	return v.page(http.StatusOK, "Your access", platform, content), nil
+	return v.page(http.StatusOK, "Your access", v.look(), content), nil
 }
 
 // granted is one place where the person has a role, below the path on which their access begins. accepted is the node of the invitation

@@ -7,20 +7,50 @@ import (
 	"fmt"
 	"html"
 	"strings"
-	"sync"
 	"time"
+
+	"example.com/partnertree/shared/brand"
 )
 
 //go:embed style.css
 var style string
 
-// pagePolicy lets a page have its own style and send its forms here, and nothing else: no script, nothing from elsewhere, in nobody's
-// frame.
-var pagePolicy = sync.OnceValue(func() string {
+// pagePolicy lets a page have its own style, show a logo from here and send its forms here, and nothing else: no script, nothing from
+// elsewhere, in nobody's frame.
+func pagePolicy(style string) string {
 	sum := sha256.Sum256([]byte(style))
-	return "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; img-src data:; style-src 'sha256-" +
+	return "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; img-src 'self' data:; style-src 'sha256-" +
 		base64.StdEncoding.EncodeToString(sum[:]) + "'"
-})
+}
+
+// look is how pages appear: as the platform's, or a brand's.
+type look struct {
+	name  string
+	color string // of header and main buttons; "": the platform's
+	logo  string // its path; "": none
+}
+
+// look is that of the site that the visitor came to.
+func (v *visit) look() look {
+	b := v.site.Brand
+	if b == nil {
+		return look{name: platform}
+	}
+	return look{string(b.Name), b.Color, b.LogoURL()}
+}
+
+// style is the pages' style, in the look's color if it has one. It counts in dark mode, too: what stands on it is black or white.
+func (l look) style() string {
+	if l.color == "" {
+		return style
+	}
+	return fmt.Sprintf("%s:root { --bar: %s; --on-bar: %[3]s; --main: %[2]s; --on-main: %[3]s; }\n", style, l.color, brand.On(l.color))
+}
+
+// header is the look's name, with its logo.
+func (l look) header() markup {
+	return when(l.logo != "", fill(`<img src="%s" alt="" width="32" height="32">`, l.logo)) + fill("%s", l.name)
+}
 
 // markup is HTML. Only fill makes it from what is not.
 //
@@ -60,7 +90,7 @@ const frame = `<!DOCTYPE html>
 <style>%s</style>
 </head>
 <body>
-<header>%s</header>
+<header><p>%s</p></header>
 <main>
 <h1>%s</h1>
 %s</main>
@@ -69,11 +99,12 @@ const frame = `<!DOCTYPE html>
 `
 
 // page makes a page. It is kept by no cache: it is for one person, for now.
-func (v *visit) page(status int, title, brand string, content markup) response {
+func (v *visit) page(status int, title string, l look, content markup) response {
 	r := answer(*v.event, status, htmlFormat)
-	r.Headers["Content-Security-Policy"] = pagePolicy()
+	style := l.style()
+	r.Headers["Content-Security-Policy"] = pagePolicy(style)
 	r.Headers["Cache-Control"] = "no-store"
-	r.Body = string(fill(frame, title, brand, markup(style), brand, title, content))
+	r.Body = string(fill(frame, title, l.name, markup(style), l.header(), title, content))
 	return r
 }
 
@@ -106,7 +137,7 @@ func (v *visit) show(status int, m message) response {
 		content += fill("<p>%s</p>\n", text)
 	}
 	content += when(m.Reference, fill("<p class=\"soft\">Reference: <code>%s</code></p>\n", v.event.RequestContext.RequestID))
-	return v.page(status, m.Title, platform, content+buttons(m.Action, m.Second))
+	return v.page(status, m.Title, v.look(), content+buttons(m.Action, m.Second))
 }
 
 // formToken is the field by which a form shows that a page of this session made it.

@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -18,6 +16,7 @@ import (
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/graph/entra"
 	"example.com/partnertree/shared/people"
+	"example.com/partnertree/shared/site"
 )
 
 // platform is the name on pages that belong to no brand.
@@ -33,24 +32,23 @@ const maxForm = 8 << 10
 type portal struct {
 	now    func() time.Time
 	log    *slog.Logger
-	hosts  []string
-	origin string
+	config site.Config
 
 	// All of these, or none where nobody can sign in.
-	dir       *directory.Directory
-	keys      *keys
-	signIn    *entra.SignIn
-	app       entra.App
-	authority string
+	dir    *directory.Directory
+	keys   *keys
+	signIn *entra.SignIn
+	sites  *site.Sites
 }
 
 // serve gives the portal what it needs for signing people in.
-func (p *portal) serve(dir *directory.Directory, signIn *entra.SignIn, app entra.App, cloud entra.Cloud) {
-	p.dir, p.signIn, p.app, p.authority = dir, signIn, app, cloud.Authority
+func (p *portal) serve(dir *directory.Directory, signIn *entra.SignIn) {
+	p.dir, p.signIn = dir, signIn
 	p.keys = &keys{read: dir.Keyring, now: p.now}
+	p.sites = site.New(p.config, dir.BrandAt, p.now)
 }
 
-// pages are the routes of contract.Pages.
+// pages are the routes of contract.Pages, but for the logos'.
 var pages = map[string]func(*visit, context.Context) (response, error){
 	"GET /signin":              (*visit).begin,
 	"GET /signin/callback":     (*visit).callback,
@@ -68,7 +66,8 @@ type response = events.APIGatewayV2HTTPResponse
 type visit struct {
 	*portal
 	event   *events.APIGatewayV2HTTPRequest
-	origin  string // scheme and host as the visitor sees them
+	site    site.Site
+	origin  string // of the site: scheme and host as the visitor sees them
 	cookies map[string]string
 	set     []string // cookies of the answer
 	ring    people.Keyring
@@ -79,11 +78,6 @@ type visit struct {
 // visit answers a request for a page, and writes the one line that the log has of it. The line has no address, query or cookie.
 func (p *portal) visit(ctx context.Context, e *events.APIGatewayV2HTTPRequest) response {
 	began := p.now()
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
-		defer cancel()
-	}
 	v := &visit{portal: p, event: e, cookies: cookies(e)}
 	r, err := v.answer(ctx)
 	level, line := slog.LevelInfo, []slog.Attr{slog.String("requestId", e.RequestContext.RequestID), slog.String("page", e.RouteKey)}
@@ -118,8 +112,13 @@ func (v *visit) answer(ctx context.Context) (r response, err error) {
 			Text:   []string{"Nobody can sign in here yet. The API works, and its reference can be read."},
 			Action: &action{"/docs", "API reference"}}), nil
 	}
+	var host string
 	var ours bool
-	if v.origin, ours = v.where(); !ours {
+	host, v.origin = v.config.Host(v.event.RequestContext.DomainName, v.event.Headers)
+	if v.site, ours, err = v.sites.At(ctx, host); err != nil {
+		return response{}, err
+	}
+	if !ours {
 		v.outcome = "unknown host"
 		return v.show(http.StatusNotFound, message{Title: "Nothing here",
 			Text: []string{"The portal is not at this address. Use the link that you were given."}}), nil
@@ -127,7 +126,8 @@ func (v *visit) answer(ctx context.Context) (r response, err error) {
 	if v.ring, err = v.keys.get(ctx, v.cookies[sessionCookie], v.cookies[flowCookie], v.cookies[invitationCookie]); err != nil {
 		return response{}, err
 	}
-	if who, stale, ok := v.ring.Open(v.cookies[sessionCookie], v.now()); ok {
+	// A session is none at a site with another bound: it neither gets out of its own there, nor into the other.
+	if who, stale, ok := v.ring.Open(v.cookies[sessionCookie], v.now()); ok && who.Within == v.site.Within {
 		v.who = &who
 		if stale {
 			v.setCookie(sessionCookie, v.ring.Seal(who, v.now()))
@@ -136,19 +136,9 @@ func (v *visit) answer(ctx context.Context) (r response, err error) {
 	return pages[v.event.RouteKey](v, ctx)
 }
 
-// where is the origin that the visitor came to, if the portal is there. API Gateway chose this API by that name, so nobody makes it up.
-func (v *visit) where() (origin string, ours bool) {
-	if v.portal.origin != "" {
-		return v.portal.origin, true
-	}
-	r := v.event.RequestContext
-	own := strings.HasPrefix(r.DomainName, r.APIID+".execute-api.")
-	return "https://" + r.DomainName, own || slices.Contains(v.hosts, r.DomainName)
-}
-
 // caller is who is signed in, for the directory: it refuses a session that does not count any more.
 func (v *visit) caller() directory.Caller {
-	return directory.Caller{Client: v.who.Principal(), Session: v.who.Began, Request: v.event.RequestContext.RequestID}
+	return directory.Caller{Client: v.who.Principal(), Session: v.who.Began, Within: v.who.Within, Request: v.event.RequestContext.RequestID}
 }
 
 // form reads the form of a POST.

@@ -29,7 +29,7 @@ func (v *visit) begin(context.Context) (response, error) {
 	if err != nil {
 		query = nil
 	}
-	to, secrets := v.signIn.Begin(v.app, v.callbackURL(), "")
+	to, secrets := v.signIn.Begin(v.site.App, v.callbackURL(), "")
 	v.setCookie(flowCookie, people.SealFlow(v.ring, flowPurpose, flow{secrets, v.origin, local(query.Get("to"))}, v.now()))
 	v.outcome = "began"
 	return v.redirect(to), nil
@@ -57,12 +57,12 @@ func (v *visit) callback(ctx context.Context) (response, error) {
 	if !ok || f.Origin != v.origin || err != nil {
 		return v.notFinished(start, entra.State), nil
 	}
-	person, err := v.signIn.Finish(ctx, v.app, v.callbackURL(), f.Flow, query)
+	person, err := v.signIn.Finish(ctx, v.site.App, v.callbackURL(), f.Flow, query)
 	if err != nil {
 		return v.notFinished(f.To, err), nil
 	}
 	who := people.SignedIn{Tenant: person.Tenant, Object: person.Object, Name: person.Name, Email: person.Email,
-		Verified: person.EmailVerified, Began: v.now().UTC()}
+		Verified: person.EmailVerified, Began: v.now().UTC(), Within: v.site.Within}
 	v.who = &who
 	v.setCookie(sessionCookie, v.ring.Seal(who, v.now()))
 	v.outcome = "signed in"
@@ -129,7 +129,7 @@ func (v *visit) signedOut(outcome, title, text string) response {
 	v.dropCookie(invitationCookie)
 	return v.show(http.StatusOK, message{Title: title, Text: []string{text,
 		"With Microsoft you are still signed in. On a computer that others use, sign out there, too."},
-		Action: &action{signInLink(start), "Sign in"}, Second: &action{v.authority + "/common/oauth2/v2.0/logout", "Sign out of Microsoft"}})
+		Action: &action{signInLink(start), "Sign in"}, Second: &action{v.config.Cloud.SignOutURL(v.site.App), "Sign out of Microsoft"}})
 }
 
 // ended is for who comes with a session that does not count any more.

@@ -79,7 +79,7 @@ func (s *Service) addAPI() {
 			Path: jsii.String(page.Path), Methods: &[]awsapigatewayv2.HttpMethod{awsapigatewayv2.HttpMethod(page.Method)},
 			Integration: to("portal"), Authorizer: public,
 		}) {
-			accept(r, "AwsSolutions-APIG4", "A page for people: the portal finds out from a cookie who they are, and shows others how to sign in.")
+			accept(r, "AwsSolutions-APIG4", "For people: the portal finds out from a cookie who they are, and shows all others how to sign in, and logos.")
 		}
 	}
 	noSuchRoute := awsapigatewayv2.NewHttpRoute(s.Stack, jsii.String("NoSuchRoute"), &awsapigatewayv2.HttpRouteProps{

@@ -24,7 +24,8 @@ func set(f awslambda.Function, name, value string) {
 	}
 }
 
-// addSignIn tells the portal and the authorizer by which app people sign in. The app trusts the portal's role: AWS vouches for it with
+// addSignIn tells the portal and the authorizer by which app people sign in at the platform's own hosts; a brand says itself by which
+// at its host. The app trusts the portal's role: AWS vouches for it with
 // a token, and no secret is kept anywhere.
 func (s *Service) addSignIn() {
 	portal, entra := s.Functions["portal"], s.config.Entra
@@ -32,10 +33,10 @@ func (s *Service) addSignIn() {
 		set(f, stage.EnvEntraAuthority, entra.Authority)
 		set(f, stage.EnvEntraClient, entra.ClientID)
 		set(f, stage.EnvEntraTenants, entra.Tenants)
+		set(f, stage.EnvPortalHosts, strings.Join(s.config.PortalHosts, ","))
+		set(f, stage.EnvPortalOrigin, s.config.PortalOrigin)
 	}
 	set(portal, stage.EnvEntraSecret, entra.Secret)
-	set(portal, stage.EnvPortalHosts, strings.Join(s.config.PortalHosts, ","))
-	set(portal, stage.EnvPortalOrigin, s.config.PortalOrigin)
 	if entra.Federated {
 		set(portal, stage.EnvEntraFederated, "1")
 		portal.AddToRolePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{

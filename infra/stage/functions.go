@@ -25,8 +25,8 @@ const (
 	EnvEntraTenants   = "ENTRA_TENANTS"          // authorizer, portal: whom the app lets in
 	EnvEntraSecret    = "ENTRA_SECRET"           // portal, local stage only
 	EnvEntraFederated = "ENTRA_FEDERATED"        // portal: 1 when the app trusts its role
-	EnvPortalHosts    = "PORTAL_HOSTS"           // portal: host names of its own, with commas between
-	EnvPortalOrigin   = "PORTAL_ORIGIN"          // notify: where links lead to; portal: only in the local stage, in the place of all hosts
+	EnvPortalHosts    = "PORTAL_HOSTS"           // authorizer, portal: host names of the platform's own, with commas between
+	EnvPortalOrigin   = "PORTAL_ORIGIN"          // notify: where links lead; authorizer, portal: in the local stage only, instead of all hosts
 	EnvMailFrom       = "MAIL_FROM"              // notify: the platform's name and address
 	EnvMailSet        = "MAIL_CONFIGURATION_SET" // notify: of Amazon SES
 )

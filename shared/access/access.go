@@ -130,6 +130,11 @@ func (p *Principal) Admits(began time.Time) bool {
 	return p.Revoked.IsZero() && !began.Before(p.SessionsFrom)
 }
 
+// Only is the principal with no grant but the one at a node.
+func (p *Principal) Only(at ident.Node) *Principal {
+	return &Principal{Grants: map[ident.Node]Role{at: p.Grants[at]}, Within: p.Within}
+}
+
 // Decision is what Decide found.
 type Decision struct {
 	Action Action

@@ -22,6 +22,7 @@ type tree struct {
 	parent map[ident.Node]ident.Node
 	marks  map[hierarchy.Mark]bool
 	grants map[ident.Node]access.Role
+	within ident.Node // "" or what bounds the caller
 }
 
 // alike makes ids of which most begin, and end, like others.
@@ -59,6 +60,9 @@ func drawTree(t *rapid.T) *tree {
 	for range rapid.IntRange(0, 6).Draw(t, "grants") {
 		m.grants[rapid.SampledFrom(m.ids).Draw(t, "granted")] = rapid.SampledFrom(roles).Draw(t, "role")
 	}
+	if rapid.Bool().Draw(t, "bounded") {
+		m.within = rapid.SampledFrom(m.ids).Draw(t, "within")
+	}
 	return m
 }
 
@@ -83,11 +87,27 @@ func (m *tree) counts(at ident.Node) bool {
 	return true
 }
 
+// reaches reports whether a node lies within the caller's bound.
+func (m *tree) reaches(id ident.Node) bool {
+	return m.within == "" || slices.Contains(m.path(id), m.within)
+}
+
+// made is where a grant counts as made: at the bound, if it was made above it.
+func (m *tree) made(at ident.Node) ident.Node {
+	if m.within != "" && slices.Contains(m.path(m.within), at) {
+		return m.within
+	}
+	return at
+}
+
 // role is the best of the grants that count, above the target and, unless above is set, on it.
 func (m *tree) role(target ident.Node, above bool) access.Role {
 	best := access.None
+	if !m.reaches(target) {
+		return best
+	}
 	for _, id := range m.path(target) {
-		if m.counts(id) && !(above && id == target) {
+		if at := m.made(id); m.counts(at) && !(above && at == target) {
 			best = max(best, m.grants[id])
 		}
 	}
@@ -96,7 +116,13 @@ func (m *tree) role(target ident.Node, above bool) access.Role {
 
 // first is where on the path access begins.
 func (m *tree) first(target ident.Node) int {
-	return slices.IndexFunc(m.path(target), func(id ident.Node) bool { return m.counts(id) && m.grants[id] != access.None })
+	path := m.path(target)
+	for _, id := range path {
+		if at := m.made(id); m.counts(at) && m.grants[id] != access.None {
+			return slices.Index(path, at)
+		}
+	}
+	return -1
 }
 
 // node is the node with its place as it is stored after the last change.
@@ -114,7 +140,7 @@ func (m *tree) node(id ident.Node) *hierarchy.Node {
 }
 
 func (m *tree) principal() *access.Principal {
-	return &access.Principal{ID: "cli_0000000000000001", Grants: m.grants}
+	return &access.Principal{ID: "cli_0000000000000001", Grants: m.grants, Within: m.within}
 }
 
 // agrees holds what Decide says of every node against the model. stored gives the nodes as the table has them.
@@ -179,6 +205,34 @@ func TestDecideGoesByWhereNodesAreNow(t *testing.T) {
 	})
 }
 
+// A bound only takes away: whoever has a token that is bounded has nothing there that the caller has not without the bound, has nothing
+// outside, and decides nothing that is decided above the bound.
+func TestABoundOnlyTakesAway(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := drawTree(t)
+		m.within = rapid.SampledFrom(m.ids).Draw(t, "within")
+		free := m.principal()
+		free.Within = ""
+		for _, id := range m.ids {
+			inside := slices.Contains(m.path(id), m.within)
+			for _, action := range access.Actions {
+				less := access.Decide(m.principal(), &hierarchy.TreeState{}, m.node(id), action)
+				more := access.Decide(free, &hierarchy.TreeState{}, m.node(id), action)
+				switch {
+				case less.Role > more.Role || less.Above > more.Above || less.Visible() && !more.Visible() || less.Allowed() && !more.Allowed():
+					t.Fatalf("%s within %s: %s, above it %s; without the bound %s and %s", id, m.within, less.Role, less.Above, more.Role, more.Above)
+				case !inside && (less.Visible() || less.Allowed() || less.Above != access.None):
+					t.Fatalf("%s is seen, and lies outside of %s", id, m.within)
+				case id == m.within && action == access.Place && less.Allowed():
+					t.Fatalf("%s is moved by its own", id)
+				case less.Visible() && less.First < slices.Index(m.path(id), m.within):
+					t.Fatalf("%s is seen from above %s", id, m.within)
+				}
+			}
+		}
+	})
+}
+
 // What can be seen adds up: two principals' grants given to one see exactly what the two saw, each node in the better role.
 func TestGrantsInTwoBranchesAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -191,7 +245,7 @@ func TestGrantsInTwoBranchesAddUp(t *testing.T) {
 		}
 		for _, id := range m.ids {
 			role := func(grants map[ident.Node]access.Role) access.Role {
-				d := access.Decide(&access.Principal{Grants: grants}, &hierarchy.TreeState{}, m.node(id), access.Read)
+				d := access.Decide(&access.Principal{Grants: grants, Within: m.within}, &hierarchy.TreeState{}, m.node(id), access.Read)
 				return d.Role
 			}
 			if role(m.grants) != max(role(one), role(two)) {
@@ -220,6 +274,12 @@ func family(grants map[ident.Node]access.Role, marks ...hierarchy.Mark) *tree {
 	for _, mark := range marks {
 		m.marks[mark] = true
 	}
+	return m
+}
+
+// bounded is the tree with a caller who reaches nothing but a node and what is below it.
+func bounded(within ident.Node, m *tree) *tree {
+	m.within = within
 	return m
 }
 
@@ -253,6 +313,22 @@ func TestWhoSeesWhat(t *testing.T) {
 			family(grants{vale: access.Admin}, suspended(second)), grants{vale: access.Admin, surf: access.Admin}},
 		{"a trashed node", family(grants{vazon: access.Admin, surf: access.Owner}, hierarchy.Mark{Node: surf, Kind: hierarchy.Trashed}),
 			grants{vazon: access.Admin, vale: access.Admin, second: access.Admin, surf: access.Admin}},
+		{"bounded: nothing above or beside, and grants from above as if they were made there",
+			bounded(vazon, family(grants{vendor: access.Owner})),
+			grants{vazon: access.Owner, vale: access.Owner, second: access.Owner, surf: access.Owner}},
+		{"bounded: grants inside keep their place", bounded(vazon, family(grants{vale: access.Admin, other: access.Owner})),
+			grants{vale: access.Admin, surf: access.Admin}},
+		{"bounded to where they have nothing", bounded(second, family(grants{vale: access.Admin})), grants{}},
+		{"bounded to a part of what they have", bounded(vale, family(grants{vazon: access.Viewer, vale: access.Operator, surf: access.Admin})),
+			grants{vale: access.Operator, surf: access.Admin}},
+		{"bounded to what is nowhere", bounded("ptn_000000000000001z", family(grants{vendor: access.Owner})), grants{}},
+		{"bounded to what is suspended: a grant from above counts no more",
+			bounded(vazon, family(grants{vendor: access.Owner}, suspended(vazon))), grants{}},
+		{"bounded to what is in the trash",
+			bounded(vazon, family(grants{vendor: access.Owner}, hierarchy.Mark{Node: vazon, Kind: hierarchy.Trashed})), grants{}},
+		{"bounded below what is suspended", bounded(vale, family(grants{vendor: access.Owner}, suspended(vazon))), grants{}},
+		{"bounded above what is suspended", bounded(vazon, family(grants{vendor: access.Owner}, suspended(vale))),
+			grants{vazon: access.Owner, vale: access.Owner, second: access.Owner, surf: access.Owner}},
 		{"who may not provision may see", family(grants{vale: access.Admin}, hierarchy.Mark{Node: vazon, Kind: hierarchy.NoProvisioning}),
 			grants{vale: access.Admin, surf: access.Admin}},
 	}

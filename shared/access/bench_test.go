@@ -10,7 +10,7 @@ import (
 )
 
 // BenchmarkDecide is read by functions/internal/bench: a decision takes at most a microsecond and allocates nothing, however
-// deep the target is and however many grants the caller has. The allowing grant is the target's own, so that the whole
+// deep the target is, however many grants the caller has, and with a bound. The allowing grant is the target's own, so that the whole
 // path counts; the denied caller has none on the path.
 func BenchmarkDecide(b *testing.B) {
 	for _, depth := range []int{1, 10, hierarchy.MaxDepth} {
@@ -21,7 +21,7 @@ func BenchmarkDecide(b *testing.B) {
 		target := &hierarchy.Node{ID: path.At(depth - 1), Place: hierarchy.Place{Path: path}}
 		for _, grants := range []int{1, 10, access.MaxGrants} {
 			for _, allowed := range []bool{true, false} {
-				caller := &access.Principal{Grants: map[ident.Node]access.Role{}}
+				caller := &access.Principal{Grants: map[ident.Node]access.Role{}, Within: path.At(depth / 2)}
 				if allowed {
 					caller.Grants[target.ID] = access.Viewer
 				}

@@ -51,9 +51,12 @@ type Source struct {
 func (s *Source) Counts() bool { return s.By == "" }
 
 // Why explains what Decide finds: the grants of the principal on the target's canonical path, from the root down, each judged by
-// Decide as if it were the only one.
+// Decide as if it were the only one. What does not lie within p.Within has no sources.
 func Why(p *Principal, tree *hierarchy.TreeState, target *hierarchy.Node, a Action) (Decision, []Source) {
 	d := Decide(p, tree, target, a)
+	if p.Within != "" && d.Place.Path.Index(p.Within) < 0 {
+		return d, nil
+	}
 	var sources []Source
 	for _, id := range d.Place.Path.IDs() {
 		role := p.Grants[id]
@@ -61,7 +64,7 @@ func Why(p *Principal, tree *hierarchy.TreeState, target *hierarchy.Node, a Acti
 			continue
 		}
 		s := Source{Node: id, Role: role}
-		if alone := Decide(&Principal{Grants: map[ident.Node]Role{id: role}}, tree, target, a); !alone.Visible() {
+		if alone := Decide(p.Only(id), tree, target, a); !alone.Visible() {
 			s.Blocked, s.By = blocker(d.Place)
 		}
 		sources = append(sources, s)

@@ -13,10 +13,13 @@ import (
 
 // sources are the grants on the way to the node, by the plain model.
 func (m *tree) sources(target ident.Node) (all []access.Source) {
+	if !m.reaches(target) {
+		return nil
+	}
 	for _, id := range m.path(target) {
 		if m.grants[id] != access.None {
 			s := access.Source{Node: id, Role: m.grants[id]}
-			s.Blocked, s.By = m.blocker(id)
+			s.Blocked, s.By = m.blocker(m.made(id))
 			all = append(all, s)
 		}
 	}
@@ -63,13 +66,13 @@ func TestWhyTellsEachGrantOnTheWayAndWhetherItCounts(t *testing.T) {
 			}
 			best, above := access.None, access.None
 			for _, s := range sources {
-				if s.Counts() != m.counts(s.Node) {
+				if s.Counts() != m.counts(m.made(s.Node)) {
 					t.Fatalf("%s: the grant at %s counts: %v", id, s.Node, s.Counts())
 				}
 				if !s.Counts() {
 					continue
 				}
-				if best = max(best, s.Role); s.Node != id {
+				if best = max(best, s.Role); m.made(s.Node) != id {
 					above = max(above, s.Role)
 				}
 			}

@@ -1,5 +1,5 @@
-// Package brand holds brands: the name and domain under which a partner's portal and service instances appear. The
-// Microsoft side of a brand (app registrations, publisher verification) is not part of the record yet.
+// Package brand holds brands: the name, look and domain under which a partner's portal and service instances appear, and the app
+// registration by which people sign in there.
 package brand
 
 import (
@@ -33,6 +33,14 @@ type Brand struct {
 	App     *App   // by which people sign in at Host; nil when the brand has none
 	Version int64
 	Created time.Time
+}
+
+// LogoURL is the path of the brand's logo on the platform's and any brand's portal, "" when there is none. Another logo has another path.
+func (b *Brand) LogoURL() string {
+	if b.Logo == "" {
+		return ""
+	}
+	return "/brands/" + string(b.ID) + "/logo?v=" + b.Logo[:16]
 }
 
 // Host is the host name of the brand's portal.

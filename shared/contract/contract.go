@@ -27,6 +27,8 @@ type Operation struct {
 	// move-request.to (the partner that it is to move to), move-request (one of these two, or the caller asked for the move;
 	// nobody else sees it at all), invitation (the node that the invitation in the path is to), self (the caller) or public (nobody is asked who they are).
 	Target string
+	// MaxBody is the largest body in bytes; 0: what the API reads of any operation.
+	MaxBody int
 	// Public operations are answered without asking who is calling.
 	Public bool
 }

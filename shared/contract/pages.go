@@ -1,6 +1,6 @@
 package contract
 
-// Page is a route of the portal's pages: what people see in a browser. It is no operation of the API: it answers with HTML, and
+// Page is a route of the portal's pages: what people see in a browser. It is no operation of the API: it answers with HTML, or a logo, and
 // says itself who is signed in, so API Gateway asks nobody who they are.
 type Page struct {
 	// Method is the HTTP method in upper case.
@@ -22,4 +22,5 @@ var Pages = []Page{
 	{"GET", "/invitations/{token}"},
 	{"GET", "/invitation"},
 	{"POST", "/invitation"},
+	{"GET", "/brands/{id}/logo"}, // an image, which pages and mails show
 }

@@ -292,6 +292,11 @@ var Problems = map[string][]string{
 	"getBrand": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",
 	},
+	"editBrand": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "unauthenticated",
+		"forbidden", "not-found", "conflict", "suspended", "trashed", "precondition-failed",
+		"too-many-requests", "busy", "internal",
+	},
 	"listBrands": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",
 	},

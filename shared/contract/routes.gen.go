@@ -112,6 +112,8 @@ var Operations = []Operation{
 		Function: "brands", Role: "owner", Target: "body.partnerId", Public: false},
 	{ID: "getBrand", Method: "GET", Path: "/v1/brands/{id}",
 		Function: "brands", Role: "viewer", Target: "brand", Public: false},
+	{ID: "editBrand", Method: "PATCH", Path: "/v1/brands/{id}",
+		Function: "brands", Role: "owner", Target: "brand", Public: false, MaxBody: 163840},
 	{ID: "listBrands", Method: "GET", Path: "/v1/partners/{id}/brands",
 		Function: "brands", Role: "viewer", Target: "path.id", Public: false},
 	{ID: "createApiClient", Method: "POST", Path: "/v1/api-clients",

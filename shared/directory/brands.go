@@ -3,6 +3,9 @@ package directory
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
 	"slices"
 
 	"example.com/partnertree/shared/access"
@@ -65,19 +68,144 @@ func roomForBrand(owner *hierarchy.Node) error {
 
 // GetBrand returns a brand to those who reach the partner that owns it.
 func (d *Directory) GetBrand(ctx context.Context, c Caller, id ident.Brand) (Brand, error) {
-	v, err := d.read(ctx, c, Want{Brands: []ident.Brand{id}})
+	_, b, _, err := d.reachBrand(ctx, c, id, access.Read)
 	if err != nil {
 		return Brand{}, err
+	}
+	return Brand{*b, true}, nil // only those who reach its owner get here
+}
+
+// reachBrand reads a brand, then the partner that owns it with the caller, and decides about that one.
+func (d *Directory) reachBrand(ctx context.Context, c Caller, id ident.Brand, a access.Action) (*view, *brand.Brand, access.Decision, error) {
+	v, err := d.read(ctx, c, Want{Brands: []ident.Brand{id}})
+	if err != nil {
+		return nil, nil, access.Decision{}, err
 	}
 	owner := nowhere
 	b := v.Brands[id]
 	if b != nil {
 		owner = b.Owner
 	}
-	if _, _, _, err := d.reach(ctx, c, owner, access.Read); err != nil {
-		return Brand{}, err
+	v, _, dec, err := d.reach(ctx, c, owner, a)
+	return v, b, dec, err
+}
+
+// BrandEdit is what an edit of a brand changes: what is nil stays. All of it is checked for form already.
+type BrandEdit struct {
+	Name  *hierarchy.Name
+	Color *string     // "": the platform's
+	App   **brand.App // nil in it: none
+	Logo  *[]byte     // a PNG; empty: none
+}
+
+// EditBrand edits a brand. Like any edit, one that changes nothing writes nothing.
+func (d *Directory) EditBrand(ctx context.Context, c Caller, id ident.Brand, edit BrandEdit) (Brand, error) {
+	return again(func() (Brand, error) {
+		v, was, dec, err := d.reachBrand(ctx, c, id, access.ManageBrands)
+		if err != nil {
+			return Brand{}, err
+		}
+		now := edit.of(was)
+		data := brandChanges(was, &now)
+		if len(data) == 0 {
+			return Brand{*was, true}, nil
+		}
+		if err := live(dec.Place); err != nil {
+			return Brand{}, err
+		}
+		if err := match(c.IfMatch, was.Version); err != nil {
+			return Brand{}, err
+		}
+		now.Version = was.Version + 1
+		data["brandId"] = id
+		steps := []Step{EditBrand{Was: was, Now: &now, Else: errChanged}, d.event(c, event.BrandEdited, was.Owner, dec.Place.Path, data)}
+		if was.Logo != now.Logo {
+			steps = append(steps, PutLogo{id, *edit.Logo})
+		}
+		if err := d.commit(ctx, &v.Tree, steps...); err != nil {
+			return Brand{}, err
+		}
+		return Brand{now, true}, nil
+	})
+}
+
+// of is the brand after the edit.
+func (e *BrandEdit) of(was *brand.Brand) brand.Brand {
+	now := *was
+	if e.Name != nil {
+		now.Name = *e.Name
 	}
-	return Brand{*b, true}, nil // only those who reach its owner get here
+	if e.Color != nil {
+		now.Color = *e.Color
+	}
+	if e.App != nil {
+		now.App = *e.App
+	}
+	if e.Logo != nil {
+		now.Logo = ""
+		if len(*e.Logo) > 0 {
+			sum := sha256.Sum256(*e.Logo)
+			now.Logo = hex.EncodeToString(sum[:])
+		}
+	}
+	return now
+}
+
+func brandChanges(was, now *brand.Brand) map[string]any {
+	c := changes{}
+	note(c, "name", was.Name, now.Name)
+	note(c, "color", was.Color, now.Color)
+	note(c, "logoUrl", was.LogoURL(), now.LogoURL())
+	if before, after := appData(was.App), appData(now.App); !maps.Equal(before, after) {
+		c["portalApp"] = fromTo{before, after}
+	}
+	return c
+}
+
+// appData is an app by the names of the API, nil when there is none.
+func appData(a *brand.App) map[string]any {
+	if a == nil {
+		return nil
+	}
+	return map[string]any{"clientId": a.Client, "tenantId": a.Tenant, "singleTenant": a.SingleTenant}
+}
+
+// Logo returns a brand's logo, a PNG. Anybody may have it: it is shown before people sign in. One that does not exist is
+// fault.NotFound.
+func (d *Directory) Logo(ctx context.Context, id ident.Brand) ([]byte, error) {
+	got, err := d.store.Read(ctx, Want{Logos: []ident.Brand{id}})
+	if err != nil {
+		return nil, err
+	}
+	png := got.Logos[id]
+	if png == nil {
+		return nil, fault.NotFound.New("There is no such logo.")
+	}
+	return png, nil
+}
+
+// BrandAt returns the brand that has a domain, nil when there is none, or its owner was purged. It is for what is shown before people
+// sign in, and for what they may sign in by.
+func (d *Directory) BrandAt(ctx context.Context, domain string) (*brand.Brand, error) {
+	got, err := d.store.Read(ctx, Want{Domains: []string{domain}})
+	if err != nil {
+		return nil, err
+	}
+	at, ok := got.Domains[domain]
+	if !ok {
+		return nil, nil
+	}
+	if got, err = d.store.Read(ctx, Want{Brands: []ident.Brand{at.Brand}, Nodes: []ident.Node{at.Owner}}); err != nil {
+		return nil, err
+	}
+	owner := got.Nodes[at.Owner]
+	if owner == nil {
+		return nil, nil
+	}
+	if place := got.Tree.Place(owner); place.Marked(hierarchy.Purged) {
+		return nil, nil
+	}
+	return got.Brands[at.Brand], nil
 }
 
 // nowhere is a node that does not exist. It is read in the place of one that cannot be known, so that what does not

@@ -80,14 +80,32 @@ func (d *Directory) read(ctx context.Context, c Caller, w Want) (*view, error) {
 		if !p.Admits(c.Session) {
 			return nil, fault.Unauthenticated.New("You have signed out of this session. Sign in again.")
 		}
-		bound := *p
-		bound.Within = c.Within
-		return &view{got, &bound}, nil
+		return &view{got, bound(p, c.Within)}, nil
 	}
 	if p == nil || !p.Holds(c.Key) {
 		return nil, fault.Unauthenticated.New("The API key is unknown or was revoked. Send a live key as `Authorization: Bearer pmk_…`.")
 	}
 	return &view{got, p}, nil
+}
+
+// bound is the principal with a bound: that of the caller, or that with which they once asked for what lives on their right.
+func bound(p *access.Principal, within ident.Node) *access.Principal {
+	b := *p
+	b.Within = within
+	return &b
+}
+
+// reaches reports whether a place lies within the caller's bound.
+func (c Caller) reaches(place hierarchy.Place) bool {
+	return c.Within == "" || place.Path.Index(c.Within) >= 0
+}
+
+// memo is where the answer to the request is remembered: for each bound apart, since an answer tells what could be seen within it.
+func (c Caller) memo() *MemoKey {
+	if c.Within == "" {
+		return &MemoKey{c.Client, c.Repeat.Key}
+	}
+	return &MemoKey{c.Client, string(c.Within) + " " + c.Repeat.Key} // which has no space
 }
 
 // decide returns the node and what the caller may do there, or the error that refuses it.
@@ -140,7 +158,7 @@ func try[T any](ctx context.Context, d *Directory, c Caller, target ident.Node, 
 	do func(v *view, node *hierarchy.Node, dec access.Decision) (attempt[T], error)) (none T, err error) {
 	w.Nodes = append(slices.Clip(w.Nodes), target)
 	if c.Repeat != nil {
-		w.Memo = &MemoKey{c.Client, c.Repeat.Key}
+		w.Memo = c.memo()
 	}
 	v, err := d.read(ctx, c, w)
 	if err != nil {

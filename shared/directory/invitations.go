@@ -24,6 +24,7 @@ type Invitation struct {
 	Role       access.Role
 	Message    string
 	By         ident.Principal // whose right to invite counts when it is accepted, too
+	Within     ident.Node      // what bounded them when they invited (Caller.Within), and bounds that right
 	State      InvitationState
 	Created    time.Time
 	Expires    time.Time // when it cannot be accepted any more
@@ -114,9 +115,9 @@ func (i *Invitation) open(now time.Time) error {
 func (i *Invitation) needs() access.Role { return max(i.Role, access.Invite.Needs()) }
 
 // link gives the invitation its next link, which the newest key makes.
-func (i *Invitation) link(ring people.Keyring, by ident.Principal, now time.Time, lasts time.Duration) error {
+func (i *Invitation) link(ring people.Keyring, by Caller, now time.Time, lasts time.Duration) error {
 	i.Generation++
-	i.Key, i.By, i.Sent, i.Expires, i.Mail = ring[0].ID, by, now, now.Add(lasts), MailQueued
+	i.Key, i.By, i.Within, i.Sent, i.Expires, i.Mail = ring[0].ID, by.Client, by.Within, now, now.Add(lasts), MailQueued
 	t, ok := ring.InvitationToken(i.Key, i.ID, i.Generation)
 	if !ok {
 		return errors.New("the newest key of the keyring is not in it")
@@ -161,7 +162,7 @@ func (d *Directory) Invite(ctx context.Context, c Caller, in NewInvitation) (Inv
 			now := d.now()
 			i := Invitation{ID: ident.NewInvitation(), Node: in.Node, Email: in.Email, Name: in.Name, Role: in.Role, Message: in.Message,
 				State: InvitationPending, Created: now, Version: 1}
-			if err := i.link(ring, c.Client, now, time.Duration(in.Days)*24*time.Hour); err != nil {
+			if err := i.link(ring, c, now, time.Duration(in.Days)*24*time.Hour); err != nil {
 				return attempt[Invitation]{}, err
 			}
 			tooMany := fault.TooManyInvitations.New("%d invitations were made here today. Make the next one tomorrow (UTC).", InvitationsADay)
@@ -262,7 +263,7 @@ func (d *Directory) Resend(ctx context.Context, c Caller, id ident.Invitation) (
 		if err != nil {
 			return "", err
 		}
-		return event.InvitationResent, i.link(ring, c.Client, now, i.Expires.Sub(i.Sent))
+		return event.InvitationResent, i.link(ring, c, now, i.Expires.Sub(i.Sent))
 	})
 }
 
@@ -312,8 +313,8 @@ func (d *Directory) offer(ctx context.Context, i *Invitation, node *hierarchy.No
 }
 
 // linked reads what the link with a token is about: the invitation first, and then, in one batch, all that is decided on. What is no
-// link and what is not the present one are not told apart.
-func linked(t people.Token, read func(w Want) (Got, error)) (Got, *Invitation, error) {
+// link, what is not the present one, and one to what does not lie within a bound are not told apart.
+func linked(t people.Token, within ident.Node, read func(w Want) (Got, error)) (Got, *Invitation, error) {
 	w := Want{Invitations: []ident.Invitation{t.ID}}
 	for {
 		got, err := read(w)
@@ -321,7 +322,7 @@ func linked(t people.Token, read func(w Want) (Got, error)) (Got, *Invitation, e
 			return Got{}, nil, err
 		}
 		i := got.Invitations[t.ID]
-		if i == nil || !t.Fits(i.Hash) {
+		if i == nil || !t.Fits(i.Hash) || len(w.Nodes) > 0 && !i.lies(&got, within) {
 			return Got{}, nil, fault.NotFound.New("There is no such invitation. Open the link from the newest mail, all of it; " +
 				"if that does not help, ask those who invited you for a new one.")
 		}
@@ -330,6 +331,12 @@ func linked(t people.Token, read func(w Want) (Got, error)) (Got, *Invitation, e
 		}
 		w.Nodes, w.Clients = []ident.Node{i.Node}, []ident.Principal{i.By}
 	}
+}
+
+// lies reports whether the invitation's node, which was read, lies within a bound.
+func (i *Invitation) lies(got *Got, within ident.Node) bool {
+	node := got.Nodes[i.Node]
+	return within == "" || node != nil && got.Tree.Place(node).Path.Index(within) >= 0
 }
 
 // stands finds what a pending invitation lives on: its node, which has to be live, and where whoever invited has the right to. Its
@@ -349,7 +356,7 @@ func (i *Invitation) stands(got *Got) (node *hierarchy.Node, right ident.Node, e
 		return closed("What you were invited to is suspended, and nobody is let in meanwhile.")
 	}
 	if by := got.Clients[i.By]; by != nil && by.Revoked.IsZero() {
-		right = nearest(by, i.Node, place, access.Invite, func(dec *access.Decision) bool { return dec.Role >= i.needs() })
+		right = nearest(bound(by, i.Within), i.Node, place, access.Invite, func(dec *access.Decision) bool { return dec.Role >= i.needs() })
 	}
 	if right == "" {
 		return closed("Whoever invited you may not do so any more.")
@@ -358,9 +365,9 @@ func (i *Invitation) stands(got *Got) (node *hierarchy.Node, right ident.Node, e
 }
 
 // Offered is what the link with this token offers, or why it cannot be used (fault.InvitationClosed) or is none (fault.NotFound). It
-// takes no caller: who has the link has the token.
-func (d *Directory) Offered(ctx context.Context, t people.Token) (Offer, error) {
-	got, i, err := linked(t, func(w Want) (Got, error) { return d.store.Read(ctx, w) })
+// takes no caller: who has the link has the token. Only what lies within a bound is offered ("": anything).
+func (d *Directory) Offered(ctx context.Context, t people.Token, within ident.Node) (Offer, error) {
+	got, i, err := linked(t, within, func(w Want) (Got, error) { return d.store.Read(ctx, w) })
 	if err != nil {
 		return Offer{}, err
 	}
@@ -375,13 +382,14 @@ func (d *Directory) Offered(ctx context.Context, t people.Token) (Offer, error) 
 }
 
 // AcceptInvitation gives somebody who has signed in what they were invited to. Everything is checked now: the token, that their verified
-// address is the invited one (fault.NotInvited), the inviter's right, the node's state. Who has that role or a higher one keeps it. A
+// address is the invited one (fault.NotInvited), the inviter's right, the node's state. Outside of their bound there is no invitation:
+// whoever runs the app that signed them in could have made up the address. Who has that role or a higher one keeps it. A
 // repetition by the same person succeeds for as long as they have access.
 func (d *Directory) AcceptInvitation(ctx context.Context, who people.SignedIn, t people.Token, request string) (Node, error) {
-	c := Caller{Client: who.Principal(), Session: who.Began, Request: request}
+	c := Caller{Client: who.Principal(), Session: who.Began, Within: who.Within, Request: request}
 	return again(func() (Node, error) {
 		var v *view
-		_, i, err := linked(t, func(w Want) (got Got, err error) {
+		_, i, err := linked(t, who.Within, func(w Want) (got Got, err error) {
 			if v, err = d.read(ctx, c, w); err != nil {
 				return Got{}, err
 			}
@@ -416,7 +424,7 @@ func (d *Directory) AcceptInvitation(ctx context.Context, who people.SignedIn, t
 		}
 		accepted := *i
 		accepted.State, accepted.Closed, accepted.Person, accepted.Version = InvitationAccepted, now, c.Client, i.Version+1
-		dec := access.Decide(person, &v.Tree, node, access.Read)
+		dec := access.Decide(bound(person, c.Within), &v.Tree, node, access.Read)
 		data := accepted.about()
 		data["principalId"], data["role"], data["name"] = c.Client, person.Grants[i.Node], person.Name
 		steps := append(granting, EditInvitation{Was: i, Now: &accepted, Else: errChanged},
@@ -460,7 +468,9 @@ func (v *view) grant(who *people.SignedIn, i *Invitation, now time.Time) (*acces
 	if p.Grants == nil {
 		p.Grants = map[ident.Node]access.Role{}
 	}
-	p.Person = &access.Person{Tenant: who.Tenant, Object: who.Object, Email: who.Email}
+	if p.Person == nil || who.Within == "" { // the address of whom others know is not for those to change who run some app
+		p.Person = &access.Person{Tenant: who.Tenant, Object: who.Object, Email: who.Email}
+	}
 	p.Grants[i.Node] = i.Role
 	if p.Name == "" {
 		p.Name = nameOf(who, i)

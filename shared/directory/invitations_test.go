@@ -121,7 +121,7 @@ func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 	if err := s.d.NoteMail(ctx, i.ID, 1, directory.MailSent); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.d.Offered(ctx, token); err != nil || got != offer {
+	if got, err := s.d.Offered(ctx, token, ""); err != nil || got != offer {
 		t.Errorf("offered %+v, %v", got, err)
 	}
 
@@ -162,7 +162,7 @@ func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 	bob.Email = ann.Email
 	_, err = s.d.AcceptInvitation(ctx, bob, token, "")
 	s.refused("by somebody else", fault.InvitationClosed, err)
-	_, err = s.d.Offered(ctx, token)
+	_, err = s.d.Offered(ctx, token, "")
 	s.refused("offered after that", fault.InvitationClosed, err)
 	if err := s.d.SetRole(ctx, s.admin, s.b, ann.Principal(), access.None); err != nil {
 		t.Fatal(err)
@@ -177,12 +177,12 @@ func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 func TestACustomersInvitationIsInItsOwnBrand(t *testing.T) {
 	s := newParty(t)
 	i := s.invite(s.admin, s.x, "ann@example.com", access.Viewer)
-	got, err := s.d.Offered(t.Context(), s.token(i))
+	got, err := s.d.Offered(t.Context(), s.token(i), "")
 	if err != nil || got.Kind != hierarchy.Customer || got.Partner != "x" || got.Brand != "B" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	i = s.invite(s.founder, s.root, "ann@example.com", access.Viewer)
-	if got, err := s.d.Offered(t.Context(), s.token(i)); err != nil || got.Partner != "Root" {
+	if got, err := s.d.Offered(t.Context(), s.token(i), ""); err != nil || got.Partner != "Root" {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -330,7 +330,7 @@ func TestANewLinkEndsTheOld(t *testing.T) {
 	if last := s.Events()[len(s.Events())-1]; last.Type != event.InvitationResent || last.Data["generation"] != 2 {
 		t.Errorf("%+v", last)
 	}
-	_, err = s.d.Offered(ctx, old)
+	_, err = s.d.Offered(ctx, old, "")
 	s.refused("the old link", fault.NotFound, err)
 	_, err = s.d.AcceptInvitation(ctx, guest("ann", s.now), old, "")
 	s.refused("the old link", fault.NotFound, err)
@@ -471,7 +471,7 @@ func TestWhatKeepsAnInvitationFromBeingAccepted(t *testing.T) {
 			return "none"
 		}
 		events, before := len(s.Events()), state()
-		_, err := s.d.Offered(ctx, a.token)
+		_, err := s.d.Offered(ctx, a.token, "")
 		s.refused(what+": offered", c.offered, err)
 		_, err = s.d.AcceptInvitation(ctx, a.who, a.token, "")
 		s.refused(what, c.want, err)

@@ -104,13 +104,16 @@ type MyGrant struct {
 	Path []PathStep // from where the caller's access begins; only Node unless another grant lies above it
 }
 
-// Me returns the caller's grants that count, by the name of their nodes.
+// Me returns the caller's grants that count, by the name of their nodes. Those above the caller's bound show as one at it.
 func (d *Directory) Me(ctx context.Context, c Caller) (Me, error) {
 	v, err := d.read(ctx, c, Want{})
 	if err != nil {
 		return Me{}, err
 	}
-	me := Me{ID: c.Client, Name: v.caller.Name, Grants: []MyGrant{}}
+	me, within := Me{ID: c.Client, Grants: []MyGrant{}}, v.caller.Within
+	if within == "" { // otherwise that they are known elsewhere does not show
+		me.Name = v.caller.Name
+	}
 	known := map[ident.Node]*hierarchy.Node{}
 	granted := make([]ident.Node, 0, len(v.caller.Grants))
 	for id := range v.caller.Grants {
@@ -119,14 +122,21 @@ func (d *Directory) Me(ctx context.Context, c Caller) (Me, error) {
 	if len(granted) == 0 {
 		return me, nil
 	}
+	if within != "" {
+		granted = append(granted, within)
+	}
 	if v, err = d.read(ctx, c, Want{Nodes: granted}); err != nil {
 		return Me{}, err
 	}
-	paths := map[ident.Node][]ident.Node{}
+	paths, roles := map[ident.Node][]ident.Node{}, map[ident.Node]access.Role{}
 	var all []ident.Node
 	for id, n := range v.Nodes {
-		if dec := access.Decide(v.caller, &v.Tree, n, access.Read); dec.Visible() && v.caller.Grants[id] != access.None {
-			known[id] = n
+		dec, role := access.Decide(v.caller, &v.Tree, n, access.Read), v.caller.Grants[id]
+		if id == within {
+			role = dec.Role
+		}
+		if dec.Visible() && role != access.None {
+			known[id], roles[id] = n, role
 			paths[id] = dec.Place.Path.IDs()[dec.First:]
 			all = append(all, paths[id]...)
 		}
@@ -135,7 +145,10 @@ func (d *Directory) Me(ctx context.Context, c Caller) (Me, error) {
 		return Me{}, err
 	}
 	for id, path := range paths {
-		me.Grants = append(me.Grants, MyGrant{PathStep{id, known[id].Name}, v.caller.Grants[id], pathSteps(path, known)})
+		me.Grants = append(me.Grants, MyGrant{PathStep{id, known[id].Name}, roles[id], pathSteps(path, known)})
+	}
+	if len(me.Grants) > 0 {
+		me.Name = v.caller.Name
 	}
 	slices.SortFunc(me.Grants, func(a, b MyGrant) int {
 		return cmp.Or(cmp.Compare(a.Node.Name.SortKey(), b.Node.Name.SortKey()), cmp.Compare(a.Node.ID, b.Node.ID))

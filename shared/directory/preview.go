@@ -100,7 +100,7 @@ func (d *Directory) voided(ctx context.Context, principals map[ident.Principal]*
 			if by == nil {
 				by = &access.Principal{}
 			}
-			if dec := decideAt(by, id, place, access.Invite); dec.Role < invitation.needs() {
+			if dec := decideAt(bound(by, invitation.Within), id, place, access.Invite); dec.Role < invitation.needs() {
 				found = append(found, invitation.seen(now))
 			}
 		}

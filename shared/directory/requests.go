@@ -39,8 +39,8 @@ func (d *Directory) AskMove(ctx context.Context, c Caller, id, to ident.Node, me
 				return attempt[AskedMove]{}, err
 			}
 			now := d.now()
-			r := MoveRequest{ID: ident.NewRequest(), Node: id, Name: node.Name, To: to, Message: message, By: c.Client, State: RequestOpen,
-				Created: now, Ends: now.Add(MoveRequestFor), Version: 1}
+			r := MoveRequest{ID: ident.NewRequest(), Node: id, Name: node.Name, To: to, Message: message, By: c.Client, Within: c.Within,
+				State: RequestOpen, Created: now, Ends: now.Add(MoveRequestFor), Version: 1}
 			steps := []Step{AddRequest{Request: r, Open: fault.RequestOpen.New(
 				"A move of it is asked for already. Withdraw that request first, or wait until it is decided on.")}}
 			steps = append(steps, d.tell(c, v, event.MoveAsked, id, nodesSide(&r))...)
@@ -86,6 +86,11 @@ func (r *MoveRequest) at(now time.Time) RequestState {
 	return r.State
 }
 
+// askedBy reports whether it was the caller who asked. Within a bound they did not ask for more than what was asked for there.
+func (r *MoveRequest) askedBy(c Caller) bool {
+	return r.By == c.Client && (c.Within == "" || c.Within == r.Within)
+}
+
 // seen is the request as a caller sees it. What was said to the other side, and where that is, a closed one tells only to it and to
 // whoever asked: the node may have come to others since.
 func (r *MoveRequest) seen(c Caller, now time.Time, node, to bool) AskedMove {
@@ -94,7 +99,7 @@ func (r *MoveRequest) seen(c Caller, now time.Time, node, to bool) AskedMove {
 	if !node {
 		a.By = ""
 	}
-	if a.State != RequestOpen && !to && r.By != c.Client {
+	if a.State != RequestOpen && !to && !r.askedBy(c) {
 		a.To, a.Message = "", ""
 	}
 	return a
@@ -182,7 +187,8 @@ func (s *sides) seen(c Caller, now time.Time) AskedMove {
 	return s.MoveRequest.seen(c, now, s.move.Visible(), s.take.Visible())
 }
 
-// asked reads a move request, and then both its sides. It refuses those who have no say on either and did not ask; one that there
+// asked reads a move request, and then both its sides. It refuses those who have no say on either and did not ask, or within their
+// bound could not any more; one that there
 // is not takes as many reads.
 func (d *Directory) asked(ctx context.Context, c Caller, id ident.Request) (sides, error) {
 	v, err := d.read(ctx, c, Want{Requests: []ident.Request{id}})
@@ -197,7 +203,7 @@ func (d *Directory) asked(ctx context.Context, c Caller, id ident.Request) (side
 		return sides{}, err
 	}
 	if r := v.Requests[id]; r != nil {
-		if s := v.sides(r); s.say() || r.By == c.Client {
+		if s := v.sides(r); s.say() || r.askedBy(c) && c.reaches(s.move.Place) {
 			return s, nil
 		}
 	}
@@ -302,15 +308,14 @@ func (s *sides) right(v *view) ident.Node {
 	if by == nil {
 		return ""
 	}
-	return nearest(by, s.Node, s.move.Place, access.Place, func(dec *access.Decision) bool { return dec.Allowed() })
+	return nearest(bound(by, s.Within), s.Node, s.move.Place, access.Place, func(dec *access.Decision) bool { return dec.Allowed() })
 }
 
 // nearest is the lowest node on a node's path at which the principal has a grant that is enough alone, "" when none is.
 func nearest(p *access.Principal, id ident.Node, place hierarchy.Place, a access.Action,
 	enough func(dec *access.Decision) bool) ident.Node {
 	for _, at := range slices.Backward(place.Path.IDs()) {
-		only := access.Principal{Grants: map[ident.Node]access.Role{at: p.Grants[at]}}
-		if dec := decideAt(&only, id, place, a); enough(&dec) {
+		if dec := decideAt(p.Only(at), id, place, a); enough(&dec) {
 			return at
 		}
 	}

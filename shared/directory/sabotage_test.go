@@ -65,6 +65,7 @@ func (s *stage) honest() error {
 	brands, clients, changes := map[ident.Brand]bool{s.brand: true}, map[ident.Principal]bool{s.founder.Client: true}, changesIn(s.Fake)
 	versions, asleep, grants := map[ident.Node]int64{}, map[ident.Node]bool{}, map[ident.Principal]map[ident.Node]access.Role{
 		s.founder.Client: {s.root: access.Owner}}
+	looks := map[ident.Brand]int64{}
 	answered, asked, closed := map[string]bool{}, map[ident.Node]int{}, map[ident.Invitation]bool{}
 	for _, e := range s.Events() {
 		client, _ := e.Data["clientId"].(ident.Principal)
@@ -81,6 +82,11 @@ func (s *stage) honest() error {
 			brands[e.Data["brandId"].(ident.Brand)] = true
 			if asleep[e.Node] {
 				return fmt.Errorf("a brand was made in the trash, at %s", e.Node)
+			}
+		case event.BrandEdited:
+			looks[e.Data["brandId"].(ident.Brand)]++
+			if asleep[e.Node] {
+				return fmt.Errorf("a brand was edited in the trash, at %s", e.Node)
 			}
 		case event.InvitationAccepted, event.InvitationRevoked:
 			if id := e.Data["invitationId"].(ident.Invitation); closed[id] {
@@ -150,7 +156,9 @@ func (s *stage) honest() error {
 		if domains[b.Domain] {
 			return fmt.Errorf("two brands have the domain %s", b.Domain)
 		}
-		domains[b.Domain] = true
+		if domains[b.Domain] = true; b.Version != 1+looks[b.ID] {
+			return fmt.Errorf("%s is at version %d after %d edits", b.ID, b.Version, looks[b.ID])
+		}
 	}
 	owners := 0
 	for id, p := range got.Clients {
@@ -193,6 +201,22 @@ func brander(s *stage, node int, domain string) does {
 	return func(ctx context.Context) error {
 		in := directory.NewBrand{Partner: nodeNo(node), Name: "X", Domain: domain, Regions: []string{"eu-west-1"}}
 		_, err := s.d.CreateBrand(ctx, s.founder, in)
+		return err
+	}
+}
+
+// ownBrand makes a brand.
+func ownBrand(s *stage, node int) ident.Brand {
+	b, err := s.d.CreateBrand(context.Background(), s.founder, directory.NewBrand{Partner: nodeNo(node), Name: "X", Domain: "x.example"})
+	if err != nil {
+		panic(err)
+	}
+	return b.ID
+}
+
+func colorer(s *stage, id ident.Brand, color string) does {
+	return func(ctx context.Context) error {
+		_, err := s.d.EditBrand(ctx, s.founder, id, directory.BrandEdit{Color: &color})
 		return err
 	}
 }
@@ -287,6 +311,17 @@ var duels = map[string]duel{
 	"a move, and a rename":                  {tree: chain, begin: two(on2(mover, 2, 4), on2(renamer, 2, hierarchy.Name("z")))},
 	"two renames": {
 		tree: chain, begin: two(on2(renamer, 2, hierarchy.Name("y")), on2(renamer, 2, hierarchy.Name("z"))),
+	},
+	"two edits of a brand": {
+		tree: twig,
+		begin: func(s *stage) []does {
+			id := ownBrand(s, 1)
+			return []does{colorer(s, id, "#000001"), colorer(s, id, "#000002")}
+		},
+	},
+	"trash, and an edit of a brand": {
+		tree:  chain,
+		begin: func(s *stage) []does { return []does{trasher(s, 2), colorer(s, ownBrand(s, 2), "#000001")} },
 	},
 	"two brands with one domain": {tree: chain, begin: two(on2(brander, 1, "x.example"), on2(brander, 2, "x.example"))},
 	"the last brand that there is room for": {
@@ -524,6 +559,7 @@ var shownBy = map[string]string{
 	"EditNode.Unused":        "a brand is taken away, and comes into use",
 	"AddBrand.Domain":        "two brands with one domain",
 	"AddBrand.Room":          "the last brand that there is room for",
+	"EditBrand.Version":      "two edits of a brand",
 	"EditClient.Version":     "two grants",
 	"CheckGrant.Role":        "two owners take each other's role",
 	"Remember.New":           "a request, and the same again",

@@ -90,13 +90,19 @@ type Got struct {
 	Nodes       map[ident.Node]*hierarchy.Node
 	Clients     map[ident.Principal]*access.Principal
 	Brands      map[ident.Brand]*brand.Brand
-	Domains     map[string]ident.Brand // whose domain it is
+	Domains     map[string]Domain
 	Logos       map[ident.Brand][]byte // a PNG
 	Changes     map[ident.Change]*Progress
 	Requests    map[ident.Request]*MoveRequest
 	Invitations map[ident.Invitation]*Invitation
 	Keyring     people.Keyring // as it was asked for; empty when there is none yet
 	Memo        *Memo          // nil when there is none that is still valid
+}
+
+// Domain is whose domain one is: neither ever changes.
+type Domain struct {
+	Brand ident.Brand
+	Owner ident.Node // of the brand
 }
 
 // LogQuery is which part of a node's log is wanted. After is a position in the same order.
@@ -187,7 +193,7 @@ type EditBrand struct {
 	Else     error
 }
 
-// PutLogo replaces a brand's logo; nil removes it. RemoveBrand removes it too.
+// PutLogo replaces a brand's logo; an empty one removes it. RemoveBrand removes it too.
 type PutLogo struct {
 	Brand ident.Brand
 	PNG   []byte
@@ -332,6 +338,7 @@ type MoveRequest struct {
 	To      ident.Node      // as it was given: whether there is such a partner, the asking side does not learn
 	Message string          // from those who ask to those who are asked
 	By      ident.Principal // whose right to move the node counts when it is accepted, too
+	Within  ident.Node      // what bounded them when they asked (Caller.Within), and bounds that right
 	State   RequestState
 	Created time.Time
 	Ends    time.Time // when it cannot be accepted any more

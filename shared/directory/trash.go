@@ -202,11 +202,16 @@ func (d *Directory) dropBrands(ctx context.Context, n *hierarchy.Node) error {
 			steps = append(steps, RemoveBrand{*owned})
 		}
 	}
-	if len(steps) == 0 {
-		return nil
+	for some := range slices.Chunk(steps, brandsAtOnce) {
+		if err := d.store.Commit(ctx, some...); err != nil {
+			return err
+		}
 	}
-	return d.store.Commit(ctx, steps...)
+	return nil
 }
+
+// brandsAtOnce is how many brands one transaction deletes: each is three items.
+const brandsAtOnce = 30
 
 // errLater says that the time is up, and that it goes on where it ended.
 var errLater = errors.New("not all is erased yet")

@@ -30,7 +30,8 @@ type Explanation struct {
 }
 
 // Why explains what somebody may do at a node, by the decision itself and from the same read. It needs viewer at the node. Of
-// somebody who was granted nothing there or above, it does not tell whether they exist.
+// somebody who was granted nothing there or above, it does not tell whether they exist. Of the caller themselves it explains what they
+// may do within their bound.
 func (d *Directory) Why(ctx context.Context, c Caller, client ident.Principal, id ident.Node, a access.Action) (Explanation, error) {
 	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}, Clients: []ident.Principal{client}})
 	if err != nil {
@@ -41,7 +42,10 @@ func (d *Directory) Why(ctx context.Context, c Caller, client ident.Principal, i
 		return Explanation{}, err
 	}
 	who := v.Clients[client]
-	if who == nil {
+	switch {
+	case client == c.Client:
+		who = v.caller
+	case who == nil:
 		who = &access.Principal{}
 	}
 	theirs, sources := access.Why(who, &v.Tree, node, a)
@@ -50,7 +54,7 @@ func (d *Directory) Why(ctx context.Context, c Caller, client ident.Principal, i
 	if err := d.name(ctx, c, node, &e); err != nil {
 		return Explanation{}, err
 	}
-	e.Text = e.words(&theirs)
+	e.Text = e.words(&theirs, who.Within)
 	return e, nil
 }
 
@@ -167,9 +171,9 @@ func (e *Explanation) told(d *access.Decision, node *hierarchy.Node, w Window) s
 		return fmt.Sprintf("%s, nobody had access to this %s: it was made later.", when, kind)
 	case e.Incomplete:
 		return fmt.Sprintf("%s, as far as is known, %s This %s was below something that was purged since, with its history: "+
-			"what was granted further up may be missing, and whether that was suspended.", when, e.words(d), kind)
+			"what was granted further up may be missing, and whether that was suspended.", when, e.words(d, ""), kind)
 	}
-	return when + ", " + e.words(d)
+	return when + ", " + e.words(d, "")
 }
 
 // tense has the words that depend on when it is or was.
@@ -187,8 +191,8 @@ func (e *Explanation) tense() tense {
 	return preterit
 }
 
-// words says all of it: what is so and why, and what is with the grants that do not count.
-func (e *Explanation) words(d *access.Decision) string {
+// words says all of it: what is so and why, and what is with the grants that do not count. within bounds who it is about.
+func (e *Explanation) words(d *access.Decision, within ident.Node) string {
 	t := e.tense()
 	who := string(e.Name)
 	if who == "" {
@@ -224,6 +228,8 @@ func (e *Explanation) words(d *access.Decision) string {
 		text = fmt.Sprintf("%s %s not %s: its role here %s %s, and this takes %s.", who, t.may, may, t.is, e.Role, needs)
 	case d.Place.Path.Depth() == 1:
 		text = fmt.Sprintf("%s %s not %s: nobody %s, since it is the root.", who, t.may, may, t.may)
+	case e.Node == within:
+		text = fmt.Sprintf("%s %s not %s signed in at this portal, which reaches nothing above this %s: there it is decided.", who, t.may, may, kind)
 	case d.Above == access.None:
 		text = fmt.Sprintf("%s %s not %s: this takes %s above it, where nothing was granted to it.", who, t.may, may, needs)
 	default:

@@ -47,6 +47,7 @@ const (
 	UserRemoved         Type = "user.removed"
 	SignedOutEverywhere Type = "user.signed-out-everywhere"
 	BrandCreated        Type = "brand.created"
+	BrandEdited         Type = "brand.edited"
 	ClientCreated       Type = "api-client.created"
 	ClientRevoked       Type = "api-client.revoked"
 	ClientSecretAdded   Type = "api-client.secret-added"
@@ -60,7 +61,7 @@ var Types = []Type{PlatformFounded, PartnerCreated, PartnerEdited, CustomerCreat
 	PartnerSuspended, CustomerSuspended, PartnerResumed, CustomerResumed, ProvisioningChanged, PartnerTrashed, CustomerTrashed,
 	PartnerRestored, CustomerRestored, PartnerPurged, CustomerPurged, MoveAsked, MoveOffered, MoveAccepted, MoveDeclined, MoveWithdrawn,
 	InvitationMade, InvitationResent, InvitationRevoked, InvitationAccepted, UserChanged, UserRemoved, SignedOutEverywhere,
-	BrandCreated, ClientCreated, ClientRevoked, ClientSecretAdded, ClientSecretRemoved, ClientGranted, ClientGrantRemoved}
+	BrandCreated, BrandEdited, ClientCreated, ClientRevoked, ClientSecretAdded, ClientSecretRemoved, ClientGranted, ClientGrantRemoved}
 
 // Source is the `source` of every event on the bus.
 const Source = "partnertree"

@@ -99,7 +99,7 @@ func (r Keyring) FormFits(s *SignedIn, token string) bool {
 }
 
 func formOf(s *SignedIn) []byte {
-	return []byte(string(s.Principal()) + " " + s.Began.UTC().Format(time.RFC3339Nano))
+	return []byte(string(s.Principal()) + " " + s.Began.UTC().Format(time.RFC3339Nano) + " " + string(s.Within))
 }
 
 func (r Keyring) seal(purpose string, what any) string {

@@ -207,3 +207,21 @@ func TestTheTokenOfAnInvitation(t *testing.T) {
 		}
 	}
 }
+
+// What bounds a session is in its cookie, and its forms are no other's.
+func TestASessionKeepsItsBound(t *testing.T) {
+	r, free := ring(1), ann()
+	within, elsewhere := free, free
+	within.Within, elsewhere.Within = "ptn_0000000000000001", "ptn_0000000000000002"
+	all := []SignedIn{free, within, elsewhere}
+	for _, one := range all {
+		if got, _, ok := r.Open(r.Seal(one, now), now); !ok || got != one {
+			t.Errorf("%+v, %v; want %+v", got, ok, one)
+		}
+		for _, other := range all {
+			if fits := r.FormFits(&other, r.FormToken(&one)); fits != (one == other) {
+				t.Errorf("a form of the session within %q fits the one within %q: %v", one.Within, other.Within, fits)
+			}
+		}
+	}
+}

@@ -142,6 +142,13 @@ func (t *Table) parts(s directory.Step, now time.Time, nth int) ([]part, error) 
 		return t.editNode(s), nil
 	case directory.AddBrand:
 		return t.addBrand(s), nil
+	case directory.EditBrand:
+		return t.editBrand(s), nil
+	case directory.PutLogo:
+		if len(s.PNG) == 0 {
+			return []part{t.remove(logoKey(s.Brand))}, nil
+		}
+		return []part{t.put(encodeLogo(s.Brand, s.PNG))}, nil
 	case directory.AddClient:
 		return t.addClient(s), nil
 	case directory.EditClient:
@@ -311,6 +318,15 @@ func (t *Table) addBrand(s directory.AddBrand) []part {
 	return append(parts, part{t.update(nodeKey(s.Owner.ID), update, condition, e), elseNode(s.Owner.ID, s.Else)})
 }
 
+// editBrand knows the brand to be as it was read from its version.
+func (t *Table) editBrand(s directory.EditBrand) []part {
+	b := *s.Was
+	b.Name, b.Color, b.Logo, b.App, b.Version = s.Now.Name, s.Now.Color, s.Now.Logo, s.Now.App, s.Now.Version
+	var e expression
+	condition := e.name("version") + " = " + e.value(number(s.Was.Version))
+	return []part{{t.putIf(encodeBrand(&b), condition, e), is(s.Else)}}
+}
+
 func (t *Table) addClient(s directory.AddClient) []part {
 	parts := []part{t.add(encodeClient(&s.Client), directory.ErrExists)}
 	for _, node := range slices.Sorted(maps.Keys(s.Client.Grants)) {
@@ -405,6 +421,7 @@ func (t *Table) removeBrand(s directory.RemoveBrand) []part {
 	condition := "attribute_not_exists(" + e.name(schema.PK) + ") OR " + e.name("brand") + " = " + e.value(text(string(s.Brand.ID)))
 	return []part{
 		t.remove(brandKey(s.Brand.ID)),
+		t.remove(logoKey(s.Brand.ID)),
 		{t.removeIf(domainKey(s.Brand.Domain), condition, e), is(errDoneLongAgo)},
 	}
 }

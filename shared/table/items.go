@@ -106,6 +106,21 @@ func (r *reader) text(name string) string {
 	return ""
 }
 
+// needed is a text that must be there.
+func (r *reader) needed(name string) string {
+	s := r.text(name)
+	if s == "" {
+		r.fail(name)
+	}
+	return s
+}
+
+// yes is whether something is so. What is not so is not kept.
+func (r *reader) yes(name string) bool {
+	v, ok := value[*types.AttributeValueMemberBOOL](r, name)
+	return ok && v.Value
+}
+
 func (r *reader) number(name string) int64 {
 	if v, ok := value[*types.AttributeValueMemberN](r, name); ok {
 		if n, err := strconv.ParseInt(v.Value, 10, 64); err == nil {
@@ -464,12 +479,7 @@ func decodeClient(id ident.Principal, it item) (*access.Principal, error) {
 	}
 	if _, known := r.item["person"]; known { // not of somebody who has only signed out everywhere
 		person := &reader{item: r.fields("person"), what: r.what + ", person", err: r.err}
-		p.Person = &access.Person{Tenant: person.text("tenant"), Object: person.text("object"), Email: person.text("email")}
-		for name, s := range map[string]string{"tenant": p.Person.Tenant, "object": p.Person.Object} {
-			if s == "" {
-				person.fail(name)
-			}
-		}
+		p.Person = &access.Person{Tenant: person.needed("tenant"), Object: person.needed("object"), Email: person.text("email")}
 		r.err = person.err
 	}
 	grants := &reader{item: r.fields("grants"), what: r.what + ", grants", err: r.err}
@@ -525,6 +535,17 @@ func encodeBrand(b *brand.Brand) item {
 	it.text("domain", b.Domain)
 	it.texts("regions", b.Regions)
 	it.text("state", string(b.State))
+	it.text("color", b.Color)
+	it.text("logo", b.Logo)
+	if b.App != nil {
+		app := item{}
+		app.text("client", b.App.Client)
+		app.text("tenant", b.App.Tenant)
+		if b.App.SingleTenant {
+			app["single"] = &types.AttributeValueMemberBOOL{Value: true}
+		}
+		it["app"] = &types.AttributeValueMemberM{Value: app}
+	}
 	it.number("version", b.Version)
 	it.time("created", b.Created)
 	return it
@@ -535,14 +556,41 @@ func decodeBrand(id ident.Brand, it item) (*brand.Brand, error) {
 	b := &brand.Brand{
 		ID: id, Owner: ident.Node(r.text("owner")), Name: hierarchy.Name(r.text("name")), Domain: r.text("domain"),
 		Regions: r.texts("regions"), State: brand.State(r.text("state")), Version: r.number("version"), Created: r.time("created"),
+		Color: r.text("color"), Logo: r.text("logo"),
+	}
+	if _, has := r.item["app"]; has {
+		app := &reader{item: r.fields("app"), what: r.what + ", app", err: r.err}
+		b.App = &brand.App{Client: app.needed("client"), Tenant: app.needed("tenant"), SingleTenant: app.yes("single")}
+		r.err = app.err
 	}
 	return b, r.err
+}
+
+func encodeLogo(id ident.Brand, png []byte) item {
+	it := newItem(logoKey(id), "logo")
+	it.bytes("png", png)
+	return it
+}
+
+func decodeLogo(id ident.Brand, it item) ([]byte, error) {
+	r := &reader{item: it, what: "logo of brand " + string(id)}
+	png := r.bytes("png")
+	if png == nil {
+		r.fail("png")
+	}
+	return png, r.err
 }
 
 func encodeDomain(b *brand.Brand) item {
 	it := newItem(domainKey(b.Domain), "domain")
 	it.text("brand", string(b.ID))
+	it.text("owner", string(b.Owner))
 	return it
+}
+
+func decodeDomain(it item) (directory.Domain, error) {
+	r := &reader{item: it, what: "domain"}
+	return directory.Domain{Brand: ident.Brand(r.needed("brand")), Owner: ident.Node(r.needed("owner"))}, r.err
 }
 
 // Memos and events.
@@ -613,6 +661,7 @@ func encodeRequest(k key, kind string, m *directory.MoveRequest) item {
 	it.text("to", string(m.To))
 	it.text("message", m.Message)
 	it.text("by", string(m.By))
+	it.text("within", string(m.Within))
 	it.text("state", string(m.State))
 	it.time("created", m.Created)
 	it.time("ends", m.Ends)
@@ -631,7 +680,8 @@ func decodeRequest(it item) (directory.MoveRequest, error) {
 	r.what = "move request " + string(id)
 	m := directory.MoveRequest{
 		ID: id, Node: ident.Node(r.text("node")), Name: hierarchy.Name(r.text("name")), To: ident.Node(r.text("to")),
-		Message: r.text("message"), By: ident.Principal(r.text("by")), State: directory.RequestState(r.text("state")),
+		Message: r.text("message"), By: ident.Principal(r.text("by")), Within: ident.Node(r.text("within")),
+		State:   directory.RequestState(r.text("state")),
 		Created: r.time("created"), Ends: r.time("ends"), Closed: r.time("closed"), Version: r.number("version"),
 	}
 	return m, r.err
@@ -661,6 +711,7 @@ func encodeInvitation(k key, kind string, i *directory.Invitation) item {
 	it.text("role", i.Role.String())
 	it.text("message", i.Message)
 	it.text("by", string(i.By))
+	it.text("within", string(i.Within))
 	it.text("state", string(i.State))
 	it.time("created", i.Created)
 	it.time("ends", i.Expires)
@@ -685,7 +736,8 @@ func decodeInvitation(it item) (directory.Invitation, error) {
 	r.what = "invitation " + string(id)
 	i := directory.Invitation{
 		ID: id, Node: ident.Node(r.text("node")), Email: r.text("email"), Name: hierarchy.Name(r.text("name")), Role: r.role("role"),
-		Message: r.text("message"), By: ident.Principal(r.text("by")), State: directory.InvitationState(r.text("state")),
+		Message: r.text("message"), By: ident.Principal(r.text("by")), Within: ident.Node(r.text("within")),
+		State:   directory.InvitationState(r.text("state")),
 		Created: r.time("created"), Expires: r.time("ends"), Sent: r.time("sent"), Closed: r.time("closed"),
 		Generation: int(r.number("generation")), Key: int(r.number("key")), Hash: r.bytes("hash"),
 		Mail: directory.MailState(r.text("mail")), Person: ident.Principal(r.text("person")), Version: r.number("version"),

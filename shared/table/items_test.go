@@ -186,7 +186,8 @@ func full(t *testing.T) map[string]struct {
 	}
 	b := brand.Brand{
 		ID: own, Owner: n.ID, Name: "secret-name", Domain: "secret-name.example", Regions: []string{"eu-west-1"}, State: brand.Draft,
-		Created: time.Now(),
+		Created: time.Now(), Color: "secret-name", Logo: "secret-name",
+		App: &brand.App{Client: "secret-name", Tenant: "secret-name", SingleTenant: true},
 	}
 	k := directory.MemoKey{Client: p.ID, Key: "k"}
 	m := directory.Memo{MemoKey: k, Fingerprint: []byte{1}, Answer: []byte("secret-name"), Expires: time.Now().Add(time.Hour)}
@@ -234,11 +235,19 @@ func full(t *testing.T) map[string]struct {
 		item   item
 		decode func(item) error
 	}{
-		"node":     {encodeNode(&n), func(it item) error { _, err := decodeNode(n.ID, it); return err }},
-		"child":    {encodeChild(&n), func(it item) error { _, err := decodeChild(n.Parent, it); return err }},
-		"client":   {encodeClient(&p), func(it item) error { _, err := decodeClient(p.ID, it); return err }},
-		"grant":    {encodeGrant(&p, n.ID), func(it item) error { _, err := decodeGrant(n.ID, it); return err }},
-		"brand":    {encodeBrand(&b), func(it item) error { _, err := decodeBrand(b.ID, it); return err }},
+		"node":   {encodeNode(&n), func(it item) error { _, err := decodeNode(n.ID, it); return err }},
+		"child":  {encodeChild(&n), func(it item) error { _, err := decodeChild(n.Parent, it); return err }},
+		"client": {encodeClient(&p), func(it item) error { _, err := decodeClient(p.ID, it); return err }},
+		"grant":  {encodeGrant(&p, n.ID), func(it item) error { _, err := decodeGrant(n.ID, it); return err }},
+		"brand":  {encodeBrand(&b), func(it item) error { _, err := decodeBrand(b.ID, it); return err }},
+		"app": {encodeBrand(&b)["app"].(*types.AttributeValueMemberM).Value, func(it item) error {
+			whole := encodeBrand(&b)
+			whole["app"] = &types.AttributeValueMemberM{Value: it}
+			_, err := decodeBrand(b.ID, whole)
+			return err
+		}},
+		"logo":     {encodeLogo(b.ID, []byte("secret-name")), func(it item) error { _, err := decodeLogo(b.ID, it); return err }},
+		"domain":   {encodeDomain(&b), func(it item) error { _, err := decodeDomain(it); return err }},
 		"memo":     {encodeMemo(&m), func(it item) error { _, err := decodeMemo(k, it, time.Now()); return err }},
 		"tree":     {tree, func(it item) error { _, err := decodeTree(it); return err }},
 		"move":     {change(hierarchy.Change{Kind: hierarchy.Moved, Path: n.Place.Path, Marks: n.Place.Marks}), asChange},
@@ -314,6 +323,9 @@ func TestWhatANodeCannotDoWithoutIsMissed(t *testing.T) {
 		"client":     {"version"},
 		"grant":      {schema.SK, "role"},
 		"brand":      {"version"},
+		"app":        {"client", "tenant"},
+		"logo":       {"png"},
+		"domain":     {"brand", "owner"},
 		"memo":       {schema.TTLAttr},
 		"tree":       {"seq", "changes"},
 		"move":       {"kind", "move"},

@@ -27,7 +27,8 @@ import (
 //	asked move     N#<node>            Q#<time>#<id>                     list of move requests, at the node and at its destination
 //	client, person U#<id>              U                                 id
 //	brand          B#<id>              B                                 id
-//	domain         D#<domain>          D                                 nobody: it makes the domain unique
+//	logo           B#<id>              L                                 id of the brand
+//	domain         D#<domain>          D                                 domain: whose it is; and it makes the domain unique
 //	tree state     T#<0 to 7>          T                                 every request, one copy at random
 //	memo           I#<client>#<hash>   I                                 Idempotency-Key
 //	rate           R#<secret>#<window> R                                 counter of requests
@@ -138,6 +139,8 @@ const duePK = "P"
 func clientKey(id ident.Principal) key { return key{"U#" + string(id), "U"} }
 
 func brandKey(id ident.Brand) key { return key{"B#" + string(id), "B"} }
+
+func logoKey(id ident.Brand) key { return key{brandKey(id).pk, "L"} }
 
 func domainKey(domain string) key { return key{"D#" + domain, "D"} }
 

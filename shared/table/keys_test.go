@@ -61,6 +61,7 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 		{"client", clientKey(client)},
 		{"person", clientKey(person)},
 		{"brand", brandKey(brand)},
+		{"logo", logoKey(brand)},
 		{"domain", domainKey("vazonbay.example")},
 		{"tree state", treeKey(treeCopies - 1)},
 		{"memo", memoKey(directory.MemoKey{Client: client, Key: "8e03978e-40d5-43e8-bc93-6894a57f9324"})},

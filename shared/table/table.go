@@ -81,6 +81,12 @@ func (t *Table) Read(ctx context.Context, w directory.Want) (directory.Got, erro
 	for _, id := range w.Brands {
 		wanted[brandKey(id)] = true
 	}
+	for _, domain := range w.Domains {
+		wanted[domainKey(domain)] = true
+	}
+	for _, id := range w.Logos {
+		wanted[logoKey(id)] = true
+	}
 	for _, id := range w.Changes {
 		wanted[progressKey(id)] = true
 	}
@@ -151,8 +157,22 @@ func decodeGot(w directory.Want, tree key, found map[key]item) (directory.Got, e
 		Requests: decodeAll[ident.Request, directory.MoveRequest](w.Requests, requestKey, readRequest, found, &errs),
 
 		Invitations: decodeAll[ident.Invitation, directory.Invitation](w.Invitations, invitationKey, readInvitation, found, &errs),
+
+		Domains: map[string]directory.Domain{}, Logos: map[ident.Brand][]byte{},
 	}
 	var err error
+	for _, domain := range w.Domains {
+		if it, ok := found[domainKey(domain)]; ok {
+			got.Domains[domain], err = decodeDomain(it)
+			errs = append(errs, err)
+		}
+	}
+	for _, id := range w.Logos {
+		if it, ok := found[logoKey(id)]; ok {
+			got.Logos[id], err = decodeLogo(id, it)
+			errs = append(errs, err)
+		}
+	}
 	if it, ok := found[tree]; ok {
 		got.Tree, err = decodeTree(it)
 	} else if len(got.Nodes) > 0 {

@@ -4,6 +4,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -30,7 +31,7 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// MaxBody is the largest body in bytes.
+// MaxBody is the largest body in bytes, of operations for which the contract says nothing else.
 const MaxBody = 64 << 10
 
 // reserve is what is kept of Lambda's time to still say that it was too short.
@@ -69,17 +70,22 @@ func Done(err error) (Reply, error) { return Reply{Status: 204}, err }
 
 // API serves one function's operations.
 type API struct {
-	operations map[string]Operation // by route key
-	ids        map[string]string    // operation ids by route key
+	operations map[string]served // by route key
 	limit      *limiter
 	now        func() time.Time
 	log        *slog.Logger
 }
 
+// served is an operation with what the contract says of it.
+type served struct {
+	contract.Operation
+	do Operation
+}
+
 // New serves the operations of one function, by their ids in the contract. It panics when they are not exactly those
 // that the contract gives to the function: that is a mistake in the program, and any test that starts it shows it.
 func New(function string, operations map[string]Operation, count Counter, now func() time.Time, log *slog.Logger) *API {
-	a := &API{map[string]Operation{}, map[string]string{}, &limiter{count: count, windows: map[string]*window{}}, now, log}
+	a := &API{map[string]served{}, &limiter{count: count, windows: map[string]*window{}}, now, log}
 	left := maps.Clone(operations)
 	for _, op := range contract.Operations {
 		if op.Function != function {
@@ -90,8 +96,8 @@ func New(function string, operations map[string]Operation, count Counter, now fu
 			panic("function " + function + " does not do " + op.ID)
 		}
 		delete(left, op.ID)
-		key := op.Method + " " + op.Path
-		a.operations[key], a.ids[key] = do, op.ID
+		op.MaxBody = cmp.Or(op.MaxBody, MaxBody)
+		a.operations[op.RouteKey()] = served{op, do}
 	}
 	for id := range left {
 		panic("the contract does not give " + id + " to " + function)
@@ -120,7 +126,7 @@ func (a *API) Handle(ctx context.Context, event events.APIGatewayV2HTTPRequest) 
 
 	reply, err := a.serve(ctx, r, headers)
 	response := events.APIGatewayV2HTTPResponse{StatusCode: reply.Status, Headers: headers}
-	line := []slog.Attr{slog.String("requestId", id), slog.String("traceId", trace), slog.String("operation", a.ids[event.RouteKey]),
+	line := []slog.Attr{slog.String("requestId", id), slog.String("traceId", trace), slog.String("operation", a.operations[event.RouteKey].ID),
 		slog.String("principal", string(r.Caller.Client))}
 	if err == nil && reply.Body != nil {
 		response.Body, err = encode(reply.Body)
@@ -163,8 +169,8 @@ func (a *API) serve(ctx context.Context, r *Request, headers map[string]string) 
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	do := a.operations[r.event.RouteKey]
-	if do == nil {
+	op, ok := a.operations[r.event.RouteKey]
+	if !ok {
 		return Reply{}, fault.NoSuchRoute.New("There is no such operation. GET /docs lists all there are.")
 	}
 	if err := r.authenticate(a.now()); err != nil {
@@ -179,15 +185,16 @@ func (a *API) serve(ctx context.Context, r *Request, headers map[string]string) 
 	if err := r.readHeaders(); err != nil {
 		return Reply{}, err
 	}
-	if err := r.readBody(); err != nil {
+	if err := r.readBody(op.MaxBody); err != nil {
 		return Reply{}, err
 	}
-	return do(ctx, r)
+	return op.do(ctx, r)
 }
 
 // authenticate takes over whom the authorizer found: an API client by one of its secrets, or a person by a token that was issued at
-// session and counts until until, both in Unix milliseconds. API Gateway may have kept what the authorizer found for longer than that.
-// What they may do, and whether the secret or the session still counts, is decided later, from the table.
+// session and counts until until, both in Unix milliseconds, bounded to within if that is there. API Gateway may have kept what the
+// authorizer found for longer than that. What they may do, and whether the secret or the session still counts, is decided later, from
+// the table.
 func (r *Request) authenticate(now time.Time) error {
 	const how = "Send a live API key as `Authorization: Bearer pmk_…`, or a Microsoft Entra access token for this API in the same way."
 	if r.event.RequestContext.Authorizer == nil {
@@ -207,23 +214,29 @@ func (r *Request) authenticate(now time.Time) error {
 	person, err1 := ident.ParsePerson(principal)
 	began, err2 := strconv.ParseInt(session, 10, 64)
 	end, err3 := strconv.ParseInt(until, 10, 64)
-	if err1 == nil && err2 == nil && err3 == nil {
+	within, err4 := ident.Node(""), error(nil)
+	if bound, given := found["within"]; given { // what cannot be read must not count as no bound
+		text, _ := bound.(string)
+		within, err4 = ident.ParseNode(text)
+	}
+	if err1 == nil && err2 == nil && err3 == nil && err4 == nil {
 		if !now.Before(time.UnixMilli(end)) {
 			return fault.Unauthenticated.New("The access token has expired. Get a new one, and send it as `Authorization: Bearer …`.")
 		}
-		r.Caller.Client, r.Caller.Session = person, time.UnixMilli(began)
+		r.Caller.Client, r.Caller.Session, r.Caller.Within = person, time.UnixMilli(began), within
 		return nil
 	}
 	refusal, _ := found["refusal"].(string)
 	return fault.Unauthenticated.New("%s", strings.TrimSpace(refusal+" "+how))
 }
 
-// counted is by what the caller's requests are limited.
+// counted is by what the caller's requests are limited: a person within a bound apart, so that whoever has their tokens there uses up
+// nothing elsewhere.
 func (r *Request) counted() string {
 	if r.Caller.Key != "" {
 		return string(r.Caller.Key)
 	}
-	return string(r.Caller.Client)
+	return string(r.Caller.Client) + string(r.Caller.Within)
 }
 
 // validIdempotencyKey reports whether s has 1 to 255 visible ASCII characters.
@@ -261,7 +274,7 @@ func (r *Request) readHeaders() error {
 	return nil
 }
 
-func (r *Request) readBody() error {
+func (r *Request) readBody(most int) error {
 	body := []byte(r.event.Body)
 	if r.event.IsBase64Encoded {
 		var err error
@@ -269,8 +282,8 @@ func (r *Request) readBody() error {
 			return fault.MalformedJSON.Because(err, "The body cannot be read. Send one JSON object.")
 		}
 	}
-	if len(body) > MaxBody {
-		return fault.TooLarge.New("The body has %d bytes; at most %d are read.", len(body), MaxBody)
+	if len(body) > most {
+		return fault.TooLarge.New("The body has %d bytes; at most %d are read.", len(body), most)
 	}
 	if len(body) > 0 {
 		media, _, _ := strings.Cut(r.event.Headers["content-type"], ";")

@@ -32,6 +32,7 @@ const (
 	goldenTrashed  = ident.Node("cus_00000000000000c2") // Braye Harbour Clinic
 	goldenBeside   = ident.Node("ptn_00000000000000n1") // Fjordtele, right below the root
 	goldenBrand    = ident.Brand("brd_00000000000000b1")
+	goldenOwn      = ident.Brand("brd_00000000000000b2")     // of Vazon Bay IT
 	goldenClient   = ident.Principal("cli_00000000000000a1") // an owner at Vazon Bay IT
 	goldenKey      = ident.Key("key_00000000000000k1")
 	goldenRequest  = ident.Request("mrq_00000000000000q1") // to move Fjordtele below Vale Telecom Services
@@ -122,6 +123,9 @@ func goldenStore(t *testing.T, now time.Time) *directorytest.Fake {
 			Name: "Vazon Cloud", Domain: "vazon.example", Regions: []string{"eu-west-1", "eu-west-2"}, State: brand.Draft, Version: 1,
 			Created: now.Add(-time.Hour)}}},
 		{draw(root), directory.AddNode{Node: *vazon}},
+		{directory.AddBrand{Owner: vazon, Taken: directory.ErrExists, Else: failed, Brand: brand.Brand{ID: goldenOwn, Owner: goldenPartner,
+			Name: "Bay Cloud", Domain: "cloud.bay.example", Regions: []string{"eu-west-2"}, State: brand.Draft, Version: 1, Color: "#7a1f3d",
+			Created: now.Add(-time.Hour)}}},
 		{draw(vazon), directory.AddNode{Node: *vale}},
 		{draw(vale), directory.AddNode{Node: *node(vale, goldenCustomer, "Cobo Surf School")}},
 		{draw(root), directory.AddNode{Node: *fjordtele}},

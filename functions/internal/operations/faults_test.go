@@ -10,6 +10,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"example.com/partnertree/functions/internal/api"
 	"example.com/partnertree/functions/internal/apitest"
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/contract"
@@ -109,6 +110,7 @@ func TestTheContractTellsTheBounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	const day = 24 * time.Hour
+	edit := slices.IndexFunc(contract.Operations, func(op contract.Operation) bool { return op.ID == "editBrand" })
 	for _, want := range []string{
 		fmt.Sprintf("For %d days it can be restored", hierarchy.KeepTrash/day),
 		fmt.Sprintf("there accepts or declines within %d days", directory.MoveRequestFor/day),
@@ -121,6 +123,8 @@ func TestTheContractTellsTheBounds(t *testing.T) {
 		fmt.Sprintf("maxItems: %d\n          description: The API clients whose role", directory.MaxAccessChanges),
 		fmt.Sprintf("so that the tree is at most %d levels deep", hierarchy.MaxDepth),
 		fmt.Sprintf("There can be %d such", hierarchy.MaxChanges),
+		fmt.Sprintf("at most %d KiB; the one that edits a brand, which can have a logo in it, %d KiB", api.MaxBody>>10,
+			contract.Operations[edit].MaxBody>>10),
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the contract does not say %q", want)
@@ -142,6 +146,7 @@ func TestRequestsHaveTheFieldsOfTheContract(t *testing.T) {
 			continue
 		}
 		path := strings.NewReplacer("/partners/{id}", "/partners/SELF", "/customers/{id}", "/customers/CUSTOMER", "/api-clients/{id}", "/api-clients/CLIENT",
+			"/brands/{id}", "/brands/BRAND",
 			"/move-requests/{id}", "/move-requests/REQUEST", "/invitations/{id}", "/invitations/INVITED", "{principalId}", "USER", "{nodeId}", "SELF").Replace(op.Path)
 		unknown := func(field string) bool {
 			answer := s.Founder.Do(op.Method, s.expand(path), `{"`+field+`": null}`)

@@ -14,8 +14,12 @@ func routes(c *contract) ([]byte, error) {
 	fmt.Fprintf(&b, generatedHeader, "contract")
 	b.WriteString("// Operations are all operations of the API, in the order of the contract.\nvar Operations = []Operation{\n")
 	for _, op := range c.operations {
-		fmt.Fprintf(&b, "{ID: %q, Method: %q, Path: %q,\nFunction: %q, Role: %q, Target: %q, Public: %t},\n",
+		fmt.Fprintf(&b, "{ID: %q, Method: %q, Path: %q,\nFunction: %q, Role: %q, Target: %q, Public: %t",
 			op.ID, op.Method, op.Path, op.Function, op.Role, op.Target, op.Public())
+		if op.MaxBody > 0 {
+			fmt.Fprintf(&b, ", MaxBody: %d", op.MaxBody)
+		}
+		b.WriteString("},\n")
 	}
 	b.WriteString("}\n")
 	return format.Source(b.Bytes())

@@ -40,6 +40,7 @@ type operation struct {
 	Role        string   `yaml:"x-role"`
 	Target      string   `yaml:"x-target"`
 	Problems    []string `yaml:"x-problems"`
+	MaxBody     int      `yaml:"x-max-body"`
 	Parameters  []*parameter
 	RequestBody *struct{ Content map[string]*mediaType } `yaml:"requestBody"`
 	Responses   ordered[*response]

@@ -73,6 +73,7 @@ type machine struct {
 	history []hierarchy.Node
 	past    []access.Principal
 	made    []brand.Brand
+	looks   []brand.Brand           // as they were
 	moves   []directory.MoveRequest // as they were
 	asking  []directory.Invitation  // as they were
 }
@@ -90,6 +91,11 @@ func (m *machine) commit(steps ...directory.Step) {
 	}
 	for _, p := range m.fake.clients {
 		m.past = append(m.past, copyClient(p))
+	}
+	for _, id := range m.brands {
+		if b, ok := m.fake.brands[id]; ok {
+			m.looks = append(m.looks, copyBrand(b))
+		}
 	}
 	for _, id := range m.asked {
 		if r, ok := m.fake.requests[id]; ok {
@@ -153,7 +159,7 @@ func (m *machine) name() hierarchy.Name {
 func (m *machine) addBrand(owner *hierarchy.Node) directory.Step {
 	b := m.newBrand(owner.ID)
 	if rapid.IntRange(0, 5).Draw(m.r, "taken") == 0 {
-		b.Domain = "taken.example.com"
+		b.Domain = taken
 	}
 	m.made = append(m.made, b)
 	return directory.AddBrand{Brand: b, Owner: owner, Taken: errTaken, Else: always(errElse)}
@@ -163,7 +169,7 @@ func (m *machine) step() directory.Step {
 	kinds := []string{
 		"partner", "customer", "check", "edit", "brand", "client", "regrant", "grant", "memo", "event",
 		"place", "height", "change", "seq", "rewrite", "drop", "progress",
-		"trash", "remove", "undue", "remove brand", "request", "close",
+		"trash", "remove", "undue", "edit brand", "logo", "remove brand", "request", "close",
 		"person", "invite", "invited", "keyring",
 	}
 	switch rapid.SampledFrom(kinds).Draw(m.r, "step") {
@@ -225,6 +231,18 @@ func (m *machine) step() directory.Step {
 	case "undue":
 		n := m.anyNode()
 		return directory.Undue{Due: directory.Due{Node: n.ID, Since: rapid.SampledFrom([]time.Time{n.Trashed, then}).Draw(m.r, "since")}}
+	case "edit brand":
+		was := rapid.SampledFrom(m.looks).Draw(m.r, "brand as it was")
+		now := looking(&was, func(b *brand.Brand) {
+			b.Name = m.name()
+			b.Color = rapid.SampledFrom([]string{"", "#1f5fbf"}).Draw(m.r, "color")
+			b.Logo = rapid.SampledFrom([]string{"", "0123456789abcdef"}).Draw(m.r, "logo")
+			b.App = rapid.SampledFrom([]*brand.App{nil, {Client: "c", Tenant: "t"}, {Client: "d", Tenant: "t", SingleTenant: true}}).Draw(m.r, "app")
+		})
+		return directory.EditBrand{Was: &was, Now: now, Else: errElse}
+	case "logo":
+		id := rapid.SampledFrom(m.brands).Draw(m.r, "brand")
+		return directory.PutLogo{Brand: id, PNG: rapid.SampledFrom([][]byte{nil, {}, {1}, {2, 3}}).Draw(m.r, "png")}
 	case "remove brand":
 		return directory.RemoveBrand{Brand: rapid.SampledFrom(m.made).Draw(m.r, "made")}
 	case "request":

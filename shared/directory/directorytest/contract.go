@@ -1,6 +1,7 @@
 package directorytest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,9 @@ func Promises() []Promise {
 		{"an edited name moves in the list", renames},
 		{"brands are added and taken away by edits", brandEdits},
 		{"a brand belongs to its owner and its domain to it", addsBrands},
+		{"a brand is edited as it was read", editsBrands},
+		{"a logo is kept until another one comes, or its brand goes", keepsLogos},
+		{"one of many edits of a brand at a time is written", brandEditsAtATime},
 		{"clients are listed where they have grants", listsGrants},
 		{"a check of a grant sees what is live", checksGrants},
 		{"a memo is valid until it expires", memos},
@@ -146,7 +150,7 @@ func same(t testing.TB, what string, got, want any) {
 
 // anything reports whether anything but the tree state was found.
 func anything(got directory.Got) bool {
-	return len(got.Nodes)+len(got.Clients)+len(got.Brands)+len(got.Changes)+len(got.Requests)+len(got.Invitations)+len(got.Keyring) > 0 ||
+	return len(got.Nodes)+len(got.Clients)+len(got.Brands)+len(got.Domains)+len(got.Logos)+len(got.Changes)+len(got.Requests)+len(got.Invitations)+len(got.Keyring) > 0 ||
 		got.Memo != nil
 }
 
@@ -155,6 +159,7 @@ func emptyStore(t testing.TB, store directory.Store) {
 	node, client, b := ident.NewPartner(), ident.NewClient(), ident.NewBrand()
 	got := s.read(directory.Want{
 		Nodes: []ident.Node{node}, Clients: []ident.Principal{client}, Brands: []ident.Brand{b}, Memo: &directory.MemoKey{Client: client, Key: "k"},
+		Domains: []string{"vazonbay.example", ""}, Logos: []ident.Brand{b},
 		Changes: []ident.Change{ident.NewChange()}, Requests: []ident.Request{ident.NewRequest()},
 		Invitations: []ident.Invitation{ident.NewInvitation()}, Keyring: true,
 	})
@@ -209,11 +214,16 @@ func readBack(t testing.TB, store directory.Store) {
 	}
 	s.commits(directory.AddClient{Client: client}, directory.AddClient{Client: bare}, directory.Remember{Memo: memo})
 	owned := s.newBrand(partner.ID)
-	s.commits(directory.AddBrand{Brand: owned, Owner: &partner, Taken: errTaken, Else: always(errElse)})
+	owned.Color, owned.Logo = "#1f5fbf", strings.Repeat("0f", 32)
+	owned.App = &brand.App{Client: "5d3f0a52-8c1e-4b7d-9a64-2e1f7c8b9d10", Tenant: "72f988bf-86f1-41af-91ab-2d7cd011db47", SingleTenant: true}
+	png := bytes.Repeat([]byte{137, 0, 255}, 34_000)
+	s.commits(directory.AddBrand{Brand: owned, Owner: &partner, Taken: errTaken, Else: always(errElse)}, directory.PutLogo{Brand: owned.ID, PNG: png})
 	w := directory.Want{
 		Nodes:   []ident.Node{partner.ID, customer.ID, partner.ID, ident.NewPartner()},
 		Clients: []ident.Principal{client.ID, bare.ID, bare.ID, ident.NewClient()},
 		Brands:  []ident.Brand{owned.ID, owned.ID, ident.NewBrand()},
+		Domains: []string{owned.Domain, owned.Domain, "other.example"},
+		Logos:   []ident.Brand{owned.ID, owned.ID, b[0]},
 		Memo:    &memo.MemoKey,
 	}
 	partner.Brands.Owned = []ident.Brand{owned.ID}
@@ -224,6 +234,8 @@ func readBack(t testing.TB, store directory.Store) {
 		Nodes:   map[ident.Node]*hierarchy.Node{partner.ID: &partner, customer.ID: &customer},
 		Clients: map[ident.Principal]*access.Principal{client.ID: &client, bare.ID: &bare},
 		Brands:  map[ident.Brand]*brand.Brand{owned.ID: &owned},
+		Domains: map[string]directory.Domain{owned.Domain: {Brand: owned.ID, Owner: partner.ID}},
+		Logos:   map[ident.Brand][]byte{owned.ID: png},
 		Changes: map[ident.Change]*directory.Progress{}, Requests: map[ident.Request]*directory.MoveRequest{},
 		Invitations: map[ident.Invitation]*directory.Invitation{},
 		Memo:        &memo,
@@ -249,7 +261,10 @@ func readBack(t testing.TB, store directory.Store) {
 func readCopies(t testing.TB, store directory.Store) {
 	s := begin(t, store, 2)
 	client := s.newClient(s.root.ID, map[ident.Node]access.Role{s.root.ID: access.Owner})
-	s.commits(directory.AddClient{Client: client})
+	app, png := &brand.App{Client: "client", Tenant: "tenant"}, []byte{1, 2}
+	was := s.read(directory.Want{Brands: s.brands}).Brands[s.brands[0]]
+	s.commits(directory.AddClient{Client: client}, directory.PutLogo{Brand: was.ID, PNG: png},
+		directory.EditBrand{Was: was, Now: looking(was, func(b *brand.Brand) { b.App = app }), Else: errElse})
 	before := s.all()
 	client.Grants[ident.NewPartner()] = access.Owner
 	client.Secrets[0].Hash[0]++
@@ -261,7 +276,10 @@ func readCopies(t testing.TB, store directory.Store) {
 	p.Grants[s.root.ID] = access.Viewer
 	p.Secrets[0].Hint = "Changed"
 	b := s.read(directory.Want{Brands: s.brands}).Brands[s.brands[0]]
-	b.Regions[0] = "Changed"
+	b.Regions[0], b.App.Client = "Changed", "Changed"
+	s.read(directory.Want{Logos: s.brands}).Logos[s.brands[0]][0]++
+	png[1]++
+	app.Tenant = "Changed"
 	if d := difference(s.all(), before); d != "" {
 		t.Error(d)
 	}
@@ -277,6 +295,7 @@ func wrongKinds(t testing.TB, store directory.Store) {
 		Nodes:   []ident.Node{ident.Node(swapped), ident.Node(b), ident.Node(client.ID), s.root.ID[:19], s.root.ID + "0", "", "N"},
 		Clients: []ident.Principal{ident.Principal(s.root.ID), ident.Principal(b), ""},
 		Brands:  []ident.Brand{ident.Brand(s.root.ID), ident.Brand(client.ID), ""},
+		Domains: []string{string(b), string(s.root.ID)}, Logos: []ident.Brand{ident.Brand(s.root.ID), b, ""},
 		Changes: []ident.Change{ident.Change(s.root.ID), ident.Change(client.ID), ""}, Requests: []ident.Request{ident.Request(s.root.ID), ""},
 		Invitations: []ident.Invitation{ident.Invitation(s.root.ID), ident.Invitation(client.ID), ""},
 		Memo:        &directory.MemoKey{Client: client.ID},
@@ -289,13 +308,14 @@ func wrongKinds(t testing.TB, store directory.Store) {
 func largestRead(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	var w directory.Want
-	for range 94 {
+	for range 92 {
 		w.Nodes = append(w.Nodes, ident.NewPartner())
 	}
 	w.Clients = []ident.Principal{ident.NewClient()}
 	w.Memo = &directory.MemoKey{Client: w.Clients[0], Key: "k"}
 	w.Nodes = append(w.Nodes, w.Nodes[0])
 	w.Changes = []ident.Change{ident.NewChange()}
+	w.Domains, w.Logos = []string{"vazonbay.example", "vazonbay.example"}, []ident.Brand{ident.NewBrand()}
 	w.Invitations, w.Keyring = []ident.Invitation{ident.NewInvitation()}, true
 	s.read(w)
 	w.Nodes = append(w.Nodes, s.root.ID)
@@ -571,6 +591,81 @@ func addsBrands(t testing.TB, store directory.Store) {
 		t.Errorf("it owns %v", full.Brands.Owned)
 	}
 	s.refuses(errElse, add(s.newBrand(p.ID), p, sees(t, full)))
+}
+
+func editsBrands(t testing.TB, store directory.Store) {
+	s := begin(t, store, 1)
+	was := s.read(directory.Want{Brands: s.brands}).Brands[s.brands[0]]
+	edit := func(was, now *brand.Brand) directory.EditBrand {
+		return directory.EditBrand{Was: was, Now: now, Else: errElse}
+	}
+	full := looking(was, func(b *brand.Brand) {
+		b.Name, b.Color, b.Logo = "Bäckerei #1", "#1f5fbf", strings.Repeat("0f", 32)
+		b.App = &brand.App{Client: "5d3f0a52-8c1e-4b7d-9a64-2e1f7c8b9d10", Tenant: "72f988bf-86f1-41af-91ab-2d7cd011db47"}
+	})
+	other := copyBrand(*full) // only what an edit is about is written
+	other.Owner, other.Domain, other.Regions, other.State, other.Created = ident.NewPartner(), "other.example", nil, "", then.Add(time.Hour)
+	s.commits(edit(was, &other))
+	read := func() *brand.Brand { return s.read(directory.Want{Brands: s.brands}).Brands[was.ID] }
+	same(t, "the edited brand", read(), full)
+	s.refuses(errElse, edit(was, full))
+	s.refuses(errElse, edit(was, looking(full, func(*brand.Brand) {})))
+	newer := looking(full, func(*brand.Brand) {})
+	s.refuses(errElse, edit(newer, looking(newer, func(*brand.Brand) {})))
+	plain := looking(full, func(b *brand.Brand) { b.Color, b.Logo, b.App = "", "", nil })
+	s.commits(edit(full, plain))
+	same(t, "the brand without all that it can do without", read(), plain)
+	s.commits(directory.RemoveBrand{Brand: *plain})
+	s.refuses(errElse, edit(plain, looking(plain, func(*brand.Brand) {})))
+}
+
+func keepsLogos(t testing.TB, store directory.Store) {
+	s := begin(t, store, 2)
+	first, second := s.brands[0], s.brands[1]
+	expect := func(what string, want map[ident.Brand][]byte) {
+		t.Helper()
+		same(t, what, s.all().Got.Logos, want)
+	}
+	expect("before", map[ident.Brand][]byte{})
+	put := func(id ident.Brand, png ...byte) directory.PutLogo { return directory.PutLogo{Brand: id, PNG: png} }
+	s.commits(put(first, 1, 2, 3), put(second, 4))
+	expect("two", map[ident.Brand][]byte{first: {1, 2, 3}, second: {4}})
+	s.commits(put(first, 5), directory.PutLogo{Brand: second})
+	expect("another one, and none", map[ident.Brand][]byte{first: {5}})
+	s.commits(put(first), put(second))
+	expect("none any more", map[ident.Brand][]byte{})
+	s.commits(put(first, 6), put(second, 7))
+	s.refuses(errElse, put(first, 8), directory.CheckSeq{Seq: 77, Else: errElse})
+	removed := *s.read(directory.Want{Brands: s.brands}).Brands[first]
+	s.commits(directory.RemoveBrand{Brand: removed})
+	expect("without the brand", map[ident.Brand][]byte{second: {7}})
+	if len(s.all().Got.Domains) != 1 {
+		t.Errorf("the domains are %v", s.all().Got.Domains)
+	}
+	err := store.Commit(t.Context(), put(second, 1), directory.RemoveBrand{Brand: *s.read(directory.Want{Brands: s.brands}).Brands[second]})
+	if err == nil {
+		t.Error("a brand was removed and got a logo at once")
+	}
+}
+
+func brandEditsAtATime(t testing.TB, store directory.Store) {
+	s := begin(t, store, 1)
+	const many = 6
+	for range 3 {
+		was := s.read(directory.Want{Brands: s.brands}).Brands[s.brands[0]]
+		errs := atOnce(many, func(i int) error {
+			now := looking(was, func(b *brand.Brand) { b.Color = fmt.Sprintf("#00000%d", i) })
+			return store.Commit(t.Context(), directory.EditBrand{Was: was, Now: now, Else: errElse},
+				directory.PutLogo{Brand: was.ID, PNG: []byte{byte(i)}})
+		})
+		got := s.read(directory.Want{Brands: s.brands, Logos: s.brands})
+		for i, err := range errs {
+			won := got.Brands[was.ID].Color == fmt.Sprintf("#00000%d", i) && got.Logos[was.ID][0] == byte(i)
+			if won != (err == nil) || err != nil && !errors.Is(err, errElse) {
+				t.Errorf("edit %d gave %v; the brand is %+v with the logo %v", i, err, got.Brands[was.ID], got.Logos[was.ID])
+			}
+		}
+	}
 }
 
 func listsGrants(t testing.TB, store directory.Store) {

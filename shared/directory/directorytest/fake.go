@@ -45,6 +45,7 @@ type Fake struct {
 	lists    map[list][]child
 	clients  map[ident.Principal]access.Principal
 	brands   map[ident.Brand]brand.Brand
+	logos    map[ident.Brand][]byte
 	memos    map[directory.MemoKey]directory.Memo
 	changes  map[ident.Change]directory.Progress
 	requests map[ident.Request]directory.MoveRequest
@@ -168,6 +169,7 @@ func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error
 			Nodes: map[ident.Node]*hierarchy.Node{}, Clients: map[ident.Principal]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
 			Changes: map[ident.Change]*directory.Progress{}, Requests: map[ident.Request]*directory.MoveRequest{},
 			Invitations: map[ident.Invitation]*directory.Invitation{},
+			Domains:     map[string]directory.Domain{}, Logos: map[ident.Brand][]byte{},
 		}
 		wanted := map[string]bool{"tree": true}
 		if f.tree != nil {
@@ -195,6 +197,20 @@ func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error
 			if b, ok := f.brands[id]; ok {
 				b = copyBrand(b)
 				got.Brands[id] = &b
+			}
+		}
+		for _, domain := range w.Domains {
+			wanted["domain "+domain] = true
+			for id, b := range f.brands {
+				if b.Domain == domain {
+					got.Domains[domain] = directory.Domain{Brand: id, Owner: b.Owner}
+				}
+			}
+		}
+		for _, id := range w.Logos {
+			wanted["logo "+string(id)] = true
+			if png, ok := f.logos[id]; ok {
+				got.Logos[id] = slices.Clone(png)
 			}
 		}
 		for _, id := range w.Changes {
@@ -508,7 +524,11 @@ func touches(s directory.Step) []string {
 	case directory.Undue:
 		return []string{"due " + dueAt(s.Due)}
 	case directory.RemoveBrand:
-		return []string{string(s.Brand.ID), "domain " + s.Brand.Domain}
+		return []string{string(s.Brand.ID), "domain " + s.Brand.Domain, "logo " + string(s.Brand.ID)}
+	case directory.EditBrand:
+		return []string{string(s.Was.ID)}
+	case directory.PutLogo:
+		return []string{"logo " + string(s.Brand)}
 	case directory.AddRequest:
 		return requestItems(&s.Request)
 	case directory.CloseRequest:
@@ -628,11 +648,11 @@ type condition struct {
 
 // Conditions are the names of all conditions that steps have.
 func Conditions() []string {
-	n, p, r, i := &hierarchy.Node{}, &access.Principal{}, &directory.MoveRequest{}, &directory.Invitation{}
+	n, p, r, i, b := &hierarchy.Node{}, &access.Principal{}, &directory.MoveRequest{}, &directory.Invitation{}, &brand.Brand{}
 	var names []string
 	for _, s := range []directory.Step{
 		directory.AddNode{}, directory.CheckParent{Parent: n}, directory.EditNode{Was: n, Now: n}, directory.AddBrand{Owner: n},
-		directory.AddClient{}, directory.EditClient{Was: p, Now: p}, directory.CheckGrant{}, directory.AddEvent{}, directory.Remember{},
+		directory.EditBrand{Was: b, Now: b}, directory.AddClient{}, directory.EditClient{Was: p, Now: p}, directory.CheckGrant{}, directory.AddEvent{}, directory.Remember{},
 		directory.Found{}, directory.PlaceNode{Was: n, Now: n}, directory.RemoveNode{Was: n}, directory.AddRequest{},
 		directory.CloseRequest{Was: r, Now: r}, directory.RaiseHeight{}, directory.AddChange{}, directory.CheckSeq{}, directory.Rewrite{},
 		directory.PutProgress{}, directory.AddInvitation{}, directory.EditInvitation{Was: i, Now: i}, directory.PutKeyring{},
@@ -697,6 +717,9 @@ func (f *Fake) conditions(s directory.Step) []condition {
 			{"AddBrand.AsOf", now != nil && now.AsOf == s.Owner.AsOf, otherwise},
 			{"AddBrand.Room", now == nil || len(now.Brands.Owned) < hierarchy.MaxBrands, otherwise},
 		}
+	case directory.EditBrand:
+		now, exists := f.brands[s.Was.ID]
+		return []condition{{"EditBrand.Version", exists && now.Version == s.Was.Version, is(s.Else)}}
 	case directory.AddClient:
 		_, exists := f.clients[s.Client.ID]
 		return []condition{{"AddClient.New", !exists, is(directory.ErrExists)}}
@@ -832,8 +855,20 @@ func (f *Fake) apply(s directory.Step) {
 			n.Brands.Owned = slices.Sorted(slices.Values(append(slices.Clone(n.Brands.Owned), s.Brand.ID)))
 			put(&n.Brands.Uses, s.Brand.ID, 0)
 		})
+	case directory.EditBrand:
+		if b, ok := f.brands[s.Was.ID]; ok {
+			b.Name, b.Color, b.Logo, b.App, b.Version = s.Now.Name, s.Now.Color, s.Now.Logo, s.Now.App, s.Now.Version
+			f.brands[b.ID] = copyBrand(b)
+		}
+	case directory.PutLogo:
+		if len(s.PNG) == 0 {
+			delete(f.logos, s.Brand)
+		} else {
+			put(&f.logos, s.Brand, slices.Clone(s.PNG))
+		}
 	case directory.RemoveBrand:
 		delete(f.brands, s.Brand.ID)
+		delete(f.logos, s.Brand.ID)
 	case directory.AddClient:
 		put(&f.clients, s.Client.ID, copyClient(s.Client))
 	case directory.EditClient:
@@ -1011,6 +1046,10 @@ func copyClient(p access.Principal) access.Principal {
 func copyBrand(b brand.Brand) brand.Brand {
 	b.Created = micro(b.Created)
 	b.Regions = copySlice(b.Regions)
+	if b.App != nil {
+		app := *b.App
+		b.App = &app
+	}
 	return b
 }
 

@@ -26,7 +26,9 @@ type forest struct {
 	grants               map[ident.Principal]map[ident.Node]access.Role
 	callers              map[ident.Principal]directory.Caller
 	home                 map[ident.Principal]ident.Node
-	domains              map[string]ident.Node // the owners of their brands
+	domains              map[string]ident.Node     // the owners of their brands
+	brands               map[string]ident.Brand    // by their domains
+	looks                map[string]hierarchy.Name // the names of brands, and their logos, by their domains
 	logs                 map[ident.Node][]event.Event
 }
 

@@ -31,7 +31,7 @@ func (s *story) newInvitation(node ident.Node, created time.Time) directory.Invi
 	s.invites = append(s.invites, id)
 	return directory.Invitation{
 		ID: id, Node: node, Email: "Åsa@Example.com", Name: "Åsa", Role: access.Operator, Message: "Welcome\n<&>",
-		By: ident.Principal(s.id("cli_")), State: directory.InvitationPending,
+		By: ident.Principal(s.id("cli_")), Within: node, State: directory.InvitationPending,
 		Created: created, Expires: created.Add(7 * 24 * time.Hour), Sent: created.Add(time.Second),
 		Generation: 1, Key: 2, Hash: []byte{0, 1, 255}, Mail: directory.MailQueued, Version: 1,
 	}

@@ -2,6 +2,8 @@ package directorytest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -64,6 +66,7 @@ func Subtrees(t *rapid.T, store directory.Store, stale bool, step func()) {
 		clients: []ident.Principal{founder.ID}, grants: map[ident.Principal]map[ident.Node]access.Role{founder.ID: founder.Grants},
 		callers: map[ident.Principal]directory.Caller{founder.ID: {Client: founder.ID, Key: founder.Secrets[0].ID}},
 		home:    map[ident.Principal]ident.Node{founder.ID: root.ID}, domains: map[string]ident.Node{}, logs: map[ident.Node][]event.Event{},
+		brands: map[string]ident.Brand{}, looks: map[string]hierarchy.Name{},
 	}
 	r.owner = r.callers[founder.ID]
 	brand, err := r.d.CreateBrand(r.ctx, r.owner,
@@ -83,6 +86,7 @@ func Subtrees(t *rapid.T, store directory.Store, stale bool, step func()) {
 		r.t = t
 		step()
 		r.agree()
+		r.branded()
 		switch nth++; nth % 6 { // lists are dear
 		case 0:
 			r.lists()
@@ -212,6 +216,9 @@ const (
 	clients = 5
 )
 
+// brandDomains are those of brands that come and go.
+var brandDomains = []string{"x.example", "y.example"}
+
 func (r *ranger) actions() map[string]func(*rapid.T) {
 	all := map[string]func(){
 		"create partner": func() {
@@ -319,7 +326,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 			}, func(event.Event) { delete(r.trashed, id) })
 		},
 		"create brand": func() {
-			c, id, domain := r.caller(), r.node(true), rapid.SampledFrom([]string{"x.example", "y.example"}).Draw(r.t, "domain")
+			c, id, domain := r.caller(), r.node(true), rapid.SampledFrom(brandDomains).Draw(r.t, "domain")
 			if owner := r.domains[domain]; owner != "" && !slices.Contains(r.ids, owner) {
 				r.t.Skip("whether it is free already is not known")
 			}
@@ -330,7 +337,20 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 			r.try("create brand", refusal, false, func() error {
 				_, err := r.d.CreateBrand(r.ctx, c, directory.NewBrand{Partner: id, Name: "X", Domain: domain, Regions: []string{"eu-west-1"}})
 				return err
-			}, func(event.Event) { r.domains[domain] = id })
+			}, func(e event.Event) {
+				r.domains[domain], r.brands[domain], r.looks[domain] = id, e.Data["brandId"].(ident.Brand), "X"
+			})
+		},
+		"edit brand": func() {
+			c, domain, n := r.caller(), rapid.SampledFrom(brandDomains).Draw(r.t, "domain"), r.someName()
+			id, logo, noop := r.domains[domain], []byte(n), r.looks[domain] == n
+			if !slices.Contains(r.ids, id) {
+				r.t.Skip("no brand")
+			}
+			r.try("edit brand", unless(noop, r.allowed(c.Client, id, access.Owner, false), r.live(id)), noop, func() error {
+				_, err := r.d.EditBrand(r.ctx, c, r.brands[domain], directory.BrandEdit{Name: &n, Logo: &logo})
+				return err
+			}, func(event.Event) { r.looks[domain] = n })
 		},
 		"create client": func() {
 			id, role := r.node(false), r.role()
@@ -529,11 +549,44 @@ func (r *ranger) nothingLeft(left *remains) {
 	}
 	r.must(Gone(r.ctx, s, left.nodes...))
 	for _, domain := range left.domains {
+		id := r.brands[domain]
+		got, err := s.Read(r.ctx, directory.Want{Brands: []ident.Brand{id}, Domains: []string{domain}, Logos: []ident.Brand{id}})
+		if r.must(err); len(got.Brands)+len(got.Domains)+len(got.Logos) > 0 {
+			r.t.Fatalf("something is left of %s: %+v, %v, %v", id, got.Brands, got.Domains, got.Logos)
+		}
 		delete(r.domains, domain)
+		delete(r.looks, domain)
 	}
 	for c, home := range r.home {
 		if slices.Contains(left.nodes, home) {
 			r.home[c] = r.ids[0]
+		}
+	}
+}
+
+// branded compares the brands that come and go, as those see them who have not signed in.
+func (r *ranger) branded() {
+	d := directory.New(r.store.Store, time.Now)
+	for _, domain := range brandDomains {
+		owner, name := r.domains[domain], r.looks[domain]
+		at, err := d.BrandAt(r.ctx, domain)
+		r.must(err)
+		if !slices.Contains(r.ids, owner) {
+			if at != nil {
+				r.t.Fatalf("the owner of %s is gone, and it is %+v", domain, at)
+			}
+			continue
+		}
+		if at == nil || at.ID != r.brands[domain] || at.Owner != owner || at.Name != name {
+			r.t.Fatalf("%s is %+v; want the brand of %s by the name of %s", domain, at, owner, name)
+		}
+		logo, err := d.Logo(r.ctx, at.ID)
+		if name == "X" && at.Logo == "" { // it was made and not edited yet
+			if !fault.NotFound.Is(err) {
+				r.t.Fatalf("%s has no logo: %q, %v", domain, logo, err)
+			}
+		} else if sum := sha256.Sum256(logo); string(logo) != string(name) || at.Logo != hex.EncodeToString(sum[:]) {
+			r.t.Fatalf("%s has the logo %q of the hash %s, %v; want %q", domain, logo, at.Logo, err, name)
 		}
 	}
 }

@@ -138,9 +138,22 @@ func (s *story) newBrand(owner ident.Node) brand.Brand {
 	id := ident.Brand(s.id("brd_"))
 	s.brands = append(s.brands, id)
 	return brand.Brand{
-		ID: id, Owner: owner, Name: "Vazon Bay IT", Domain: ident.Bare(id) + ".example.com", Regions: []string{"eu-west-1", "uk-south-1"},
+		ID: id, Owner: owner, Name: "Vazon Bay IT", Domain: domainOf(id), Regions: []string{"eu-west-1", "uk-south-1"},
 		State: brand.Draft, Version: 1, Created: then,
 	}
+}
+
+// taken is a domain that several brands want; domainOf is one that only this brand has.
+const taken = "taken.example.com"
+
+func domainOf(id ident.Brand) string { return ident.Bare(id) + ".example.com" }
+
+// looking is a copy of b after an edit.
+func looking(b *brand.Brand, edit func(*brand.Brand)) *brand.Brand {
+	now := copyBrand(*b)
+	edit(&now)
+	now.Version++
+	return &now
 }
 
 // partnerBelow is a partner as it would be added below parent, with these brands available to it.
@@ -221,7 +234,7 @@ func (s *story) newRequest(n, to *hierarchy.Node, created time.Time) directory.M
 	id := ident.Request(s.id("mrq_"))
 	s.asked = append(s.asked, id)
 	return directory.MoveRequest{
-		ID: id, Node: n.ID, Name: n.Name, To: to.ID, Message: "As agreed", By: ident.Principal(s.id("cli_")), State: directory.RequestOpen,
+		ID: id, Node: n.ID, Name: n.Name, To: to.ID, Message: "As agreed", By: ident.Principal(s.id("cli_")), Within: n.ID, State: directory.RequestOpen,
 		Created: created, Ends: created.Add(14 * 24 * time.Hour), Version: 1,
 	}
 }
@@ -292,6 +305,8 @@ func difference(got, want everything) string {
 		differs("node", got.Got.Nodes, want.Got.Nodes),
 		differs("client", got.Got.Clients, want.Got.Clients),
 		differs("brand", got.Got.Brands, want.Got.Brands),
+		differs("domain", got.Got.Domains, want.Got.Domains),
+		differs("logo", got.Got.Logos, want.Got.Logos),
 		differs("change", got.Got.Changes, want.Got.Changes),
 		differs("request", got.Got.Requests, want.Got.Requests),
 		differs("invitation", got.Got.Invitations, want.Got.Invitations),
@@ -329,6 +344,7 @@ func (s *story) allOf(store directory.Store) everything {
 			Nodes: map[ident.Node]*hierarchy.Node{}, Clients: map[ident.Principal]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
 			Changes: map[ident.Change]*directory.Progress{}, Requests: map[ident.Request]*directory.MoveRequest{},
 			Invitations: map[ident.Invitation]*directory.Invitation{},
+			Domains:     map[string]directory.Domain{}, Logos: map[ident.Brand][]byte{},
 		},
 		Children: map[ident.Node][]hierarchy.Node{}, Shown: map[ident.Node][]hierarchy.Node{}, Grants: map[ident.Node][]directory.Grant{},
 		Logs: map[ident.Node][]event.Event{}, Past: map[ident.Node][]event.Event{}, Requests: map[ident.Node][]directory.MoveRequest{},
@@ -343,6 +359,8 @@ func (s *story) allOf(store directory.Store) everything {
 		maps.Copy(all.Got.Nodes, got.Nodes)
 		maps.Copy(all.Got.Clients, got.Clients)
 		maps.Copy(all.Got.Brands, got.Brands)
+		maps.Copy(all.Got.Domains, got.Domains)
+		maps.Copy(all.Got.Logos, got.Logos)
 		maps.Copy(all.Got.Changes, got.Changes)
 		maps.Copy(all.Got.Requests, got.Requests)
 		maps.Copy(all.Got.Invitations, got.Invitations)
@@ -356,8 +374,12 @@ func (s *story) allOf(store directory.Store) everything {
 	for ids := range slices.Chunk(s.clients, 99) {
 		read(directory.Want{Clients: ids})
 	}
-	for ids := range slices.Chunk(s.brands, 99) {
-		read(directory.Want{Brands: ids})
+	for ids := range slices.Chunk(s.brands, 32) {
+		w := directory.Want{Brands: ids, Logos: ids, Domains: []string{taken}}
+		for _, id := range ids {
+			w.Domains = append(w.Domains, domainOf(id))
+		}
+		read(w)
 	}
 	for ids := range slices.Chunk(s.changes, 99) {
 		read(directory.Want{Changes: ids})

@@ -36,11 +36,15 @@ func (c Cloud) tenantOf(issuer string) (tenant string, ok bool) {
 // its jwks_uri; asking there first would be a second round trip at a cold start.
 func (c Cloud) keysURL() string { return c.Authority + "/common/discovery/v2.0/keys" }
 
-// endpoint is one of the OAuth endpoints: authorize or token. The audience is a tenant, or organizations.
+// endpoint is one of the OAuth endpoints: authorize, token or logout. The audience is a tenant, or organizations.
 // Source: https://learn.microsoft.com/entra/identity-platform/v2-protocols (Endpoints)
 func (c Cloud) endpoint(audience, name string) string {
 	return c.Authority + "/" + audience + "/oauth2/v2.0/" + name
 }
+
+// SignOutURL is where somebody who signed in by the app ends the session that they have with Entra itself.
+// Source: https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc (Send a sign-out request)
+func (c Cloud) SignOutURL(app App) string { return c.endpoint(app.audience(), "logout") }
 
 // App is an app registration, and whom it lets in.
 type App struct {

@@ -503,6 +503,10 @@ var operations = []operation{
 	{"listBrands", func(b *bench, p place) func() error {
 		return only(func() ([]directory.Brand, error) { return b.dir.Brands(b.ctx, b.caller, p.partner) })
 	}},
+	{"editBrand", func(b *bench, p place) func() error {
+		id, name := b.ownBrand(p.partner).ID, b.name()
+		return edits(b, id, directory.BrandEdit{Name: &name})
+	}},
 	{"createApiClient", func(b *bench, p place) func() error {
 		return only(func() (directory.ClientWithKey, error) {
 			return b.dir.CreateClient(b.ctx, b.repeatable(), p.partner, b.name(), access.Viewer)
@@ -612,6 +616,7 @@ func TestCosts(t *testing.T) {
 	}
 	b.people(places, row, &out)
 	past(t, row, &out)
+	b.brands(row, &out)
 	b.sizes(crowd, row, &out)
 	b.background(row, &out)
 	out.WriteString("\nOf every request, besides\n")

@@ -105,7 +105,7 @@ func (b *bench) people(places []place, row func(...string), out *strings.Builder
 		}},
 		{"opening its link", func(id ident.Invitation) func() error {
 			mail := b.mail(id)
-			return only(func() (directory.Offer, error) { return b.dir.Offered(b.ctx, mail.Token) })
+			return only(func() (directory.Offer, error) { return b.dir.Offered(b.ctx, mail.Token, "") })
 		}},
 		{"accepting it", func(id ident.Invitation) func() error {
 			mail := b.mail(id)

@@ -1,0 +1,343 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"image"
+	"image/png"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/directory/directorytest"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/people"
+	"example.com/partnertree/shared/site"
+)
+
+// grantAnn has Ann accept a role at a node, at the platform's site, where nothing bounds her.
+func (w *world) grantAnn(node ident.Node, role access.Role) {
+	w.t.Helper()
+	i, link := w.inviteTo(node, annMail, role)
+	b := w.browser()
+	p := b.press(b.click(b.get(home+link), "Sign in with Microsoft"), "Ann <Admin>")
+	b.has(b.press(p, "Accept the invitation"), 200, "Your access")
+	if got, err := w.dir.Invitation(w.t.Context(), w.owner, i.ID); err != nil || got.State != directory.InvitationAccepted {
+		w.t.Fatalf("%+v, %v", got, err)
+	}
+}
+
+// Each brand's visitors go to its own app, or to the platform's, and see of what they have what lies within the brand's partner.
+func TestPeopleSignInByTheAppOfTheSite(t *testing.T) {
+	w := newWorld(t)
+	w.grantAnn(w.root, access.Owner)
+	for at, c := range map[string]struct{ app, audience, partner string }{
+		home:     {ours, "organizations", "Cloudvendor"},
+		redSite:  {redApp, "organizations", "Partner red"},
+		blueSite: {blueApp, contoso, "Partner blue"},
+		graySite: {ours, "organizations", "Partner gray"},
+	} {
+		b := w.browser()
+		p := b.get(at + "/me")
+		authorize := mustURL(t, b.hops[len(b.hops)-1])
+		if q := authorize.Query(); q.Get("client_id") != c.app || q.Get("redirect_uri") != at+"/signin/callback" ||
+			authorize.Path != "/"+c.audience+"/oauth2/v2.0/authorize" {
+			t.Errorf("%s sends to %s", at, authorize)
+		}
+		p = b.has(b.press(p, "Ann <Admin>"), 200, "Your access", c.partner, "owner")
+		if !strings.HasPrefix(p.url.String(), at) || strings.Count(p.body, "<li>") != 1 ||
+			(at == home) != strings.Contains(p.body, "Cloudvendor") {
+			t.Errorf("%s: %s", p.url, p.body)
+		}
+		p = b.has(b.press(p, "Sign out"), 200, "You have signed out")
+		if !strings.Contains(p.body, `href="`+w.double.URL+"/"+c.audience+`/oauth2/v2.0/logout"`) || b.cookieAt(at, sessionCookie) != "" {
+			t.Errorf("%s: signed out: %s", at, p.body)
+		}
+	}
+	// Cleo has an account elsewhere: she signs in where everybody may, and by the app for people of contoso nobody sends her back.
+	b := w.browser()
+	b.has(b.signInAt(redSite, "Cleo"), 200, "You have no access", "This is the portal of Brand red.")
+	if p := b.signInAt(blueSite, "Cleo"); !strings.HasPrefix(p.url.String(), w.double.URL) || b.cookieAt(blueSite, sessionCookie) != "" {
+		t.Errorf("she gets to %s: %d %s", p.url, p.status, p.body)
+	}
+}
+
+// A cookie that was carried from one site to another is no session there: neither away from its bound, nor under another one.
+func TestASessionIsOfItsSite(t *testing.T) {
+	w := newWorld(t)
+	w.grantAnn(w.root, access.Owner)
+	all := []string{home, redSite, blueSite, graySite}
+	for _, from := range all {
+		b := w.browser()
+		_, form := b.form(b.has(b.signInAt(from, "Ann <Admin>"), 200), "Sign out everywhere")
+		session := b.cookieAt(from, sessionCookie)
+		for _, to := range all {
+			thief := w.browser()
+			thief.keep(to, sessionCookie, session)
+			if to == from {
+				thief.has(thief.get(to+"/me"), 200, "Your access")
+				continue
+			}
+			thief.has(thief.get(to+"/me"), 401, "Your session has ended")
+			thief.keep(to, sessionCookie, session)
+			thief.has(thief.post(to+"/signout/everywhere", form), 401, "Your session has ended")
+			// With a session of one's own there, the other's form is none of it.
+			thief.signInAt(to, "Ann <Admin>")
+			thief.has(thief.post(to+"/signout/everywhere", form), 403, "Nothing was done")
+		}
+	}
+}
+
+func TestSigningOutEverywhereWorksFromAnywhere(t *testing.T) {
+	for _, from := range []string{redSite, blueSite, graySite} {
+		w := newWorld(t)
+		one, other := w.browser(), w.browser()
+		one.has(one.signIn("Ann <Admin>"), 200)
+		p := other.has(other.signInAt(from, "Ann <Admin>"), 200)
+		w.ahead.Add(int64(time.Second))
+		other.has(other.press(p, "Sign out everywhere"), 200, "You have signed out everywhere")
+		one.has(one.get(home+"/me"), 401, "Your session has ended")
+	}
+}
+
+// A sign-in is finished where it began: not at another brand, with what Entra answered, and not with the flow's cookie brought along
+// either. Nobody is signed in as somebody else, and nothing is finished twice.
+func TestASignInIsFinishedAtTheSiteWhereItBegan(t *testing.T) {
+	w := newWorld(t)
+	all := []string{home, redSite, blueSite, graySite}
+	for _, from := range all {
+		for _, to := range all {
+			mallory, victim := w.browser(), w.browser()
+			answer := mallory.chosen(from+"/signin", "Ann <Admin>")
+			flow := mallory.cookieAt(from, flowCookie)
+			there := strings.Replace(answer, from, to, 1)
+			if !strings.HasPrefix(answer, from+"/signin/callback?") || flow == "" {
+				t.Fatalf("%s answers to %s", from, answer)
+			}
+			victim.get(to + "/signin")
+			victim.has(victim.get(there), 400, "This sign-in cannot be finished")
+			if victim.cookieAt(to, sessionCookie) != "" {
+				t.Fatalf("signed in at %s by a sign-in at %s", to, from)
+			}
+			if to == from {
+				mallory.has(mallory.get(answer), 200, "Your access")
+				mallory.has(mallory.get(answer), 400, "This sign-in cannot be finished")
+				continue
+			}
+			victim.keep(to, flowCookie, flow)
+			victim.has(victim.get(there), 400, "This sign-in cannot be finished")
+			if victim.cookieAt(to, sessionCookie) != "" {
+				t.Fatalf("signed in at %s by the flow of %s", to, from)
+			}
+		}
+	}
+}
+
+// Even with a flow that began here, what one app was given is worth nothing for another: the code is the app's.
+func TestACodeOfAnotherApp(t *testing.T) {
+	w := newWorld(t)
+	sites := map[string]string{home: ours, redSite: redApp, blueSite: blueApp}
+	for from, app := range sites {
+		for to := range sites {
+			if from == to {
+				continue
+			}
+			b := w.browser()
+			b.get(to + "/signin")
+			authorize := mustURL(t, b.hops[len(b.hops)-1])
+			q := authorize.Query()
+			q.Set("client_id", app)
+			q.Set("redirect_uri", from+"/signin/callback")
+			authorize.RawQuery, authorize.Path = q.Encode(), "/"+contoso+"/oauth2/v2.0/authorize"
+			answer := b.chosen(authorize.String(), "Ann <Admin>")
+			if !strings.HasPrefix(answer, from) {
+				t.Fatalf("%s answers to %s", from, answer)
+			}
+			b.has(b.get(strings.Replace(answer, from, to, 1)), 403, "not accepted")
+			if b.cookieAt(to, sessionCookie) != "" {
+				t.Errorf("signed in at %s by a code for %s", to, from)
+			}
+		}
+	}
+}
+
+func TestNobodyIsSentElsewhereFromABrand(t *testing.T) {
+	w := newWorld(t)
+	for _, to := range []string{
+		home + "/me", blueSite, "https://evil.example/", "//evil.example", `/\evil.example`, "/\t/evil.example", "@evil.example",
+	} {
+		b := w.browser()
+		p := b.press(b.get(redSite+"/signin?"+url.Values{"to": {to}}.Encode()), "Ann <Admin>")
+		if p.url.String() != redSite+"/me" {
+			t.Errorf("to=%q leads to %s", to, p.url)
+		}
+	}
+}
+
+// At a brand's site there are the invitations to its own partner and below it. Others are as if there were none, also for who sends the
+// form all the same: whoever runs the app could have made up the address.
+func TestInvitationsAtABrand(t *testing.T) {
+	w := newWorld(t)
+	partner, err := w.dir.CreatePartner(t.Context(), w.owner, directory.NewPartner{Parent: w.brands[redSite].Owner, Name: "Below red"})
+	w.must(err)
+	i, link := w.inviteTo(partner.ID, annMail, access.Admin)
+	for _, elsewhere := range []string{blueSite, graySite} {
+		b := w.browser()
+		b.has(b.get(elsewhere+link), 404, "There is no such invitation")
+		p := b.has(b.signInAt(elsewhere, "Ann <Admin>"), 200)
+		b.has(b.get(elsewhere+link), 404, "There is no such invitation")
+		_, form := b.form(p, "Sign out")
+		ring, err := w.dir.Keyring(t.Context())
+		w.must(err)
+		b.keep(elsewhere, invitationCookie, people.SealFlow(ring, invitationPurpose, strings.TrimPrefix(link, "/invitations/"), w.now()))
+		form.Set("invitation", string(i.ID))
+		b.has(b.post(elsewhere+"/invitation", form), 404, "There is no such invitation")
+	}
+	if got, err := w.dir.Invitation(t.Context(), w.owner, i.ID); err != nil || got.State != directory.InvitationPending {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	b := w.browser()
+	p := b.has(b.get(redSite+link), 200, "You are invited to Below red", "Sign in with Microsoft", "Brand red")
+	p = b.press(b.click(p, "Sign in with Microsoft"), "Ann <Admin>")
+	b.has(b.press(b.has(p, 200), "Accept the invitation"), 200, "Your access", "Below red", "You have accepted this invitation")
+	b.has(b.signIn("Ann <Admin>"), 200, "Below red") // at the platform's, too
+}
+
+func TestABrandsOwnLook(t *testing.T) {
+	w := newWorld(t)
+	var b bytes.Buffer
+	w.must(png.Encode(&b, image.NewGray(image.Rect(0, 0, 48, 48))))
+	logo, color, name := b.Bytes(), "#ffe08a", hierarchy.Name("Red <&> Co")
+	red, err := w.dir.EditBrand(t.Context(), w.owner, w.brands[redSite].ID, directory.BrandEdit{Name: &name, Color: &color, Logo: &logo})
+	w.must(err)
+	show := func(at string) (string, http.Header) {
+		t.Helper()
+		a, err := w.browser().http.Get(at + "/invitation")
+		w.must(err)
+		body := new(bytes.Buffer)
+		_, err = body.ReadFrom(a.Body)
+		w.must(err)
+		accessible(t, at, body.String())
+		return body.String(), a.Header
+	}
+	styles := map[string]bool{}
+	for _, at := range []string{home, redSite, blueSite} {
+		body, header := show(at)
+		found := regexp.MustCompile(`(?s)<style>(.*?)</style>`).FindStringSubmatch(body)
+		if found == nil {
+			t.Fatal("no style")
+		}
+		styles[found[1]] = true
+		sum := sha256.Sum256([]byte(found[1]))
+		want := "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; img-src 'self' data:; style-src 'sha256-" +
+			base64.StdEncoding.EncodeToString(sum[:]) + "'"
+		if got := header.Get("Content-Security-Policy"); got != want {
+			t.Errorf("%s: %s, want %s", at, got, want)
+		}
+		// The brand's color comes after what dark mode sets, and so counts there as well.
+		own := ":root { --bar: #ffe08a; --on-bar: #000000; --main: #ffe08a; --on-main: #000000; }\n"
+		if strings.HasSuffix(found[1], own) != (at == redSite) {
+			t.Errorf("%s: the style ends with %s", at, found[1][len(found[1])-100:])
+		}
+	}
+	if len(styles) != 2 {
+		t.Errorf("%d styles: the brand without a color has the platform's", len(styles))
+	}
+	sum := sha256.Sum256(logo)
+	path := "/brands/" + string(red.ID) + "/logo?v=" + hex.EncodeToString(sum[:])[:16]
+	body, _ := show(redSite)
+	for _, part := range []string{`<header><p><img src="` + path + `" alt="" width="32" height="32">Red &lt;&amp;&gt; Co</p></header>`,
+		"<title>Open the link again – Red &lt;&amp;&gt; Co</title>"} {
+		if !strings.Contains(body, part) {
+			t.Errorf("the page has no %s: %s", part, body)
+		}
+	}
+	if body, _ := show(blueSite); strings.Contains(body, "<img") || !strings.Contains(body, "<header><p>Brand blue</p></header>") {
+		t.Errorf("without a logo: %s", body)
+	}
+
+	ask := func(path string) (*http.Response, string) {
+		t.Helper()
+		a, err := w.browser().http.Get(home + path)
+		w.must(err)
+		var body bytes.Buffer
+		_, err = body.ReadFrom(a.Body)
+		w.must(err)
+		return a, body.String()
+	}
+	for query, cache := range map[string]string{
+		path[strings.Index(path, "?"):]: "public, max-age=31536000, immutable", "": "public, max-age=300", "?v=": "public, max-age=300",
+		"?v=0000000000000000": "public, max-age=300", "?v=" + hex.EncodeToString(sum[:4]): "public, max-age=300",
+	} {
+		a, got := ask(path[:strings.Index(path, "?")] + query)
+		h := a.Header
+		if a.StatusCode != 200 || got != string(logo) || h.Get("Content-Type") != "image/png" || h.Get("X-Content-Type-Options") != "nosniff" ||
+			h.Get("Content-Security-Policy") != nothing+"; sandbox" || h.Get("Cache-Control") != cache || len(a.Cookies()) > 0 {
+			t.Errorf("%s: %d %v, %d bytes", query, a.StatusCode, h, len(got))
+		}
+	}
+	for _, id := range []string{string(w.brands[blueSite].ID), string(ident.NewBrand()), "x"} {
+		if a, _ := ask("/brands/" + id + "/logo"); a.StatusCode != 404 || a.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d %v", id, a.StatusCode, a.Header)
+		}
+	}
+	w.store.Before = func(directorytest.Call) error { return directorytest.Busy() }
+	if a, _ := ask(path); a.StatusCode != fault.Busy.Status || a.Header.Get("Cache-Control") != "no-store" ||
+		!strings.Contains(w.log.String(), `"msg":"logo"`) {
+		t.Errorf("while the table is busy: %d %v", a.StatusCode, a.Header)
+	}
+}
+
+// Without knowing whose host it is, nobody is shown anything there, or sent anywhere.
+func TestWhereNobodyCanTellWhoseHostItIs(t *testing.T) {
+	w := newWorld(t)
+	w.store.Before = func(directorytest.Call) error { return directorytest.Busy() }
+	b := w.browser()
+	b.has(b.get(redSite+"/signin"), 503, "Too busy just now")
+	w.store.Before = nil
+	b.has(b.signInAt(redSite, "Ann <Admin>"), 200)
+}
+
+func TestTheHostIsAHeadersOnADevelopersMachineOnly(t *testing.T) {
+	w := newWorld(t)
+	ask := func(origin, domain, forwarded string) string {
+		w.configure(func(name string) string {
+			return map[string]string{site.EnvAuthority: w.double.URL, site.EnvClient: ours, site.EnvTenants: "any", site.EnvOrigin: origin,
+				site.EnvHosts: "portal.example"}[name]
+		})
+		e := events.APIGatewayV2HTTPRequest{RouteKey: "GET /signin", Headers: map[string]string{"host": forwarded, "x-forwarded-host": forwarded}}
+		e.RequestContext.DomainName, e.RequestContext.APIID = domain, "a1b2c3"
+		r, err := w.portal.handle(t.Context(), e)
+		w.must(err)
+		if r.StatusCode != 303 {
+			return http.StatusText(r.StatusCode)
+		}
+		q := mustURL(t, r.Headers["Location"]).Query()
+		return q.Get("client_id") + " " + q.Get("redirect_uri")
+	}
+	const machine, api = "http://localhost:8080", "a1b2c3.execute-api.localhost"
+	for _, c := range [][4]string{
+		{machine, api, "localhost:8080", ours + " http://localhost:8080/signin/callback"},
+		{machine, api, "", ours + " http://localhost:8080/signin/callback"},
+		{machine, api, "admin.red.example:8080", redApp + " http://admin.red.example:8080/signin/callback"},
+		{machine, api, "admin.none.example:8080", "Not Found"},
+		{"", "portal.example", "admin.red.example", ours + " https://portal.example/signin/callback"},
+		{"", "admin.red.example", "portal.example", redApp + " https://admin.red.example/signin/callback"},
+		{"", "admin.blue.example", "admin.red.example", blueApp + " https://admin.blue.example/signin/callback"},
+	} {
+		if got := ask(c[0], c[1], c[2]); got != c[3] {
+			t.Errorf("%q: %s", c[:3], got)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package site
+
+import (
+	"cmp"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+
+	"example.com/partnertree/shared/graph/entra"
+)
+
+// Environment variables of the functions that sign people in or take their tokens.
+const (
+	EnvAuthority = "ENTRA_AUTHORITY" // where people sign in, scheme and host; Microsoft's when it is not set
+	EnvClient    = "ENTRA_CLIENT_ID" // of the platform's own app; without it nobody signs in, at any site
+	EnvTenants   = "ENTRA_TENANTS"   // that the platform's app lets in: any, or ids with commas between; none when it is not set
+	EnvHosts     = "PORTAL_HOSTS"    // the platform's own host names, with commas between, besides the API's
+	EnvOrigin    = "PORTAL_ORIGIN"   // on a developer's machine: scheme, host and port of the platform's own site
+)
+
+// Config is what the environment says of the platform's own site.
+type Config struct {
+	Cloud entra.Cloud
+	App   entra.App // the platform's; without a Client nobody signs in
+	hosts []string
+	local *url.URL // the origin on a developer's machine; nil in AWS
+}
+
+// Configured reads the environment.
+func Configured(env func(string) string) Config {
+	c := Config{Cloud: entra.Global, hosts: list(env(EnvHosts))}
+	c.Cloud.Authority = strings.TrimSuffix(cmp.Or(env(EnvAuthority), c.Cloud.Authority), "/")
+	c.App = entra.App{Client: strings.ToLower(env(EnvClient)), Tenants: entra.OnlyTenants(list(env(EnvTenants))...)}
+	if env(EnvTenants) == "any" {
+		c.App.Tenants = entra.AnyTenant()
+	}
+	if origin, err := url.Parse(env(EnvOrigin)); err == nil && origin.Host != "" {
+		c.local, c.hosts = origin, []string{origin.Hostname()}
+	}
+	return c
+}
+
+func list(text string) []string {
+	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// Host is the name that a visitor came to, and the origin that their browser shows. In AWS it is the name by which API Gateway chose this
+// API: nobody can make it up, and no header counts. On a developer's machine all requests come under one name, and what stands before the
+// local API Gateway says which one it was.
+func (c *Config) Host(domainName string, headers map[string]string) (host, origin string) {
+	if c.local == nil {
+		host = strings.ToLower(domainName)
+		return host, "https://" + host
+	}
+	came := url.URL{Host: cmp.Or(strings.ToLower(headers["x-forwarded-host"]), c.local.Host)}
+	at := url.URL{Scheme: c.local.Scheme, Host: came.Hostname()}
+	if port := c.local.Port(); port != "" {
+		at.Host = net.JoinHostPort(came.Hostname(), port)
+	}
+	return came.Hostname(), at.String()
+}
+
+// own reports whether a host name is one of the platform's: a name of its own, or the one that AWS gave to the API.
+// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-publish.html
+func (c *Config) own(host string) bool {
+	_, regional, _ := strings.Cut(host, ".")
+	return slices.Contains(c.hosts, host) || strings.HasPrefix(regional, "execute-api.") && strings.HasSuffix(regional, ".amazonaws.com")
+}
