@@ -111,7 +111,7 @@ func (w *world) invite(mail string, role access.Role) (ident.Node, directory.Inv
 	i, err := w.dir.Invite(w.t.Context(), w.owner, directory.NewInvitation{Node: partner.ID, Email: mail, Name: "Ann", Role: role, Days: 7,
 		Message: "Welcome!\n<script>alert(1)</script>"})
 	w.must(err)
-	sent, err := w.dir.ClaimMail(w.t.Context(), i.ID, i.Generation)
+	sent, err := w.dir.DueMail(w.t.Context(), i.ID, i.Generation)
 	w.must(err)
 	return partner.ID, i, site + "/invitations/" + sent.Token.Text()
 }
