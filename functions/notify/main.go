@@ -3,10 +3,14 @@
 //
 // No link is mailed twice, whatever comes twice or is repeated: a mail is claimed in the table before it is sent. So one whose sending
 // was interrupted is not tried again either; it stays "sending", and people see that and send the invitation again.
+//
+// Where the brand's portal lets in only people of one Microsoft tenant, whoever is invited is made a guest there first, by the function
+// guests. Its answer has a link that is as good as a key: it goes from there into the mail, and nowhere else.
 package main
 
 import (
 	"net/mail"
+	"net/url"
 	"os"
 	"time"
 
@@ -23,6 +27,7 @@ const (
 	envFrom   = "MAIL_FROM"              // the platform's name and the address that mails come from: Name <name@domain>
 	envSet    = "MAIL_CONFIGURATION_SET" // of Amazon SES, which sends back what becomes of mails
 	envOrigin = "PORTAL_ORIGIN"          // where links lead to: scheme and host
+	envGuests = "GUESTS_FUNCTION"        // the name of the function that makes guests
 )
 
 func main() {
@@ -32,9 +37,15 @@ func main() {
 		log.Error("start", "cause", envFrom+" is no address with a name")
 		os.Exit(1)
 	}
+	origin, err := url.Parse(os.Getenv(envOrigin))
+	if err != nil || origin.Host == "" {
+		log.Error("start", "cause", envOrigin+" is no scheme and host")
+		os.Exit(1)
+	}
+	config := awsenv.Config()
 	n := &notify{
-		directory: directory.New(t, time.Now), sender: newSES(awsenv.Config(), *from, os.Getenv(envSet)), origin: os.Getenv(envOrigin),
-		stage: os.Getenv(envStage), now: time.Now, log: log,
+		directory: directory.New(t, time.Now), guests: newGuests(config, os.Getenv(envGuests)), sender: newSES(config, *from, os.Getenv(envSet)),
+		origin: *origin, stage: os.Getenv(envStage), now: time.Now, log: log,
 	}
 	lambda.Start(n.handle)
 }

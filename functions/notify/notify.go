@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/guest"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/mail"
 	"example.com/partnertree/shared/metric"
@@ -23,6 +25,12 @@ type sender interface {
 	// send sends a mail about one link and returns the sender's id of it. The error is a refusal when the mail was certainly not sent;
 	// any other one leaves that open. Neither holds an address.
 	send(ctx context.Context, m mail.Message, about link) (id string, err error)
+}
+
+// guests makes people guests in the tenants of brands' apps.
+type guests interface {
+	// make makes a guest. An error means that this can be tried again, and that it may have been done. It has neither address nor link.
+	make(ctx context.Context, o guest.Order) (guest.Outcome, error)
 }
 
 // refusal is why a mail was not sent, and will not be. It says no more than a code.
@@ -39,15 +47,16 @@ type link struct {
 // notify mails links and notes what becomes of mails.
 type notify struct {
 	directory *directory.Directory
+	guests    guests
 	sender    sender
-	origin    string // where links lead to: scheme and host
+	origin    url.URL // where links lead to for those without a portal of a brand of their own: scheme and host
 	stage     string
 	now       func() time.Time
 	log       *slog.Logger
 }
 
 // perMail is what one message may take at most. One that is begun must not be cut off: nobody would know whether its mail was sent.
-const perMail = 20 * time.Second
+const perMail = 30 * time.Second
 
 // handle works through one batch of the queue. Each message is done or reported as failed; those that failed come again, and after some
 // times go to where an alarm waits for them.
@@ -91,8 +100,9 @@ func (n *notify) take(ctx context.Context, body string) error {
 	}
 }
 
-// invited mails the link of an invitation that was made or sent again, unless that was begun before or is not wanted any more. Once it
-// is begun, the message is done.
+// invited mails the link of an invitation that was made or sent again, unless that was begun before or is not wanted any more. Who needs
+// to be a guest to sign in is made one first, while nothing is claimed: done again, it does no harm. Once the mail is begun, the message is
+// done.
 func (n *notify) invited(ctx context.Context, detail json.RawMessage) error {
 	var made struct {
 		ID   ident.Event
@@ -105,16 +115,87 @@ func (n *notify) invited(ctx context.Context, detail json.RawMessage) error {
 		return errors.New("the event is none of an invitation")
 	}
 	about := link{made.Data.InvitationID, made.Data.Generation}
-	claimed, err := n.directory.ClaimMail(ctx, about.invitation, about.generation)
-	if err != nil {
-		return fmt.Errorf("claim the mail of %s: %w", about.invitation, err)
-	}
 	log := n.log.With("event", made.ID, "invitation", about.invitation, "generation", about.generation)
-	if claimed == nil {
+	due, err := n.directory.DueMail(ctx, about.invitation, about.generation)
+	if err != nil {
+		return fmt.Errorf("read the mail of %s: %w", about.invitation, err)
+	}
+	if due == nil {
 		log.InfoContext(ctx, "mail", "outcome", "not wanted")
 		return nil
 	}
-	id, err := n.sender.send(ctx, mail.Invitation(claimed, n.origin+"/invitations/"+claimed.Token.Text()), about)
+	to := n.links(due)
+	as, refused, err := n.asGuest(ctx, due, &to)
+	if err != nil {
+		return fmt.Errorf("make the guest of %s: %w", about.invitation, err)
+	}
+	if refused != "" {
+		return n.refuse(ctx, log, due, refused)
+	}
+	claimed, err := n.directory.ClaimMail(ctx, due, as)
+	if err != nil {
+		return fmt.Errorf("claim the mail of %s: %w", about.invitation, err)
+	}
+	if !claimed {
+		log.InfoContext(ctx, "mail", "outcome", "not wanted")
+		return nil
+	}
+	n.send(ctx, log, mail.Invitation(due, to), about)
+	return nil
+}
+
+// links are the addresses in a mail, but for the one by which somebody becomes a guest.
+func (n *notify) links(m *directory.Mail) mail.Links {
+	origin := n.origin
+	if b := m.Brand; b != nil && b.App != nil { // otherwise nobody signs in there
+		if origin.Host = b.Host(); n.origin.Port() != "" {
+			origin.Host += ":" + n.origin.Port()
+		}
+	}
+	to := mail.Links{Invitation: origin.String() + "/invitations/" + m.Token.Text()}
+	if b := m.Brand; b != nil && b.Logo != "" {
+		to.Logo = origin.String() + "/brands/" + string(b.ID) + "/logo?v=" + b.Logo[:min(logoVersion, len(b.Logo))]
+	}
+	return to
+}
+
+// logoVersion is how many digits of a logo's hash are in its address, which is kept for good wherever it was seen.
+const logoVersion = 16
+
+// asGuest makes whoever is invited a guest, where the brand's app lets in nobody else, and puts the link that this takes into the mail's.
+// It gives none for who is at home there.
+func (n *notify) asGuest(ctx context.Context, m *directory.Mail, to *mail.Links) (as directory.Guest, refused guest.Refusal, err error) {
+	if m.Brand == nil || m.Brand.App == nil || !m.Brand.App.SingleTenant {
+		return directory.Guest{}, "", nil
+	}
+	tenant := m.Brand.App.Tenant
+	out, err := n.guests.make(ctx, guest.Order{Tenant: tenant, Email: m.Email, Name: string(m.Name), Redirect: to.Invitation})
+	if err != nil || out.Refused != "" || out.Object == "" {
+		return directory.Guest{}, out.Refused, err
+	}
+	to.Redeem = out.RedeemURL
+	return directory.Guest{Tenant: tenant, Object: out.Object}, "", nil
+}
+
+// refuse notes why nothing is mailed, for those who invited. What they cannot do anything about is counted as lost.
+func (n *notify) refuse(ctx context.Context, log *slog.Logger, m *directory.Mail, why guest.Refusal) error {
+	refused, err := n.directory.RefuseMail(ctx, m, why)
+	switch {
+	case err != nil:
+		return fmt.Errorf("refuse a mail: %w", err)
+	case !refused:
+		log.InfoContext(ctx, "mail", "outcome", "not wanted")
+	case why == guest.Rejected:
+		log.ErrorContext(ctx, "mail", append(n.lost(), "outcome", "refused", "error", string(why))...)
+	default:
+		log.WarnContext(ctx, "mail", "outcome", "refused", "error", string(why))
+	}
+	return nil
+}
+
+// send sends a mail that is claimed, and notes what became of it.
+func (n *notify) send(ctx context.Context, log *slog.Logger, m mail.Message, about link) {
+	id, err := n.sender.send(ctx, m, about)
 	var refused refusal
 	switch {
 	case err == nil:
@@ -126,7 +207,6 @@ func (n *notify) invited(ctx context.Context, detail json.RawMessage) error {
 	default:
 		log.ErrorContext(ctx, "mail", append(n.lost(), "outcome", "unknown", "error", err.Error())...)
 	}
-	return nil
 }
 
 // lost are the attributes of a log line that count a mail which has perhaps not left.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ import (
 	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
+	"example.com/partnertree/shared/guest"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/mail"
@@ -43,6 +45,7 @@ type world struct {
 	store *directorytest.Fake
 	log   *bytes.Buffer
 	post  *post
+	desk  *desk
 }
 
 // post is a sender. answer says what becomes of a mail that it is given.
@@ -62,17 +65,22 @@ func (p *post) send(ctx context.Context, m mail.Message, about link) (string, er
 
 func sent(context.Context) (string, error) { return "ses-1", nil }
 
-func newWorld(t *testing.T) *world {
+// newWorld takes what the brand is besides its name.
+func newWorld(t *testing.T, adjust ...func(*brand.Brand)) *world {
 	t.Helper()
-	w := &world{t: t, store: new(directorytest.Fake), log: new(bytes.Buffer), post: &post{answer: sent}}
-	w.notify = &notify{directory: directory.New(w.store, func() time.Time { return noon }), sender: w.post, origin: "https://portal.example",
-		stage: "test", now: func() time.Time { return noon }, log: slog.New(slog.NewJSONHandler(w.log, nil))}
+	w := &world{t: t, store: new(directorytest.Fake), log: new(bytes.Buffer), post: &post{answer: sent}, desk: &desk{answer: welcomed}}
+	b := brand.Brand{ID: brandID, Owner: rootNode, Name: "Cobo Voice", Domain: "cobo.example", State: brand.Draft, Version: 1, Created: noon}
+	for _, f := range adjust {
+		f(&b)
+	}
+	w.notify = &notify{directory: directory.New(w.store, func() time.Time { return noon }), guests: w.desk, sender: w.post,
+		origin: url.URL{Scheme: "https", Host: "portal.example"}, stage: "test", now: func() time.Time { return noon },
+		log: slog.New(slog.NewJSONHandler(w.log, nil))}
 	root := hierarchy.Node{ID: rootNode, Name: "Vale & Sons", Version: 1, Created: noon, Updated: noon,
 		Place: hierarchy.Place{Path: hierarchy.Path("").Child(rootNode)}, Brands: hierarchy.Brands{Uses: map[ident.Brand]int64{}}}
 	w.commit(directory.Found{Root: rootNode, Else: directory.ErrExists}, directory.AddNode{Node: root})
 	w.commit(directory.AddBrand{Owner: &root, Taken: directory.ErrExists, Else: func(*hierarchy.Node) error { return directory.ErrExists },
-		Brand: brand.Brand{ID: brandID, Owner: rootNode, Name: "Cobo Voice", Domain: "cobo.example",
-			State: brand.Draft, Version: 1, Created: noon}})
+		Brand: b})
 	branded := w.read(directory.Want{Nodes: []ident.Node{rootNode}}).Nodes[rootNode]
 	edited := *branded
 	edited.Brands.Portal, edited.Version = brandID, branded.Version+1
@@ -102,10 +110,20 @@ func (w *world) read(want directory.Want) directory.Got {
 	return got
 }
 
-// state is what the invitation says of its mail.
-func (w *world) state() directory.MailState {
+// stored is the invitation.
+func (w *world) stored() *directory.Invitation {
 	w.t.Helper()
-	return w.read(directory.Want{Invitations: []ident.Invitation{invitation}}).Invitations[invitation].Mail
+	return w.read(directory.Want{Invitations: []ident.Invitation{invitation}}).Invitations[invitation]
+}
+
+// state is what the invitation says of its mail.
+func (w *world) state() directory.MailState { return w.stored().Mail }
+
+// link is the invitation's, at a site.
+func (w *world) link(site string) string {
+	w.t.Helper()
+	token, _ := w.read(directory.Want{Keyring: true}).Keyring.InvitationToken(1, invitation, 2)
+	return site + "/invitations/" + token.Text()
 }
 
 // takes gives the function a batch, and returns which messages failed: their places in it.
@@ -142,8 +160,7 @@ func TestTheLinkIsMailedInTheBrandsName(t *testing.T) {
 		t.Fatalf("%d mails, failed: %v\n%s", len(w.post.given), failed, w.log)
 	}
 	m := w.post.given[0]
-	token, _ := w.read(directory.Want{Keyring: true}).Keyring.InvitationToken(1, invitation, 2)
-	want := "https://portal.example/invitations/" + token.Text()
+	want := w.link("https://portal.example")
 	if m.To != address || m.Sender != "Cobo Voice" || !strings.Contains(m.Text, want+"\n") || !strings.Contains(m.HTML, `href="`+want+`"`) {
 		t.Errorf("%+v", m)
 	}
@@ -329,6 +346,12 @@ func TestGolden(t *testing.T) {
 		if err := json.Unmarshal(payload, &batch); err != nil {
 			t.Fatal(err)
 		}
+		if strings.Contains(t.Name(), "guest") {
+			w = newWorld(t, singleTenant)
+			if strings.Contains(t.Name(), "refused") {
+				w.desk.answer = func(guest.Order) (guest.Outcome, error) { return guest.Outcome{Refused: guest.NoConsent}, nil }
+			}
+		}
 		answer, err := w.handle(t.Context(), batch)
 		if err != nil {
 			t.Fatal(err)
@@ -339,6 +362,14 @@ func TestGolden(t *testing.T) {
 			mails = append(mails, map[string]string{"from": m.Sender, "to": m.To, "subject": m.Subject,
 				"text": strings.ReplaceAll(m.Text, token.Text(), "TOKEN")})
 		}
-		return map[string]any{"answer": answer, "mails": mails, "state": w.state()}
+		now := w.stored()
+		got := map[string]any{"answer": answer, "mails": mails, "state": now.Mail}
+		if now.MailProblem != "" {
+			got["problem"] = now.MailProblem
+		}
+		if now.Guest != (directory.Guest{}) {
+			got["guest"] = now.Guest
+		}
+		return got
 	})
 }

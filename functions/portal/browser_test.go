@@ -152,7 +152,7 @@ func (w *world) inviteTo(node ident.Node, mail string, role access.Role) (direct
 	i, err := w.dir.Invite(w.t.Context(), w.owner, directory.NewInvitation{Node: node, Email: mail, Name: "Ann", Role: role, Days: 7,
 		Message: "Welcome!\n<script>alert(1)</script>"})
 	w.must(err)
-	sent, err := w.dir.ClaimMail(w.t.Context(), i.ID, i.Generation)
+	sent, err := w.dir.DueMail(w.t.Context(), i.ID, i.Generation)
 	w.must(err)
 	return i, "/invitations/" + sent.Token.Text()
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
+	"example.com/partnertree/functions/internal/federated"
 	"example.com/partnertree/shared/awsenv"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/graph/entra"
@@ -29,7 +31,8 @@ func configured(env func(string) string, now func() time.Time, log *slog.Logger)
 	case env(envSecret) != "":
 		credential = entra.Secret(env(envSecret))
 	case env(envFederated) == "1":
-		credential = entra.Assertion(roleToken(awsenv.Config(), nil))
+		token := federated.RoleToken(awsenv.Config(), nil)
+		credential = entra.Assertion(func(ctx context.Context, _, _ string) (string, error) { return token(ctx) })
 	default:
 		log.Error("start", "cause", site.EnvClient+" needs "+envFederated+" or "+envSecret)
 		return p

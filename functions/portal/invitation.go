@@ -57,7 +57,10 @@ func (v *visit) invitation(ctx context.Context) (response, error) {
 	v.outcome = "offered"
 	// The token lives as long as the visitor looks at it and signs in.
 	v.setCookie(invitationCookie, people.SealFlow(v.ring, invitationPurpose, token.Text(), v.now()))
-	name, appears := cmp.Or(string(offer.Brand), platform), v.look()
+	name, appears := platform, v.look()
+	if offer.Brand != nil {
+		name = string(offer.Brand.Name)
+	}
 	if v.site.Brand == nil { // the platform's pages are in the name of who invites
 		appears.name = name
 	}
@@ -83,14 +86,14 @@ func (v *visit) answers(offer *directory.Offer, id ident.Invitation) markup {
 			buttons(&action{signInLink(invitationPath), "Sign in with Microsoft"})
 	}
 	other := buttons(&action{signInLink(invitationPath), "Sign in with another account"})
-	email := cmp.Or(v.who.Email, "somebody without an address")
+	email, invited := cmp.Or(v.who.Email, "somebody without an address"), offer.Guest.Is(v.who)
 	switch same := strings.EqualFold(strings.TrimSpace(v.who.Email), strings.TrimSpace(offer.Email)); {
-	case !same:
+	case !same && !invited:
 		return fill(`<div class="notice">
 <p>You are signed in as %s. This invitation is for another address, so you cannot accept it with this account.</p>
 </div>
 `, email) + other
-	case !v.who.Verified:
+	case !v.who.Verified && !invited:
 		return fill(`<div class="notice">
 <p>You are signed in as %s, which is the address that was invited. But Microsoft does not vouch for it: the organization of your
 account has not proved that its domain is theirs.</p>

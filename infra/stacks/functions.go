@@ -24,7 +24,8 @@ const (
 	relayTimeoutSeconds = 30
 	// settleTimeoutSeconds is what one step of a walk has, with its end; a step of the state machine waits longer.
 	settleTimeoutSeconds = 60
-	notifyTimeoutSeconds = 60 // three mails that take as long as one may; usually one takes less than a second
+	notifyTimeoutSeconds = 90 // three mails that take as long as one may; usually one takes less than a second
+	guestsTimeoutSeconds = 10 // Microsoft takes one or two; notify waits longer than this
 	// memoryMB buys CPU: with less, starting takes longer and costs the same.
 	memoryMB = 512
 )
@@ -67,6 +68,11 @@ var functions = map[string]function{
 		does: "Mails the links of invitations, and notes what became of the mails", seconds: notifyTimeoutSeconds,
 		table: []string{"BatchGetItem", "PutItem"},
 		// The queue repeats what failed, and has an alarm of its own for when that does not help.
+		errors: 20,
+	},
+	"guests": {
+		does: "Makes people guests in partners' Microsoft tenants; only notify invokes it", seconds: guestsTimeoutSeconds,
+		// Each shows in notify's queue, too.
 		errors: 20,
 	},
 }

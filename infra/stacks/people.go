@@ -39,16 +39,36 @@ func (s *Service) addSignIn() {
 	set(portal, stage.EnvEntraSecret, entra.Secret)
 	if entra.Federated {
 		set(portal, stage.EnvEntraFederated, "1")
-		portal.AddToRolePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-			Actions: jsii.Strings("sts:GetWebIdentityToken"), Resources: jsii.Strings("*"),
-			Conditions: &map[string]any{
-				"ForAllValues:StringEquals": map[string]any{"sts:IdentityTokenAudience": "api://AzureADTokenExchange"},
-				"Null":                      map[string]any{"sts:IdentityTokenAudience": "false"},
-			},
-		}))
-		accept(portal.Role(), "AwsSolutions-IAM5",
-			"A token about the role itself: the action knows no resources, and the condition allows it for Entra alone.", "Resource::*")
+		vouch(portal)
 	}
+}
+
+// vouch lets AWS vouch for a function's role to Entra.
+func vouch(f awslambda.Function) {
+	f.AddToRolePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions: jsii.Strings("sts:GetWebIdentityToken"), Resources: jsii.Strings("*"),
+		Conditions: &map[string]any{
+			"ForAllValues:StringEquals": map[string]any{"sts:IdentityTokenAudience": "api://AzureADTokenExchange"},
+			"Null":                      map[string]any{"sts:IdentityTokenAudience": "false"},
+		},
+	}))
+	accept(f.Role(), "AwsSolutions-IAM5",
+		"A token about the role itself: the action knows no resources, and the condition allows it for Entra alone.", "Resource::*")
+}
+
+// addGuests tells the function guests by which app it makes them, and lets notify, and nobody else, invoke it.
+func (s *Service) addGuests() {
+	guests, notify, graph := s.Functions["guests"], s.Functions["notify"], s.config.Graph
+	set(guests, stage.EnvEntraAuthority, s.config.Entra.Authority)
+	set(guests, stage.EnvGraphURL, graph.URL)
+	set(guests, stage.EnvGraphClient, graph.ClientID)
+	set(guests, stage.EnvGraphSecret, graph.Secret)
+	if graph.Federated {
+		set(guests, stage.EnvGraphFederated, "1")
+		vouch(guests)
+	}
+	notify.AddEnvironment(jsii.String(stage.EnvGuests), guests.FunctionName(), nil)
+	grant(notify, guests.FunctionArn(), "lambda:InvokeFunction")
 }
 
 // mailTries is how often a message is given to the function before it is put aside.

@@ -41,6 +41,7 @@ func newService(scope constructs.Construct, config stage.Config, stateful *State
 	s.addPurge()
 	s.addSignIn()
 	s.addMail()
+	s.addGuests()
 	s.addAlarms()
 
 	output(s.Stack, stage.OutApiID, s.API.ApiId())

@@ -259,7 +259,9 @@ func TestFunctionsMayDoWhatTheyMustAndNothingElse(t *testing.T) {
 		"bootstrap":  table("BatchGetItem", "Query", "PutItem", "ConditionCheckItem"),
 		"settle":     table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "BatchWriteItem"),
 		"notify": append(table("BatchGetItem", "PutItem"), "ses:SendEmail", "ses:SendEmail", // as the domain, by the set
-			"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+			"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+			"lambda:InvokeFunction"), // of guests
+		"guests": append(table(), "sts:GetWebIdentityToken"),
 		"relay": append(table("ListStreams", "DescribeStream", "GetRecords", "GetShardIterator"), "events:PutEvents", "sqs:SendMessage",
 			"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
 	}
@@ -276,6 +278,9 @@ func TestFunctionsMayDoWhatTheyMustAndNothingElse(t *testing.T) {
 			known := slices.Equal(actions, []string{"dynamodb:ListStreams"}) || // these know no resources
 				slices.Equal(actions, []string{"sts:GetWebIdentityToken"}) &&
 					strings.Contains(written(at(st, "Condition")), "api://AzureADTokenExchange")
+			if slices.Equal(actions, []string{"lambda:InvokeFunction"}) && ours(text(at(resource, "Fn::GetAtt", 0))) != "guests" {
+				t.Errorf("%s may invoke %s", id, written(resource))
+			}
 			if strings.Contains(written(resource), "*") && !known {
 				t.Errorf("%s: %v on %s", id, actions, written(resource))
 			}
@@ -501,6 +506,7 @@ func TestMailsComeFromInvitationsAndGoBackToThem(t *testing.T) {
 	for id, r := range s.service.of(t, "AWS::Lambda::Function") {
 		env := at(r.Properties, "Environment", "Variables")
 		if ours(id) == "notify" && (at(env, stage.EnvMailSet, "Ref") != set || at(env, stage.EnvPortalOrigin) == nil ||
+			ours(text(at(env, stage.EnvGuests, "Ref"))) != "guests" ||
 			!strings.Contains(text(at(env, stage.EnvMailFrom)), "@")) {
 			t.Errorf("%s has %s", id, written(env))
 		}
@@ -549,8 +555,10 @@ func TestSignInNeedsNoSecret(t *testing.T) {
 	for id, r := range s.service.of(t, "AWS::Lambda::Function") {
 		env, _ := at(r.Properties, "Environment", "Variables").(map[string]any)
 		_, secret := env[stage.EnvEntraSecret]
+		_, graph := env[stage.EnvGraphSecret]
 		_, origin := env[stage.EnvPortalOrigin]
-		if secret || origin && ours(id) != "notify" || (env[stage.EnvEntraFederated] == "1") != (ours(id) == "portal") {
+		if secret || graph || origin && ours(id) != "notify" || (env[stage.EnvEntraFederated] == "1") != (ours(id) == "portal") ||
+			(env[stage.EnvGraphFederated] == "1") != (ours(id) == "guests") {
 			t.Errorf("%s has %v", id, env)
 		}
 	}
@@ -562,7 +570,8 @@ func TestSignInNeedsNoSecret(t *testing.T) {
 		if domain := c.MailDomain(); domain == "" || !strings.HasSuffix(c.MailAddress(), "@"+domain) {
 			t.Errorf("stage %s mails from %q at %q", name, c.MailAddress(), domain)
 		}
-		if name != stage.Local && (c.Entra.Secret != "" || c.Entra.Authority != "" || c.PortalOrigin != "" || !c.Entra.Federated) {
+		if name != stage.Local && (c.Entra.Secret != "" || c.Entra.Authority != "" || c.PortalOrigin != "" || !c.Entra.Federated ||
+			c.Graph.Secret != "" || c.Graph.URL != "" || !c.Graph.Federated) {
 			t.Errorf("stage %s has what is for the local one: %+v", name, c)
 		}
 	}

@@ -28,6 +28,9 @@ type Config struct {
 	Retain bool
 	// Entra is the platform's own app in Microsoft Entra ID, by which people sign in.
 	Entra Entra
+	// Graph is the platform's app that partners' administrators consent to, so that it makes guests in their tenants. It is no app by
+	// which anybody signs in.
+	Graph Graph
 	// PortalHosts are the host names of the portal; links in mails have the first. Empty: the API's own address.
 	PortalHosts []string
 	// PortalOrigin is scheme, host and port in the place of all hosts; of the local stage only.
@@ -49,6 +52,16 @@ type Entra struct {
 	Federated bool
 	// Authority and Secret are those of the double of Entra; of the local stage only.
 	Authority, Secret string
+}
+
+// Graph is an app registration with application permissions of Microsoft Graph.
+type Graph struct {
+	// ClientID is the app's (client) id. Empty: no guests can be made.
+	ClientID string
+	// Federated says that the app trusts the role of the function guests, so that there is no secret.
+	Federated bool
+	// URL and Secret are those of the double of Microsoft Graph; of the local stage only.
+	URL, Secret string
 }
 
 // Feature is a part of the deployment that a stage can be without.
@@ -94,13 +107,14 @@ const Local = "local"
 // What the local stage does not know before it is started: it is in these variables of the environment when the stacks are deployed.
 const (
 	LocalPortal = "PARTNERTREE_PORTAL" // origin under which the portal is seen in a browser
-	LocalEntra  = "PARTNERTREE_ENTRA"  // where the double of Entra is
+	LocalEntra  = "PARTNERTREE_ENTRA"  // where the double of Entra and Microsoft Graph is
 )
 
 var stages = []Config{
 	{
 		Name: Local, Region: "us-east-1", Account: "000000000000", Arch: runtime.GOARCH, LogDays: 1, RatePerSecond: 1000, Burst: 1000,
 		Entra:    Entra{ClientID: "00000000-0000-4000-8000-00000000a991", Tenants: "any", Secret: "local"},
+		Graph:    Graph{ClientID: "00000000-0000-4000-8000-00000000a992", Secret: "local"},
 		MailFrom: "Partner management <no-reply@partnertree.example>",
 		Without: map[Feature]string{
 			DeletionProtection: "a local stack is thrown away and made again",
@@ -110,11 +124,13 @@ var stages = []Config{
 	},
 	{
 		Name: "dev", Region: "eu-west-1", Arch: "arm64", LogDays: 14, RatePerSecond: 200, Burst: 400, Retain: true,
-		Entra: Entra{Tenants: "any", Federated: true}, MailFrom: "Partner management (dev) <no-reply@dev.partnertree.example>",
+		Entra: Entra{Tenants: "any", Federated: true}, Graph: Graph{Federated: true},
+		MailFrom: "Partner management (dev) <no-reply@dev.partnertree.example>",
 	},
 	{
 		Name: "prod", Region: "eu-west-1", Arch: "arm64", LogDays: 365, RatePerSecond: 2000, Burst: 4000, Retain: true,
-		Entra: Entra{Tenants: "any", Federated: true}, MailFrom: "Partner management <no-reply@partnertree.example>",
+		Entra: Entra{Tenants: "any", Federated: true}, Graph: Graph{Federated: true},
+		MailFrom: "Partner management <no-reply@partnertree.example>",
 	},
 }
 
@@ -123,7 +139,7 @@ func Named(name string) (Config, error) {
 	for _, c := range stages {
 		if c.Name == name {
 			if name == Local {
-				c.PortalOrigin, c.Entra.Authority = os.Getenv(LocalPortal), os.Getenv(LocalEntra)
+				c.PortalOrigin, c.Entra.Authority, c.Graph.URL = os.Getenv(LocalPortal), os.Getenv(LocalEntra), os.Getenv(LocalEntra)
 			}
 			return c, nil
 		}

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/guest"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/people"
@@ -34,8 +36,23 @@ type Invitation struct {
 	Key        int       // of the keyring, by which the link is made
 	Hash       []byte    // of the link's token; nil in answers
 	Mail       MailState
-	Person     ident.Principal // who has accepted
-	Version    int64
+	// MailProblem is why the mail has failed, when whoever is invited was refused as a guest; "" otherwise.
+	MailProblem guest.Refusal
+	Guest       Guest           // that they were made to be able to sign in; only for accepting it
+	Person      ident.Principal // who has accepted
+	Version     int64
+}
+
+// Guest is an account that Microsoft made for an invited address in the tenant of a brand's app: both GUIDs in lower case, or both empty
+// when there is none. Whoever signs in as the guest has proved the address to Microsoft before.
+type Guest struct {
+	Tenant string
+	Object string
+}
+
+// Is reports whether somebody who has signed in is the guest.
+func (g Guest) Is(who *people.SignedIn) bool {
+	return g.Object != "" && g.Tenant != "" && g.Object == who.Object && g.Tenant == who.Tenant
 }
 
 // InvitationState is what became of an invitation.
@@ -117,7 +134,8 @@ func (i *Invitation) needs() access.Role { return max(i.Role, access.Invite.Need
 // link gives the invitation its next link, which the newest key makes.
 func (i *Invitation) link(ring people.Keyring, by Caller, now time.Time, lasts time.Duration) error {
 	i.Generation++
-	i.Key, i.By, i.Within, i.Sent, i.Expires, i.Mail = ring[0].ID, by.Client, by.Within, now, now.Add(lasts), MailQueued
+	i.Key, i.By, i.Within, i.Sent, i.Expires = ring[0].ID, by.Client, by.Within, now, now.Add(lasts)
+	i.Mail, i.MailProblem = MailQueued, ""
 	t, ok := ring.InvitationToken(i.Key, i.ID, i.Generation)
 	if !ok {
 		return errors.New("the newest key of the keyring is not in it")
@@ -286,18 +304,19 @@ type Offer struct {
 	Node    ident.Node
 	Kind    hierarchy.Kind
 	Partner hierarchy.Name // of the node
-	Brand   hierarchy.Name // under which its portal appears; of a customer: its own
+	Brand   *brand.Brand   // under which its portal appears; of a customer: its own; nil when there is none
 	Email   string
 	Name    hierarchy.Name
 	Role    access.Role
 	Message string
 	Expires time.Time
+	Guest   Guest // who can accept whatever Microsoft says of their address
 }
 
 // offer is what an invitation to a node offers.
 func (d *Directory) offer(ctx context.Context, i *Invitation, node *hierarchy.Node) (Offer, error) {
 	o := Offer{Node: i.Node, Kind: node.Kind(), Partner: node.Name, Email: i.Email, Name: i.Name, Role: i.Role, Message: i.Message,
-		Expires: i.Expires}
+		Expires: i.Expires, Guest: i.Guest}
 	id := node.Brands.Portal
 	if o.Kind == hierarchy.Customer {
 		id = node.Details.Brand
@@ -306,9 +325,7 @@ func (d *Directory) offer(ctx context.Context, i *Invitation, node *hierarchy.No
 		return o, nil
 	}
 	got, err := d.store.Read(ctx, Want{Brands: []ident.Brand{id}})
-	if b := got.Brands[id]; b != nil {
-		o.Brand = b.Name
-	}
+	o.Brand = got.Brands[id]
 	return o, err
 }
 
@@ -382,8 +399,9 @@ func (d *Directory) Offered(ctx context.Context, t people.Token, within ident.No
 }
 
 // AcceptInvitation gives somebody who has signed in what they were invited to. Everything is checked now: the token, that their verified
-// address is the invited one (fault.NotInvited), the inviter's right, the node's state. Outside of their bound there is no invitation:
-// whoever runs the app that signed them in could have made up the address. Who has that role or a higher one keeps it. A
+// address is the invited one, or that they are the guest that was made for it (fault.NotInvited), the inviter's right, the node's state.
+// Outside of their bound there is no invitation: whoever runs the app that signed them in could have made up the address. Who has that
+// role or a higher one keeps it. A
 // repetition by the same person succeeds for as long as they have access.
 func (d *Directory) AcceptInvitation(ctx context.Context, who people.SignedIn, t people.Token, request string) (Node, error) {
 	c := Caller{Client: who.Principal(), Session: who.Began, Within: who.Within, Request: request}
@@ -439,6 +457,8 @@ func (d *Directory) AcceptInvitation(ctx context.Context, who people.SignedIn, t
 // invited refuses everybody but the person that the invitation was sent to. Its texts tell no address.
 func invited(who *people.SignedIn, i *Invitation) error {
 	switch {
+	case i.Guest.Is(who): // whether Microsoft vouches for a guest's address in its token, too, it does not promise
+		return nil
 	case !who.Verified:
 		return fault.NotInvited.New("Microsoft does not vouch for the address of this account, so nobody can tell whether the invitation " +
 			"is yours. Sign in with the account of your organization, or ask to be invited at an address of it.")
@@ -507,12 +527,12 @@ type Mail struct {
 	Offer
 	Token      people.Token
 	Generation int
+	of         *Invitation
 }
 
-// ClaimMail begins the mailing of an invitation's link of a generation: of all who ask, one gets it, once. Others, and whoever comes for
-// a link that is not the present one or an invitation that is closed, get nil. A link whose key is gone is not mailed: its mail has
-// failed.
-func (d *Directory) ClaimMail(ctx context.Context, id ident.Invitation, generation int) (*Mail, error) {
+// DueMail is what is to be mailed for an invitation's link of a generation. It is nil when the link is not the present one, the invitation
+// is closed, or its mail was begun. A link whose key is gone is not mailed: its mail has failed.
+func (d *Directory) DueMail(ctx context.Context, id ident.Invitation, generation int) (*Mail, error) {
 	return again(func() (*Mail, error) {
 		got, err := d.store.Read(ctx, Want{Invitations: []ident.Invitation{id}, Keyring: true})
 		if err != nil {
@@ -538,11 +558,37 @@ func (d *Directory) ClaimMail(ctx context.Context, id ident.Invitation, generati
 		if err != nil {
 			return nil, err
 		}
-		if err := d.mailIs(ctx, i, MailSending); err != nil {
-			return nil, err
-		}
-		return &Mail{offer, token, generation}, nil
+		return &Mail{offer, token, generation, i}, nil
 	})
+}
+
+// ClaimMail begins the mailing of what DueMail gave: of all who ask, one is told that it is theirs, once. The guest is who was made one for
+// it; without one, a guest of an earlier link still is.
+func (d *Directory) ClaimMail(ctx context.Context, m *Mail, made Guest) (claimed bool, err error) {
+	return d.settleMail(ctx, m, func(now *Invitation) {
+		now.Mail = MailSending
+		if made != (Guest{}) {
+			now.Guest = made
+		}
+	})
+}
+
+// RefuseMail ends what DueMail gave without a mail: whoever is invited cannot become a guest. A new link tries again. It says whether that
+// was still to be said.
+func (d *Directory) RefuseMail(ctx context.Context, m *Mail, why guest.Refusal) (refused bool, err error) {
+	return d.settleMail(ctx, m, func(now *Invitation) { now.Mail, now.MailProblem = MailFailed, why })
+}
+
+// settleMail decides about a mail that is due, unless that was done meanwhile: nothing else changes an invitation whose mail still is.
+func (d *Directory) settleMail(ctx context.Context, m *Mail, change func(now *Invitation)) (bool, error) {
+	now := *m.of
+	now.Version++
+	change(&now)
+	err := d.store.Commit(ctx, EditInvitation{Was: m.of, Now: &now, Else: errChanged})
+	if errors.Is(err, errChanged) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (d *Directory) mailIs(ctx context.Context, was *Invitation, state MailState) error {

@@ -68,6 +68,18 @@ func link(d *directory.Directory, i directory.Invitation) people.Token {
 	return t
 }
 
+// claim begins the mailing of a link of somebody who is no guest; it gives nil when it is not to be begun.
+func claim(ctx context.Context, d *directory.Directory, id ident.Invitation, generation int) (*directory.Mail, error) {
+	m, err := d.DueMail(ctx, id, generation)
+	if m == nil || err != nil {
+		return nil, err
+	}
+	if claimed, err := d.ClaimMail(ctx, m, directory.Guest{}); !claimed {
+		return nil, err
+	}
+	return m, nil
+}
+
 func (s *party) token(i directory.Invitation) people.Token { return link(s.d, i) }
 
 // stored is the principal of a person, nil when there is none.
@@ -112,17 +124,22 @@ func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 		}
 	}
 	token := s.token(i)
-	mail, err := s.d.ClaimMail(ctx, i.ID, 1)
-	offer := directory.Offer{Node: s.b, Kind: hierarchy.Partner, Partner: "b", Brand: "B", Email: in.Email, Name: in.Name, Role: in.Role,
+	mail, err := claim(ctx, s.d, i.ID, 1)
+	if mail == nil || mail.Brand == nil || mail.Brand.Name != "B" {
+		t.Fatalf("mailed %+v, %v", mail, err)
+	}
+	offer := directory.Offer{Node: s.b, Kind: hierarchy.Partner, Partner: "b", Brand: mail.Brand, Email: in.Email, Name: in.Name, Role: in.Role,
 		Message: in.Message, Expires: want.Expires}
-	if err != nil || mail == nil || mail.Offer != offer || mail.Generation != 1 || mail.Token != token {
+	if err != nil || mail.Offer != offer || mail.Generation != 1 || mail.Token != token {
 		t.Fatalf("mailed %+v, %v", mail, err)
 	}
 	if err := s.d.NoteMail(ctx, i.ID, 1, directory.MailSent); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.d.Offered(ctx, token, ""); err != nil || got != offer {
+	if got, err := s.d.Offered(ctx, token, ""); err != nil || got.Brand == nil || got.Brand.Name != "B" {
 		t.Errorf("offered %+v, %v", got, err)
+	} else if got.Brand = mail.Brand; got != offer {
+		t.Errorf("offered %+v", got)
 	}
 
 	ann := guest("ann", s.now)
@@ -178,7 +195,7 @@ func TestACustomersInvitationIsInItsOwnBrand(t *testing.T) {
 	s := newParty(t)
 	i := s.invite(s.admin, s.x, "ann@example.com", access.Viewer)
 	got, err := s.d.Offered(t.Context(), s.token(i), "")
-	if err != nil || got.Kind != hierarchy.Customer || got.Partner != "x" || got.Brand != "B" {
+	if err != nil || got.Kind != hierarchy.Customer || got.Partner != "x" || got.Brand.Name != "B" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	i = s.invite(s.founder, s.root, "ann@example.com", access.Viewer)
@@ -334,7 +351,7 @@ func TestANewLinkEndsTheOld(t *testing.T) {
 	s.refused("the old link", fault.NotFound, err)
 	_, err = s.d.AcceptInvitation(ctx, guest("ann", s.now), old, "")
 	s.refused("the old link", fault.NotFound, err)
-	if mail, err := s.d.ClaimMail(ctx, i.ID, 1); mail != nil || err != nil {
+	if mail, err := claim(ctx, s.d, i.ID, 1); mail != nil || err != nil {
 		t.Errorf("the old link is mailed: %v, %v", mail, err)
 	}
 	if err := s.d.RevokeClient(ctx, s.founder, owner.Client); err != nil { // who made it counts no more
@@ -372,7 +389,7 @@ func TestARevokedInvitation(t *testing.T) {
 	}
 	_, err = s.d.Resend(ctx, s.admin, i.ID)
 	s.refused("sent again", fault.InvitationClosed, err)
-	if mail, err := s.d.ClaimMail(ctx, i.ID, 1); mail != nil || err != nil {
+	if mail, err := claim(ctx, s.d, i.ID, 1); mail != nil || err != nil {
 		t.Errorf("mailed: %v, %v", mail, err)
 	}
 	i = s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
@@ -588,14 +605,14 @@ func TestAMailIsClaimedOnceAndItsStatesGoOn(t *testing.T) {
 		i := s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
 		for _, state := range states {
 			if state == directory.MailSending {
-				if mail, err := s.d.ClaimMail(ctx, i.ID, 1); err != nil || mail == nil {
+				if mail, err := claim(ctx, s.d, i.ID, 1); err != nil || mail == nil {
 					t.Fatalf("%v, %v", mail, err)
 				}
 			} else if err := s.d.NoteMail(ctx, i.ID, 1, state); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if mail, err := s.d.ClaimMail(ctx, i.ID, 1); len(states) > 0 && states[0] == directory.MailSending && (mail != nil || err != nil) {
+		if mail, err := claim(ctx, s.d, i.ID, 1); len(states) > 0 && states[0] == directory.MailSending && (mail != nil || err != nil) {
 			t.Errorf("claimed again: %v, %v", mail, err)
 		}
 		if err := s.d.NoteMail(ctx, i.ID, 2, directory.MailFailed); err != nil {
@@ -629,11 +646,11 @@ func TestAMailIsClaimedOnceAndItsStatesGoOn(t *testing.T) {
 		s = newParty(t)
 		i := s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
 		do(i)
-		if mail, err := s.d.ClaimMail(ctx, i.ID, 1); mail != nil || err != nil {
+		if mail, err := claim(ctx, s.d, i.ID, 1); mail != nil || err != nil {
 			t.Errorf("%s: %v, %v", what, mail, err)
 		}
 	}
-	if mail, err := s.d.ClaimMail(ctx, ident.NewInvitation(), 1); mail != nil || err != nil {
+	if mail, err := claim(ctx, s.d, ident.NewInvitation(), 1); mail != nil || err != nil {
 		t.Errorf("unknown: %v, %v", mail, err)
 	}
 	if err := s.d.NoteMail(ctx, ident.NewInvitation(), 1, sent); err != nil {
@@ -664,7 +681,7 @@ func TestTheKeyringTurns(t *testing.T) {
 	if _, err := s.d.AcceptInvitation(ctx, guest("ann", s.now), token, ""); err != nil {
 		t.Errorf("a link that was mailed before: %v", err)
 	}
-	if mail, err := s.d.ClaimMail(ctx, late.ID, 1); mail != nil || err != nil {
+	if mail, err := claim(ctx, s.d, late.ID, 1); mail != nil || err != nil {
 		t.Errorf("%v, %v", mail, err)
 	}
 	if got, err := s.d.Invitation(ctx, s.admin, late.ID); err != nil || got.Mail != directory.MailFailed {
@@ -1002,7 +1019,7 @@ func TestInvitationsInEveryOrder(t *testing.T) {
 			return err
 		}, nil, "refused"},
 		"claim": {func(ctx context.Context, w *world) error {
-			_, err := w.d.ClaimMail(ctx, w.i.ID, 1)
+			_, err := claim(ctx, w.d, w.i.ID, 1)
 			return err
 		}, nil, "both"},
 		"move": {func(ctx context.Context, w *world) error { _, err := w.d.Move(ctx, w.founder, w.b, w.e); return err }, closed, "other"},

@@ -5,9 +5,11 @@
 package mail
 
 import (
+	"cmp"
 	"html"
 	"strings"
 
+	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
 )
 
@@ -23,24 +25,42 @@ type Message struct {
 // Platform is the name in the place of a brand's for what has none.
 const Platform = "Partner management"
 
-// Invitation is the mail that brings the link of an invitation. The link is the only thing in it that is secret.
-func Invitation(m *directory.Mail, link string) Message {
-	say, sender, node := english, string(m.Brand), string(m.Partner)
-	if sender == "" {
-		sender = Platform
+// Color is that of headers and buttons of what has no color of a brand.
+const Color = "#1f5fbf"
+
+// Links are the addresses in the mail of an invitation. The first two are secret, and nothing else in a mail is.
+type Links struct {
+	Invitation string
+	Redeem     string // where somebody becomes a guest first, and is led to the invitation from there; "" when they need not
+	Logo       string // of the brand: a square; "" when it has none
+}
+
+// Invitation is the mail that brings the link of an invitation, in the look of its brand.
+func Invitation(m *directory.Mail, to Links) Message {
+	say, sender, node := english, "", string(m.Partner)
+	b := body{head: Platform, title: say.preview(node), language: say.language, color: Color, logo: to.Logo}
+	if m.Brand != nil {
+		sender = string(m.Brand.Name)
+		b.head, b.color = sender, cmp.Or(m.Brand.Color, Color)
 	}
-	b := body{head: sender, title: say.preview(node), language: say.language}
 	b.add(paragraph, say.greeting(string(m.Name)))
 	b.add(paragraph, say.invited(node, m.Kind), say.role(m.Role))
 	if m.Message != "" {
 		b.add(paragraph, say.said)
 		b.add(quote, strings.Split(m.Message, "\n")...)
 	}
-	b.add(button, say.button, link)
-	b.add(address, say.orCopy, link)
+	if to.Redeem == "" {
+		b.add(button, say.button, to.Invitation)
+		b.add(address, say.orCopy, to.Invitation)
+	} else {
+		b.add(paragraph, say.guest)
+		b.add(button, say.join, to.Redeem)
+		b.add(address, say.orCopy, to.Redeem)
+		b.add(link, say.joined, to.Invitation)
+	}
 	b.add(paragraph, say.signIn(m.Email), say.until(m.Expires))
-	b.add(small, say.notForYou, say.sentBy(sender))
-	return Message{Sender: oneLine(string(m.Brand)), To: m.Email, Subject: oneLine(say.subject(sender, node)), Text: b.text(), HTML: b.html()}
+	b.add(small, say.notForYou, say.sentBy(b.head))
+	return Message{Sender: oneLine(sender), To: m.Email, Subject: oneLine(say.subject(b.head, node)), Text: b.text(), HTML: b.html()}
 }
 
 // oneLine keeps a name from beginning another header.
@@ -56,6 +76,7 @@ const (
 	quote
 	button  // its lines: the words, and where it leads to
 	address // in HTML only: the words, and the address that a button leads to
+	link    // the words, and where they lead to
 	small
 )
 
@@ -67,6 +88,7 @@ type block struct {
 // body is what a mail says below its head, as plain text in blocks.
 type body struct {
 	head, title, language string
+	color, logo           string
 	blocks                []block
 }
 
@@ -78,7 +100,7 @@ func (b *body) text() string {
 		switch block.kind {
 		case quote:
 			all = append(all, "    "+strings.Join(block.lines, "\n    "))
-		case button:
+		case button, link:
 			all = append(all, strings.Join(block.lines, ":\n"))
 		case address:
 		default:
@@ -92,6 +114,11 @@ func (b *body) text() string {
 // html.EscapeString, which is enough between tags and in quotation marks, and there is nothing anywhere else.
 func (b *body) html() string {
 	var s strings.Builder
+	colors := `background:` + html.EscapeString(b.color) + `;color:` + brand.On(b.color)
+	logo := ""
+	if b.logo != "" { // its name stands beside it
+		logo = `<img src="` + html.EscapeString(b.logo) + `" alt="" width="40" height="40" style="margin-right:12px;vertical-align:middle">`
+	}
 	s.WriteString(`<!doctype html>
 <html lang="` + html.EscapeString(b.language) + `">
 <head>
@@ -101,7 +128,8 @@ func (b *body) html() string {
 </head>
 <body style="margin:0;padding:24px;background:#f3f4f6;color:#1f2937;font:16px/1.5 'Segoe UI',Helvetica,Arial,sans-serif">
 <table role="presentation" align="center" cellpadding="0" cellspacing="0" style="max-width:560px;background:#ffffff;border-radius:8px">
-<tr><td style="padding:24px 32px 0;font-size:20px;font-weight:600">` + html.EscapeString(b.head) + `</td></tr>
+<tr><td style="padding:16px 32px;border-radius:8px 8px 0 0;font-size:20px;font-weight:600;` + colors + `">` +
+		logo + html.EscapeString(b.head) + `</td></tr>
 <tr><td style="padding:16px 32px 32px">
 `)
 	for _, block := range b.blocks {
@@ -114,10 +142,12 @@ func (b *body) html() string {
 			s.WriteString(`<blockquote style="margin:0 0 16px;padding:8px 16px;border-left:4px solid #9ca3af">` +
 				strings.Join(escaped, "<br>") + "</blockquote>\n")
 		case button:
-			s.WriteString(`<p><a href="` + escaped[1] + `" style="display:inline-block;padding:12px 24px;background:#1d4ed8;color:#ffffff;` +
-				`border-radius:6px;text-decoration:none;font-weight:600">` + escaped[0] + "</a></p>\n")
+			s.WriteString(`<p><a href="` + escaped[1] + `" style="display:inline-block;padding:12px 24px;border-radius:6px;` +
+				`text-decoration:none;font-weight:600;` + colors + `">` + escaped[0] + "</a></p>\n")
 		case address:
 			s.WriteString(`<p style="font-size:14px">` + escaped[0] + `:<br><span style="word-break:break-all">` + escaped[1] + "</span></p>\n")
+		case link:
+			s.WriteString("<p>" + escaped[0] + `:<br><a href="` + escaped[1] + `" style="word-break:break-all">` + escaped[1] + "</a></p>\n")
 		case small:
 			s.WriteString(`<p style="font-size:14px;color:#4b5563">` + strings.Join(escaped, " ") + "</p>\n")
 		default:

@@ -1,49 +1,69 @@
 package mail
 
 import (
+	"cmp"
 	"flag"
+	"html"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/hierarchy"
 )
 
 var update = flag.Bool("update", false, "write the golden mails")
 
-const link = "https://admin.cobo.example/invitations/0123456789abcdef.dG9rZW4"
+const (
+	invitation = "https://admin.cobo.example/invitations/0123456789abcdef.dG9rZW4"
+	redeem     = "https://login.example/redeem?tenant=1&user=2&ticket=dGlja2V0"
+)
 
 func offer() *directory.Mail {
-	return &directory.Mail{Offer: directory.Offer{Kind: hierarchy.Partner, Partner: "Vale Telecom Services", Brand: "Cobo Voice",
-		Email: "a.le-page@vale.example",
-		Name:  "Amélie Le Page", Role: access.Operator, Message: "Welcome!\nCall me <when> you are in.",
+	return &directory.Mail{Offer: directory.Offer{Kind: hierarchy.Partner, Partner: "Vale Telecom Services",
+		Brand: &brand.Brand{Name: "Cobo Voice", Color: "#ffcc33"}, Email: "a.le-page@vale.example",
+		Name: "Amélie Le Page", Role: access.Operator, Message: "Welcome!\nCall me <when> you are in.",
 		Expires: time.Date(2026, 3, 9, 9, 14, 0, 0, time.UTC)}}
 }
 
-// The golden mails are how a mail looks: testdata/invitation.html opens in any browser.
+// The golden mails are how a mail looks: those in testdata open in any browser.
 func TestTheInvitationReadsWell(t *testing.T) {
-	m := Invitation(offer(), link)
-	if m.To != "a.le-page@vale.example" || m.Sender != "Cobo Voice" || m.Subject != "Cobo Voice: you are invited to Vale Telecom Services" {
-		t.Errorf("%+v", m)
-	}
-	for name, got := range map[string]string{"testdata/invitation.txt": m.Text, "testdata/invitation.html": m.HTML} {
-		if *update {
-			if err := os.MkdirAll("testdata", 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
+	platform := offer()
+	platform.Brand = nil
+	const logo = "https://admin.cobo.example/brands/brd_0000000000000001/logo?v=0123456789abcdef"
+	for name, c := range map[string]struct {
+		mail   *directory.Mail
+		links  Links
+		sender string
+	}{
+		"platform": {platform, Links{Invitation: invitation}, ""},
+		"brand":    {offer(), Links{Invitation: invitation, Logo: logo}, "Cobo Voice"},
+		"guest":    {offer(), Links{Invitation: invitation, Redeem: redeem, Logo: logo}, "Cobo Voice"},
+	} {
+		m := Invitation(c.mail, c.links)
+		if m.To != "a.le-page@vale.example" || m.Sender != c.sender ||
+			m.Subject != cmp.Or(c.sender, Platform)+": you are invited to Vale Telecom Services" {
+			t.Errorf("%s: %+v", name, m)
 		}
-		want, err := os.ReadFile(name)
-		if err != nil || string(want) != got {
-			t.Errorf("%s differs (%v): look at it, and run go test ./shared/mail -update\n%s", name, err, got)
-		}
-		if !strings.Contains(got, link) {
-			t.Errorf("%s is without the link", name)
+		for file, got := range map[string]string{"testdata/" + name + ".txt": m.Text, "testdata/" + name + ".html": m.HTML} {
+			if *update {
+				if err := os.MkdirAll("testdata", 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil || string(want) != got {
+				t.Errorf("%s differs (%v): look at it, and run go test ./shared/mail -update\n%s", file, err, got)
+			}
+			if !strings.Contains(got, invitation) || strings.Contains(html.UnescapeString(got), redeem) != (name == "guest") {
+				t.Errorf("%s has not the right links", file)
+			}
 		}
 	}
 }
@@ -52,8 +72,8 @@ func TestTheInvitationReadsWell(t *testing.T) {
 func TestNobodyWritesIntoTheMail(t *testing.T) {
 	in := offer()
 	in.Message, in.Name, in.Email = `<script>alert(1)</script>`, `<b>x</b>`, `<b>"@vale.example`
-	in.Partner, in.Brand = "<b>\r\nBcc: all@example.com", "<b>\nX-Header: y"
-	m := Invitation(in, link)
+	in.Partner, in.Brand.Name = "<b>\r\nBcc: all@example.com", "<b>\nX-Header: y"
+	m := Invitation(in, Links{invitation + `"<b>`, redeem + `"<b>`, `https://x.example/"<b>`})
 	if strings.Contains(m.HTML, "<script>") || strings.Contains(m.HTML, "<b>") {
 		t.Errorf("markup: %s", m.HTML)
 	}
@@ -67,8 +87,8 @@ func TestEveryRoleAndKindIsSaid(t *testing.T) {
 	for _, kind := range []hierarchy.Kind{hierarchy.Partner, hierarchy.Customer} {
 		for role := access.Viewer; role <= access.Owner; role++ {
 			in := offer()
-			in.Kind, in.Role, in.Name, in.Message, in.Brand = kind, role, "", "", ""
-			m := Invitation(in, link)
+			in.Kind, in.Role, in.Name, in.Message, in.Brand = kind, role, "", "", nil
+			m := Invitation(in, Links{Invitation: invitation})
 			if seen[m.Text] || !strings.Contains(m.Text, role.String()) || m.Sender != "" ||
 				!strings.Contains(m.Text, Platform) || strings.Contains(m.Text, english.said) {
 				t.Errorf("%s, %s:\n%s", kind, role, m.Text)

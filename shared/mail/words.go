@@ -18,6 +18,9 @@ type words struct {
 	said      string
 	button    string
 	orCopy    string
+	guest     string
+	join      string
+	joined    string
 	signIn    func(address string) string
 	until     func(t time.Time) string
 	notForYou string
@@ -56,6 +59,10 @@ var english = words{
 	said:   "The message to you:",
 	button: "See the invitation",
 	orCopy: "If the button does not work, copy this address into your browser",
+	guest: "You sign in to the portal as a guest of the organization that runs it. Microsoft asks you to join it first, " +
+		"and then leads you to the invitation.",
+	join:   "Join, and see the invitation",
+	joined: "If you have joined before, open this address instead",
 	signIn: func(address string) string {
 		return "You will be asked to sign in with the Microsoft account whose address is " + address + "."
 	},

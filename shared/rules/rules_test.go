@@ -26,14 +26,17 @@ type pkg struct {
 // The packages that hold the domain, and those that adapt it to something outside.
 var (
 	domain = []string{
-		"shared/access", "shared/brand", "shared/contract", "shared/directory", "shared/event", "shared/fault", "shared/hierarchy",
+		"shared/access", "shared/brand", "shared/contract", "shared/directory", "shared/event", "shared/fault", "shared/guest", "shared/hierarchy",
 		"shared/ident", "shared/mail", "shared/people",
 	}
-	adapters = []string{"shared/table", "shared/graph/entra"}
+	adapters = []string{"shared/table", "shared/graph/entra", "shared/graph/guests"}
 )
 
 // signIn are the modules that Entra's tokens are verified and got with.
 var signIn = []string{"github.com/go-jose/go-jose/v4", "golang.org/x/oauth2"}
+
+// microsoft are the modules that Microsoft Graph is called with.
+var microsoft = []string{"github.com/Azure/azure-sdk-for-go", "github.com/microsoft", "github.com/microsoftgraph"}
 
 // rule is broken by an import when broken says so. It sees paths inside of the module without the module's name.
 type rule struct {
@@ -56,7 +59,7 @@ var rules = []rule{
 		broken: func(from, to string) bool {
 			return slices.Contains(adapters, from) && !slices.Contains(domain, to) && !standard(to) && !below(to, from) && to != "shared/awsenv" &&
 				!below(to, "github.com/aws/aws-sdk-go-v2") && !below(to, "github.com/aws/smithy-go") &&
-				!(from == "shared/graph/entra" && slices.ContainsFunc(signIn, func(module string) bool { return below(to, module) }))
+				!(from == "shared/graph/entra" && belowAny(to, signIn)) && !(from == "shared/graph/guests" && belowAny(to, microsoft))
 		},
 	},
 	{
@@ -109,6 +112,13 @@ var rules = []rule{
 		},
 	},
 	{
+		name:   "only functions/guests imports what calls Microsoft Graph",
+		reason: "it is larger than most functions, and whoever has it can hold the key to partners' tenants",
+		broken: func(from, to string) bool {
+			return to == "shared/graph/guests" && from != "functions/guests" || belowAny(to, microsoft) && from != "shared/graph/guests"
+		},
+	},
+	{
 		name:   "no function imports the SDK's package config or an OpenAPI library",
 		reason: "both cost every cold start: awsenv reads the environment, and the contract is generated into Go",
 		broken: func(from, to string) bool {
@@ -121,6 +131,11 @@ var rules = []rule{
 
 // below reports whether a path is root or inside of it.
 func below(path, root string) bool { return path == root || strings.HasPrefix(path, root+"/") }
+
+// belowAny reports whether a path is one of the roots or inside of it.
+func belowAny(path string, roots []string) bool {
+	return slices.ContainsFunc(roots, func(root string) bool { return below(path, root) })
+}
 
 // standard reports whether a path is one of the standard library: its first part has no dot. Paths of this module begin
 // with one of its top folders.
@@ -223,6 +238,7 @@ func TestEachRuleSeesWhatBreaksIt(t *testing.T) {
 		"a function imports no other":              {"functions/people", "functions/brands"},
 		"shared imports no function":               {"shared/people", "functions/internal/api"},
 		"only the portal imports":                  {"functions/hierarchy", "shared/contract/docs"},
+		"only functions/guests imports":            {"functions/notify", "shared/graph/guests"},
 		"no function imports the SDK's package co": {"functions/relay", "github.com/aws/aws-sdk-go-v2/config"},
 	}
 	for _, r := range rules {

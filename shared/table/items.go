@@ -15,6 +15,7 @@ import (
 	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/guest"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/people"
@@ -721,6 +722,9 @@ func encodeInvitation(k key, kind string, i *directory.Invitation) item {
 	it.number("key", int64(i.Key))
 	it.bytes("hash", i.Hash)
 	it.text("mail", string(i.Mail))
+	it.text("mailProblem", string(i.MailProblem))
+	it.text("guestTenant", i.Guest.Tenant)
+	it.text("guest", i.Guest.Object)
 	it.text("person", string(i.Person))
 	it.number("version", i.Version)
 	it.number(schema.TTLAttr, i.Expires.Add(keepInvitations).Unix())
@@ -740,7 +744,9 @@ func decodeInvitation(it item) (directory.Invitation, error) {
 		State:   directory.InvitationState(r.text("state")),
 		Created: r.time("created"), Expires: r.time("ends"), Sent: r.time("sent"), Closed: r.time("closed"),
 		Generation: int(r.number("generation")), Key: int(r.number("key")), Hash: r.bytes("hash"),
-		Mail: directory.MailState(r.text("mail")), Person: ident.Principal(r.text("person")), Version: r.number("version"),
+		Mail: directory.MailState(r.text("mail")), MailProblem: guest.Refusal(r.text("mailProblem")),
+		Guest:  directory.Guest{Tenant: r.text("guestTenant"), Object: r.text("guest")},
+		Person: ident.Principal(r.text("person")), Version: r.number("version"),
 	}
 	return i, r.err
 }

@@ -10,6 +10,7 @@ import (
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/guest"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 )
@@ -180,6 +181,7 @@ type invitation struct {
 	Message string                    `json:"message,omitzero"`
 	State   directory.InvitationState `json:"state"`
 	Mail    directory.MailState       `json:"mail"`
+	Problem *mailProblem              `json:"mailProblem,omitzero"`
 	By      ident.Principal           `json:"invitedBy"`
 	Version int64                     `json:"version"`
 	Created string                    `json:"createdAt"`
@@ -189,9 +191,17 @@ type invitation struct {
 	Person  ident.Principal           `json:"principalId,omitzero"`
 }
 
+type mailProblem struct {
+	Code   guest.Refusal `json:"code"`
+	Detail string        `json:"detail"`
+}
+
 func invitationShape(i directory.Invitation) invitation {
 	out := invitation{ID: i.ID, Node: i.Node, Email: i.Email, Name: i.Name, Role: i.Role.String(), Message: i.Message, State: i.State,
 		Mail: i.Mail, By: i.By, Version: i.Version, Created: stamp(i.Created), Expires: stamp(i.Expires), Sent: stamp(i.Sent), Person: i.Person}
+	if i.MailProblem != "" {
+		out.Problem = &mailProblem{i.MailProblem, i.MailProblem.Advice()}
+	}
 	if !i.Closed.IsZero() {
 		out.Closed = stamp(i.Closed)
 	}

@@ -16,6 +16,7 @@ import (
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/guest"
 	"example.com/partnertree/shared/ident"
 )
 
@@ -232,6 +233,35 @@ func TestInvitationsAreListedAndCapped(t *testing.T) {
 	slices.Sort(seen)
 	if len(all) != directory.InvitationsADay+1 || len(slices.Compact(seen)) != len(all) || all[0] != last {
 		t.Errorf("%d listed, the newest first: %v", len(all), all[0] == last)
+	}
+}
+
+// Each refusal of a guest has its code in the contract, and advice of its own.
+func TestWhyAMailWasNotSentIsTold(t *testing.T) {
+	n := newNeighbours(t)
+	advice := map[string]bool{}
+	for _, why := range guest.Refusals {
+		made := n.onA.Do(inviteTo(n.p, "viewer")).Is(201)
+		if strings.Contains(made.Body, "mailProblem") {
+			t.Errorf("a problem before there is one: %s", made.Body)
+		}
+		id := ident.Invitation(made.Get("id"))
+		d := directory.New(n.Store, n.Now)
+		m, err := d.DueMail(t.Context(), id, 1)
+		if err != nil || m == nil {
+			t.Fatalf("%v, %v", m, err)
+		}
+		if _, err := d.RefuseMail(t.Context(), m, why); err != nil {
+			t.Fatal(err)
+		}
+		got := n.onA.Gets("/v1/invitations/%s", id).Is(200)
+		if got.Get("mail") != "failed" || !strings.Contains(got.Body, `"mailProblem":{"code":"`+string(why)+`","detail":"`) {
+			t.Errorf("%s: %s", why, got.Body)
+		}
+		advice[why.Advice()] = true
+	}
+	if len(advice) != len(guest.Refusals) {
+		t.Errorf("%d sentences for %d refusals", len(advice), len(guest.Refusals))
 	}
 }
 

@@ -35,11 +35,13 @@ const (
 	valeTenant        = "a0000000-0000-4000-8000-000000000003"
 )
 
-// directory is what the double knows: the people, and the platform's app, which is at home at the portal.
-func directory(app stage.Entra, portal string) graphtest.Directory {
+// directory is what the double knows: the people, the platform's app, which is at home at the portal, and the one that makes guests. Vazon
+// has consented to that.
+func directory(app stage.Entra, onboarding stage.Graph, portal string) graphtest.Directory {
 	tenants := []graphtest.Tenant{
 		{ID: cloudvendorTenant, Name: "Cloudvendor", Domains: []string{"cloudvendor.example"}},
-		{ID: vazonTenant, Name: "Vazon Bay IT", Domains: []string{"vazonbay.example"}},
+		{ID: vazonTenant, Name: "Vazon Bay IT", Domains: []string{"vazonbay.example"},
+			Consents: []graphtest.Consent{{App: onboarding.ClientID, Roles: []string{inviteGuests}}}},
 		{ID: valeTenant, Name: "Vale Telecom Services", Domains: []string{"valetelecom.example"}},
 	}
 	for _, a := range Accounts {
@@ -53,8 +55,14 @@ func directory(app stage.Entra, portal string) graphtest.Directory {
 		ID: app.ClientID, Name: "Partner management", Tenant: cloudvendorTenant, Audience: graphtest.MultiTenant,
 		RedirectURIs: []string{portal + "/signin/callback"}, Secrets: []string{app.Secret},
 		Scopes: []string{"access_as_user"}, OptionalClaims: []string{"email", "xms_edov"},
+	}, {
+		ID: onboarding.ClientID, Name: "Partner management: onboarding", Tenant: cloudvendorTenant, Audience: graphtest.MultiTenant,
+		Secrets: []string{onboarding.Secret}, Permissions: []string{inviteGuests},
 	}}}
 }
+
+// inviteGuests is the application permission of Microsoft Graph that it takes to make guests.
+const inviteGuests = "User.Invite.All"
 
 // warden is a shell script around a program that ends by a signal: it sends that when its own input ends, and so when the program that has
 // started it ends, however that comes. And it ends when the program does.

@@ -45,7 +45,8 @@ func inviting(i directory.Invitation, most int) directory.AddInvitation {
 func used(i *directory.Invitation, by ident.Principal) *directory.Invitation {
 	now := *i
 	now.State, now.Closed, now.Person, now.Version = directory.InvitationAccepted, i.Created.Add(time.Hour), by, i.Version+1
-	now.Mail = directory.MailSent
+	now.Mail, now.MailProblem = directory.MailFailed, "guest-blocked"
+	now.Guest = directory.Guest{Tenant: "72f988bf-86f1-41af-91ab-2d7cd011db47", Object: "00000000-0000-4000-8000-000000000001"}
 	return &now
 }
 

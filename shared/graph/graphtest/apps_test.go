@@ -48,7 +48,7 @@ func TestAnAppGetsATokenWhereItWasConsentedTo(t *testing.T) {
 	if err := s.Consent(contoso, onboard, "User.Invite.All"); err != nil {
 		t.Fatal(err)
 	}
-	token, err := appAlone(t, s, onboard, "contoso.example", graphScope, nil)
+	token, err := appAlone(t, s, onboard, "contoso.example", graphScope+" openid offline_access profile", nil) // as Microsoft's SDK does
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestAnAppGetsATokenWhereItWasConsentedTo(t *testing.T) {
 		{onboard, "common", graphScope, "invalid_request", "90002"},
 		{onboard, contoso, "", "invalid_request", "900144"},
 		{onboard, contoso, "https://graph.microsoft.com/User.Invite.All", "invalid_scope", "1002012"},
-		{onboard, contoso, "openid " + graphScope, "invalid_scope", "1002012"},
+		{onboard, contoso, "openid", "invalid_scope", "1002012"},
 		{onboard, contoso, "https://vault.azure.net/.default", "invalid_scope", "70011"},
 	} {
 		_, err := appAlone(t, s, test.app, test.tenant, test.scope, nil)

@@ -175,7 +175,8 @@ func (d *Double) appAlone(r *http.Request, app *App, tenant *Tenant) (grant, *re
 		return grant{}, parameterMissing("scope")
 	}
 	s, err := d.parseScopes(app, r.PostForm.Get("scope"))
-	if err == nil && (len(s.openID) > 0 || !slices.Equal(s.names, []string{defaultScope})) {
+	s.openID = nil // Microsoft's SDK asks for them here, too, and gets nothing for that
+	if err == nil && !slices.Equal(s.names, []string{defaultScope}) {
 		err = refuse(invalidScope, 1002012, "The provided value for scope %s is not valid. Client credential flows must have a scope value with "+
 			"/.default suffixed to the resource identifier (application ID URI).", r.PostForm.Get("scope"))
 	}

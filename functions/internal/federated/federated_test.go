@@ -1,4 +1,4 @@
-package main
+package federated
 
 import (
 	"context"
@@ -21,7 +21,7 @@ func askSTS(t *testing.T, sent **http.Request, status *int, answer *string) (str
 	config := aws.Config{Region: "eu-west-1", Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "id", SecretAccessKey: "key", SessionToken: "session"}, nil
 	})}
-	return roleToken(config, tripper(func(r *http.Request) (*http.Response, error) {
+	return RoleToken(config, tripper(func(r *http.Request) (*http.Response, error) {
 		*sent = r
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -33,7 +33,7 @@ func askSTS(t *testing.T, sent **http.Request, status *int, answer *string) (str
 			t.Errorf("sent %s", body)
 		}
 		return &http.Response{StatusCode: *status, Body: io.NopCloser(strings.NewReader(*answer)), Header: http.Header{}}, nil
-	}))(t.Context(), "", "")
+	}))(t.Context())
 }
 
 func TestTheRolesTokenStandsInForASecret(t *testing.T) {
