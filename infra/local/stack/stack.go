@@ -112,7 +112,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if s.cloud, s.Cloud, err = kit.startCloud(ctx, o.State, s.lock, o.CloudPort, keep); err != nil {
 		return nil, err
 	}
-	if s.entra, s.Entra, err = kit.startDouble(ctx, o.State, o.CloudPort, directory(config.Entra, s.URL)); err != nil {
+	if s.entra, s.Entra, err = kit.startDouble(ctx, o.State, o.CloudPort, directory(config.Entra, config.Graph, s.URL)); err != nil {
 		return nil, err
 	}
 	d := deployment{kit: kit, config: config, state: o.State, endpoint: s.Cloud, portal: s.URL, entra: s.Entra, last: last}
