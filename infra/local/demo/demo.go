@@ -185,7 +185,14 @@ func (s *seeding) brand(ctx context.Context, owner, place string, b brand) error
 		"partnerId": owner, "name": b.name, "domain": b.domain, "regions": b.regions,
 	}, &made)
 	s.brands[b.name] = made.ID
-	return err
+	if b.own == nil || err != nil {
+		return err
+	}
+	edit, err := b.own.edit()
+	if err != nil {
+		return err
+	}
+	return s.api.patch(ctx, "/v1/brands/"+made.ID, edit, &made)
 }
 
 // caller makes an API client. A key is shown once: when an interrupted seeding took it along, the client gets another.

@@ -64,8 +64,10 @@ func (s *seeding) accept(ctx context.Context, address string) error {
 	if strings.Contains(page, "cannot be used any more") {
 		return nil // an interrupted seeding came as far as this
 	}
+	portal := s.stack.URL // or that of the brand, where the link leads
 	if err == nil {
-		_, err = b.get(ctx, s.stack.URL+"/signin?to=/invitation")
+		portal = b.at.Scheme + "://" + b.at.Host
+		_, err = b.get(ctx, portal+"/signin?to=/invitation")
 	}
 	if err == nil { // the double asks who it is, at the address of its page
 		page, err = b.post(ctx, b.at.String(), url.Values{"account": {stack.Accounts[i].Tenant + "/" + stack.Accounts[i].ID}})
@@ -77,7 +79,7 @@ func (s *seeding) accept(ctx context.Context, address string) error {
 	for _, field := range hidden.FindAllStringSubmatch(page, -1) {
 		form.Set(field[1], field[2])
 	}
-	_, err = b.post(ctx, s.stack.URL+"/invitation", form)
+	_, err = b.post(ctx, portal+"/invitation", form)
 	return err
 }
 
@@ -124,7 +126,7 @@ func secure(u *url.URL) *url.URL {
 
 func newBrowser() (*browser, error) {
 	cookies, err := cookiejar.New(nil)
-	return &browser{http: http.Client{Jar: jar{cookies}}}, err
+	return &browser{http: http.Client{Jar: jar{cookies}, Transport: stack.Transport()}}, err
 }
 
 func (b *browser) get(ctx context.Context, address string) (string, error) {

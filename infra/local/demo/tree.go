@@ -1,5 +1,11 @@
 package demo
 
+import (
+	"image/color"
+
+	"example.com/partnertree/infra/local/stack"
+)
+
 // partner is a partner to make. Brands are given by name; a partner's own come after it exists.
 type partner struct {
 	name string
@@ -16,6 +22,7 @@ type partner struct {
 type brand struct {
 	name, domain string
 	regions      []string
+	own          *look // nil: it looks like the platform, and people sign in there by the platform's app
 }
 
 // customer is a customer to make. It gets the first brand that its partner sells, or the partner's own.
@@ -45,14 +52,14 @@ const (
 )
 
 // vendorBrand is the root's own. Everybody below may sell under it unless their parent took it from them.
-var vendorBrand = brand{cloudvendor, "cloudvendor.example", []string{"eu-west-1", "eu-central-1", "us-east-1", "ap-northeast-1"}}
+var vendorBrand = brand{cloudvendor, "cloudvendor.example", []string{"eu-west-1", "eu-central-1", "us-east-1", "ap-northeast-1"}, nil}
 
 // tree is everything below the root: uneven, four levels deep, in many scripts, with siblings whose names differ only in accents or
 // case, a partner with many customers, one that may not provision, some that have nothing below them, and some in the trash.
 var tree = []partner{
 	{
 		name: vazon, sells: []string{cloudvendor},
-		owns: &brand{vazonVoice, "vazonvoice.example", []string{"eu-west-1", "eu-west-2"}},
+		owns: &brand{vazonVoice, stack.BrandDomain, []string{"eu-west-1", "eu-west-2"}, &look{color.RGBA{0x0f, 0x6e, 0x84, 0xff}, stack.BrandApp}},
 		customers: []customer{
 			{name: "Braye Harbour Clinic", reference: "VB-1001", tenant: "1f0b6a52-7c64-4c5e-9a53-0d0f4f1a7b11", domain: "brayeharbour.example"},
 			{name: "Castel Primary School", reference: "VB-1002", domain: "castelschool.example"},
@@ -94,11 +101,11 @@ var tree = []partner{
 	},
 	{
 		name: "Nordljus Distribution", sells: []string{cloudvendor},
-		owns: &brand{nordljus, "nordljus.example", []string{"eu-north-1", "eu-central-1"}},
+		owns: &brand{nordljus, "nordljus.example", []string{"eu-north-1", "eu-central-1"}, nil},
 		partners: []partner{
 			{
 				name: "Fjordtele AS", sells: []string{nordljus},
-				owns: &brand{fjordtele, "fjordtele.example", []string{"eu-north-1"}},
+				owns: &brand{fjordtele, "fjordtele.example", []string{"eu-north-1"}, nil},
 				customers: []customer{
 					{name: "Ålesund Fiskeri", reference: "FT-001"},
 					{name: "Ærfugl Rederi", reference: "FT-002"},

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,8 +83,14 @@ func nothingSecretWasLogged(ctx context.Context) error {
 	return nil
 }
 
-// actor is somebody with an API key, or without ("").
-type actor struct{ key string }
+// actor is somebody with an API key or a token, or without (""), who calls the API under one of its host names.
+type actor struct {
+	key    string
+	origin string // "" for the platform's own
+}
+
+// visits is every client of these tests: it finds the hosts of brands on this machine.
+var visits = &http.Client{Transport: stack.Transport()}
 
 type answer struct {
 	status int
@@ -100,7 +107,7 @@ func (a actor) send(method, path string, body any, header ...string) (answer, er
 		}
 		content = bytes.NewReader(b)
 	}
-	r, err := http.NewRequest(method, deployed.URL+path, content)
+	r, err := http.NewRequest(method, cmp.Or(a.origin, deployed.URL)+path, content)
 	if err != nil {
 		return answer{}, err
 	}
@@ -113,7 +120,7 @@ func (a actor) send(method, path string, body any, header ...string) (answer, er
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := visits.Do(r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -162,7 +169,7 @@ func (a answer) items(t *testing.T, name string) []string {
 }
 
 var (
-	founder = sync.OnceValue(func() actor { return actor{deployed.Founder.Key} })
+	founder = sync.OnceValue(func() actor { return actor{key: deployed.Founder.Key} })
 	root    = sync.OnceValue(func() string { return deployed.Founder.PartnerID })
 )
 
@@ -183,7 +190,7 @@ func (a actor) partner(t *testing.T, parent, name, brand string) string {
 func (a actor) client(t *testing.T, node, role string) (actor, string) {
 	t.Helper()
 	made := a.do(t, 201, "POST", "/v1/api-clients", map[string]any{"nodeId": node, "name": role, "role": role})
-	return actor{made.get(t, "secret", "key")}, made.get(t, "id")
+	return actor{key: made.get(t, "secret", "key")}, made.get(t, "id")
 }
 
 func TestEachReachesTheirOwnAndWhatIsBelow(t *testing.T) {
@@ -218,8 +225,8 @@ func TestEachReachesTheirOwnAndWhatIsBelow(t *testing.T) {
 }
 
 func TestWhoIsNobodyGetsNothing(t *testing.T) {
-	actor{"pmk_nonsense"}.do(t, 401, "GET", "/v1/me", nil)
-	actor{strings.Replace(deployed.Founder.Key, "_", "-", 2)}.do(t, 401, "GET", "/v1/me", nil)
+	actor{key: "pmk_nonsense"}.do(t, 401, "GET", "/v1/me", nil)
+	actor{key: strings.Replace(deployed.Founder.Key, "_", "-", 2)}.do(t, 401, "GET", "/v1/me", nil)
 	r, err := http.Get(deployed.URL + "/v1/me") // API Gateway answers this one itself
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -32,14 +33,11 @@ func hire(t *testing.T, id, name string) graphtest.Person {
 	t.Helper()
 	p := graphtest.Person{ID: "e2e00000-0000-4000-8000-0000000000" + id, Name: name, Mail: strings.ToLower(name) + "@e2e.example", MailVerified: true}
 	secretsOfTheRun.add(p.Mail)
-	tell := double(t, "/tenants/"+company+"/people", p)
-	if tell.status != http.StatusNoContent {
-		t.Fatalf("the double: %d %s", tell.status, tell.body)
-	}
+	double(t, "/tenants/"+company+"/people", p)
 	return p
 }
 
-// double tells the double of Entra what its tests do by methods.
+// double tells the double of Entra what its tests do by methods. It fails the test when the double refuses.
 func double(t *testing.T, path string, order any) answer {
 	t.Helper()
 	body, err := json.Marshal(order)
@@ -52,22 +50,32 @@ func double(t *testing.T, path string, order any) answer {
 	}
 	defer r.Body.Close()
 	got := answer{status: r.StatusCode}
-	if got.body, err = io.ReadAll(r.Body); err != nil {
-		t.Fatal(err)
+	if got.body, err = io.ReadAll(r.Body); err != nil || got.status/100 != 2 {
+		t.Fatalf("the double: %d %s (%v)", got.status, got.body, err)
 	}
 	return got
 }
 
-// accessToken is what Entra would give an app of the person's for this API.
-func accessToken(t *testing.T, p graphtest.Person) actor {
+// platformApp is the app by which people sign in where no brand has one.
+func platformApp(t *testing.T) string {
 	t.Helper()
 	config, err := stage.Named(stage.Local)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := double(t, "/tokens", graphtest.TokenOrder{App: config.Entra.ClientID, Tenant: company, Person: p.ID})
-	return actor{got.get(t, "token")}
+	return config.Entra.ClientID
 }
+
+// accessToken is what Entra would give an app of the person's for this API. No two are alike.
+func accessToken(t *testing.T, app string, p graphtest.Person) actor {
+	t.Helper()
+	token := double(t, "/tokens", graphtest.TokenOrder{App: app, Tenant: company, Person: p.ID, Change: map[string]any{"uti": rand.Text()}}).get(t, "token")
+	secretsOfTheRun.add(token)
+	return actor{key: token}
+}
+
+// at is the actor under another host name.
+func (a actor) at(origin string) actor { return actor{a.key, origin} }
 
 func (a actor) invite(t *testing.T, node, role string, p graphtest.Person) string {
 	t.Helper()
@@ -78,8 +86,15 @@ func (a actor) invite(t *testing.T, node, role string, p graphtest.Person) strin
 
 var linkInText = regexp.MustCompile(`\S+/invitations/\S+`)
 
-// mailed waits for the n-th mail to the person, and answers its link.
+// mailed waits for the n-th mail to the person, and answers its link to the platform's portal.
 func mailed(t *testing.T, p graphtest.Person, n int) (link string) {
+	t.Helper()
+	link, _ = mailedAt(t, deployed.URL, p, n)
+	return link
+}
+
+// mailedAt waits for the n-th mail to the person, and answers its link to the portal at an origin, and the mail.
+func mailedAt(t *testing.T, origin string, p graphtest.Person, n int) (link string, m stack.Mail) {
 	t.Helper()
 	until(t, "the mail to "+p.Name, time.Minute, func() (bool, error) {
 		mails, err := deployed.Mails(context.Background())
@@ -90,18 +105,18 @@ func mailed(t *testing.T, p graphtest.Person, n int) (link string) {
 		if len(mails) > n {
 			return false, fmt.Errorf("%d mails instead of %d", len(mails), n)
 		}
-		m := mails[0]
+		m = mails[0]
 		link = linkInText.FindString(m.Text)
 		if !strings.Contains(m.HTML, link) || !strings.Contains(m.Text, "Welcome aboard.") || !strings.Contains(m.Text, p.Name) {
 			return false, fmt.Errorf("the mail says %s and %s", m.Text, m.HTML)
 		}
 		return true, nil
 	})
-	if !strings.HasPrefix(link, deployed.URL+"/invitations/") {
+	if !strings.HasPrefix(link, origin+"/invitations/") {
 		t.Fatalf("the link of the mail is %q", link)
 	}
-	secretsOfTheRun.add(strings.TrimPrefix(link, deployed.URL+"/invitations/"))
-	return link
+	secretsOfTheRun.add(strings.TrimPrefix(link, origin+"/invitations/"))
+	return link, m
 }
 
 // secrets are what must not be in any log.
@@ -256,7 +271,7 @@ func TestAPersonIsInvitedAndComesIn(t *testing.T) {
 			t.Errorf("the page shows %s: %s", hidden, page)
 		}
 	}
-	session := b.session()
+	session := b.session(deployed.URL)
 	if !session.HTTPOnly || !session.Secure || session.SameSite != network.CookieSameSiteLax || session.Path != "/" {
 		t.Errorf("the session's cookie: %+v", session)
 	}
@@ -266,7 +281,7 @@ func TestAPersonIsInvitedAndComesIn(t *testing.T) {
 	otto.has(otto.opens(link), "This invitation cannot be used any more")
 
 	// The same person at the API, with what Entra gives them for it.
-	api := accessToken(t, ann)
+	api := accessToken(t, platformApp(t), ann)
 	me := api.do(t, 200, "GET", "/v1/me", nil).get(t, "principal", "id")
 	if got := api.do(t, 200, "GET", pathOf(vale)+"/tree", nil); !strings.Contains(string(got.body), below) {
 		t.Errorf("the tree: %s", got.body)
@@ -276,7 +291,7 @@ func TestAPersonIsInvitedAndComesIn(t *testing.T) {
 		api.do(t, 404, "GET", pathOf(hidden), nil)
 	}
 	api.do(t, 403, "POST", "/v1/partners", newPartner(vale, "No", brand))
-	accessToken(t, other).do(t, 404, "GET", pathOf(vale), nil)
+	accessToken(t, platformApp(t), other).do(t, 404, "GET", pathOf(vale), nil)
 	if users := inviter.do(t, 200, "GET", pathOf(vale)+"/users", nil); !strings.Contains(string(users.body), me) {
 		t.Errorf("the users: %s", users.body)
 	}
@@ -289,11 +304,11 @@ func TestAPersonIsInvitedAndComesIn(t *testing.T) {
 	b.has(b.presses("Sign out"), "You have signed out")
 }
 
-// session is the cookie of the portal's session.
-func (p person) session() *network.Cookie {
+// session is the cookie of the portal's session at an origin.
+func (p person) session(origin string) *network.Cookie {
 	p.t.Helper()
 	all := learns(p, func(ctx context.Context, _ *chromedp.Target) (network.GetCookiesResult, error) {
-		return chromedp.Call(ctx, network.GetCookies, network.GetCookiesParams{URLs: []string{deployed.URL}})
+		return chromedp.Call(ctx, network.GetCookies, network.GetCookiesParams{URLs: []string{origin}})
 	})
 	i := slices.IndexFunc(all.Cookies, func(c *network.Cookie) bool { return c.Name == "__Host-session" })
 	if i < 0 {

@@ -86,7 +86,7 @@ func TestWhatIsPurgedIsGoneForGood(t *testing.T) {
 	child := f.partner(t, b.moved, "Child", own)
 	leaf := f.do(t, 201, "POST", "/v1/customers", map[string]any{"partnerId": b.left, "name": "Leaf", "brandId": b.brand}).get(t, "id")
 	made := f.do(t, 201, "POST", "/v1/api-clients", map[string]any{"nodeId": b.left, "name": "Tidy", "role": "admin"})
-	admin := actor{made.get(t, "secret", "key")}
+	admin := actor{key: made.get(t, "secret", "key")}
 
 	long := directory.New(store(), func() time.Time { return time.Now().Add(-hierarchy.KeepTrash - 24*time.Hour) })
 	for _, node := range []string{b.moved, leaf} {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"example.com/partnertree/infra/stage"
+	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/graph/graphtest"
 )
 
@@ -35,13 +36,19 @@ const (
 	valeTenant        = "a0000000-0000-4000-8000-000000000003"
 )
 
-// directory is what the double knows: the people, the platform's app, which is at home at the portal, and the one that makes guests. Vazon
-// has consented to that.
-func directory(app stage.Entra, onboarding stage.Graph, portal string) graphtest.Directory {
+// BrandApp is the app of a brand of the demo tree, in the tenant of the brand's partner. Only people of that tenant sign in by it, and guests.
+var BrandApp = brand.App{Client: "00000000-0000-4000-8000-00000000a993", Tenant: vazonTenant, SingleTenant: true}
+
+// BrandDomain is the brand's. Browsers, and curl, take all names below localhost for this machine.
+const BrandDomain = "vazonvoice.localhost"
+
+// directory is what the double knows: the people, the platform's apps, the first of which is at home at the portal, and that of a brand.
+// The platform's second app invites guests, and was let into the brand's tenant to do so.
+func directory(entra stage.Entra, graph stage.Graph, portal string) graphtest.Directory {
 	tenants := []graphtest.Tenant{
 		{ID: cloudvendorTenant, Name: "Cloudvendor", Domains: []string{"cloudvendor.example"}},
 		{ID: vazonTenant, Name: "Vazon Bay IT", Domains: []string{"vazonbay.example"},
-			Consents: []graphtest.Consent{{App: onboarding.ClientID, Roles: []string{inviteGuests}}}},
+			Consents: []graphtest.Consent{{App: graph.ClientID, Roles: []string{inviteGuests}}}},
 		{ID: valeTenant, Name: "Vale Telecom Services", Domains: []string{"valetelecom.example"}},
 	}
 	for _, a := range Accounts {
@@ -51,14 +58,17 @@ func directory(app stage.Entra, onboarding stage.Graph, portal string) graphtest
 			}
 		}
 	}
-	return graphtest.Directory{Tenants: tenants, Apps: []graphtest.App{{
-		ID: app.ClientID, Name: "Partner management", Tenant: cloudvendorTenant, Audience: graphtest.MultiTenant,
-		RedirectURIs: []string{portal + "/signin/callback"}, Secrets: []string{app.Secret},
-		Scopes: []string{"access_as_user"}, OptionalClaims: []string{"email", "xms_edov"},
-	}, {
-		ID: onboarding.ClientID, Name: "Partner management: onboarding", Tenant: cloudvendorTenant, Audience: graphtest.MultiTenant,
-		Secrets: []string{onboarding.Secret}, Permissions: []string{inviteGuests},
-	}}}
+	signIn := func(id, name, tenant, audience, origin string) graphtest.App {
+		return graphtest.App{ID: id, Name: name, Tenant: tenant, Audience: audience, RedirectURIs: []string{origin + "/signin/callback"},
+			Secrets: []string{entra.Secret}, Scopes: []string{"access_as_user"}, OptionalClaims: []string{"email", "xms_edov"}}
+	}
+	b := brand.Brand{Domain: BrandDomain}
+	return graphtest.Directory{Tenants: tenants, Apps: []graphtest.App{
+		signIn(entra.ClientID, "Partner management", cloudvendorTenant, graphtest.MultiTenant, portal),
+		signIn(BrandApp.Client, "Vazon Voice", vazonTenant, graphtest.SingleTenant, at(portal, b.Host())),
+		{ID: graph.ClientID, Name: "Partner management: onboarding", Tenant: cloudvendorTenant, Audience: graphtest.MultiTenant,
+			Secrets: []string{graph.Secret}, Permissions: []string{inviteGuests}},
+	}}
 }
 
 // inviteGuests is the application permission of Microsoft Graph that it takes to make guests.

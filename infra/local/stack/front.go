@@ -11,6 +11,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -32,6 +33,31 @@ func listen(port int) (*front, error) {
 // url names the machine as browsers do: to them this host is as good as one with TLS, and takes the portal's cookies.
 func (f *front) url() string {
 	return "http://localhost:" + strconv.Itoa(f.listener.Addr().(*net.TCPAddr).Port)
+}
+
+// at is the origin of another host name that leads to the same port as an origin.
+func at(origin, host string) string {
+	u, err := url.Parse(origin)
+	if err != nil {
+		panic(err) // it is the front's
+	}
+	return u.Scheme + "://" + net.JoinHostPort(host, u.Port())
+}
+
+// Origin is where the portal is under a host name of a brand.
+func (s *Stack) Origin(host string) string { return at(s.URL, host) }
+
+// Transport finds all names below localhost on this machine, as browsers do.
+func Transport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	var d net.Dialer
+	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if host, port, err := net.SplitHostPort(address); err == nil && strings.HasSuffix(host, ".localhost") {
+			address = net.JoinHostPort("127.0.0.1", port)
+		}
+		return d.DialContext(ctx, network, address)
+	}
+	return t
 }
 
 // serve passes every request on to the API in MiniStack, but for the mailbox's.
