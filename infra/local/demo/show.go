@@ -31,7 +31,8 @@ func Show(ctx context.Context, to io.Writer, on *stack.Stack, s Seeded) error {
 	}
 	fmt.Fprintf(to, "\nPart of the tree (%d partners and %d customers below %s):\n\n", s.Partners, s.Customers, s.Callers[0].At)
 	draw(to, answer.Root, "  ", "  ")
-	fmt.Fprintf(to, "\nThe API   %s/v1\nIts docs  %s/docs\nSign in   %s/signin\nMailbox   %s\n", url, url, url, on.Mailbox())
+	fmt.Fprintf(to, "\nThe API   %s/v1\nIts docs  %s/docs\nSign in   %s/signin\n          %s/signin, the portal of a brand\nMailbox   %s\n",
+		url, url, url, on.Origin(stack.BrandHost()), on.Mailbox())
 	fmt.Fprintf(to, "\nPeople; sign in as whom you like, without a password:\n\n")
 	for _, p := range s.People {
 		what := "is"

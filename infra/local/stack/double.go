@@ -42,6 +42,9 @@ var BrandApp = brand.App{Client: "00000000-0000-4000-8000-00000000a993", Tenant:
 // BrandDomain is the brand's. Browsers, and curl, take all names below localhost for this machine.
 const BrandDomain = "vazonvoice.localhost"
 
+// BrandHost is the host name of the brand's portal.
+func BrandHost() string { return (&brand.Brand{Domain: BrandDomain}).Host() }
+
 // directory is what the double knows: the people, the platform's apps, the first of which is at home at the portal, and that of a brand.
 // The platform's second app invites guests, and was let into the brand's tenant to do so.
 func directory(entra stage.Entra, graph stage.Graph, portal string) graphtest.Directory {
@@ -62,10 +65,9 @@ func directory(entra stage.Entra, graph stage.Graph, portal string) graphtest.Di
 		return graphtest.App{ID: id, Name: name, Tenant: tenant, Audience: audience, RedirectURIs: []string{origin + "/signin/callback"},
 			Secrets: []string{entra.Secret}, Scopes: []string{"access_as_user"}, OptionalClaims: []string{"email", "xms_edov"}}
 	}
-	b := brand.Brand{Domain: BrandDomain}
 	return graphtest.Directory{Tenants: tenants, Apps: []graphtest.App{
 		signIn(entra.ClientID, "Partner management", cloudvendorTenant, graphtest.MultiTenant, portal),
-		signIn(BrandApp.Client, "Vazon Voice", vazonTenant, graphtest.SingleTenant, at(portal, b.Host())),
+		signIn(BrandApp.Client, "Vazon Voice", vazonTenant, graphtest.SingleTenant, at(portal, BrandHost())),
 		{ID: graph.ClientID, Name: "Partner management: onboarding", Tenant: cloudvendorTenant, Audience: graphtest.MultiTenant,
 			Secrets: []string{graph.Secret}, Permissions: []string{inviteGuests}},
 	}}
