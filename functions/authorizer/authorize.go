@@ -63,11 +63,13 @@ func configured(store directory.Store, env func(string) string, now func() time.
 
 // handle says who is calling. Its answer always lets the request through: an HTTP API cannot shape a refusal, so the
 // functions answer 401 themselves, from the context. API Gateway keeps the answer for some minutes under the
-// Authorization header; an error is not kept, so it is what a failing store gives (API Gateway then answers 500).
-// Whether a secret or a session still counts is therefore decided by each request.
+// Authorization header and the host name; an error is not kept, so it is what a failing store gives (API Gateway then
+// answers 500). Whether a secret or a session still counts is therefore decided by each request.
 //
-// API Gateway keeps it for all host names of the API together. So a token that was recognized at its own host is let in
-// at others for these minutes. Its bound comes along, so it reaches there what it reaches at its own host, and no more.
+// That a token's key is unknown (entra.UnknownKey) is kept as well, although the key may be so new that Entra's keys were
+// fetched before it, less than five minutes ago. Entra announces keys days before it signs with them, so that takes a
+// hurried change of keys on its side, and then a token may be refused for ten minutes at most. As an error it would be
+// kept by nobody: anybody could raise the alarms by sending junk.
 func (a *authorizer) handle(ctx context.Context, r events.APIGatewayV2CustomAuthorizerV2Request) (answer, error) {
 	began := time.Now()
 	host, _ := a.config.Host(r.RequestContext.DomainName, r.Headers)

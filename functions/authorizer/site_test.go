@@ -41,7 +41,7 @@ func branded(t testing.TB) (*authorizer, *directorytest.Fake, *graphtest.Server,
 	}
 	app := func(id, audience string) graphtest.App {
 		return graphtest.App{ID: id, Name: "Portal", Tenant: vazon, Audience: audience, Secrets: []string{"a secret of the tests"},
-			RedirectURIs: []string{"https://portal.example/signin/callback"}, Scopes: []string{"Portal.Use"}}
+			RedirectURIs: []string{"https://portal.example/signin/callback"}, Scopes: []string{"access_as_user"}}
 	}
 	double := graphtest.Start(t, graphtest.Directory{
 		Apps: []graphtest.App{app(platform, graphtest.MultiTenant), app(redApp, graphtest.MultiTenant), app(blueApp, graphtest.MultiTenant)},

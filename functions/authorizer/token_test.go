@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"maps"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,7 +34,7 @@ const (
 func withEntra(t *testing.T) (*authorizer, *clients, *graphtest.Server, func() string) {
 	app := func(id string) graphtest.App {
 		return graphtest.App{ID: id, Name: "Portal", Tenant: vazon, Audience: graphtest.MultiTenant, Secrets: []string{"a secret of the tests"},
-			RedirectURIs: []string{"https://portal.example/signin/callback"}, Scopes: []string{"Portal.Use"}}
+			RedirectURIs: []string{"https://portal.example/signin/callback"}, Scopes: []string{"access_as_user"}}
 	}
 	double := graphtest.Start(t, graphtest.Directory{
 		Apps: []graphtest.App{app(platform), app(rival)},
@@ -121,6 +123,9 @@ func TestOtherTokensAreRefused(t *testing.T) {
 		"not yet valid":          {App: platform, Tenant: vazon, Person: alice, Change: map[string]any{"nbf": time.Now().Add(time.Hour).Unix()}},
 		"issued never":           {App: platform, Tenant: vazon, Person: alice, Change: map[string]any{"iat": nil}},
 		"an app's own":           {App: platform, Tenant: vazon, Person: alice, Change: map[string]any{"scp": nil, "idtyp": "app"}},
+		"got by another app":     {App: platform, Tenant: vazon, Person: alice, Change: map[string]any{"azp": rival}},
+		"got by no app":          {App: platform, Tenant: vazon, Person: alice, Change: map[string]any{"azp": nil}},
+		"for another use":        {App: platform, Tenant: vazon, Person: alice, Change: map[string]any{"scp": "User.Read"}},
 		"of a consumer":          {App: platform, Tenant: vazon, Person: alice, Consumers: true},
 	} {
 		token := order(t, double, o)
@@ -138,6 +143,39 @@ func TestOtherTokensAreRefused(t *testing.T) {
 	if len(c.reads) != 0 {
 		t.Errorf("%d reads", len(c.reads))
 	}
+}
+
+// Junk that names an unknown key is refused like any other, however much of it comes, and is no error: errors raise alarms. What it costs
+// others is that a token by a key which Entra has begun to use just now is refused until the keys are fetched again.
+func TestAnUnknownKeyIsARefusalAndNoError(t *testing.T) {
+	a, _, double, _ := withEntra(t)
+	var ahead atomic.Int64
+	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	a = configured(a.store, environment(double.URL, platform, "any"), now, a.log)
+	ask := func(token string, want bool) {
+		t.Helper()
+		if got, err := a.handle(t.Context(), bearer(token)); err != nil || (got.Context["principal"] != nil) != want ||
+			(got.Context["refusal"] == notTaken) == want {
+			t.Errorf("%v, %v", got, err)
+		}
+	}
+	good := order(t, double, graphtest.TokenOrder{App: platform, Tenant: vazon, Person: alice})
+	ask(good, true)
+	_, rest, _ := strings.Cut(good, ".")
+	for n := range 20 {
+		ask(base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","kid":"`+strconv.Itoa(n)+`"}`))+"."+rest, false)
+	}
+	kid, err := double.AddKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := double.SignWith(kid); err != nil {
+		t.Fatal(err)
+	}
+	fresh := order(t, double, graphtest.TokenOrder{App: platform, Tenant: vazon, Person: alice})
+	ask(fresh, false)
+	ahead.Store(int64(5 * time.Minute))
+	ask(fresh, true)
 }
 
 func TestWithoutAnAppNoTokenIsTaken(t *testing.T) {

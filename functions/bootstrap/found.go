@@ -17,7 +17,7 @@ import (
 type order struct {
 	PartnerName string `json:"partnerName"` // of the root: the vendor
 	ClientName  string `json:"clientName"`  // of the API client that becomes its owner
-	// Recover asks for something else: a new key for the oldest owner of the root, when nobody has one any more.
+	// Recover asks for something else: a new key for the oldest API client that owns the root, or for a new one.
 	Recover bool `json:"recover"`
 	// Rotate asks for a new key of the keyring, by which sessions and links are sealed. Nothing is answered.
 	Rotate bool `json:"rotate"`

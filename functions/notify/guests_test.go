@@ -121,7 +121,7 @@ func TestWhoIsRefusedAsAGuestIsMailedNothing(t *testing.T) {
 		if failed := w.takes(made(2), made(2), told("Bounce", 2)); len(failed) > 0 || len(w.post.given) > 0 || len(w.desk.given) != 1 {
 			t.Errorf("%s: %d mails, %d orders, failed: %v", why, len(w.post.given), len(w.desk.given), failed)
 		}
-		if now := w.stored(); now.Mail != directory.MailFailed || now.MailProblem != why || now.State != directory.InvitationPending {
+		if now := w.stored(); now.Mail != directory.MailFailed || now.MailProblem != directory.MailProblem(why) || now.State != directory.InvitationPending {
 			t.Errorf("%s: %+v", why, now)
 		}
 		if lost := strings.Contains(w.log.String(), `"`+metric.MailsLost.Name+`":1`); lost != (why == guest.Rejected) {

@@ -100,7 +100,8 @@ func (n *notify) take(ctx context.Context, body string) error {
 	}
 }
 
-// invited mails the link of an invitation that was made or sent again, unless that was begun before or is not wanted any more. Who needs
+// invited mails the link of an invitation that was made or sent again, unless that was begun before or is not wanted any more. What was
+// begun before and is not noted since counts as lost: the answer to the claim may have been, or what was to send it has died. Who needs
 // to be a guest to sign in is made one first, while nothing is claimed: done again, it does no harm. Once the mail is begun, the message is
 // done.
 func (n *notify) invited(ctx context.Context, detail json.RawMessage) error {
@@ -117,6 +118,10 @@ func (n *notify) invited(ctx context.Context, detail json.RawMessage) error {
 	about := link{made.Data.InvitationID, made.Data.Generation}
 	log := n.log.With("event", made.ID, "invitation", about.invitation, "generation", about.generation)
 	due, err := n.directory.DueMail(ctx, about.invitation, about.generation)
+	if errors.Is(err, directory.ErrMailBegun) { // and came to no end that anybody knows, or another one is at it just now
+		log.ErrorContext(ctx, "mail", append(n.lost(), "outcome", "unknown", "error", err.Error())...)
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("read the mail of %s: %w", about.invitation, err)
 	}
@@ -179,7 +184,7 @@ func (n *notify) asGuest(ctx context.Context, m *directory.Mail, to *mail.Links)
 
 // refuse notes why nothing is mailed, for those who invited. What they cannot do anything about is counted as lost.
 func (n *notify) refuse(ctx context.Context, log *slog.Logger, m *directory.Mail, why guest.Refusal) error {
-	refused, err := n.directory.RefuseMail(ctx, m, why)
+	refused, err := n.directory.RefuseMail(ctx, m, directory.MailProblem(why))
 	switch {
 	case err != nil:
 		return fmt.Errorf("refuse a mail: %w", err)

@@ -33,6 +33,7 @@ const (
 	address    = "Amelie.LePage@vale.example"
 	invitation = ident.Invitation("inv_0000000000000011")
 	rootNode   = ident.Node("ptn_0000000000000001")
+	inviter    = ident.Principal("cli_0000000000000001")
 	brandID    = ident.Brand("brd_0000000000000001")
 )
 
@@ -85,11 +86,13 @@ func newWorld(t *testing.T, adjust ...func(*brand.Brand)) *world {
 	edited := *branded
 	edited.Brands.Portal, edited.Version = brandID, branded.Version+1
 	w.commit(directory.EditNode{Was: branded, Now: &edited, Else: func(*hierarchy.Node) error { return directory.ErrExists }})
+	w.commit(directory.AddClient{Client: access.Principal{ID: inviter, Home: rootNode, Version: 1, Created: noon,
+		Grants: map[ident.Node]access.Role{rootNode: access.Owner}}})
 	ring := people.Keyring{{ID: 1, Secret: [32]byte{1, 2, 3}, Created: noon}}
 	token, _ := ring.InvitationToken(1, invitation, 2)
 	w.commit(directory.PutKeyring{Keyring: ring, Else: directory.ErrExists})
 	w.commit(directory.AddInvitation{Most: 1, TooMany: directory.ErrExists, Invitation: directory.Invitation{ID: invitation, Node: rootNode,
-		Email: address, Name: "Amélie", Role: access.Admin, By: "cli_0000000000000001", State: directory.InvitationPending, Created: noon,
+		Email: address, Name: "Amélie", Role: access.Admin, By: inviter, State: directory.InvitationPending, Created: noon,
 		Expires: noon.Add(7 * 24 * time.Hour), Sent: noon, Generation: 2, Key: 1, Hash: token.Hash(), Mail: directory.MailQueued, Version: 1}})
 	return w
 }
@@ -214,6 +217,9 @@ func TestNoFailureOfTheTableSendsAMailTwice(t *testing.T) {
 			mails, state := len(w.post.given), w.state()
 			lost := mails == 0 && state == directory.MailSending && applied
 			unnoted := mails == 1 && state == directory.MailSending // the last call was the one that failed
+			if counted := strings.Contains(w.log.String(), `"`+metric.MailsLost.Name+`":1`); counted != lost {
+				t.Errorf("call %d failed (after it: %v): counted as lost: %v", nth, after, counted)
+			}
 			if !lost && !unnoted && (mails != 1 || state != directory.MailSent) || tries > 2 {
 				t.Errorf("call %d failed (after it: %v): %d mails, %s after %d tries", nth, after, mails, state, tries)
 			}
@@ -259,6 +265,24 @@ func TestWhatIsNotWantedAnyMoreIsNotMailed(t *testing.T) {
 	w.commit(directory.EditInvitation{Was: was, Now: &now, Else: directory.ErrExists})
 	if failed := w.takes(made(2)); len(failed) > 0 || len(w.post.given) > 0 {
 		t.Errorf("%d mails about a revoked invitation, failed: %v", len(w.post.given), failed)
+	}
+}
+
+// Nobody is mailed, or made a guest, for somebody who may not invite any more.
+func TestNothingIsMailedForWhoLostTheRight(t *testing.T) {
+	w := newWorld(t, singleTenant)
+	was := w.read(directory.Want{Clients: []ident.Principal{inviter}}).Clients[inviter]
+	now := *was
+	now.Grants, now.Version = map[ident.Node]access.Role{rootNode: access.Operator}, was.Version+1
+	w.commit(directory.EditClient{Was: was, Now: &now, Else: directory.ErrExists})
+	if failed := w.takes(made(2), made(2)); len(failed) > 0 || len(w.post.given) > 0 || len(w.desk.given) > 0 {
+		t.Errorf("%d mails, %d guests, failed: %v", len(w.post.given), len(w.desk.given), failed)
+	}
+	if now := w.stored(); now.Mail != directory.MailFailed || now.MailProblem != directory.InvitationVoid {
+		t.Errorf("%+v", now)
+	}
+	if strings.Contains(w.log.String(), metric.MailsLost.Name) {
+		t.Errorf("counted as lost: %s", w.log)
 	}
 }
 

@@ -127,7 +127,7 @@ func newWorld(t *testing.T, tenants ...string) *world {
 // configure makes the portal of an environment.
 func (w *world) configure(env func(string) string) {
 	w.portal = &portal{now: w.now, log: slog.New(slog.NewJSONHandler(&w.log, nil)), config: site.Configured(env)}
-	w.portal.serve(w.dir, entra.NewSignIn(entra.NewVerifier(w.portal.config.Cloud, nil, w.now), entra.Secret(password)))
+	w.portal.serve(w.dir, w.store, entra.NewSignIn(entra.NewVerifier(w.portal.config.Cloud, nil, w.now), entra.Secret(password)))
 }
 
 func (w *world) must(err error) {
@@ -240,6 +240,23 @@ func (w *world) guarded(route string, a response) {
 			w.t.Errorf("%s: sets %s", route, c)
 		}
 	}
+}
+
+// raw asks the platform's own site for a page with exactly these cookies, and with a query, or the form of a POST.
+func (w *world) raw(method, path, in string, cookies ...string) response {
+	w.t.Helper()
+	e := events.APIGatewayV2HTTPRequest{RouteKey: method + " " + path, RawQueryString: in, Headers: map[string]string{}, Cookies: cookies}
+	if method == http.MethodPost {
+		e.RawQueryString, e.Body = "", in
+	}
+	if w.plainCookies {
+		e.Cookies, e.Headers["cookie"] = nil, strings.Join(cookies, "; ")
+	}
+	e.RequestContext.RequestID, e.RequestContext.DomainName, e.RequestContext.HTTP.Method = "req-1", "portal.example", method
+	r, err := w.portal.handle(w.t.Context(), e)
+	w.must(err)
+	w.guarded(e.RouteKey, r)
+	return r
 }
 
 // browser keeps cookies, and goes where it is sent.

@@ -42,6 +42,6 @@ func configured(env func(string) string, now func() time.Time, log *slog.Logger)
 		log.Error("start", "cause", err.Error())
 		return p
 	}
-	p.serve(directory.New(store, now), entra.NewSignIn(entra.NewVerifier(p.config.Cloud, nil, now), credential))
+	p.serve(directory.New(store, now), store, entra.NewSignIn(entra.NewVerifier(p.config.Cloud, nil, now), credential))
 	return p
 }

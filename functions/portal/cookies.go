@@ -20,8 +20,12 @@ const (
 	invitationCookie = "__Host-invitation" // the token of the link that was followed
 )
 
-// cookies reads those of a request. API Gateway gives them as a list, others as the header that the browser sent. Of two with one name the
-// first counts.
+// cookies reads those of a request. API Gateway gives them as a list, others as the header that the browser sent.
+//
+// Around them is space as HTTP has it, and no other: a browser does not take "U+00A0 __Host-session" for a name that it must keep other
+// hosts from setting, so it is another name here, too. And because of that prefix no browser has two cookies of one name of ours: when two
+// come, another host of the same domain has set one, and none of the two counts. Such a host can keep somebody from signing in, and never
+// sign them in as somebody else.
 func cookies(e *events.APIGatewayV2HTTPRequest) map[string]string {
 	all := e.Cookies
 	if len(all) == 0 {
@@ -29,10 +33,11 @@ func cookies(e *events.APIGatewayV2HTTPRequest) map[string]string {
 	}
 	found := map[string]string{}
 	for _, c := range all {
-		name, value, _ := strings.Cut(strings.TrimSpace(c), "=")
-		if _, twice := found[name]; !twice {
-			found[name] = value
+		name, value, _ := strings.Cut(strings.Trim(c, " \t"), "=")
+		if _, twice := found[name]; twice {
+			value = "" // which is nothing that was ever sealed
 		}
+		found[name] = value
 	}
 	return found
 }
@@ -41,8 +46,18 @@ func cookies(e *events.APIGatewayV2HTTPRequest) map[string]string {
 // Microsoft leads here, and with nothing else that another site begins.
 func (v *visit) setCookie(name, value string) { v.cookie(http.Cookie{Name: name, Value: value}) }
 
-// dropCookie deletes one.
-func (v *visit) dropCookie(name string) { v.cookie(http.Cookie{Name: name, MaxAge: -1}) }
+// dropCookie deletes one that came along. What another site makes a browser send brings none of ours: its answer must not delete them.
+func (v *visit) dropCookie(name string) {
+	if v.came(name) {
+		v.cookie(http.Cookie{Name: name, MaxAge: -1})
+	}
+}
+
+// came reports whether the visitor brought a cookie, whatever it is worth.
+func (v *visit) came(name string) bool {
+	_, came := v.cookies[name]
+	return came
+}
 
 func (v *visit) cookie(c http.Cookie) {
 	c.Path, c.Secure, c.HttpOnly, c.SameSite = "/", true, true, http.SameSiteLaxMode

@@ -53,6 +53,7 @@ func (v *visit) invitation(ctx context.Context) (response, error) {
 		if _, err := v.dir.Me(ctx, v.caller()); err != nil {
 			return response{}, err
 		}
+		v.renew()
 	}
 	v.outcome = "offered"
 	// The token lives as long as the visitor looks at it and signs in.
@@ -87,7 +88,7 @@ func (v *visit) answers(offer *directory.Offer, id ident.Invitation) markup {
 	}
 	other := buttons(&action{signInLink(invitationPath), "Sign in with another account"})
 	email, invited := cmp.Or(v.who.Email, "somebody without an address"), offer.Guest.Is(v.who)
-	switch same := strings.EqualFold(strings.TrimSpace(v.who.Email), strings.TrimSpace(offer.Email)); {
+	switch same := directory.SameAddress(v.who.Email, offer.Email); {
 	case !same && !invited:
 		return fill(`<div class="notice">
 <p>You are signed in as %s. This invitation is for another address, so you cannot accept it with this account.</p>

@@ -22,7 +22,7 @@ var rights = map[access.Role]string{
 // me is the start page of who is signed in.
 func (v *visit) me(ctx context.Context) (response, error) {
 	if v.who == nil {
-		if v.cookies[sessionCookie] != "" {
+		if v.came(sessionCookie) {
 			return v.ended(), nil
 		}
 		v.outcome = "to sign-in"
@@ -32,6 +32,7 @@ func (v *visit) me(ctx context.Context) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
+	v.renew()
 	query, err := url.ParseQuery(v.event.RawQueryString)
 	if err != nil {
 		query = nil

@@ -387,7 +387,7 @@ func TestOtherSitesFormsAreRefused(t *testing.T) {
 	b.has(b.post(to, form), 400, "Open the link again")
 	// Without a session there is nothing to sign out of, and nothing to accept.
 	nobody := w.browser()
-	nobody.has(nobody.post(home+"/signout", nil), 200, "You have signed out")
+	nobody.has(nobody.post(home+"/signout", nil), 200, "Nothing to sign out of")
 	nobody.has(nobody.post(home+"/signout/everywhere", nil), 401, "Your session has ended")
 	nobody.has(nobody.post(home+"/invitation", form), 401, "Your session has ended")
 	if b.post(to, url.Values{"form": {strings.Repeat("x", maxForm)}}).status != 403 {

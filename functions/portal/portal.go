@@ -8,10 +8,13 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"example.com/partnertree/functions/internal/limit"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/graph/entra"
@@ -36,14 +39,15 @@ type portal struct {
 
 	// All of these, or none where nobody can sign in.
 	dir    *directory.Directory
+	limit  *limit.Limiter
 	keys   *keys
 	signIn *entra.SignIn
 	sites  *site.Sites
 }
 
 // serve gives the portal what it needs for signing people in.
-func (p *portal) serve(dir *directory.Directory, signIn *entra.SignIn) {
-	p.dir, p.signIn = dir, signIn
+func (p *portal) serve(dir *directory.Directory, count limit.Counter, signIn *entra.SignIn) {
+	p.dir, p.limit, p.signIn = dir, limit.New(count), signIn
 	p.keys = &keys{read: dir.Keyring, now: p.now}
 	p.sites = site.New(p.config, dir.BrandAt, p.now)
 }
@@ -72,6 +76,7 @@ type visit struct {
 	set     []string // cookies of the answer
 	ring    people.Keyring
 	who     *people.SignedIn // nil: not signed in, as far as the cookie says
+	stale   bool             // the cookie is worth making anew
 	outcome string           // what became of it, for the log
 }
 
@@ -92,6 +97,9 @@ func (p *portal) visit(ctx context.Context, e *events.APIGatewayV2HTTPRequest) r
 			line = append(line, slog.String("cause", err.Error()))
 		}
 		r = v.failed(f)
+		if f.RetryAfter > 0 {
+			r.Headers["Retry-After"] = strconv.Itoa(int((f.RetryAfter + time.Second - 1) / time.Second))
+		}
 	}
 	r.Cookies = v.set
 	line = append(line, slog.String("outcome", v.outcome), slog.Int("status", r.StatusCode),
@@ -128,12 +136,26 @@ func (v *visit) answer(ctx context.Context) (r response, err error) {
 	}
 	// A session is none at a site with another bound: it neither gets out of its own there, nor into the other.
 	if who, stale, ok := v.ring.Open(v.cookies[sessionCookie], v.now()); ok && who.Within == v.site.Within {
-		v.who = &who
-		if stale {
-			v.setCookie(sessionCookie, v.ring.Seal(who, v.now()))
+		v.who, v.stale = &who, stale
+	}
+	// Whoever is over their limit can still end their sessions: somebody else may be using them up.
+	if v.who != nil && !strings.HasPrefix(v.event.RouteKey, "POST /signout") {
+		counted := v.limit.Take(ctx, v.caller(), v.now())
+		defer counted.Done()
+		if err := counted.Err(); err != nil {
+			return response{}, err
 		}
 	}
 	return pages[v.event.RouteKey](v, ctx)
+}
+
+// renew lets the session go on, while it is used. Only pages that are looked at do that, and only after the directory has taken the session.
+// An answer that arrives after that of a sign-out brings the session back into the browser. That takes a page that was asked for before the
+// sign-out and shown after it, of a session that was last renewed five minutes ago or longer; signing out everywhere ends that one, too.
+func (v *visit) renew() {
+	if v.stale {
+		v.setCookie(sessionCookie, v.ring.Seal(*v.who, v.now()))
+	}
 }
 
 // caller is who is signed in, for the directory: it refuses a session that does not count any more.

@@ -23,6 +23,9 @@ type flow struct {
 
 const flowPurpose = "sign-in"
 
+// maxCookie is the largest value of a cookie in bytes. Browsers keep 4,096, name and attributes included, and drop a larger one.
+const maxCookie = 3500
+
 // begin sends the visitor to Microsoft.
 func (v *visit) begin(context.Context) (response, error) {
 	query, err := url.ParseQuery(v.event.RawQueryString)
@@ -30,7 +33,14 @@ func (v *visit) begin(context.Context) (response, error) {
 		query = nil
 	}
 	to, secrets := v.signIn.Begin(v.site.App, v.callbackURL(), "")
-	v.setCookie(flowCookie, people.SealFlow(v.ring, flowPurpose, flow{secrets, v.origin, local(query.Get("to"))}, v.now()))
+	seal := func(then string) string {
+		return people.SealFlow(v.ring, flowPurpose, flow{secrets, v.origin, then}, v.now())
+	}
+	sealed := seal(local(query.Get("to")))
+	if len(sealed) > maxCookie {
+		sealed = seal(start)
+	}
+	v.setCookie(flowCookie, sealed)
 	v.outcome = "began"
 	return v.redirect(to), nil
 }
@@ -41,15 +51,20 @@ func (v *visit) callbackURL() string { return v.origin + "/signin/callback" }
 // decoded, and encodes it anew.
 func local(to string) string {
 	u, err := url.Parse(to) // refuses control characters, which browsers take out
-	if err != nil || len(to) > 1000 || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" ||
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" ||
 		!strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(u.Path, `\`) {
 		return start
 	}
-	clean := url.URL{Path: u.Path, RawQuery: u.Query().Encode()}
-	return clean.RequestURI()
+	clean := (&url.URL{Path: u.Path, RawQuery: u.Query().Encode()}).RequestURI()
+	if len(clean) > 1000 {
+		return start
+	}
+	return clean
 }
 
-// callback is where Microsoft sends the visitor back to. The flow is used up by whatever comes.
+// callback is where Microsoft sends the visitor back to. The flow is used up by whatever comes: the browser forgets it. Who is no browser
+// can bring it again, each time with another code, and each costs a call of Microsoft, which takes a code once; the route's throttle bounds
+// that.
 func (v *visit) callback(ctx context.Context) (response, error) {
 	v.dropCookie(flowCookie)
 	f, ok := people.OpenFlow[flow](v.ring, flowPurpose, v.cookies[flowCookie], v.now())
@@ -101,12 +116,20 @@ func (v *visit) notFinished(to string, err error) response {
 
 func signInLink(to string) string { return "/signin?" + url.Values{"to": {to}}.Encode() }
 
-// signOut ends the session in this browser.
+// signOut ends the session in this browser: the cookie is deleted, and nothing is kept of it here. A copy of the cookie counts until it ends
+// by itself; that is for signing out everywhere.
 func (v *visit) signOut(context.Context) (response, error) {
-	if v.who != nil && !v.ours(v.form()) {
+	switch {
+	case !v.came(sessionCookie): // none is left; or another site has sent this, and the browser has kept it to itself
+		v.outcome = "nothing to sign out of"
+		return v.show(http.StatusOK, message{Title: "Nothing to sign out of",
+			Text:   []string{"No session came along, so none was ended. The start page shows whether you are signed in."},
+			Action: &action{start, "To the start page"}}), nil
+	case v.who != nil && !v.ours(v.form()):
 		return v.strange(), nil
 	}
-	return v.signedOut("signed out", "You have signed out", "Your session here has ended in this browser."), nil
+	return v.signedOut("signed out", "You have signed out", "Your session here has ended in this browser, and in no other. If you have "+
+		"signed in elsewhere, or somebody may have copied your session, sign in again and choose “Sign out everywhere”."), nil
 }
 
 // signOutEverywhere ends all sessions of the person.

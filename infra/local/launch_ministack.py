@@ -120,6 +120,22 @@ def forget_stream_positions():
     lambda_svc._restore_esm_positions = restore_others
 
 
+def tell_hosts_apart():
+    """All host names come under one here, and what stands before says in X-Forwarded-Host which it was. The functions read it; the
+    authorizer's answers have to be remembered by it, too."""
+    from ministack.services import apigateway
+
+    sources = need(apigateway, "_request_authorizer_identity_sources")
+
+    def sources_by_host(identity_source, headers, query_params, stage_vars, context=None):
+        host = headers.get("x-forwarded-host")
+        if context and host:
+            context = {**context, "domainName": host}
+        return sources(identity_source, headers, query_params, stage_vars, context)
+
+    apigateway._request_authorizer_identity_sources = sources_by_host
+
+
 def stop_with_parent():
     """Standard input is a pipe that the parent holds: its end is the end of the parent, however that came."""
 
@@ -138,5 +154,6 @@ if installed != VERSION:
 answer_at_once()
 deliver_streams_like_aws()
 forget_stream_positions()
+tell_hosts_apart()
 stop_with_parent()
 runpy.run_module("ministack.app", run_name="__main__")

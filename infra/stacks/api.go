@@ -9,8 +9,10 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2integrations"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"example.com/partnertree/infra/stage"
 	"example.com/partnertree/shared/contract"
 )
 
@@ -32,13 +34,22 @@ var accessLog = map[string]string{
 	"gatewayErrorReason": "$context.error.responseType",
 }
 
-// addAPI adds the HTTP API with one route for each operation of the contract and each page of the portal. A route is asked who is calling unless the
-// contract says that it is public, and what has no route is answered as a problem by the portal function.
+// The pages that have bounds of their own.
+const (
+	signInRoute = "GET /signin/callback"
+	logoRoute   = "GET /brands/{id}/logo"
+)
+
+// addAPI adds the HTTP API with one route for each operation of the contract and each page of the portal. A route is asked who is calling
+// unless the contract says that it is public, and what has no route is answered as a problem by the portal function.
 func (s *Service) addAPI() {
+	// Of an answer API Gateway remembers both: that a token is refused at one host name says nothing of the others. A request without the
+	// header is answered 401 by API Gateway itself.
+	// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html (Identity sources)
 	authorizer := awsapigatewayv2authorizers.NewHttpLambdaAuthorizer(jsii.String("Authorizer"), s.Functions["authorizer"],
 		&awsapigatewayv2authorizers.HttpLambdaAuthorizerProps{
 			ResponseTypes:   &[]awsapigatewayv2authorizers.HttpLambdaResponseType{awsapigatewayv2authorizers.HttpLambdaResponseType_SIMPLE},
-			IdentitySource:  jsii.Strings("$request.header.Authorization"),
+			IdentitySource:  jsii.Strings("$request.header.Authorization", "$context.domainName"),
 			ResultsCacheTtl: awscdk.Duration_Minutes(jsii.Number(5)),
 		})
 	public := awsapigatewayv2.NewHttpNoneAuthorizer()
@@ -59,6 +70,8 @@ func (s *Service) addAPI() {
 		}
 		return integrations[function]
 	}
+	var routes []constructs.IDependable
+	throttles := map[string]stage.Throttle{"$default": s.config.Pages}
 	for _, op := range contract.Operations {
 		route := &awsapigatewayv2.AddRoutesOptions{
 			Path:        jsii.String(op.Path),
@@ -67,24 +80,30 @@ func (s *Service) addAPI() {
 		}
 		if op.Public {
 			route.Authorizer = public
+			throttles[op.RouteKey()] = s.config.Pages
 		}
 		for _, r := range *s.API.AddRoutes(route) {
+			routes = append(routes, r)
 			if op.Public {
 				accept(r, "AwsSolutions-APIG4", "The contract makes "+op.ID+" public: documentation, with nothing of any partner in it.")
 			}
 		}
 	}
 	for _, page := range contract.Pages {
+		throttles[page.RouteKey()] = s.config.Pages
 		for _, r := range *s.API.AddRoutes(&awsapigatewayv2.AddRoutesOptions{
 			Path: jsii.String(page.Path), Methods: &[]awsapigatewayv2.HttpMethod{awsapigatewayv2.HttpMethod(page.Method)},
 			Integration: to("portal"), Authorizer: public,
 		}) {
+			routes = append(routes, r)
 			accept(r, "AwsSolutions-APIG4", "For people: the portal finds out from a cookie who they are, and shows all others how to sign in, and logos.")
 		}
 	}
 	noSuchRoute := awsapigatewayv2.NewHttpRoute(s.Stack, jsii.String("NoSuchRoute"), &awsapigatewayv2.HttpRouteProps{
 		HttpApi: s.API, RouteKey: awsapigatewayv2.HttpRouteKey_DEFAULT(), Integration: to("portal"), Authorizer: public,
 	})
+	routes = append(routes, noSuchRoute)
+	throttles[signInRoute], throttles[logoRoute] = s.config.SignIn, s.config.Logos
 	// The permission above is for routes with a method; the default route's address has none.
 	s.Functions["portal"].AddPermission(jsii.String("NoSuchRoute"), &awslambda.Permission{
 		Principal: awsiam.NewServicePrincipal(jsii.String("apigateway.amazonaws.com"), nil),
@@ -99,14 +118,21 @@ func (s *Service) addAPI() {
 		panic(err) // a map of strings always marshals
 	}
 	// The address has no stage in it: paths are those of the contract.
-	stage := awsapigatewayv2.NewHttpStage(s.Stack, jsii.String("Stage"), &awsapigatewayv2.HttpStageProps{
+	all := awsapigatewayv2.NewHttpStage(s.Stack, jsii.String("Stage"), &awsapigatewayv2.HttpStageProps{
 		HttpApi:    s.API,
 		AutoDeploy: jsii.Bool(true),
 		Throttle: &awsapigatewayv2.ThrottleSettings{
-			RateLimit: jsii.Number(s.config.RatePerSecond), BurstLimit: jsii.Number(s.config.Burst),
+			RateLimit: jsii.Number(s.config.Whole.PerSecond), BurstLimit: jsii.Number(s.config.Whole.Burst),
 		},
 	})
-	stage.Node().DefaultChild().(awsapigatewayv2.CfnStage).SetAccessLogSettings(&awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
+	all.Node().AddDependency(routes...) // it names them
+	settings := map[string]any{}
+	for route, t := range throttles {
+		settings[route] = map[string]any{"ThrottlingRateLimit": t.PerSecond, "ThrottlingBurstLimit": t.Burst}
+	}
+	cfn := all.Node().DefaultChild().(awsapigatewayv2.CfnStage)
+	cfn.SetRouteSettings(settings)
+	cfn.SetAccessLogSettings(&awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
 		DestinationArn: s.logGroup("AccessLogs").LogGroupArn(), Format: jsii.String(string(format)),
 	})
 }

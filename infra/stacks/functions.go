@@ -31,7 +31,8 @@ const (
 )
 
 // functions says exactly what each calls: reads are batches, so that what is decided on was read together, and a transaction
-// needs the actions of its parts. Nobody scans, and nobody but the deployment changes the table itself.
+// needs the actions of its parts. Nobody scans, and nobody but the deployment changes the table itself. schema.Limits says who may use only
+// some of its items.
 var functions = map[string]function{
 	"hierarchy": {
 		does: "API: partners, customers and the tree", seconds: apiTimeoutSeconds, index: true,
@@ -47,7 +48,7 @@ var functions = map[string]function{
 	},
 	"portal": {
 		does: "Pages: sign-in, invitations, the documentation and the contract", seconds: apiTimeoutSeconds,
-		table: []string{"BatchGetItem", "PutItem", "ConditionCheckItem"},
+		table: []string{"BatchGetItem", "PutItem", "UpdateItem", "ConditionCheckItem"},
 	},
 	"authorizer": {
 		does: "API Gateway authorizer: says who is calling, never what they may do", seconds: apiTimeoutSeconds,
@@ -89,11 +90,7 @@ func (s *Service) addFunctions() {
 		logs.GrantWrite(role)
 		env := map[string]*string{stage.EnvStage: jsii.String(s.config.Name)}
 		if len(f.table) > 0 {
-			var actions []string
-			for _, action := range f.table {
-				actions = append(actions, "dynamodb:"+action)
-			}
-			grant(role, s.stateful.Table.TableArn(), actions...)
+			s.grantTable(role, name, f.table)
 			env[stage.EnvTable] = s.stateful.Table.TableName()
 		}
 		if f.index {
@@ -113,6 +110,33 @@ func (s *Service) addFunctions() {
 			LogGroup:      logs,
 			LoggingFormat: awslambda.LoggingFormat_JSON,
 		})
+	}
+}
+
+// grantTable allows a function its actions on the table: within its limits, where it has such.
+func (s *Service) grantTable(role awsiam.Role, function string, actions []string) {
+	var all []string
+	for _, action := range actions {
+		prefixes, limited := schema.Limits[function][action]
+		if !limited {
+			all = append(all, "dynamodb:"+action)
+			continue
+		}
+		keys := make([]string, len(prefixes))
+		for i, prefix := range prefixes {
+			keys[i] = prefix + "*"
+		}
+		// Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html (dynamodb:LeadingKeys)
+		role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+			Actions: jsii.Strings("dynamodb:" + action), Resources: &[]*string{s.stateful.Table.TableArn()},
+			Conditions: &map[string]any{
+				"ForAllValues:StringLike": map[string]any{"dynamodb:LeadingKeys": keys},
+				"Null":                    map[string]any{"dynamodb:LeadingKeys": "false"},
+			},
+		}))
+	}
+	if len(all) > 0 {
+		grant(role, s.stateful.Table.TableArn(), all...)
 	}
 }
 

@@ -25,8 +25,7 @@ func set(f awslambda.Function, name, value string) {
 }
 
 // addSignIn tells the portal and the authorizer by which app people sign in at the platform's own hosts; a brand says itself by which
-// at its host. The app trusts the portal's role: AWS vouches for it with
-// a token, and no secret is kept anywhere.
+// at its host. The app trusts the portal's role: AWS vouches for it with a token, and no secret is kept anywhere.
 func (s *Service) addSignIn() {
 	portal, entra := s.Functions["portal"], s.config.Entra
 	for _, f := range []awslambda.Function{portal, s.Functions["authorizer"]} {
@@ -115,7 +114,15 @@ func (s *Service) addMail() {
 		Description: jsii.String("What becomes of mails is noted on the invitations"),
 		EventPattern: &awsevents.EventPattern{
 			Source: jsii.Strings("aws.ses"), DetailType: jsii.Strings("Email Bounced", "Email Complaint Received", "Email Rejected"),
-			Detail: &map[string]any{"mail": map[string]any{"tags": map[string]any{"ses:configuration-set": []*string{name}}}},
+			Detail: &map[string]any{
+				"mail": map[string]any{"tags": map[string]any{"ses:configuration-set": []*string{name}}},
+				// A bounce that is temporary tells nothing for sure: an out-of-office reply is one, too.
+				// Source: https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html (Bounce object)
+				"$or": []any{
+					map[string]any{"eventType": []string{"Complaint", "Reject"}},
+					map[string]any{"bounce": map[string]any{"bounceType": []any{map[string]any{"anything-but": []string{"Transient"}}}}},
+				},
+			},
 		},
 		// No more than what is needed: the rest has addresses in it.
 		Targets: to(awsevents.RuleTargetInput_FromObject(map[string]any{

@@ -44,6 +44,7 @@ type template struct {
 type resource struct {
 	Type                string
 	Properties          map[string]any
+	DependsOn           []string
 	DeletionPolicy      string
 	UpdateReplacePolicy string
 }
@@ -254,7 +255,7 @@ func TestFunctionsMayDoWhatTheyMustAndNothingElse(t *testing.T) {
 		"hierarchy":  table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "Query"),
 		"brands":     table("BatchGetItem", "PutItem", "UpdateItem", "ConditionCheckItem"),
 		"people":     table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
-		"portal":     append(table("BatchGetItem", "PutItem", "ConditionCheckItem"), "sts:GetWebIdentityToken"),
+		"portal":     append(table("BatchGetItem", "PutItem", "UpdateItem", "ConditionCheckItem"), "sts:GetWebIdentityToken"),
 		"authorizer": table("BatchGetItem"),
 		"bootstrap":  table("BatchGetItem", "Query", "PutItem", "ConditionCheckItem"),
 		"settle":     table("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "BatchWriteItem"),
@@ -296,6 +297,102 @@ func TestFunctionsMayDoWhatTheyMustAndNothingElse(t *testing.T) {
 	for id, r := range s.service.of(t, "AWS::IAM::Role") {
 		if r.Properties["ManagedPolicyArns"] != nil || r.Properties["Policies"] != nil {
 			t.Errorf("%s has policies besides its grants", id)
+		}
+	}
+}
+
+// Who has no business with all items may not use the others. To most, that is the keyring.
+func TestFunctionsMayUseTheirItemsAlone(t *testing.T) {
+	got := map[string]map[string][]string{}
+	for id, r := range synth(t).service.of(t, "AWS::IAM::Policy") {
+		statements, _ := at(r.Properties, "PolicyDocument", "Statement").([]any)
+		for _, st := range statements {
+			keys := at(st, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")
+			if keys == nil {
+				continue
+			}
+			// Without a key in the request the first condition alone would hold.
+			if at(st, "Condition", "Null", "dynamodb:LeadingKeys") != "false" || len(at(st, "Condition").(map[string]any)) != 2 {
+				t.Errorf("%s: %s", id, written(st))
+			}
+			for _, action := range list(at(st, "Action")) {
+				if got[ours(id)] == nil {
+					got[ours(id)] = map[string][]string{}
+				}
+				got[ours(id)][action] = list(keys)
+			}
+		}
+	}
+	for function, want := range map[string]map[string][]string{
+		"authorizer": {"dynamodb:BatchGetItem": {"U#*", "T#*", "D#*", "B#*", "N#*"}},
+		"notify": {"dynamodb:BatchGetItem": {"V#*", "K#*", "N#*", "U#*", "B#*", "T#*"},
+			"dynamodb:PutItem": {"V#*", "N#*"}},
+		"portal": {"dynamodb:UpdateItem": {"R#*"}},
+	} {
+		if !reflect.DeepEqual(got[function], want) {
+			t.Errorf("%s may use %v, want %v", function, got[function], want)
+		}
+		delete(got, function)
+	}
+	if len(got) > 0 {
+		t.Errorf("others are bounded: %v", got)
+	}
+}
+
+// API Gateway remembers what the authorizer says of a token for each host name apart, as the authorizer says it.
+func TestAnswersOfTheAuthorizerAreRememberedByTokenAndHost(t *testing.T) {
+	for id, r := range synth(t).service.of(t, "AWS::ApiGatewayV2::Authorizer") {
+		p := r.Properties
+		if got := list(p["IdentitySource"]); !slices.Equal(got, []string{"$request.header.Authorization", "$context.domainName"}) ||
+			p["AuthorizerResultTtlInSeconds"] != 300.0 || p["EnableSimpleResponses"] != true {
+			t.Errorf("%s: %v", id, p)
+		}
+	}
+}
+
+// Whatever comes to routes that ask nobody who they are, half of what API Gateway lets through is for those that do.
+func TestThePublicCannotUseUpTheAPI(t *testing.T) {
+	s := synth(t)
+	public := map[string]bool{}
+	routes := s.service.of(t, "AWS::ApiGatewayV2::Route")
+	for _, r := range routes {
+		if r.Properties["AuthorizationType"] == "NONE" {
+			public[text(r.Properties["RouteKey"])] = true
+		}
+	}
+	for id, r := range s.service.of(t, "AWS::ApiGatewayV2::Stage") {
+		if settings, _ := r.Properties["RouteSettings"].(map[string]any); len(settings) != len(public) || len(public) < 10 {
+			t.Errorf("%d routes are public, and %d have bounds", len(public), len(settings))
+		}
+		for route := range public {
+			rate, _ := at(r.Properties, "RouteSettings", route, "ThrottlingRateLimit").(float64)
+			burst, _ := at(r.Properties, "RouteSettings", route, "ThrottlingBurstLimit").(float64)
+			if rate < 1 || burst < rate {
+				t.Errorf("%s: %s takes %v a second, %v at once", id, route, rate, burst)
+			}
+		}
+		for route, want := range map[string]float64{"GET /signin/callback": 20, "GET /brands/{id}/logo": 200, "POST /invitation": 60, "$default": 60} {
+			if got := at(r.Properties, "RouteSettings", route, "ThrottlingRateLimit"); got != want {
+				t.Errorf("%s: %s takes %v a second, want %v", id, route, got, want)
+			}
+		}
+		for route := range routes {
+			if !slices.Contains(r.DependsOn, route) {
+				t.Errorf("%s does not wait for %s: it cannot be made before the routes that it names", id, route)
+			}
+		}
+	}
+	for _, name := range stage.Names() {
+		c, err := stage.Named(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		per, burst := c.SignIn.PerSecond+c.Logos.PerSecond, c.SignIn.Burst+c.Logos.Burst
+		for range len(public) - 2 {
+			per, burst = per+c.Pages.PerSecond, burst+c.Pages.Burst
+		}
+		if 2*per > c.Whole.PerSecond || burst > c.Whole.Burst {
+			t.Errorf("stage %s: the public may take %d a second of %d, %d at once of %d", name, per, c.Whole.PerSecond, burst, c.Whole.Burst)
 		}
 	}
 }
@@ -484,6 +581,10 @@ func TestMailsComeFromInvitationsAndGoBackToThem(t *testing.T) {
 	}
 	if at(told["EventPattern"], "detail", "mail", "tags", "ses:configuration-set", 0, "Ref") != set {
 		t.Errorf("outcomes of %s", written(told["EventPattern"]))
+	}
+	if got, want := written(at(told["EventPattern"], "detail", "$or")),
+		`[{"eventType":["Complaint","Reject"]},{"bounce":{"bounceType":[{"anything-but":["Transient"]}]}}]`; got != want {
+		t.Errorf("outcomes are %s, want %s", got, want)
 	}
 	paths, _ := at(told, "Targets", 0, "InputTransformer", "InputPathsMap").(map[string]any)
 	got := []string{}

@@ -21,9 +21,12 @@ type Config struct {
 	Arch string
 	// LogDays is how long logs are kept; one of the periods that CloudWatch offers.
 	LogDays int
-	// RatePerSecond and Burst bound what the whole API takes before API Gateway answers 429 by itself. Limits of a single
-	// caller are the functions' concern.
-	RatePerSecond, Burst int
+	// Whole bounds what the API takes before API Gateway answers 429 by itself. Limits of a single caller are the functions' concern.
+	Whole Throttle
+	// Pages bounds each of the routes that anybody can ask who has no account, but for two that have bounds of their own: SignIn the one
+	// that sign-ins come back to, since each costs calls of Microsoft that take seconds, and Logos that of logos, since mails show them. All of
+	// these routes together stay below half of Whole: whatever the public does, the other half is there for those who have an account.
+	Pages, SignIn, Logos Throttle
 	// Retain keeps the table, the bus and what is in them when their stack is deleted or they are taken out of it.
 	Retain bool
 	// Entra is the platform's own app in Microsoft Entra ID, by which people sign in.
@@ -41,6 +44,9 @@ type Config struct {
 	// Without names what this stage leaves out, each with the reason.
 	Without map[Feature]string
 }
+
+// Throttle is a rate of requests, and how many may come at once beyond it.
+type Throttle struct{ PerSecond, Burst int }
 
 // Entra is an app registration.
 type Entra struct {
@@ -112,7 +118,8 @@ const (
 
 var stages = []Config{
 	{
-		Name: Local, Region: "us-east-1", Account: "000000000000", Arch: runtime.GOARCH, LogDays: 1, RatePerSecond: 1000, Burst: 1000,
+		Name: Local, Region: "us-east-1", Account: "000000000000", Arch: runtime.GOARCH, LogDays: 1,
+		Whole: Throttle{1000, 1000}, Pages: Throttle{30, 60}, SignIn: Throttle{20, 40}, Logos: Throttle{100, 200},
 		Entra:    Entra{ClientID: "00000000-0000-4000-8000-00000000a991", Tenants: "any", Secret: "local"},
 		Graph:    Graph{ClientID: "00000000-0000-4000-8000-00000000a992", Secret: "local"},
 		MailFrom: "Partner management <no-reply@partnertree.example>",
@@ -123,12 +130,14 @@ var stages = []Config{
 		},
 	},
 	{
-		Name: "dev", Region: "eu-west-1", Arch: "arm64", LogDays: 14, RatePerSecond: 200, Burst: 400, Retain: true,
+		Name: "dev", Region: "eu-west-1", Arch: "arm64", LogDays: 14, Retain: true,
+		Whole: Throttle{200, 400}, Pages: Throttle{5, 10}, SignIn: Throttle{5, 10}, Logos: Throttle{20, 40},
 		Entra: Entra{Tenants: "any", Federated: true}, Graph: Graph{Federated: true},
 		MailFrom: "Partner management (dev) <no-reply@dev.partnertree.example>",
 	},
 	{
-		Name: "prod", Region: "eu-west-1", Arch: "arm64", LogDays: 365, RatePerSecond: 2000, Burst: 4000, Retain: true,
+		Name: "prod", Region: "eu-west-1", Arch: "arm64", LogDays: 365, Retain: true,
+		Whole: Throttle{2000, 4000}, Pages: Throttle{60, 120}, SignIn: Throttle{20, 40}, Logos: Throttle{200, 400},
 		Entra: Entra{Tenants: "any", Federated: true}, Graph: Graph{Federated: true},
 		MailFrom: "Partner management <no-reply@partnertree.example>",
 	},

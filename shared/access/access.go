@@ -107,6 +107,9 @@ type Principal struct {
 	Revoked   time.Time // zero while it lives
 	// SessionsFrom ends all sessions of a person that began before it: they signed out everywhere.
 	SessionsFrom time.Time
+	// Cut says, of a person, when a role at a node was last taken away from them or lowered. What was offered to them there before does
+	// not bring it back. Under "" it counts for all nodes.
+	Cut map[ident.Node]time.Time
 	// Within bounds what the principal reaches in the present request: nothing but this node and what is below it, and grants further up
 	// count as if they were made there. "" is no bound. It is not kept.
 	Within ident.Node

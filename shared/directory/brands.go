@@ -98,7 +98,8 @@ type BrandEdit struct {
 	Logo  *[]byte     // a PNG; empty: none
 }
 
-// EditBrand edits a brand. Like any edit, one that changes nothing writes nothing.
+// EditBrand edits a brand. Like any edit, one that changes nothing writes nothing. An app that lets in one tenant only takes an owner of
+// the root, too: invitations make guests in that tenant, and nobody else has made sure that it is the partner's.
 func (d *Directory) EditBrand(ctx context.Context, c Caller, id ident.Brand, edit BrandEdit) (Brand, error) {
 	return again(func() (Brand, error) {
 		v, was, dec, err := d.reachBrand(ctx, c, id, access.ManageBrands)
@@ -115,6 +116,14 @@ func (d *Directory) EditBrand(ctx context.Context, c Caller, id ident.Brand, edi
 		}
 		if err := match(c.IfMatch, was.Version); err != nil {
 			return Brand{}, err
+		}
+		if !maps.Equal(appData(was.App), appData(now.App)) && now.App != nil && now.App.SingleTenant {
+			if _, _, _, err := d.reach(ctx, c, v.Tree.Root, access.ManageBrands); fault.NotFound.Is(err) || fault.Forbidden.Is(err) {
+				return Brand{}, fault.Forbidden.New("Where an app lets in one Microsoft tenant only, whoever is invited is made a guest in that " +
+					"tenant, so somebody has to make sure that it is this partner's. Ask an owner of the platform to set it.")
+			} else if err != nil {
+				return Brand{}, err
+			}
 		}
 		now.Version = was.Version + 1
 		data["brandId"] = id

@@ -127,7 +127,7 @@ func (d *Directory) managed(ctx context.Context, c Caller, id ident.Principal, n
 	p := v.Clients[id]
 	home := nowhere
 	var nodes []ident.Node
-	if p != nil && p.Revoked.IsZero() {
+	if p != nil && p.Revoked.IsZero() && !id.IsPerson() {
 		home, nodes = p.Home, slices.Collect(maps.Keys(p.Grants))
 	}
 	if node == "" {
@@ -346,8 +346,12 @@ func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Principal)
 	})
 }
 
+// recoveredName is the name of the API client that Recover makes.
+const recoveredName hierarchy.Name = "Recovered owner"
+
 // Recover gives the oldest API client that is owner of the root a new secret in the place of its oldest, for when all keys of all owners of
-// the root are lost: the answer to Found may be. It takes no caller, like Found. It returns the new API key.
+// the root are lost: the answer to Found may be. When no API client is one any more, it makes one. It takes no caller, like Found. It
+// returns the new API key.
 func (d *Directory) Recover(ctx context.Context) (access.Principal, string, error) {
 	var key string
 	owner, err := again(func() (none access.Principal, err error) {
@@ -355,38 +359,62 @@ func (d *Directory) Recover(ctx context.Context) (access.Principal, string, erro
 		if err != nil {
 			return none, err
 		}
-		var clients []ident.Principal
-		for after := ""; ; {
-			page, err := d.store.Grants(ctx, got.Tree.Root, after, MaxLimit)
-			if err != nil {
-				return none, err
-			}
-			for _, g := range page.Items {
-				if g.Role == access.Owner && !g.Client.IsPerson() && len(clients) < readAtOnce {
-					clients = append(clients, g.Client)
-				}
-			}
-			if after = page.Next; after == "" {
-				break
-			}
+		if got.Tree.Root == "" {
+			return none, fault.NotFound.New("There is no root. Found the platform first.")
 		}
-		if got, err = d.store.Read(ctx, Want{Clients: clients, Nodes: []ident.Node{got.Tree.Root}}); err != nil {
+		oldest, err := d.oldestOwner(ctx, got.Tree.Root)
+		if err != nil {
+			return none, err
+		}
+		if got, err = d.store.Read(ctx, Want{Clients: []ident.Principal{oldest}, Nodes: []ident.Node{got.Tree.Root}}); err != nil {
 			return none, err
 		}
 		root := got.Nodes[got.Tree.Root]
-		owners := slices.SortedFunc(maps.Values(got.Clients), func(a, b *access.Principal) int { return a.Created.Compare(b.Created) })
-		if root == nil || len(owners) == 0 {
-			return none, fault.NotFound.New("There is no root with an owner. Found the platform first.")
+		if root == nil {
+			return none, errChanged
 		}
-		was := owners[0]
+		told := func(t event.Type, p *access.Principal, s *access.Secret, more map[string]any) AddEvent {
+			data := map[string]any{"clientId": p.ID, "name": p.Name, "secretId": s.ID, "recovered": true}
+			maps.Copy(data, more)
+			return d.event(Caller{}, t, root.ID, got.Tree.Place(root).Path, data)
+		}
+		if oldest == nobody {
+			p, made := newClient(recoveredName, root.ID, access.Owner, d.now())
+			key = made
+			return p, d.commit(ctx, &got.Tree, AddClient{p}, told(event.ClientCreated, &p, &p.Secrets[0], map[string]any{"role": access.Owner}))
+		}
+		was := got.Clients[oldest]
+		if was == nil || was.Grants[root.ID] != access.Owner {
+			return none, errChanged
+		}
 		now := *was
 		secret, made := people.NewSecret(was.ID, d.now())
 		now.Secrets = append(slices.Clone(was.Secrets[max(0, len(was.Secrets)-1):]), secret)
 		now.Version++
 		key = made
-		return now, d.commit(ctx, &got.Tree, EditClient{Was: was, Now: &now, Else: errChanged},
-			d.event(Caller{}, event.ClientSecretAdded, root.ID, got.Tree.Place(root).Path,
-				map[string]any{"clientId": now.ID, "name": now.Name, "secretId": secret.ID, "recovered": true}))
+		return now, d.commit(ctx, &got.Tree, EditClient{Was: was, Now: &now, Else: errChanged}, told(event.ClientSecretAdded, &now, &secret, nil))
 	})
 	return owner, key, err
+}
+
+// nobody is the id of no API client.
+const nobody ident.Principal = "cli_0000000000000000"
+
+// oldestOwner is the API client that has been there for longest among the owners of a node, or nobody.
+func (d *Directory) oldestOwner(ctx context.Context, node ident.Node) (ident.Principal, error) {
+	oldest := Grant{Client: nobody}
+	for after := ""; ; {
+		page, err := d.store.Grants(ctx, node, after, MaxLimit)
+		if err != nil {
+			return "", err
+		}
+		for _, g := range page.Items {
+			if g.Role == access.Owner && !g.Client.IsPerson() && (oldest.Client == nobody || g.Created.Before(oldest.Created)) {
+				oldest = g
+			}
+		}
+		if after = page.Next; after == "" {
+			return oldest.Client, nil
+		}
+	}
 }

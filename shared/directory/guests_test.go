@@ -67,6 +67,7 @@ func TestAGuestAcceptsWithoutAVerifiedAddress(t *testing.T) {
 }
 
 func TestAMailThatIsRefusedSaysWhyUntilTheNextLink(t *testing.T) {
+	const noConsent = directory.MailProblem(refusals.NoConsent)
 	s, ctx := newParty(t), t.Context()
 	i := s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
 	m, err := s.d.DueMail(ctx, i.ID, 1)
@@ -74,7 +75,7 @@ func TestAMailThatIsRefusedSaysWhyUntilTheNextLink(t *testing.T) {
 		t.Fatalf("%v, %v", m, err)
 	}
 	for _, want := range []bool{true, false} { // another one comes too late
-		if refused, err := s.d.RefuseMail(ctx, m, refusals.NoConsent); err != nil || refused != want {
+		if refused, err := s.d.RefuseMail(ctx, m, noConsent); err != nil || refused != want {
 			t.Errorf("%v, %v", refused, err)
 		}
 	}
@@ -82,7 +83,7 @@ func TestAMailThatIsRefusedSaysWhyUntilTheNextLink(t *testing.T) {
 		t.Errorf("a refused mail is claimed: %v", err)
 	}
 	got, err := s.d.Invitation(ctx, s.admin, i.ID)
-	if err != nil || got.Mail != directory.MailFailed || got.MailProblem != refusals.NoConsent || got.State != directory.InvitationPending {
+	if err != nil || got.Mail != directory.MailFailed || got.MailProblem != noConsent || got.State != directory.InvitationPending {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if m, err := s.d.DueMail(ctx, i.ID, 1); m != nil || err != nil {

@@ -2,6 +2,8 @@ package directory
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"maps"
 	"strings"
@@ -19,25 +21,24 @@ import (
 
 // Invitation is that somebody is asked to take a role at a node.
 type Invitation struct {
-	ID         ident.Invitation
-	Node       ident.Node
-	Email      string // to whom the mail goes, and whose it must prove to be who accepts; as it was given
-	Name       hierarchy.Name
-	Role       access.Role
-	Message    string
-	By         ident.Principal // whose right to invite counts when it is accepted, too
-	Within     ident.Node      // what bounded them when they invited (Caller.Within), and bounds that right
-	State      InvitationState
-	Created    time.Time
-	Expires    time.Time // when it cannot be accepted any more
-	Sent       time.Time // when its present link was ordered to be mailed
-	Closed     time.Time // when it was accepted or revoked; zero while pending
-	Generation int       // counts the links that it had; only the last one counts
-	Key        int       // of the keyring, by which the link is made
-	Hash       []byte    // of the link's token; nil in answers
-	Mail       MailState
-	// MailProblem is why the mail has failed, when whoever is invited was refused as a guest; "" otherwise.
-	MailProblem guest.Refusal
+	ID          ident.Invitation
+	Node        ident.Node
+	Email       string // to whom the mail goes, and whose it must prove to be who accepts; as it was given
+	Name        hierarchy.Name
+	Role        access.Role
+	Message     string
+	By          ident.Principal // whose right to invite counts when it is accepted, too
+	Within      ident.Node      // what bounded them when they invited (Caller.Within), and bounds that right
+	State       InvitationState
+	Created     time.Time
+	Expires     time.Time // when it cannot be accepted any more
+	Sent        time.Time // when its present link was ordered to be mailed
+	Closed      time.Time // when it was accepted or revoked; zero while pending
+	Generation  int       // counts the links that it had; only the last one counts
+	Key         int       // of the keyring, by which the link is made
+	Hash        []byte    // of the link's token; nil in answers
+	Mail        MailState
+	MailProblem MailProblem     // why nothing was mailed; "" otherwise
 	Guest       Guest           // that they were made to be able to sign in; only for accepting it
 	Person      ident.Principal // who has accepted
 	Version     int64
@@ -79,12 +80,29 @@ const (
 	MailFailed     MailState = "failed" // it was refused for good
 )
 
+// MailProblem is why nothing is mailed: a guest.Refusal of whoever is invited, or InvitationVoid. A new link tries again.
+type MailProblem string
+
+// InvitationVoid says that nobody could have accepted the invitation when its mail was due.
+const InvitationVoid MailProblem = "invitation-void"
+
+// Advice says in a sentence what is wrong and what to do about it, to those who manage users.
+func (p MailProblem) Advice() string {
+	if p == InvitationVoid {
+		return "When the mail was due nobody could have accepted the invitation: it is to something that is suspended or in the trash, " +
+			"whoever sent it may not invite there any more, or all links were ended. Somebody who may invite there can send it again."
+	}
+	return guest.Refusal(p).Advice()
+}
+
 // Bounds of invitations.
 const (
-	InvitationDays    = 7  // for which an invitation can be accepted unless something else is asked for
-	MaxInvitationDays = 30 // at most
-	InvitationsADay   = 50 // at one node
-	MaxLinks          = 10 // that one invitation can have: nobody is sent mail without end
+	InvitationDays    = 7   // for which an invitation can be accepted unless something else is asked for
+	MaxInvitationDays = 30  // at most
+	InvitationsADay   = 50  // at one node
+	LinksToADay       = 5   // that are mailed to one address
+	LinksByADay       = 200 // that one principal has mailed
+	MaxLinks          = 10  // that one invitation can have: nobody is sent mail without end
 	ResendAfter       = 5 * time.Minute
 )
 
@@ -149,18 +167,39 @@ func (i *Invitation) about() map[string]any {
 	return map[string]any{"invitationId": i.ID, "generation": i.Generation, "role": i.Role, "name": i.Name}
 }
 
-// sameAddress compares addresses without regard to the case of A to Z, and in nothing else: what looks or folds alike in other
+// SameAddress compares addresses without regard to the case of A to Z, and in nothing else: what looks or folds alike in other
 // scripts is another address.
-func sameAddress(a, b string) bool {
-	lower := func(s string) string {
-		return strings.Map(func(r rune) rune {
-			if 'A' <= r && r <= 'Z' {
-				r += 'a' - 'A'
-			}
-			return r
-		}, strings.TrimSpace(s))
+func SameAddress(a, b string) bool { return folded(a) == folded(b) }
+
+// folded is an address byte by byte, in lower case where it is ASCII.
+func folded(address string) string {
+	b := []byte(strings.TrimSpace(address))
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
 	}
-	return lower(a) == lower(b)
+	return string(b)
+}
+
+// countLink counts a link that is mailed from now on. Its refusal does not tell what others have sent to the address.
+func (i *Invitation) countLink(now time.Time) CountLink {
+	to := sha256.Sum256([]byte(folded(i.Email)))
+	return CountLink{At: now, To: hex.EncodeToString(to[:]), MostTo: LinksToADay, By: i.By, MostBy: LinksByADay,
+		TooMany: tomorrow(now, "Too many invitations were sent today. Send the next one tomorrow (UTC).")}
+}
+
+// tomorrow is the refusal of one more invitation today.
+func tomorrow(now time.Time, format string, args ...any) error {
+	err := fault.TooManyInvitations.New(format, args...)
+	err.RetryAfter = now.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now)
+	return err
+}
+
+// stillInviter holds the right to invite to a role until the commit.
+func stillInviter(v *view, node ident.Node, place hierarchy.Place, needs access.Role) CheckGrant {
+	right := nearest(v.caller, node, place, access.Invite, func(dec *access.Decision) bool { return dec.Role >= needs })
+	return CheckGrant{Client: v.caller.ID, Node: right, Role: needs, Else: errChanged}
 }
 
 // Invite invites somebody. It needs access.Invite at the node, and the role. The event tells notify to mail the link.
@@ -183,9 +222,9 @@ func (d *Directory) Invite(ctx context.Context, c Caller, in NewInvitation) (Inv
 			if err := i.link(ring, c, now, time.Duration(in.Days)*24*time.Hour); err != nil {
 				return attempt[Invitation]{}, err
 			}
-			tooMany := fault.TooManyInvitations.New("%d invitations were made here today. Make the next one tomorrow (UTC).", InvitationsADay)
-			tooMany.RetryAfter = now.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now)
+			tooMany := tomorrow(now, "%d invitations were made here today. Make the next one tomorrow (UTC).", InvitationsADay)
 			return attempt[Invitation]{i.seen(now), []Step{AddInvitation{Invitation: i, Most: InvitationsADay, TooMany: tooMany},
+				i.countLink(now), stillInviter(v, in.Node, dec.Place, i.needs()),
 				d.event(c, event.InvitationMade, in.Node, dec.Place.Path, i.about())}}, nil
 		})
 }
@@ -217,13 +256,13 @@ func (d *Directory) invitedAt(ctx context.Context, c Caller, id ident.Invitation
 
 // Invitation returns an invitation to those who have access.Invite at its node.
 func (d *Directory) Invitation(ctx context.Context, c Caller, id ident.Invitation) (Invitation, error) {
-	return editInvitation(ctx, d, c, id, func(*view, *Invitation, access.Decision) (event.Type, error) { return "", nil })
+	return editInvitation(ctx, d, c, id, func(*view, *Invitation, access.Decision) (event.Type, []Step, error) { return "", nil, nil })
 }
 
-// editInvitation commits what change makes of an invitation, with the event of the type that change returns: with none, nothing is
-// written.
+// editInvitation commits what change makes of an invitation, with the event of the type and the steps that change returns: with no
+// event, nothing is written.
 func editInvitation(ctx context.Context, d *Directory, c Caller, id ident.Invitation,
-	change func(v *view, now *Invitation, dec access.Decision) (event.Type, error)) (Invitation, error) {
+	change func(v *view, now *Invitation, dec access.Decision) (event.Type, []Step, error)) (Invitation, error) {
 	return again(func() (none Invitation, err error) {
 		node, err := d.invitedAt(ctx, c, id)
 		if err != nil {
@@ -236,7 +275,7 @@ func editInvitation(ctx context.Context, d *Directory, c Caller, id ident.Invita
 					return attempt[Invitation]{}, access.Hidden()
 				}
 				now := *was
-				t, err := change(v, &now, dec)
+				t, more, err := change(v, &now, dec)
 				if err != nil {
 					return attempt[Invitation]{}, err
 				}
@@ -247,8 +286,8 @@ func editInvitation(ctx context.Context, d *Directory, c Caller, id ident.Invita
 					return attempt[Invitation]{}, err
 				}
 				now.Version++
-				return attempt[Invitation]{now.seen(d.now()), []Step{EditInvitation{Was: was, Now: &now, Else: errChanged},
-					d.event(c, t, now.Node, dec.Place.Path, now.about())}}, nil
+				return attempt[Invitation]{now.seen(d.now()), append(more, EditInvitation{Was: was, Now: &now, Else: errChanged},
+					d.event(c, t, now.Node, dec.Place.Path, now.about()))}, nil
 			})
 	})
 }
@@ -256,46 +295,49 @@ func editInvitation(ctx context.Context, d *Directory, c Caller, id ident.Invita
 // Resend makes a new link, by which the old one ends, and has it mailed; the invitation can be accepted for as long as at first again.
 // Not sooner than ResendAfter after the last one. It takes what inviting takes, and from then on the right of whoever resends counts.
 func (d *Directory) Resend(ctx context.Context, c Caller, id ident.Invitation) (Invitation, error) {
-	return editInvitation(ctx, d, c, id, func(v *view, i *Invitation, dec access.Decision) (event.Type, error) {
+	return editInvitation(ctx, d, c, id, func(v *view, i *Invitation, dec access.Decision) (event.Type, []Step, error) {
 		if err := live(dec.Place); err != nil {
-			return "", err
+			return "", nil, err
 		}
 		now := d.now()
 		if i.State != InvitationPending {
-			return "", fault.InvitationClosed.New("The invitation was %s already. Make a new one.", i.State)
+			return "", nil, fault.InvitationClosed.New("The invitation was %s already. Make a new one.", i.State)
 		}
 		if err := mayGrant(dec, i.Role); err != nil {
-			return "", err
+			return "", nil, err
 		}
 		if wait := i.Sent.Add(ResendAfter).Sub(now); wait > 0 {
 			err := fault.TooSoon.New("It was sent less than %d minutes ago. Wait for it to arrive, or send it again later.",
 				ResendAfter/time.Minute)
 			err.RetryAfter = wait
-			return "", err
+			return "", nil, err
 		}
 		if i.Generation >= MaxLinks {
-			return "", fault.TooManyInvitations.New("It was sent %d times. Ask whether the address is right; then revoke it and make a new one.",
+			return "", nil, fault.TooManyInvitations.New("It was sent %d times. Ask whether the address is right; then revoke it and make a new one.",
 				MaxLinks)
 		}
 		ring, err := d.ring(ctx, v)
 		if err != nil {
-			return "", err
+			return "", nil, err
 		}
-		return event.InvitationResent, i.link(ring, c, now, i.Expires.Sub(i.Sent))
+		if err := i.link(ring, c, now, i.Expires.Sub(i.Sent)); err != nil {
+			return "", nil, err
+		}
+		return event.InvitationResent, []Step{i.countLink(now), stillInviter(v, i.Node, dec.Place, i.needs())}, nil
 	})
 }
 
 // RevokeInvitation ends a pending invitation. One that is revoked already is answered as it is.
 func (d *Directory) RevokeInvitation(ctx context.Context, c Caller, id ident.Invitation) (Invitation, error) {
-	return editInvitation(ctx, d, c, id, func(_ *view, i *Invitation, _ access.Decision) (event.Type, error) {
+	return editInvitation(ctx, d, c, id, func(_ *view, i *Invitation, _ access.Decision) (event.Type, []Step, error) {
 		switch i.State {
 		case InvitationRevoked:
-			return "", nil
+			return "", nil, nil
 		case InvitationAccepted:
-			return "", fault.InvitationClosed.New("The invitation was accepted already. Take the role of %s away instead.", i.Person)
+			return "", nil, fault.InvitationClosed.New("The invitation was accepted already. Take the role of %s away instead.", i.Person)
 		}
 		i.State, i.Closed = InvitationRevoked, d.now()
-		return event.InvitationRevoked, nil
+		return event.InvitationRevoked, nil, nil
 	})
 }
 
@@ -346,7 +388,7 @@ func linked(t people.Token, within ident.Node, read func(w Want) (Got, error)) (
 		if len(w.Nodes) > 0 {
 			return got, i, nil
 		}
-		w.Nodes, w.Clients = []ident.Node{i.Node}, []ident.Principal{i.By}
+		w.Nodes, w.Clients, w.Keyring = []ident.Node{i.Node}, []ident.Principal{i.By}, true
 	}
 }
 
@@ -356,11 +398,14 @@ func (i *Invitation) lies(got *Got, within ident.Node) bool {
 	return within == "" || node != nil && got.Tree.Place(node).Path.Index(within) >= 0
 }
 
-// stands finds what a pending invitation lives on: its node, which has to be live, and where whoever invited has the right to. Its
-// errors are for somebody who has no access yet.
+// stands finds what a pending invitation lives on: the key of its link, its node, which has to be live, and where whoever invited has the
+// right to. Its errors are for somebody who has no access yet.
 func (i *Invitation) stands(got *Got) (node *hierarchy.Node, right ident.Node, err error) {
 	closed := func(why string) (*hierarchy.Node, ident.Node, error) {
 		return nil, "", fault.InvitationClosed.New("%s Ask those who invited you for a new invitation.", why)
+	}
+	if !got.Keyring.Has(i.Key) { // whoever had that key could make the link
+		return closed("The link was withdrawn.")
 	}
 	if node = got.Nodes[i.Node]; node == nil {
 		return closed("What you were invited to does not exist any more.")
@@ -399,10 +444,10 @@ func (d *Directory) Offered(ctx context.Context, t people.Token, within ident.No
 }
 
 // AcceptInvitation gives somebody who has signed in what they were invited to. Everything is checked now: the token, that their verified
-// address is the invited one, or that they are the guest that was made for it (fault.NotInvited), the inviter's right, the node's state.
-// Outside of their bound there is no invitation: whoever runs the app that signed them in could have made up the address. Who has that
-// role or a higher one keeps it. A
-// repetition by the same person succeeds for as long as they have access.
+// address is the invited one, or that they are the guest that was made for it (fault.NotInvited), that somebody else has sent it
+// (fault.OwnAccess), the inviter's right, the node's state, and that nothing was taken from them there since it was sent. Outside of
+// their bound there is no invitation: whoever runs the app that signed them in could have made up the address. Who has that role or a
+// higher one keeps it. A repetition by the same person succeeds for as long as they have access.
 func (d *Directory) AcceptInvitation(ctx context.Context, who people.SignedIn, t people.Token, request string) (Node, error) {
 	c := Caller{Client: who.Principal(), Session: who.Began, Within: who.Within, Request: request}
 	return again(func() (Node, error) {
@@ -432,6 +477,9 @@ func (d *Directory) AcceptInvitation(ctx context.Context, who people.SignedIn, t
 		if err := invited(&who, i); err != nil {
 			return Node{}, err
 		}
+		if i.By == c.Client {
+			return Node{}, fault.OwnAccess.New("Nobody changes their own access. Have somebody else who manages users there send you the invitation.")
+		}
 		node, right, err := i.stands(&v.Got)
 		if err != nil {
 			return Node{}, err
@@ -446,10 +494,8 @@ func (d *Directory) AcceptInvitation(ctx context.Context, who people.SignedIn, t
 		data := accepted.about()
 		data["principalId"], data["role"], data["name"] = c.Client, person.Grants[i.Node], person.Name
 		steps := append(granting, EditInvitation{Was: i, Now: &accepted, Else: errChanged},
-			d.event(c, event.InvitationAccepted, i.Node, dec.Place.Path, data))
-		if i.By != c.Client || len(granting) == 0 { // who is changed is held by that
-			steps = append(steps, CheckGrant{Client: i.By, Node: right, Role: i.needs(), Else: errChanged})
-		}
+			d.event(c, event.InvitationAccepted, i.Node, dec.Place.Path, data),
+			CheckGrant{Client: i.By, Node: right, Role: i.needs(), Else: errChanged})
 		return seenBy(node, dec), unlessExists(d.commit(ctx, &v.Tree, steps...))
 	})
 }
@@ -462,7 +508,7 @@ func invited(who *people.SignedIn, i *Invitation) error {
 	case !who.Verified:
 		return fault.NotInvited.New("Microsoft does not vouch for the address of this account, so nobody can tell whether the invitation " +
 			"is yours. Sign in with the account of your organization, or ask to be invited at an address of it.")
-	case !sameAddress(who.Email, i.Email):
+	case !SameAddress(who.Email, i.Email):
 		return fault.NotInvited.New("The invitation was sent to another address than that of this account. " +
 			"Sign in with the account that has the address, or ask to be invited at the address of this one.")
 	}
@@ -470,9 +516,13 @@ func invited(who *people.SignedIn, i *Invitation) error {
 }
 
 // grant is the person as they are with the role that they were invited to, and the step that makes them so: none when they have that
-// role or a higher one. Somebody who has an item keeps the name in it, which is listed at all nodes where they have a role.
+// role or a higher one.
 func (v *view) grant(who *people.SignedIn, i *Invitation, now time.Time) (*access.Principal, []Step, error) {
 	was := v.Clients[who.Principal()]
+	if was != nil && !i.Sent.After(lastCut(was, i.Node)) {
+		return nil, nil, fault.InvitationClosed.New("The invitation was sent before your role there was changed. " +
+			"Ask those who invited you for a new one.")
+	}
 	if was != nil && was.Grants[i.Node] >= i.Role {
 		return was, nil, nil
 	}
@@ -483,18 +533,17 @@ func (v *view) grant(who *people.SignedIn, i *Invitation, now time.Time) (*acces
 		}
 		p = *was
 		p.Grants = maps.Clone(was.Grants)
+		p.Cut = recentCuts(was, now)
 		p.Version++
 	}
 	if p.Grants == nil {
 		p.Grants = map[ident.Node]access.Role{}
 	}
-	if p.Person == nil || who.Within == "" { // the address of whom others know is not for those to change who run some app
+	if p.Person == nil || who.Within == "" { // what others know somebody by is not for those to change who run some app
 		p.Person = &access.Person{Tenant: who.Tenant, Object: who.Object, Email: who.Email}
+		p.Name = nameOf(who)
 	}
 	p.Grants[i.Node] = i.Role
-	if p.Name == "" {
-		p.Name = nameOf(who, i)
-	}
 	if was == nil {
 		return &p, []Step{AddClient{p}}, nil
 	}
@@ -504,14 +553,65 @@ func (v *view) grant(who *people.SignedIn, i *Invitation, now time.Time) (*acces
 // unnamed is the name of a person who has none.
 const unnamed hierarchy.Name = "(no name)"
 
-// nameOf is the name that a person gets: from Microsoft, or else from the invitation. Names are in events, where addresses must not be.
-func nameOf(who *people.SignedIn, i *Invitation) hierarchy.Name {
-	for _, s := range []string{who.Name, string(i.Name)} {
-		if name, err := hierarchy.ParseName(s); err == nil && !strings.Contains(s, "@") {
-			return name
-		}
+// nameOf is the name that a person has everywhere: Microsoft's, and not what one of those who invite calls them.
+func nameOf(who *people.SignedIn) hierarchy.Name {
+	name, err := ParsePersonName(who.Name)
+	if err != nil {
+		return unnamed
 	}
-	return unnamed
+	return name
+}
+
+// ParsePersonName reads the name of a person. Names are in events, where addresses must not be, so it has no @, in none of its forms.
+func ParsePersonName(s string) (hierarchy.Name, error) {
+	if strings.ContainsAny(s, "@\uff20\ufe6b") {
+		return "", errors.New("must be a name and not an address")
+	}
+	return hierarchy.ParseName(s)
+}
+
+// Bounds of access.Principal.Cut.
+const (
+	keepCuts = (MaxInvitationDays + 1) * 24 * time.Hour // what was sent before has expired then, by any clock
+	maxCuts  = access.MaxGrants
+)
+
+// lastCut is when a role at a node was last taken away from a person or lowered, as far as that is known for the node alone.
+func lastCut(p *access.Principal, node ident.Node) time.Time {
+	if at := p.Cut[node]; at.After(p.Cut[""]) {
+		return at
+	}
+	return p.Cut[""]
+}
+
+// recentCuts are a person's cuts that something may still depend on.
+func recentCuts(p *access.Principal, now time.Time) map[ident.Node]time.Time {
+	cuts := maps.Clone(p.Cut)
+	maps.DeleteFunc(cuts, func(_ ident.Node, at time.Time) bool { return now.Sub(at) > keepCuts })
+	return cuts
+}
+
+// cut notes on a person that a role at a node is taken away from them or lowered now. When there are too many notes, the oldest become one
+// that counts for all nodes.
+func cut(p *access.Principal, node ident.Node, now time.Time) {
+	cuts := recentCuts(p, now)
+	if cuts == nil {
+		cuts = map[ident.Node]time.Time{}
+	}
+	cuts[node] = now
+	for len(cuts) > maxCuts {
+		oldest := node
+		for n, at := range cuts {
+			if n != "" && at.Before(cuts[oldest]) {
+				oldest = n
+			}
+		}
+		if at := cuts[oldest]; at.After(cuts[""]) {
+			cuts[""] = at
+		}
+		delete(cuts, oldest)
+	}
+	p.Cut = cuts
 }
 
 // unlessExists takes it for a change that somebody was added meanwhile: people's ids are not random.
@@ -531,34 +631,40 @@ type Mail struct {
 }
 
 // DueMail is what is to be mailed for an invitation's link of a generation. It is nil when the link is not the present one, the invitation
-// is closed, or its mail was begun. A link whose key is gone is not mailed: its mail has failed.
+// is closed, or what became of its mail is known; when only that it was begun is, it gives ErrMailBegun. What nobody could accept just now
+// is not mailed: its mail has failed, with InvitationVoid.
 func (d *Directory) DueMail(ctx context.Context, id ident.Invitation, generation int) (*Mail, error) {
 	return again(func() (*Mail, error) {
-		got, err := d.store.Read(ctx, Want{Invitations: []ident.Invitation{id}, Keyring: true})
+		got, err := d.store.Read(ctx, Want{Invitations: []ident.Invitation{id}})
 		if err != nil {
 			return nil, err
 		}
 		i := got.Invitations[id]
-		if i == nil || i.open(d.now()) != nil || i.Generation != generation || i.Mail != MailQueued {
+		if i == nil || i.open(d.now()) != nil || i.Generation != generation {
 			return nil, nil
 		}
-		ring := got.Keyring
-		if got, err = d.store.Read(ctx, Want{Nodes: []ident.Node{i.Node}}); err != nil {
+		switch i.Mail {
+		case MailQueued:
+		case MailSending:
+			return nil, ErrMailBegun
+		default:
+			return nil, nil
+		}
+		if got, err = d.store.Read(ctx, Want{Nodes: []ident.Node{i.Node}, Clients: []ident.Principal{i.By}, Keyring: true}); err != nil {
 			return nil, err
 		}
-		node := got.Nodes[i.Node]
-		if node == nil {
-			return nil, nil
+		m := &Mail{Generation: generation, of: i}
+		node, _, err := i.stands(&got)
+		if err != nil {
+			_, err := d.RefuseMail(ctx, m, InvitationVoid)
+			return nil, err
 		}
-		token, ok := ring.InvitationToken(i.Key, id, generation)
-		if !ok {
-			return nil, d.mailIs(ctx, i, MailFailed)
-		}
-		offer, err := d.offer(ctx, i, node)
+		m.Token, _ = got.Keyring.InvitationToken(i.Key, id, generation)
+		m.Offer, err = d.offer(ctx, i, node)
 		if err != nil {
 			return nil, err
 		}
-		return &Mail{offer, token, generation, i}, nil
+		return m, nil
 	})
 }
 
@@ -573,9 +679,8 @@ func (d *Directory) ClaimMail(ctx context.Context, m *Mail, made Guest) (claimed
 	})
 }
 
-// RefuseMail ends what DueMail gave without a mail: whoever is invited cannot become a guest. A new link tries again. It says whether that
-// was still to be said.
-func (d *Directory) RefuseMail(ctx context.Context, m *Mail, why guest.Refusal) (refused bool, err error) {
+// RefuseMail ends what DueMail gave without a mail. It says whether that was still to be said.
+func (d *Directory) RefuseMail(ctx context.Context, m *Mail, why MailProblem) (refused bool, err error) {
 	return d.settleMail(ctx, m, func(now *Invitation) { now.Mail, now.MailProblem = MailFailed, why })
 }
 
@@ -654,9 +759,14 @@ func (d *Directory) keyring(ctx context.Context, due func(people.Keyring) bool) 
 }
 
 // SetRole gives somebody who has a role at the very node another one; access.None takes it away. It needs access.Invite, both roles, and
-// that it is somebody else. API clients at their home are managed there (ManageClients), and elsewhere in the same way as people.
+// that it is somebody else. Of an API client it takes or lowers a role that was granted beside its home, and needs access.ManageClients,
+// like RemoveGrant; a higher one needs what GrantRole needs, and is given by that.
 func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who ident.Principal, role access.Role) error {
-	_, err := once(ctx, d, c, node, access.Invite, Want{Clients: []ident.Principal{who}},
+	needed := access.Invite
+	if !who.IsPerson() {
+		needed = access.ManageClients
+	}
+	_, err := once(ctx, d, c, node, needed, Want{Clients: []ident.Principal{who}},
 		func(v *view, _ *hierarchy.Node, dec access.Decision) (none attempt[struct{}], err error) {
 			p := v.Clients[who]
 			if p == nil || !p.Revoked.IsZero() || p.Grants[node] == access.None {
@@ -668,6 +778,9 @@ func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who 
 				return none, fault.Immutable.New("It is an API client of this partner. Manage it as an API client: /v1/api-clients/%s.", who)
 			case was == role:
 				return none, nil
+			case role > was && !who.IsPerson():
+				return none, fault.Immutable.New("It is an API client. Give it a higher role where it is managed: "+
+					"PUT /v1/api-clients/%s/grants/%s.", who, node)
 			case c.Client == who:
 				return none, fault.OwnAccess.New("Nobody changes their own access. Ask somebody else who manages users here.")
 			case was > dec.Role:
@@ -694,18 +807,19 @@ func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who 
 			if now.Grants[node] = role; role == access.None {
 				delete(now.Grants, node)
 			}
-			// The caller's right is held until the commit: an owner who removes another one stays, as in stillOwner.
-			needs := max(was, role, access.Invite.Needs())
-			right := nearest(v.caller, node, dec.Place, access.Invite, func(dec *access.Decision) bool { return dec.Role >= needs })
+			if role < was && who.IsPerson() {
+				cut(&now, node, d.now())
+			}
+			// The caller's right is held: an owner who removes another one stays, as in stillOwner.
 			return attempt[struct{}]{steps: []Step{EditClient{Was: p, Now: &now, Else: errChanged},
-				CheckGrant{Client: c.Client, Node: right, Role: needs, Else: errChanged},
+				stillInviter(v, node, dec.Place, max(was, role, needed.Needs())),
 				d.event(c, t, node, dec.Place.Path, map[string]any{"principalId": who, "name": p.Name, "role": told})}}, nil
 		})
 	return err
 }
 
 // SignOutEverywhere ends all sessions of the caller, who is a person, this one too. The event is the root's, since sessions belong to no
-// node; for somebody who was never invited there is none.
+// node; for somebody without a role there is none: anybody can sign in.
 func (d *Directory) SignOutEverywhere(ctx context.Context, c Caller) error {
 	if !c.Client.IsPerson() {
 		return fault.Forbidden.New("An API client has no sessions. Remove the secret that must not be used any more.")
@@ -728,9 +842,12 @@ func (d *Directory) SignOutEverywhere(ctx context.Context, c Caller) error {
 		now := *was
 		now.SessionsFrom = from
 		now.Version++
-		root := v.Tree.Root
-		return none, d.store.Commit(ctx, EditClient{Was: was, Now: &now, Else: errChanged}, d.event(c, event.SignedOutEverywhere, root,
-			hierarchy.Path("").Child(root), map[string]any{"principalId": c.Client}))
+		steps := []Step{EditClient{Was: was, Now: &now, Else: errChanged}}
+		if root := v.Tree.Root; len(was.Grants) > 0 {
+			steps = append(steps, d.event(c, event.SignedOutEverywhere, root, hierarchy.Path("").Child(root),
+				map[string]any{"principalId": c.Client}))
+		}
+		return none, d.store.Commit(ctx, steps...)
 	})
 	return err
 }

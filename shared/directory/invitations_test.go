@@ -48,7 +48,12 @@ func as(who people.SignedIn) directory.Caller {
 
 func (s *party) invite(c directory.Caller, node ident.Node, email string, role access.Role) directory.Invitation {
 	s.t.Helper()
-	i, err := s.d.Invite(s.t.Context(), c, directory.NewInvitation{Node: node, Email: email, Name: "Invited", Role: role, Days: 7})
+	return s.inviteFor(c, node, email, role, 7)
+}
+
+func (s *party) inviteFor(c directory.Caller, node ident.Node, email string, role access.Role, days int) directory.Invitation {
+	s.t.Helper()
+	i, err := s.d.Invite(s.t.Context(), c, directory.NewInvitation{Node: node, Email: email, Name: "Invited", Role: role, Days: days})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -68,9 +73,12 @@ func link(d *directory.Directory, i directory.Invitation) people.Token {
 	return t
 }
 
-// claim begins the mailing of a link of somebody who is no guest; it gives nil when it is not to be begun.
+// claim begins the mailing of a link of somebody who is no guest; it gives nil when it is not to be begun, or was.
 func claim(ctx context.Context, d *directory.Directory, id ident.Invitation, generation int) (*directory.Mail, error) {
 	m, err := d.DueMail(ctx, id, generation)
+	if errors.Is(err, directory.ErrMailBegun) {
+		return nil, nil
+	}
 	if m == nil || err != nil {
 		return nil, err
 	}
@@ -245,8 +253,8 @@ func TestWhoMayInvite(t *testing.T) {
 func TestOnlySoManyInvitationsADay(t *testing.T) {
 	s, ctx := newParty(t), t.Context()
 	s.now = s.now.Truncate(24 * time.Hour).Add(22 * time.Hour)
-	for range directory.InvitationsADay {
-		s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
+	for n := range directory.InvitationsADay {
+		s.invite(s.admin, s.b, fmt.Sprintf("ann%d@example.com", n), access.Viewer)
 	}
 	in := directory.NewInvitation{Node: s.b, Email: "ann@example.com", Name: "n", Role: access.Viewer, Days: 7}
 	_, err := s.d.Invite(ctx, s.admin, in)
@@ -358,7 +366,7 @@ func TestANewLinkEndsTheOld(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range directory.MaxLinks - 2 {
-		s.now = s.now.Add(directory.ResendAfter)
+		s.now = s.now.Add(24 * time.Hour / directory.LinksToADay)
 		if again, err = s.d.Resend(ctx, s.founder, i.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -432,7 +440,28 @@ func TestWhatKeepsAnInvitationFromBeingAccepted(t *testing.T) {
 			s.now = s.now.Add(hierarchy.KeepTrash + time.Second)
 			s.purge()
 			s.now = was
+		}, fault.NotFound, fault.NotFound},
+		"one's own": {func(s *party, i directory.Invitation, try *try) {
+			s.now = s.now.Add(directory.ResendAfter)
+			c := member(s, try.who, map[ident.Node]access.Role{s.a: access.Admin})
+			again, err := s.d.Resend(ctx, c, i.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			try.token = s.token(again)
+		}, fault.OwnAccess, nil},
+		"the key of its link is gone": {func(s *party, _ directory.Invitation, _ *try) {
+			for range people.MaxKeys {
+				if err := s.d.RotateKeyring(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}, closed, closed},
+		"the key of its link is not the newest": {func(s *party, _ directory.Invitation, _ *try) {
+			if err := s.d.RotateKeyring(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}, nil, nil},
 		"moved away": {func(s *party, _ directory.Invitation, _ *try) { s.done(s.d.Move(ctx, s.founder, s.b, s.e)) }, closed, closed},
 		"the inviter is revoked": {func(s *party, _ directory.Invitation, _ *try) {
 			if err := s.d.RevokeClient(ctx, s.founder, s.admin.Client); err != nil {
@@ -517,28 +546,325 @@ func TestAcceptingTakesNothingAway(t *testing.T) {
 		was := map[ident.Node]access.Role{s.b: c.has, s.e: access.Operator}
 		member(s, ann, was)
 		i := s.invite(s.admin, s.b, "ann@example.com", c.invited)
+		before := s.stored(ann.Principal())
 		ann.Name = "Other"
 		if _, err := s.d.AcceptInvitation(ctx, ann, s.token(i), ""); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
-		p := s.stored(ann.Principal())
-		if p.Grants[s.b] != c.becomes || p.Grants[s.e] != access.Operator || p.Name != "ANN" {
+		p, name := s.stored(ann.Principal()), before.Name
+		if c.has < c.becomes {
+			name = "Other" // it is Microsoft's, wherever they have a role
+		}
+		if p.Grants[s.b] != c.becomes || p.Grants[s.e] != access.Operator || p.Name != name {
 			t.Errorf("%s: %+v", what, p)
+		}
+		if at, err := s.Grants(ctx, s.e, "", 9); err != nil || !slices.ContainsFunc(at.Items, func(g directory.Grant) bool {
+			return g.Client == p.ID && g.Name == name
+		}) {
+			t.Errorf("%s: elsewhere they are listed as %+v, %v", what, at.Items, err)
 		}
 		got, err := s.d.Invitation(ctx, s.admin, i.ID)
 		if last := s.Events()[len(s.Events())-1]; err != nil || got.State != directory.InvitationAccepted || last.Data["role"] != c.becomes {
 			t.Errorf("%s: %+v, %v, %+v", what, got, err, last)
 		}
 	}
+}
 
-	s := newParty(t) // who invites may be who is invited
-	ann := guest("ann", s.now)
-	member(s, ann, map[ident.Node]access.Role{s.a: access.Admin})
-	for node, want := range map[ident.Node]access.Role{s.b: access.Viewer, s.a: access.Admin} {
-		i := s.invite(as(ann), node, "ann@example.com", access.Viewer)
-		if _, err := s.d.AcceptInvitation(ctx, ann, s.token(i), ""); err != nil || s.stored(ann.Principal()).Grants[node] != want {
-			t.Errorf("own invitation: %v, %+v", err, s.stored(ann.Principal()))
+// Who was removed at a node, or lowered, does not come back by what was sent to them there before.
+func TestWhatWasTakenAwayComesBackByNoOlderInvitation(t *testing.T) {
+	ctx := t.Context()
+	const viewer, admin, owner = access.Viewer, access.Admin, access.Owner
+	for what, c := range map[string]struct {
+		becomes access.Role // at b, where they are admin
+		at      func(s *party) ident.Node
+		invited access.Role
+		sent    time.Duration // after that
+		want    *fault.Type
+	}{
+		"removed":                       {access.None, func(s *party) ident.Node { return s.b }, viewer, -time.Second, fault.InvitationClosed},
+		"lowered":                       {viewer, func(s *party) ident.Node { return s.b }, owner, -time.Second, fault.InvitationClosed},
+		"lowered, to less than is left": {access.Operator, func(s *party) ident.Node { return s.b }, viewer, -time.Second, fault.InvitationClosed},
+		"in that moment":                {access.None, func(s *party) ident.Node { return s.b }, viewer, 0, fault.InvitationClosed},
+		"sent after that":               {access.None, func(s *party) ident.Node { return s.b }, viewer, time.Microsecond, nil},
+		"raised":                        {owner, func(s *party) ident.Node { return s.b }, viewer, -time.Second, nil},
+		"invited further up":            {access.None, func(s *party) ident.Node { return s.a }, viewer, -time.Second, nil},
+		"invited further down":          {access.None, func(s *party) ident.Node { return s.c }, viewer, -time.Second, nil},
+		"invited elsewhere":             {access.None, func(s *party) ident.Node { return s.e }, viewer, -time.Second, nil},
+	} {
+		s := newParty(t)
+		ann, cut := guest("ann", s.now), s.now.Add(time.Minute)
+		member(s, ann, map[ident.Node]access.Role{s.b: admin})
+		s.now = cut.Add(c.sent)
+		i := s.invite(s.founder, c.at(s), ann.Email, c.invited)
+		token := s.token(i)
+		s.now = cut
+		if err := s.d.SetRole(ctx, s.founder, s.b, ann.Principal(), c.becomes); err != nil {
+			t.Fatal(err)
 		}
+		s.now = cut.Add(time.Hour)
+		_, err := s.d.AcceptInvitation(ctx, ann, token, "")
+		s.refused(what, c.want, err)
+		if c.want == nil {
+			continue
+		}
+		if got := s.stored(ann.Principal()).Grants[s.b]; got != c.becomes {
+			t.Errorf("%s: %s", what, got)
+		}
+		if i, err = s.d.Resend(ctx, s.founder, i.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.d.AcceptInvitation(ctx, ann, s.token(i), ""); err != nil {
+			t.Errorf("%s: sent again: %v", what, err)
+		}
+	}
+}
+
+// What is known of somebody's removals stays small, and forgets none that an open invitation could undo.
+func TestManyRemovalsAreNotedInLittle(t *testing.T) {
+	s, ctx := newParty(t), t.Context()
+	ann, pat := guest("ann", s.now), member(s, guest("pat", s.now), map[ident.Node]access.Role{s.root: access.Owner})
+	member(s, ann, map[ident.Node]access.Role{})
+	const many = access.MaxGrants + 5
+	var nodes []ident.Node
+	var open []people.Token
+	for n := range many {
+		s.now = s.now.Add(time.Hour)
+		child, err := s.d.CreatePartner(ctx, s.founder, directory.NewPartner{Parent: s.root, Name: hierarchy.Name(fmt.Sprint("n", n))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes = append(nodes, child.ID)
+		// Two caps would stop one inviter, or one address, before.
+		if n == 0 || n == many-1 {
+			open = append(open, s.token(s.inviteFor(pat, child.ID, ann.Email, access.Viewer, directory.MaxInvitationDays)))
+		}
+		s.grants(ann, child.ID, access.Viewer)
+		s.now = s.now.Add(time.Second)
+		if err := s.d.SetRole(ctx, s.founder, child.ID, ann.Principal(), access.None); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := s.stored(ann.Principal())
+	if len(p.Cut) != access.MaxGrants || !p.Cut[nodes[many-1]].Equal(s.now) || p.Cut[nodes[0]] != (time.Time{}) {
+		t.Errorf("%d notes: %v", len(p.Cut), p.Cut)
+	}
+	for _, token := range open {
+		_, err := s.d.AcceptInvitation(ctx, ann, token, "")
+		s.refused("of the first and of the last", fault.InvitationClosed, err)
+	}
+	i := s.inviteFor(pat, s.e, ann.Email, access.Viewer, directory.MaxInvitationDays)
+	s.now = s.now.Add(directory.MaxInvitationDays*24*time.Hour - time.Hour)
+	if _, err := s.d.AcceptInvitation(ctx, ann, s.token(i), ""); err != nil {
+		t.Fatal(err)
+	}
+	if left := s.stored(ann.Principal()).Cut; len(left) == 0 {
+		t.Error("forgotten too early")
+	}
+	s.now = s.now.Add(3 * 24 * time.Hour)
+	if err := s.d.SetRole(ctx, s.founder, s.e, ann.Principal(), access.None); err != nil {
+		t.Fatal(err)
+	}
+	if left := s.stored(ann.Principal()).Cut; len(left) != 1 || !left[s.e].Equal(s.now) {
+		t.Errorf("not forgotten: %v", left)
+	}
+}
+
+// grants gives a person a role, by no invitation.
+func (s *party) grants(who people.SignedIn, node ident.Node, role access.Role) {
+	s.t.Helper()
+	was := s.stored(who.Principal())
+	now := *was
+	now.Grants, now.Version = map[ident.Node]access.Role{node: role}, was.Version+1
+	if err := s.Commit(context.Background(), directory.EditClient{Was: was, Now: &now, Else: directory.ErrExists}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestOnlySoManyLinksADay(t *testing.T) {
+	s, ctx := newParty(t), t.Context()
+	s.now = s.now.Truncate(24 * time.Hour).Add(20 * time.Hour)
+	invite := func(c directory.Caller, node ident.Node, email string) error {
+		_, err := s.d.Invite(ctx, c, directory.NewInvitation{Node: node, Email: email, Role: access.Viewer, Days: 7})
+		return err
+	}
+	// One address, whoever invites, wherever, and however it is written.
+	first := s.invite(s.admin, s.b, "victim@example.com", access.Viewer)
+	for n := range directory.LinksToADay - 2 {
+		if err := invite(s.founder, []ident.Node{s.a, s.e}[n%2], " Victim@EXAMPLE.com"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.now = s.now.Add(directory.ResendAfter)
+	if _, err := s.d.Resend(ctx, s.admin, first.ID); err != nil {
+		t.Fatal(err)
+	}
+	events := len(s.Events())
+	err := invite(s.client(s.e, access.Admin), s.e, "victim@example.com")
+	s.refused("one more to the address", fault.TooManyInvitations, err)
+	if text := fault.From(err).Detail; strings.Contains(text, "address") || fault.From(err).RetryAfter != 4*time.Hour-directory.ResendAfter {
+		t.Errorf("%q, again in %s", text, fault.From(err).RetryAfter)
+	}
+	s.now = s.now.Add(directory.ResendAfter)
+	_, err = s.d.Resend(ctx, s.admin, first.ID)
+	s.refused("again to the address", fault.TooManyInvitations, err)
+	if got, err := s.d.Invitation(ctx, s.admin, first.ID); err != nil || got.Generation != 2 || len(s.Events()) != events+1 { // a client was made
+		t.Errorf("%+v, %v, %d events", got, err, len(s.Events())-events)
+	}
+	if err := invite(s.admin, s.b, "other@example.com"); err != nil {
+		t.Errorf("another address: %v", err)
+	}
+
+	// One who invites, to whatever address and at whatever node.
+	boss, mails := s.client(s.a, access.Owner), 0
+	nodes := []ident.Node{s.a, s.b, s.c, s.x}
+	for len(nodes)*directory.InvitationsADay <= directory.LinksByADay {
+		child, err := s.d.CreatePartner(ctx, s.founder, directory.NewPartner{Parent: s.a, Name: "n"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes = append(nodes, child.ID)
+	}
+	for err = nil; err == nil && mails <= directory.LinksByADay; mails++ {
+		err = invite(boss, nodes[mails%len(nodes)], fmt.Sprintf("somebody%d@example.com", mails))
+	}
+	if s.refused("one more by the inviter", fault.TooManyInvitations, err); mails-1 != directory.LinksByADay {
+		t.Errorf("one had %d mails sent", mails-1)
+	}
+	s.now = s.now.Add(4 * time.Hour)
+	if err := invite(boss, s.e, "victim@example.com"); !fault.NotFound.Is(err) {
+		t.Error(err)
+	}
+	if err := invite(boss, s.b, "victim@example.com"); err != nil {
+		t.Errorf("the next day: %v", err)
+	}
+	if kept := fmt.Sprintf("%+v", s.Links()); strings.Contains(kept, "@") || len(s.Links()) < 3 {
+		t.Errorf("the counters are of %s", kept)
+	}
+}
+
+// The right to invite is held until the commit.
+func TestWhoLosesTheRightMeanwhileHasNotInvited(t *testing.T) {
+	ctx := t.Context()
+	for what, do := range map[string]func(s *party, i directory.Invitation) error{
+		"invite": func(s *party, _ directory.Invitation) error {
+			_, err := s.d.Invite(ctx, s.admin, directory.NewInvitation{Node: s.b, Email: "x@example.com", Role: access.Admin, Days: 7})
+			return err
+		},
+		"resend": func(s *party, i directory.Invitation) error {
+			_, err := s.d.Resend(ctx, s.admin, i.ID)
+			return err
+		},
+	} {
+		for how, end := range map[string]func(s *party) error{
+			"revoked": func(s *party) error { return s.d.RevokeClient(ctx, s.founder, s.admin.Client) },
+			"lowered": func(s *party) error {
+				_, err := s.d.GrantRole(ctx, s.founder, s.admin.Client, s.a, access.Operator)
+				return err
+			},
+		} {
+			s := newParty(t)
+			i := s.invite(s.founder, s.b, "ann@example.com", access.Viewer)
+			s.now = s.now.Add(directory.ResendAfter)
+			s.Before = func(c directorytest.Call) error {
+				if c.Name == "Commit" {
+					s.Before = nil
+					return end(s)
+				}
+				return nil
+			}
+			events := len(s.Events())
+			if err := do(s, i); err == nil || len(s.Events()) != events+1 {
+				t.Errorf("%s, and is %s: %v, %d events", what, how, err, len(s.Events())-events)
+			}
+		}
+	}
+}
+
+// What nobody could accept is not mailed, and the invitation says so.
+func TestWhatNobodyCouldAcceptIsNotMailed(t *testing.T) {
+	ctx := t.Context()
+	for what, end := range map[string]func(s *party) error{
+		"the inviter is revoked": func(s *party) error { return s.d.RevokeClient(ctx, s.founder, s.admin.Client) },
+		"suspended": func(s *party) error {
+			_, err := s.d.Suspend(ctx, s.founder, s.b, "x")
+			return err
+		},
+		"trashed": func(s *party) error {
+			s.trash(s.b)
+			return nil
+		},
+		"moved away": func(s *party) error {
+			_, err := s.d.Move(ctx, s.founder, s.b, s.e)
+			return err
+		},
+		"the key is gone": func(s *party) error { return errors.Join(s.d.RotateKeyring(ctx), s.d.RotateKeyring(ctx)) },
+	} {
+		s := newParty(t)
+		i := s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
+		if err := end(s); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if m, err := s.d.DueMail(ctx, i.ID, 1); m != nil || err != nil {
+				t.Errorf("%s: due: %+v, %v", what, m, err)
+			}
+		}
+		got, err := s.d.Invitation(ctx, s.founder, i.ID)
+		if err != nil || got.Mail != directory.MailFailed || got.MailProblem != directory.InvitationVoid {
+			t.Errorf("%s: %+v, %v", what, got, err)
+		}
+	}
+}
+
+// One who invites names nobody for others.
+func TestAPersonsNameIsMicrosofts(t *testing.T) {
+	s, ctx := newParty(t), t.Context()
+	ann := guest("ann", s.now)
+	for i, c := range []struct{ name, want string }{
+		{"ann@example.com", "(no name)"}, {"ann\uff20example.com", "(no name)"}, {"ann\ufe6bexample.com", "(no name)"}, {"", "(no name)"},
+		{"Ann A", "Ann A"}, {"Ann B", "Ann B"}, {"Mallory", "Ann B"},
+	} {
+		ann.Name = c.name
+		if c.name == "Mallory" { // by an app of a partner, whose people could have it say anything
+			ann.Within = s.a
+		}
+		node := []ident.Node{s.a, s.b, s.c, s.e, s.x, s.root, s.a}[i]
+		s.now = s.now.Add(24 * time.Hour)
+		ann.Began = s.now
+		invitation, err := s.d.Invite(ctx, s.founder, directory.NewInvitation{Node: node, Email: ann.Email, Name: "Known fraudster",
+			Role: access.Role(int(access.Viewer) + i/6), Days: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.d.AcceptInvitation(ctx, ann, s.token(invitation), ""); err != nil {
+			t.Fatal(err)
+		}
+		users, err := s.d.Users(ctx, s.founder, s.a, directory.Paging{Limit: 50})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for _, u := range users.Items {
+			if u.Client == ann.Principal() {
+				if found++; string(u.Name) != c.want || u.Tenant != ann.Tenant {
+					t.Errorf("%q: listed as %+v", c.name, u)
+				}
+			} else if u.Tenant != "" {
+				t.Errorf("an API client of the tenant %s", u.Tenant)
+			}
+		}
+		if found == 0 {
+			t.Error("not listed")
+		}
+	}
+	then := directory.Moment(s.now)
+	s.now = s.now.Add(time.Hour)
+	past, err := s.d.UsersAt(ctx, s.founder, s.a, then, directory.Paging{Limit: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(past.Items, func(u directory.User) bool { return u.Client == ann.Principal() && u.Tenant == ann.Tenant }) {
+		t.Errorf("at a time of the past: %+v", past.Items)
 	}
 }
 
@@ -601,8 +927,10 @@ func TestEventsHaveNoAddressAndNoLink(t *testing.T) {
 
 func TestAMailIsClaimedOnceAndItsStatesGoOn(t *testing.T) {
 	s, ctx := newParty(t), t.Context()
+	invited := 0
 	mails := func(states ...directory.MailState) (got directory.MailState) {
-		i := s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
+		invited++
+		i := s.invite(s.admin, s.b, fmt.Sprintf("ann%d@example.com", invited), access.Viewer)
 		for _, state := range states {
 			if state == directory.MailSending {
 				if mail, err := claim(ctx, s.d, i.ID, 1); err != nil || mail == nil {
@@ -621,6 +949,9 @@ func TestAMailIsClaimedOnceAndItsStatesGoOn(t *testing.T) {
 		now, err := s.d.Invitation(ctx, s.admin, i.ID)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if _, err := s.d.DueMail(ctx, i.ID, 1); errors.Is(err, directory.ErrMailBegun) != (now.Mail == directory.MailSending) {
+			t.Errorf("%v: due again: %v", states, err)
 		}
 		return now.Mail
 	}
@@ -678,9 +1009,8 @@ func TestTheKeyringTurns(t *testing.T) {
 	if err != nil || len(ring) != people.MaxKeys || ring[0].ID != 3 || ring[1].ID != 2 {
 		t.Fatalf("%d keys, %v", len(ring), err)
 	}
-	if _, err := s.d.AcceptInvitation(ctx, guest("ann", s.now), token, ""); err != nil {
-		t.Errorf("a link that was mailed before: %v", err)
-	}
+	_, err = s.d.AcceptInvitation(ctx, guest("ann", s.now), token, "")
+	s.refused("a link that was mailed before", fault.InvitationClosed, err)
 	if mail, err := claim(ctx, s.d, late.ID, 1); mail != nil || err != nil {
 		t.Errorf("%v, %v", mail, err)
 	}
@@ -716,10 +1046,29 @@ func TestSigningOutEverywhere(t *testing.T) {
 	if last.Type != event.SignedOutEverywhere || last.Node != s.root || last.Actor != ann.Principal() {
 		t.Errorf("%+v", last)
 	}
+	// Anybody can sign in, and who has no role writes nothing into a log, however often.
+	for _, who := range []people.SignedIn{stranger, ann} {
+		if who == ann {
+			if err := s.d.SetRole(ctx, s.admin, s.b, ann.Principal(), access.None); err != nil {
+				t.Fatal(err)
+			}
+		}
+		events := len(s.Events())
+		for range 3 {
+			s.now = s.now.Add(time.Second)
+			who.Began = s.now
+			if err := s.d.SignOutEverywhere(ctx, as(who)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := s.stored(who.Principal()); len(s.Events()) > events || !got.SessionsFrom.After(who.Began) {
+			t.Errorf("%d events, %+v", len(s.Events())-events, got)
+		}
+	}
 	i := s.invite(s.admin, s.b, "bob@example.com", access.Viewer)
-	stranger.Began = stranger.Began.Add(time.Second)
+	stranger.Began = s.now.Add(time.Second)
 	_, err := s.d.AcceptInvitation(ctx, stranger, s.token(i), "")
-	if p := s.stored(stranger.Principal()); err != nil || p.Name != "BOB" || p.Person == nil || p.Version != 2 {
+	if p := s.stored(stranger.Principal()); err != nil || p.Name != "BOB" || p.Person == nil || p.Version != 5 {
 		t.Errorf("invited after that: %+v, %v", p, err)
 	}
 }
@@ -727,6 +1076,14 @@ func TestSigningOutEverywhere(t *testing.T) {
 func TestRolesOfOthersAreChanged(t *testing.T) {
 	ctx := t.Context()
 	const viewer, operator, admin, owner = access.Viewer, access.Operator, access.Admin, access.Owner
+	foreign := func(role access.Role) func(s *party, who *ident.Principal) {
+		return func(s *party, who *ident.Principal) { // an API client of another home
+			*who = s.admin.Client
+			if _, err := s.d.GrantRole(ctx, s.founder, *who, s.b, role); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	for what, c := range map[string]struct {
 		caller, has, becomes access.Role // at the same node
 		before               func(s *party, who *ident.Principal)
@@ -742,17 +1099,16 @@ func TestRolesOfOthersAreChanged(t *testing.T) {
 		"by an operator":         {operator, viewer, access.None, nil, fault.Forbidden},
 		"as it is":               {admin, viewer, viewer, nil, nil},
 		"of who has none":        {admin, access.None, viewer, nil, fault.NotFound},
-		"of nobody":              {admin, viewer, operator, func(_ *party, who *ident.Principal) { *who = ident.NewClient() }, fault.NotFound},
+		"of nobody":              {owner, viewer, operator, func(_ *party, who *ident.Principal) { *who = ident.NewClient() }, fault.NotFound},
 		"up in the trash":        {admin, viewer, operator, func(s *party, _ *ident.Principal) { s.trash(s.b) }, fault.NotFound},
-		"of an API client at home": {admin, viewer, operator, func(s *party, who *ident.Principal) {
+		"of an API client at home": {owner, viewer, operator, func(s *party, who *ident.Principal) {
 			*who = s.client(s.b, viewer).Client
 		}, fault.Immutable},
-		"of an API client elsewhere": {admin, viewer, access.None, func(s *party, who *ident.Principal) {
-			*who = s.admin.Client
-			if _, err := s.d.GrantRole(ctx, s.founder, *who, s.b, viewer); err != nil {
-				t.Fatal(err)
-			}
-		}, nil},
+		"of an API client elsewhere":           {owner, admin, access.None, foreign(admin), nil},
+		"of an API client elsewhere, lower":    {owner, admin, viewer, foreign(admin), nil},
+		"of an API client elsewhere, higher":   {owner, viewer, admin, foreign(viewer), fault.Immutable},
+		"of an API client by an admin":         {admin, viewer, operator, foreign(viewer), fault.Forbidden},
+		"away of an API client's, by an admin": {admin, viewer, access.None, foreign(viewer), fault.Forbidden},
 	} {
 		s := newParty(t)
 		caller := member(s, guest("pat", s.now), map[ident.Node]access.Role{s.b: c.caller})
@@ -821,6 +1177,100 @@ func TestPeopleAreNotListedAsAPIClients(t *testing.T) {
 	}
 	if p, _, err := s.d.Recover(ctx); err != nil || p.ID != s.founder.Client {
 		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// Whoever runs the platform gets in, whatever its owners have done.
+func TestRecoveringTheRoot(t *testing.T) {
+	ctx := t.Context()
+	works := func(s *party, p access.Principal, key string) {
+		t.Helper()
+		k, ok := people.ParseAPIKey(key)
+		stored := s.stored(p.ID)
+		if !ok || stored == nil || !k.Verify(stored) || stored.Grants[s.root] != access.Owner {
+			t.Fatalf("%+v", stored)
+		}
+		if _, err := s.d.CreateClient(ctx, directory.Caller{Client: p.ID, Key: k.ID}, s.root, "C", access.Owner); err != nil {
+			t.Error(err)
+		}
+	}
+	// Of very many owners, the oldest, wherever it is in the list.
+	s := newParty(t)
+	for range directory.MaxLimit + 5 {
+		s.now = s.now.Add(time.Second)
+		s.client(s.root, access.Owner)
+	}
+	p, key, err := s.d.Recover(ctx)
+	if err != nil || p.ID != s.founder.Client {
+		t.Fatalf("%s, and not the founder %s: %v", p.ID, s.founder.Client, err)
+	}
+	works(s, p, key)
+
+	// People have taken it over.
+	s = newParty(t)
+	ann := member(s, guest("ann", s.now), map[ident.Node]access.Role{s.root: access.Owner})
+	if _, err := s.d.CreateClient(ctx, s.founder, s.root, "Admin", access.Admin); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.d.RevokeClient(ctx, ann, s.founder.Client); err != nil {
+		t.Fatal(err)
+	}
+	events := len(s.Events())
+	p, key, err = s.d.Recover(ctx)
+	if err != nil || p.Home != s.root {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	happened := s.Events()[events:]
+	if len(happened) != 1 || happened[0].Type != event.ClientCreated || happened[0].Node != s.root || happened[0].Actor != "" ||
+		fmt.Sprint(happened[0].Data) != fmt.Sprint(map[string]any{"clientId": p.ID, "name": p.Name, "role": access.Owner,
+			"secretId": p.Secrets[0].ID, "recovered": true}) {
+		t.Errorf("%+v", happened)
+	}
+	works(s, p, key)
+	if again, _, err := s.d.Recover(ctx); err != nil || again.ID != p.ID {
+		t.Errorf("another one: %+v, %v", again, err)
+	}
+	if _, _, err := directory.New(new(directorytest.Fake), time.Now).Recover(ctx); !fault.NotFound.Is(err) {
+		t.Errorf("without a root: %v", err)
+	}
+}
+
+// All lists that have somebody's name are written with it, and the log of every node above: that fits one transaction.
+func TestWhoHasTheMostRolesIsRenamedInTheDeepestPlace(t *testing.T) {
+	s, ctx := newParty(t), t.Context()
+	at := s.root
+	for range hierarchy.MaxDepth - 1 {
+		child, err := s.d.CreatePartner(ctx, s.founder, directory.NewPartner{Parent: at, Name: "n"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at = child.ID
+	}
+	ann := guest("ann", s.now)
+	grants := map[ident.Node]access.Role{}
+	for range access.MaxGrants - 1 {
+		grants[ident.NewPartner()] = access.Viewer
+	}
+	member(s, ann, grants)
+	ann.Name = "Renamed"
+	i := s.invite(s.founder, at, ann.Email, access.Viewer)
+	if _, err := s.d.AcceptInvitation(ctx, ann, s.token(i), ""); err != nil || s.stored(ann.Principal()).Name != "Renamed" {
+		t.Error(err)
+	}
+}
+
+func TestSameAddress(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{"ann@example.com", " Ann@EXAMPLE.com ", true}, {"ann@example.com", "ann@example.co", false}, {"a@b.c", "", false},
+		{"ann@kobo.example", "ann@\u212aobo.example", false}, {"ann@site.example", "ann@\u017fite.example", false},
+		{"\u00e4@b.c", "\u00c4@b.c", false}, {"\xff@b.c", "\xfe@b.c", false}, {"[@b.c", "{@b.c", false}, {"@b.c", "`b.c", false},
+	} {
+		if directory.SameAddress(c.a, c.b) != c.same || directory.SameAddress(c.b, c.a) != c.same {
+			t.Errorf("%q and %q", c.a, c.b)
+		}
 	}
 }
 
@@ -1115,6 +1565,48 @@ func TestInvitationsInEveryOrder(t *testing.T) {
 		}
 		t.Logf("%s: %d orders, %v", name, orders, happened)
 	}
+}
+
+// Who is removed while they accept another invitation has no role in the end, in every order of the calls.
+func TestSomebodyIsRemovedWhileTheyAccept(t *testing.T) {
+	happened := map[bool]int{}
+	orders, err := everyOrder(t, func() (*stage, func() error) {
+		s := newStage(t)
+		s.apart = true
+		b, ann := s.mustPartner(t, s.root, "b"), guest("ann", time.Now())
+		member(s.Fake, ann, map[ident.Node]access.Role{b: access.Viewer})
+		i, err := s.d.Invite(t.Context(), s.founder, directory.NewInvitation{Node: b, Email: ann.Email, Role: access.Admin, Days: 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, accepted := link(s.d, i), false
+		s.later = time.Hour
+		s.begin("accept", false, func(ctx context.Context) error {
+			_, err := s.d.AcceptInvitation(ctx, ann, token, "")
+			if accepted = err == nil; fault.InvitationClosed.Is(err) {
+				return nil
+			}
+			return err
+		})
+		s.begin("remove", false, func(ctx context.Context) error {
+			return s.d.SetRole(ctx, s.founder, b, ann.Principal(), access.None)
+		})
+		return s, func() error {
+			if len(s.actors) > 0 {
+				return nil
+			}
+			happened[accepted]++
+			page, err := s.Fake.Grants(context.Background(), b, "", 10)
+			if err == nil && len(page.Items) > 0 {
+				err = fmt.Errorf("there is still %+v", page.Items)
+			}
+			return err
+		}
+	})
+	if err != nil || len(happened) < 2 {
+		t.Errorf("accepted: %v, %v", happened, err)
+	}
+	t.Logf("%d orders, accepted: %v", orders, happened)
 }
 
 // Two owners who remove each other at the same time: one stays.

@@ -597,7 +597,9 @@ var unmet = map[string]struct{ before, step func(s *stage) directory.Step }{
 		step.Invitation.ID = "inv_0000000000000002"
 		return step
 	}, step: anInvitation(1)},
-	"Found.New": {step: func(s *stage) directory.Step { return directory.Found{Root: s.root, Else: errEnded} }},
+	"CountLink.To": {before: aLink("to", "by", 9), step: aLink("to", "another", 1)},
+	"CountLink.By": {before: aLink("to", "by", 9), step: aLink("another", "by", 1)},
+	"Found.New":    {step: func(s *stage) directory.Step { return directory.Found{Root: s.root, Else: errEnded} }},
 	"RaiseHeight.Exists": {step: func(s *stage) directory.Step {
 		return directory.RaiseHeight{Node: nodeNo(9), Height: 1, Else: errEnded}
 	}},
@@ -697,6 +699,12 @@ func aClosedRequest(s *stage) directory.Step {
 	now := r
 	now.State, now.Closed = directory.RequestDeclined, fixed
 	return directory.CloseRequest{Was: &r, Now: &now, Else: errEnded}
+}
+
+func aLink(to string, by ident.Principal, most int) func(*stage) directory.Step {
+	return func(*stage) directory.Step {
+		return directory.CountLink{At: fixed, To: to, MostTo: most, By: by, MostBy: most, TooMany: errEnded}
+	}
 }
 
 // aSupersededRequest has ended and was not closed, and there is another one.

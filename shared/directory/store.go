@@ -51,8 +51,9 @@ type Store interface {
 	// most limit. Never nil.
 	Due(ctx context.Context, until time.Time, limit int) ([]Due, error)
 
-	// Erase deletes some of what is kept with a node, other than the node itself, its children's entries and the grants at it. It
-	// says whether that was all. Repeating it is safe.
+	// Erase deletes some of what is kept with a node, other than the node itself, its children's entries and the grants at it: the
+	// invitations to it as well, but not the move requests, which are also the other side's. It says whether that was all. Repeating it
+	// is safe.
 	Erase(ctx context.Context, node ident.Node) (done bool, err error)
 
 	// Commit does all steps or none, in one transaction. When conditions of several steps fail, the first such step's
@@ -134,6 +135,7 @@ type Grant struct {
 	Name    hierarchy.Name // of the client
 	Home    ident.Node     // of the client
 	Created time.Time      // of the client
+	Tenant  string         // of a person: whose they are
 }
 
 // MemoKey addresses what is remembered of a request: Idempotency-Keys of different principals have nothing to do with
@@ -274,6 +276,17 @@ type AddInvitation struct {
 	TooMany    error
 }
 
+// CountLink counts a link of an invitation that is mailed, for the day (UTC) of At: for the address that it goes to, on the whole
+// platform, and for whoever has it mailed. It fails with TooMany when MostTo or MostBy of them were counted that day.
+type CountLink struct {
+	At      time.Time
+	To      string // SHA-256 of the address in hex, and never the address
+	MostTo  int
+	By      ident.Principal
+	MostBy  int
+	TooMany error
+}
+
 // EditInvitation replaces an invitation, all but its ID, Node and Created. It fails with Else unless the invitation has Was.Version.
 type EditInvitation struct {
 	Was, Now *Invitation
@@ -395,6 +408,7 @@ func (Remember) step()       {}
 func (Found) step()          {}
 func (PlaceNode) step()      {}
 func (AddInvitation) step()  {}
+func (CountLink) step()      {}
 func (EditInvitation) step() {}
 func (PutKeyring) step()     {}
 func (RaiseHeight) step()    {}

@@ -19,6 +19,7 @@ import (
 type User struct {
 	Client ident.Principal
 	Name   hierarchy.Name
+	Tenant string // of a person: whose they are, by which people of one name can be told apart
 	Source
 }
 
@@ -95,7 +96,7 @@ func (d *Directory) Users(ctx context.Context, c Caller, id ident.Node, p Paging
 				}
 				s := some[i]
 				s.Role = g.Role
-				users.Items = append(users.Items, User{g.Client, g.Name, sourceSeen(s, dec.Place.Path, dec.First)})
+				users.Items = append(users.Items, User{g.Client, g.Name, g.Tenant, sourceSeen(s, dec.Place.Path, dec.First)})
 			}
 			if page.Next != "" {
 				users.Next = signCursor(v.caller, list, strconv.Itoa(begin+i)+" "+page.Next)
@@ -129,10 +130,11 @@ func (d *Directory) UsersAt(ctx context.Context, c Caller, id ident.Node, w Wind
 		return fail(err)
 	}
 	moments := past.moments()
-	if err := d.revoked(ctx, c, past, moments); err != nil {
+	tenants, err := d.revoked(ctx, c, past, moments)
+	if err != nil {
 		return fail(err)
 	}
-	users, incomplete := past.users(moments)
+	users, incomplete := past.users(moments, tenants)
 	begin, _ := strconv.Atoi(position) // it was signed
 	begin = min(begin, len(users))     // of what was purged since the last page nothing is known any more
 	end := min(begin+p.Limit, len(users))
@@ -143,10 +145,10 @@ func (d *Directory) UsersAt(ctx context.Context, c Caller, id ident.Node, w Wind
 	return page, nil
 }
 
-// revoked reads since when those who had a role in the window are revoked.
-func (d *Directory) revoked(ctx context.Context, c Caller, p *past, moments []time.Time) error {
+// revoked reads since when those who had a role in the window are revoked, and whose the people among them are.
+func (d *Directory) revoked(ctx context.Context, c Caller, p *past, moments []time.Time) (tenants map[ident.Principal]string, err error) {
 	if len(moments) == 0 {
-		return nil
+		return nil, nil
 	}
 	found := map[ident.Principal]bool{}
 	for _, id := range p.above {
@@ -167,18 +169,22 @@ func (d *Directory) revoked(ctx context.Context, c Caller, p *past, moments []ti
 		read[i], err = d.read(ctx, c, Want{Clients: some[i]})
 		return err
 	}); err != nil {
-		return err
+		return nil, err
 	}
+	tenants = map[ident.Principal]string{}
 	for _, v := range read {
 		for id, who := range v.Clients {
 			p.revoked[id] = who.Revoked
+			if who.Person != nil {
+				tenants[id] = who.Person.Tenant
+			}
 		}
 	}
-	return nil
+	return tenants, nil
 }
 
 // users are all grants that there were in the window, from the node up, then by id.
-func (p *past) users(moments []time.Time) (all []User, incomplete bool) {
+func (p *past) users(moments []time.Time, tenants map[ident.Principal]string) (all []User, incomplete bool) {
 	type grant struct {
 		up     int // levels above the node
 		client ident.Principal
@@ -208,7 +214,7 @@ func (p *past) users(moments []time.Time) (all []User, incomplete bool) {
 					continue
 				}
 				s.Role = g.Role
-				best[key{client, s.Node}] = grant{up, client, s.Node, User{client, g.Name, p.seen(s)}}
+				best[key{client, s.Node}] = grant{up, client, s.Node, User{client, g.Name, tenants[client], p.seen(s)}}
 			}
 		}
 	}

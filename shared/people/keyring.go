@@ -11,8 +11,8 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// Keyring is the platform's own secrets, the newest first: what they seal, only the platform can have made. It is kept in the table, where
-// whoever can read it can also write grants.
+// Keyring is the platform's own secrets, the newest first: what they seal, only the platform can have made. It is kept in the table:
+// whoever can read it there can make sessions of anybody.
 type Keyring []Key
 
 // Key is one of them. Its ID rises with each.
@@ -37,6 +37,12 @@ func (r Keyring) Rotated(now time.Time) Keyring {
 	rand.Read(k.Secret[:]) // never fails
 	next := append(Keyring{k}, r...)
 	return next[:min(len(next), MaxKeys)]
+}
+
+// Has reports whether a key is in the keyring. What another one sealed does not count any more.
+func (r Keyring) Has(id int) bool {
+	_, ok := r.key(id)
+	return ok
 }
 
 // key finds a key by its id.

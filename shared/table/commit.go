@@ -183,6 +183,11 @@ func (t *Table) parts(s directory.Step, now time.Time, nth int) ([]part, error) 
 		return t.closeRequest(s), nil
 	case directory.AddInvitation:
 		return t.addInvitation(s), nil
+	case directory.CountLink:
+		return []part{
+			t.countDay(linksKey(s.To, s.At), "links a day", s.At, s.MostTo, s.TooMany),
+			t.countDay(linksKey(string(s.By), s.At), "links a day", s.At, s.MostBy, s.TooMany),
+		}, nil
 	case directory.EditInvitation:
 		return t.editInvitation(s), nil
 	case directory.PutKeyring:
@@ -458,23 +463,27 @@ func (t *Table) listRequest(r *directory.MoveRequest) []part {
 	}
 }
 
-// addInvitation counts in an item of its own for each day, which is kept until that day is over everywhere.
 func (t *Table) addInvitation(s directory.AddInvitation) []part {
 	i := &s.Invitation
-	var e expression
-	made := e.name("made")
-	room := "attribute_not_exists(" + made + ") OR " + made + " < " + e.value(number(int64(s.Most)))
-	count := "ADD " + made + " " + e.value(number(1)) +
-		" SET " + e.name(schema.TTLAttr) + " = " + e.value(number(i.Created.Add(keepInviting).Unix())) +
-		", " + e.name(schema.TypeAttr) + " = " + e.value(text("invited a day"))
 	return []part{
 		t.add(encodeInvitation(invitationKey(i.ID), "invitation", i), directory.ErrExists),
-		{t.update(invitingKey(i.Node, i.Created), count, room, e), is(s.TooMany)},
+		t.countDay(invitingKey(i.Node, i.Created), "invited a day", i.Created, s.Most, s.TooMany),
 		t.put(encodeInvitation(invitedKey(i), "invited", i)),
 	}
 }
 
-const keepInviting = 2 * 24 * time.Hour
+// countDay counts one more in an item of the day of a time, which is kept until that day is over everywhere.
+func (t *Table) countDay(k key, kind string, at time.Time, most int, tooMany error) part {
+	var e expression
+	made := e.name("made")
+	room := "attribute_not_exists(" + made + ") OR " + made + " < " + e.value(number(int64(most)))
+	count := "ADD " + made + " " + e.value(number(1)) +
+		" SET " + e.name(schema.TTLAttr) + " = " + e.value(number(at.Add(keepCounted).Unix())) +
+		", " + e.name(schema.TypeAttr) + " = " + e.value(text(kind))
+	return part{t.update(k, count, room, e), is(tooMany)}
+}
+
+const keepCounted = 2 * 24 * time.Hour
 
 // editInvitation leaves alone what the keys are made of.
 func (t *Table) editInvitation(s directory.EditInvitation) []part {

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -15,7 +16,6 @@ import (
 	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
-	"example.com/partnertree/shared/guest"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/people"
@@ -427,6 +427,10 @@ func decodeIndexed(it item) (ident.Node, hierarchy.Path, error) {
 
 // API clients, people, and their grants.
 
+// everywhere stands for "" among the nodes of a person's cuts, which are microseconds since 1970: so they fit into a read unit beside as
+// many grants.
+const everywhere = "*"
+
 func encodeClient(p *access.Principal) item {
 	kind := "client"
 	if p.ID.IsPerson() {
@@ -441,6 +445,16 @@ func encodeClient(p *access.Principal) item {
 		it["person"] = &types.AttributeValueMemberM{Value: person}
 	}
 	it.time("sessionsFrom", p.SessionsFrom)
+	if len(p.Cut) > 0 {
+		cut := item{}
+		for node, at := range p.Cut {
+			cut.number(cmp.Or(string(node), everywhere), at.UnixMicro())
+		}
+		it["cut"] = &types.AttributeValueMemberM{Value: cut}
+	}
+	if p.ID.IsPerson() && p.Person == nil { // has only signed out: afterwards there is nothing to keep
+		it.number(schema.TTLAttr, p.SessionsFrom.Add(people.Absolute+24*time.Hour).Unix())
+	}
 	it.text("name", string(p.Name))
 	it.text("home", string(p.Home))
 	it.number("version", p.Version)
@@ -488,6 +502,14 @@ func decodeClient(id ident.Principal, it item) (*access.Principal, error) {
 		p.Grants[ident.Node(node)] = grants.role(node)
 	}
 	r.err = grants.err
+	cut := &reader{item: r.fields("cut"), what: r.what + ", cut", err: r.err}
+	for node := range cut.item {
+		if p.Cut == nil {
+			p.Cut = map[ident.Node]time.Time{}
+		}
+		p.Cut[ident.Node(strings.TrimPrefix(node, everywhere))] = time.UnixMicro(cut.number(node)).UTC()
+	}
+	r.err = cut.err
 	r.each("secrets", func(r *reader) {
 		p.Secrets = append(p.Secrets, access.Secret{
 			ID: ident.Key(r.text("id")), Hash: r.bytes("hash"), Hint: r.text("hint"), Created: r.time("created"),
@@ -511,6 +533,9 @@ func encodeGrant(p *access.Principal, node ident.Node) item {
 	it.text("name", string(p.Name))
 	it.text("home", string(p.Home))
 	it.time("created", p.Created)
+	if p.Person != nil {
+		it.text("tenant", p.Person.Tenant)
+	}
 	return it
 }
 
@@ -522,7 +547,7 @@ func decodeGrant(node ident.Node, it item) (directory.Grant, error) {
 	}
 	g := directory.Grant{
 		Node: node, Client: client, Role: r.role("role"), Name: hierarchy.Name(r.text("name")),
-		Home: ident.Node(r.text("home")), Created: r.time("created"),
+		Home: ident.Node(r.text("home")), Created: r.time("created"), Tenant: r.text("tenant"),
 	}
 	return g, r.err
 }
@@ -744,7 +769,7 @@ func decodeInvitation(it item) (directory.Invitation, error) {
 		State:   directory.InvitationState(r.text("state")),
 		Created: r.time("created"), Expires: r.time("ends"), Sent: r.time("sent"), Closed: r.time("closed"),
 		Generation: int(r.number("generation")), Key: int(r.number("key")), Hash: r.bytes("hash"),
-		Mail: directory.MailState(r.text("mail")), MailProblem: guest.Refusal(r.text("mailProblem")),
+		Mail: directory.MailState(r.text("mail")), MailProblem: directory.MailProblem(r.text("mailProblem")),
 		Guest:  directory.Guest{Tenant: r.text("guestTenant"), Object: r.text("guest")},
 		Person: ident.Principal(r.text("person")), Version: r.number("version"),
 	}

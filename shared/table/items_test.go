@@ -444,3 +444,26 @@ func TestTheLargestPartnerIsOneReadUnit(t *testing.T) {
 		t.Errorf("it has %d bytes; a read unit has 4096", size)
 	}
 }
+
+// A person is read with every request they make.
+func TestAPersonWithTheMostRolesIsOneReadUnit(t *testing.T) {
+	p := access.Principal{ID: ident.PersonOf("t", "o"), Name: hierarchy.Name(strings.Repeat("n", hierarchy.MaxName)), CursorKey: make([]byte, 32),
+		Version: 1 << 40, Created: time.Now(), SessionsFrom: time.Now(), Grants: map[ident.Node]access.Role{}, Cut: map[ident.Node]time.Time{}}
+	p.Person = &access.Person{Tenant: strings.Repeat("0", 36), Object: strings.Repeat("0", 36), Email: strings.Repeat("a", 64)}
+	for range access.MaxGrants {
+		p.Grants[ident.NewPartner()], p.Cut[ident.NewPartner()] = access.Operator, time.Now()
+	}
+	it := encodeClient(&p)
+	if size := itemsize.Of(it); size > 4096 {
+		t.Errorf("it has %d bytes; a read unit has 4096", size)
+	}
+	if _, expires := it[schema.TTLAttr]; expires {
+		t.Error("a person whom others know expires")
+	}
+	p.Person, p.Grants, p.Cut = nil, nil, nil // has only signed out everywhere
+	r := reader{item: encodeClient(&p)}
+	if end := time.Unix(r.number(schema.TTLAttr), 0); end.Before(p.SessionsFrom.Add(people.Absolute+time.Hour)) ||
+		end.After(p.SessionsFrom.AddDate(0, 0, 3)) {
+		t.Errorf("it expires %s after the sign-out", end.Sub(p.SessionsFrom))
+	}
+}

@@ -38,6 +38,7 @@ import (
 //	invited        N#<node>            V#<time>#<id>                     list of invitations at the node
 //	past           N#<node>            P#<time>#<id>                     who could, on a day: events at the very node
 //	invited a day  N#<node>            W#<date>                          nobody: it bounds how many are made
+//	links a day    L#<who>#<date>      L                                 nobody: it bounds how many are mailed to an address, or by somebody
 //	keyring        K#1                 K                                 sessions and links
 //	due            P                   <time>#<node>                     list of what is in the trash, by time
 //
@@ -49,7 +50,7 @@ import (
 // key is the primary key of an item.
 type key struct{ pk, sk string }
 
-func nodeKey(id ident.Node) key { return key{"N#" + string(id), "N"} }
+func nodeKey(id ident.Node) key { return key{schema.NodePrefix + string(id), "N"} }
 
 // childKey ends the name with a tab, which no folded name holds and which sorts before all that one can hold: "Bay" comes
 // before "Bay IT", whatever their ids.
@@ -114,7 +115,7 @@ func openKey(node ident.Node) key { return key{nodeKey(node).pk, "O"} }
 // entries and the grants at it.
 var kept = [][2]string{{schema.EventPrefix, schema.EventPrefix + last}, {"O", invitingPrefix + last}}
 
-func invitationKey(id ident.Invitation) key { return key{"V#" + string(id), "V"} }
+func invitationKey(id ident.Invitation) key { return key{schema.InvitationPrefix + string(id), "V"} }
 
 const invitedPrefix = "V#"
 
@@ -130,25 +131,30 @@ func invitingKey(node ident.Node, t time.Time) key {
 	return key{nodeKey(node).pk, invitingPrefix + t.UTC().Format(time.DateOnly)}
 }
 
-func keyringKey() key { return key{"K#1", "K"} }
+// linksKey is of the day (UTC) of the time; who is the hash of an address, or who has links mailed.
+func linksKey(who string, t time.Time) key {
+	return key{"L#" + who + "#" + t.UTC().Format(time.DateOnly), "L"}
+}
+
+func keyringKey() key { return key{schema.KeyringPrefix + "1", "K"} }
 
 func dueKey(d directory.Due) key { return key{duePK, moment(d.Since) + "#" + string(d.Node)} }
 
 const duePK = "P"
 
-func clientKey(id ident.Principal) key { return key{"U#" + string(id), "U"} }
+func clientKey(id ident.Principal) key { return key{schema.PrincipalPrefix + string(id), "U"} }
 
-func brandKey(id ident.Brand) key { return key{"B#" + string(id), "B"} }
+func brandKey(id ident.Brand) key { return key{schema.BrandPrefix + string(id), "B"} }
 
 func logoKey(id ident.Brand) key { return key{brandKey(id).pk, "L"} }
 
-func domainKey(domain string) key { return key{"D#" + domain, "D"} }
+func domainKey(domain string) key { return key{schema.DomainPrefix + domain, "D"} }
 
 // treeCopies is how many identical copies of the tree state there are. They are written together; a read takes any. One
 // copy serves 3,000 strongly consistent reads a second.
 const treeCopies = 8
 
-func treeKey(nth int) key { return key{"T#" + strconv.Itoa(nth), "T"} }
+func treeKey(nth int) key { return key{schema.TreePrefix + strconv.Itoa(nth), "T"} }
 
 func progressKey(id ident.Change) key { return key{"H#" + string(id), "H"} }
 
@@ -158,7 +164,7 @@ func memoKey(k directory.MemoKey) key {
 }
 
 func rateKey(who string, window time.Time) key {
-	return key{"R#" + who + "#" + strconv.FormatInt(window.Unix(), 10), "R"}
+	return key{schema.RatePrefix + who + "#" + strconv.FormatInt(window.Unix(), 10), "R"}
 }
 
 // shards is how many partitions the subtree index is spread over, and as many again for the trash. It never changes: the shard is

@@ -58,6 +58,8 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 		{"open request", openKey(customer)},
 		{"invited", invitedKey(invitation)},
 		{"invited a day", invitingKey(partner, when)},
+		{"links a day, to an address", linksKey(strings.Repeat("0a", 32), when)},
+		{"links a day, by somebody", linksKey(string(person), when)},
 		{"client", clientKey(client)},
 		{"person", clientKey(person)},
 		{"brand", brandKey(brand)},

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -340,13 +341,17 @@ func list[T any](ctx context.Context, t *Table, l listing, decode func(item) (T,
 // erasedAtOnce is how many items DynamoDB writes in a batch.
 const erasedAtOnce = 25
 
-// Erase implements directory.Store.
+// Erase implements directory.Store. What is listed goes before its entry in the list, by which it is found.
 func (t *Table) Erase(ctx context.Context, node ident.Node) (done bool, err error) {
-	var writes []types.WriteRequest
+	var listed, writes []types.WriteRequest
+	remove := func(k item) types.WriteRequest {
+		return types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: k}}
+	}
 	done = true
 	for _, between := range kept {
 		if !done || len(writes) == erasedAtOnce {
-			return false, t.batchWrite(ctx, writes)
+			done = false
+			break
 		}
 		var e expression
 		condition := e.name(schema.PK) + " = " + e.value(text(nodeKey(node).pk)) +
@@ -364,9 +369,17 @@ func (t *Table) Erase(ctx context.Context, node ident.Node) (done bool, err erro
 			return false, err
 		}
 		for _, k := range out.Items {
-			writes = append(writes, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: k}})
+			r := reader{item: k}
+			if sk := r.text(schema.SK); strings.HasPrefix(sk, invitedPrefix) {
+				id := ident.Invitation(sk[strings.LastIndex(sk, "#")+1:])
+				listed = append(listed, remove(invitationKey(id).attributes()))
+			}
+			writes = append(writes, remove(k))
 		}
 		done = out.LastEvaluatedKey == nil
+	}
+	if err := t.batchWrite(ctx, listed); err != nil {
+		return false, err
 	}
 	return done, t.batchWrite(ctx, writes)
 }

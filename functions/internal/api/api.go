@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/go-json-experiment/json"
 
+	"example.com/partnertree/functions/internal/limit"
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/directory"
@@ -71,7 +72,7 @@ func Done(err error) (Reply, error) { return Reply{Status: 204}, err }
 // API serves one function's operations.
 type API struct {
 	operations map[string]served // by route key
-	limit      *limiter
+	limit      *limit.Limiter
 	now        func() time.Time
 	log        *slog.Logger
 }
@@ -84,8 +85,8 @@ type served struct {
 
 // New serves the operations of one function, by their ids in the contract. It panics when they are not exactly those
 // that the contract gives to the function: that is a mistake in the program, and any test that starts it shows it.
-func New(function string, operations map[string]Operation, count Counter, now func() time.Time, log *slog.Logger) *API {
-	a := &API{map[string]served{}, &limiter{count: count, windows: map[string]*window{}}, now, log}
+func New(function string, operations map[string]Operation, count limit.Counter, now func() time.Time, log *slog.Logger) *API {
+	a := &API{map[string]served{}, limit.New(count), now, log}
 	left := maps.Clone(operations)
 	for _, op := range contract.Operations {
 		if op.Function != function {
@@ -176,10 +177,10 @@ func (a *API) serve(ctx context.Context, r *Request, headers map[string]string) 
 	if err := r.authenticate(a.now()); err != nil {
 		return Reply{}, err
 	}
-	counted := a.limit.take(ctx, r.counted(), a.now())
-	defer counted.done()
-	counted.describe(headers)
-	if err := counted.err(); err != nil {
+	counted := a.limit.Take(ctx, r.Caller, a.now())
+	defer counted.Done()
+	counted.Describe(headers)
+	if err := counted.Err(); err != nil {
 		return Reply{}, err
 	}
 	if err := r.readHeaders(); err != nil {
@@ -228,15 +229,6 @@ func (r *Request) authenticate(now time.Time) error {
 	}
 	refusal, _ := found["refusal"].(string)
 	return fault.Unauthenticated.New("%s", strings.TrimSpace(refusal+" "+how))
-}
-
-// counted is by what the caller's requests are limited: a person within a bound apart, so that whoever has their tokens there uses up
-// nothing elsewhere.
-func (r *Request) counted() string {
-	if r.Caller.Key != "" {
-		return string(r.Caller.Key)
-	}
-	return string(r.Caller.Client) + string(r.Caller.Within)
 }
 
 // validIdempotencyKey reports whether s has 1 to 255 visible ASCII characters.

@@ -61,12 +61,3 @@ func TestWhomTheAuthorizerFoundIsTheCaller(t *testing.T) {
 		}
 	}
 }
-
-// Whoever has somebody's tokens within a bound uses up nothing of what they may ask elsewhere.
-func TestRequestsWithinABoundAreCountedApart(t *testing.T) {
-	one := &Request{Caller: directory.Caller{Client: "usr_0000000000000001"}}
-	within := &Request{Caller: directory.Caller{Client: "usr_0000000000000001", Within: "ptn_0000000000000001"}}
-	if one.counted() == within.counted() {
-		t.Error("they are counted together")
-	}
-}

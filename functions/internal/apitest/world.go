@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"example.com/partnertree/functions/internal/api"
+	"example.com/partnertree/functions/internal/limit"
 	"example.com/partnertree/functions/internal/operations"
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/contract"
@@ -36,7 +37,7 @@ import (
 // Store is what the API needs of a store.
 type Store interface {
 	directory.Store
-	api.Counter
+	limit.Counter
 }
 
 // World is the API on a store, founded: Root is the root partner, Founder its owner.

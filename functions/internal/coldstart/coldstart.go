@@ -56,6 +56,7 @@ func (r *Runtime) environment() []string {
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_SESSION_TOKEN=test",
 		"STAGE=bench", "TABLE_NAME=table", "BUS_NAME=bus", "UNDELIVERED_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/1/queue",
 		"MAIL_FROM=Name <name@mail.example>", "MAIL_CONFIGURATION_SET=set", "PORTAL_ORIGIN=https://portal.example", "GUESTS_FUNCTION=guests",
+		"ENTRA_CLIENT_ID=00000000-0000-4000-8000-000000000002", "ENTRA_TENANTS=any", "ENTRA_FEDERATED=1", "PORTAL_HOSTS=portal.example",
 		"GRAPH_CLIENT_ID=00000000-0000-4000-8000-000000000001", "GRAPH_FEDERATED=1",
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
@@ -18,6 +20,10 @@ func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r
 // askSTS asks an STS that answers so, and keeps the request.
 func askSTS(t *testing.T, sent **http.Request, status *int, answer *string) (string, error) {
 	t.Helper()
+	return roleToken(t, sent, status, answer)(t.Context())
+}
+
+func roleToken(t *testing.T, sent **http.Request, status *int, answer *string) func(context.Context) (string, error) {
 	config := aws.Config{Region: "eu-west-1", Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "id", SecretAccessKey: "key", SessionToken: "session"}, nil
 	})}
@@ -29,11 +35,11 @@ func askSTS(t *testing.T, sent **http.Request, status *int, answer *string) (str
 		}
 		form, err := url.ParseQuery(string(body))
 		if err != nil || form.Get("Action") != "GetWebIdentityToken" || form.Get("Audience.member.1") != "api://AzureADTokenExchange" ||
-			form.Get("SigningAlgorithm") != "RS256" {
+			form.Get("SigningAlgorithm") != "RS256" || form.Get("DurationSeconds") != "300" {
 			t.Errorf("sent %s", body)
 		}
 		return &http.Response{StatusCode: *status, Body: io.NopCloser(strings.NewReader(*answer)), Header: http.Header{}}, nil
-	}))(t.Context())
+	}))
 }
 
 func TestTheRolesTokenStandsInForASecret(t *testing.T) {
@@ -63,4 +69,34 @@ func TestTheRolesTokenStandsInForASecret(t *testing.T) {
 			t.Errorf("%q gives %q", bad, token)
 		}
 	}
+}
+
+// One call of AWS serves all sign-ins of some minutes, and a token is never used in its last one. What failed is asked for again.
+func TestATokenIsKeptWhileItIsValid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent *http.Request
+		status, answer := 500, ""
+		token := roleToken(t, &sent, &status, &answer)
+		ask := func(want string, asked bool) {
+			t.Helper()
+			sent = nil
+			got, err := token(t.Context())
+			if got != want || (err == nil) != (want != "") || (sent != nil) != asked {
+				t.Errorf("%q, %v, asked: %v; want %q, %v", got, err, sent != nil, want, asked)
+			}
+		}
+		issue := func(token string) {
+			status, answer = 200, "<R><GetWebIdentityTokenResult><WebIdentityToken>"+token+"</WebIdentityToken></GetWebIdentityTokenResult></R>"
+		}
+		ask("", true)
+		issue("first")
+		ask("first", true)
+		issue("second")
+		time.Sleep(tokenLife - time.Minute - time.Second)
+		ask("first", false)
+		time.Sleep(time.Second)
+		ask("second", true)
+		status = 500
+		ask("second", false)
+	})
 }

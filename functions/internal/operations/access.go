@@ -126,11 +126,12 @@ type user struct {
 	Principal ident.Principal `json:"principalId"`
 	Kind      string          `json:"kind"`
 	Name      hierarchy.Name  `json:"name"`
+	Tenant    string          `json:"tenantId,omitzero"`
 	source
 }
 
 func userShape(u directory.User) user {
-	return user{u.Client, kindOf(u.Client), u.Name, sourceShape(u.Source)}
+	return user{u.Client, kindOf(u.Client), u.Name, u.Tenant, sourceShape(u.Source)}
 }
 
 type explanation struct {

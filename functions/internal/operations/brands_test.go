@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"example.com/partnertree/functions/internal/apitest"
+	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/ident"
@@ -50,6 +51,26 @@ func portalApp(single bool) map[string]any {
 	return map[string]any{
 		"clientId": "5D3F0A52-8C1E-4B7D-9A64-2E1F7C8B9D10", "tenantId": "72F988BF-86F1-41AF-91AB-2D7CD011DB47", "singleTenant": single,
 	}
+}
+
+// A single-tenant app makes guests in its tenant. Who is an owner of one partner alone names no tenant for that: it could be another
+// partner's, which lets the platform invite.
+func TestWhoNamesATenantForGuests(t *testing.T) {
+	w, f, vendor := world(t)
+	a := f.Partner(w.Root, "A", vendor)
+	path := "/v1/brands/" + f.Brand(a, "a.example")
+	owner := w.PersonWith(a, access.Owner)
+	app := func(single bool) map[string]any { return map[string]any{"portalApp": portalApp(single)} }
+	owner.Do("PATCH", path, app(true)).Is(403, "forbidden")
+	owner.Do("PATCH", path, app(false)).Is(200)
+	owner.Do("PATCH", path, app(true)).Is(403, "forbidden")
+	f.Do("PATCH", path, app(true)).Is(200)
+	owner.Do("PATCH", path, app(true)).Is(200) // which it is already
+	elsewhere := portalApp(true)
+	elsewhere["tenantId"] = "72f988bf-86f1-41af-91ab-2d7cd011db48"
+	owner.Do("PATCH", path, map[string]any{"portalApp": elsewhere}).Is(403, "forbidden")
+	owner.Do("PATCH", path, map[string]any{"portalApp": nil}).Is(200)
+	owner.Do("PATCH", path, app(true)).Is(403, "forbidden")
 }
 
 func TestABrandIsEdited(t *testing.T) {

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"example.com/partnertree/functions/internal/api"
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
-	"example.com/partnertree/shared/guest"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 )
@@ -39,7 +39,7 @@ func invite(d *directory.Directory, parse func(string) (ident.Node, error)) api.
 			Message: orEmpty(api.Optional(&f, "/message", in.Message, hierarchy.ParseReason)),
 			Days:    directory.InvitationDays,
 		}
-		if name := api.Optional(&f, "/name", in.Name, parsePersonName); name != nil {
+		if name := api.Optional(&f, "/name", in.Name, directory.ParsePersonName); name != nil {
 			out.Name = *name
 		}
 		if days := api.Optional(&f, "/expiresInDays", in.Days, parseDays); days != nil {
@@ -140,7 +140,8 @@ func parseEmail(s string) (string, error) {
 	local, domain, ok := strings.Cut(s, "@")
 	parsed, err := hierarchy.ParseDomain(domain) // which takes white space off, and nothing for none
 	named := err == nil && domain != "" && strings.EqualFold(parsed, domain)
-	if !ok || !named || len(s) > maxEmail || len(local) > maxLocalPart || !dotAtom(local) {
+	beyond := strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) // some of which is ASCII in lower case
+	if !ok || !named || beyond || len(s) > maxEmail || len(local) > maxLocalPart || !dotAtom(local) {
 		return "", errors.New("must be a mail address like alice@vale.example, in ASCII, an international domain in its xn-- form")
 	}
 	return s, nil
@@ -154,14 +155,6 @@ func dotAtom(s string) bool {
 		}
 	}
 	return true
-}
-
-// parsePersonName reads the name of somebody who is invited. Names are in events, where addresses must not be.
-func parsePersonName(s string) (hierarchy.Name, error) {
-	if strings.Contains(s, "@") {
-		return "", errors.New("must be a name and not an address")
-	}
-	return hierarchy.ParseName(s)
 }
 
 func parseDays(n int) (int, error) {
@@ -192,8 +185,8 @@ type invitation struct {
 }
 
 type mailProblem struct {
-	Code   guest.Refusal `json:"code"`
-	Detail string        `json:"detail"`
+	Code   directory.MailProblem `json:"code"`
+	Detail string                `json:"detail"`
 }
 
 func invitationShape(i directory.Invitation) invitation {

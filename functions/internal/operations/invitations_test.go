@@ -10,8 +10,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"example.com/partnertree/functions/internal/api"
 	"example.com/partnertree/functions/internal/apitest"
+	"example.com/partnertree/functions/internal/limit"
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
@@ -98,7 +98,7 @@ func TestFromAnInvitationToItsEnd(t *testing.T) {
 	// Listed like everybody else, changed, and removed.
 	users := n.onA.Gets("%s/users", apitest.NodePath(n.p))
 	i := slices.Index(users.Items("principalId"), string(alice.ID))
-	if i < 0 || users.Items("kind")[i] != "person" || users.Items("role")[i] != "operator" {
+	if i < 0 || users.Items("kind")[i] != "person" || users.Items("role")[i] != "operator" || users.Items("tenantId")[i] == "" {
 		t.Errorf("%s", users.Body)
 	}
 	if why := n.onA.Gets("/v1/access?principal=%s&node=%s&action=create-customer", alice.ID, n.p).Is(200); why.Get("allowed") != "true" {
@@ -208,6 +208,12 @@ func TestInvitationsOfOthersAreOutOfReach(t *testing.T) {
 
 func TestInvitationsAreListedAndCapped(t *testing.T) {
 	n := newNeighbours(t)
+	someone := 0
+	inviteTo := func(node ident.Node, role string) (method, target string, body any) {
+		someone++
+		email := fmt.Sprintf("someone%d@vale.example", someone)
+		return "POST", apitest.NodePath(node) + "/invitations", map[string]any{"email": email, "role": role}
+	}
 	n.Wait(24*time.Hour - time.Duration(n.Now().UnixNano())%(24*time.Hour)) // a day begins
 	for range directory.InvitationsADay {
 		n.onA.Do(inviteTo(n.p, "viewer")).Is(201)
@@ -217,6 +223,14 @@ func TestInvitationsAreListedAndCapped(t *testing.T) {
 		t.Error("no Retry-After")
 	}
 	n.onA.Do(inviteTo(n.child, "viewer")).Is(201)
+	again := map[string]any{"email": "Again@vale.example", "role": "viewer"}
+	for range directory.LinksToADay {
+		n.f.Do("POST", apitest.NodePath(n.child)+"/invitations", again).Is(201)
+	}
+	told := n.onB.Do("POST", apitest.NodePath(n.b)+"/invitations", again).Is(429, "too-many-invitations")
+	if told.Header["Retry-After"] == "" || strings.Contains(told.Body, "address") {
+		t.Errorf("%v %s", told.Header, told.Body)
+	}
 	n.Wait(24 * time.Hour)
 	last := n.onA.Do(inviteTo(n.p, "viewer")).Is(201).Get("id")
 	var all []string
@@ -251,7 +265,7 @@ func TestWhyAMailWasNotSentIsTold(t *testing.T) {
 		if err != nil || m == nil {
 			t.Fatalf("%v, %v", m, err)
 		}
-		if _, err := d.RefuseMail(t.Context(), m, why); err != nil {
+		if _, err := d.RefuseMail(t.Context(), m, directory.MailProblem(why)); err != nil {
 			t.Fatal(err)
 		}
 		got := n.onA.Gets("/v1/invitations/%s", id).Is(200)
@@ -263,20 +277,33 @@ func TestWhyAMailWasNotSentIsTold(t *testing.T) {
 	if len(advice) != len(guest.Refusals) {
 		t.Errorf("%d sentences for %d refusals", len(advice), len(guest.Refusals))
 	}
+	n.Wait(24 * time.Hour)
+	id := n.onA.Do(inviteTo(n.p, "viewer")).Is(201).Get("id")
+	n.f.Do(suspend(n.p)).Is(202)
+	if m, err := directory.New(n.Store, n.Now).DueMail(t.Context(), ident.Invitation(id), 1); m != nil || err != nil {
+		t.Errorf("%v, %v", m, err)
+	}
+	got := n.f.Gets("/v1/invitations/%s", id).Is(200)
+	if sentence := directory.InvitationVoid.Advice(); got.Get("mailProblem", "code") != string(directory.InvitationVoid) ||
+		got.Get("mailProblem", "detail") != sentence || advice[sentence] {
+		t.Errorf("%s", got.Body)
+	}
 }
 
 func TestWhatIsNoInvitation(t *testing.T) {
 	n := newNeighbours(t)
 	for body, pointer := range map[string]string{
 		`{"role":"viewer"}`: "/email", `{"email":"a@b.example"}`: "/role", `{"email":null,"role":"viewer"}`: "/email",
-		`{"email":"a@b.example","role":"boss"}`:                          "/role",
-		`{"email":"a@b.example","role":"viewer","expiresInDays":0}`:      "/expiresInDays",
-		`{"email":"a@b.example","role":"viewer","expiresInDays":31}`:     "/expiresInDays",
-		`{"email":"a@b.example","role":"viewer","expiresInDays":1.5}`:    "/expiresInDays",
-		`{"email":"a@b.example","role":"viewer","name":""}`:              "/name",
-		`{"email":"a@b.example","role":"viewer","name":"a@b.example"}`:   "/name",
-		`{"email":"a@b.example","role":"viewer","message":""}`:           "/message",
-		`{"email":"a@b.example","role":"viewer","message":"two\nlines"}`: "/message",
+		`{"email":"a@b.example","role":"boss"}`:                             "/role",
+		`{"email":"a@b.example","role":"viewer","expiresInDays":0}`:         "/expiresInDays",
+		`{"email":"a@b.example","role":"viewer","expiresInDays":31}`:        "/expiresInDays",
+		`{"email":"a@b.example","role":"viewer","expiresInDays":1.5}`:       "/expiresInDays",
+		`{"email":"a@b.example","role":"viewer","name":""}`:                 "/name",
+		`{"email":"a@b.example","role":"viewer","name":"a@b.example"}`:      "/name",
+		`{"email":"a@b.example","role":"viewer","name":"a\uff20b.example"}`: "/name",
+		`{"email":"a@b.example","role":"viewer","name":"a\ufe6bb.example"}`: "/name",
+		`{"email":"a@b.example","role":"viewer","message":""}`:              "/message",
+		`{"email":"a@b.example","role":"viewer","message":"two\nlines"}`:    "/message",
 	} {
 		got := n.onA.Do("POST", apitest.NodePath(n.p)+"/invitations", body).Is(400, "invalid")
 		if !strings.Contains(got.Body, `"pointer":"`+pointer+`"`) {
@@ -287,7 +314,8 @@ func TestWhatIsNoInvitation(t *testing.T) {
 		"a@b.example\r\nBcc: c@d.example", "a@b.example,c@d.example",
 		"Alice <a@b.example>", `"a b"@b.example`, "a@@b.example", "a@b@c.example", ".a@b.example", "a..b@c.example", "ä@b.example",
 		"a@bücher.example",
-		strings.Repeat("a", 65) + "@b.example", "a@" + strings.Repeat("b.", 130) + "example", "a\x00@b.example", "a\u200b@b.example"} {
+		strings.Repeat("a", 65) + "@b.example", "a@" + strings.Repeat("b.", 130) + "example", "a\x00@b.example", "a\u200b@b.example",
+		"a@\u212aobo.example", "a@cobo.\u212a", "a@\u017fite.example", "a@cobo.example\uff0e"} {
 		body := map[string]any{"email": email, "role": "viewer"}
 		got := n.onA.Do("POST", apitest.NodePath(n.p)+"/invitations", body).Is(400, "invalid")
 		if strings.Contains(got.Body, "b.example") {
@@ -316,9 +344,13 @@ func TestRolesOfUsers(t *testing.T) {
 	alice.Do("DELETE", user(n.p, boss), nil).Is(204)
 	boss.CannotSee(n.p)
 
-	// API clients are users like others, but at home.
-	home, guest := n.f.Client(n.p, "viewer"), n.f.Client(n.a, "viewer")
+	// API clients are users like others, but at home, for owners, and not upwards.
+	home, guest, admin := n.f.Client(n.p, "viewer"), n.f.Client(n.a, "viewer"), n.PersonWith(n.p, access.Admin)
 	n.f.Do("PUT", fmt.Sprintf("/v1/api-clients/%s/grants/%s", guest.ID, n.p), role("operator")).Is(200)
+	admin.Do("PUT", user(n.p, guest), role("viewer")).Is(403, "forbidden")
+	admin.Do("DELETE", user(n.p, guest), nil).Is(403, "forbidden")
+	alice.Do("PUT", user(n.p, guest), role("admin")).Is(422, "immutable")
+	alice.Do("PUT", user(n.p, guest), role("viewer")).Is(204)
 	alice.Do("PUT", user(n.p, home), role("operator")).Is(422, "immutable")
 	alice.Do("DELETE", user(n.p, home), nil).Is(422, "immutable")
 	alice.Do("DELETE", user(n.p, guest), nil).Is(204)
@@ -367,8 +399,8 @@ func TestATokenEndsAlsoWhereItIsRemembered(t *testing.T) {
 func TestPeopleAreLimitedByPerson(t *testing.T) {
 	n := newNeighbours(t)
 	alice, bob := n.PersonWith(n.p, access.Viewer), n.PersonWith(n.p, access.Viewer)
-	n.Wait(api.Window - time.Duration(n.Now().UnixNano())%api.Window)
-	if _, err := n.Store.Count(t.Context(), string(alice.ID), n.Now().Truncate(api.Window), api.Quota); err != nil { // by other processes
+	n.Wait(limit.Window - time.Duration(n.Now().UnixNano())%limit.Window)
+	if _, err := n.Store.Count(t.Context(), string(alice.ID), n.Now().Truncate(limit.Window), limit.Quota); err != nil { // by other processes
 		t.Fatal(err)
 	}
 	refused := 0

@@ -11,6 +11,7 @@ import (
 
 	"example.com/partnertree/functions/internal/api"
 	"example.com/partnertree/functions/internal/apitest"
+	"example.com/partnertree/functions/internal/limit"
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/event"
@@ -616,12 +617,12 @@ func TestWhatIsWrongIsPointedAt(t *testing.T) {
 
 func TestRateLimit(t *testing.T) {
 	w, f, _ := world(t)
-	w.Wait(api.Window)
+	w.Wait(limit.Window)
 	first := f.Gets("/v1/me").Is(200)
 	if first.Header["RateLimit-Policy"] != `"default";q=3000;w=60` || !strings.HasPrefix(first.Header["RateLimit"], `"default";r=2999;t=`) {
 		t.Errorf("headers: %v", first.Header)
 	}
-	if _, err := w.Store.Count(t.Context(), string(keyOf(t, f)), w.Now().Truncate(api.Window), api.Quota); err != nil { // by other processes
+	if _, err := w.Store.Count(t.Context(), string(keyOf(t, f)), w.Now().Truncate(limit.Window), limit.Quota); err != nil { // by other processes
 		t.Fatal(err)
 	}
 	refused := 0
@@ -637,7 +638,7 @@ func TestRateLimit(t *testing.T) {
 	if refused < 20 {
 		t.Errorf("%d of 40 requests over the quota were refused; at most 20 may slip through", refused)
 	}
-	w.Wait(api.Window)
+	w.Wait(limit.Window)
 	f.Gets("/v1/me").Is(200)
 }
 
@@ -744,12 +745,12 @@ func TestWhoManagesAClientGetsNoMoreThanTheyHave(t *testing.T) {
 
 func TestARemovedSecretDoesNotUseUpTheQuotaOfItsClient(t *testing.T) {
 	w, f, _ := world(t)
-	w.Wait(api.Window)
+	w.Wait(limit.Window)
 	client := f.Client(w.Root, "viewer")
 	path := fmt.Sprintf("/v1/api-clients/%s/secrets", client.ID)
 	rotated := &apitest.Actor{World: w, ID: client.ID, Key: f.Do("POST", path, nil).Is(201).Get("secret", "key")}
 	f.Do("DELETE", fmt.Sprintf("%s/%s", path, keyOf(t, client)), nil).Is(204)
-	if _, err := w.Store.Count(t.Context(), string(keyOf(t, client)), w.Now().Truncate(api.Window), api.Quota); err != nil {
+	if _, err := w.Store.Count(t.Context(), string(keyOf(t, client)), w.Now().Truncate(limit.Window), limit.Quota); err != nil {
 		t.Fatal(err)
 	}
 	for range 30 {

@@ -170,7 +170,7 @@ func (m *machine) step() directory.Step {
 		"partner", "customer", "check", "edit", "brand", "client", "regrant", "grant", "memo", "event",
 		"place", "height", "change", "seq", "rewrite", "drop", "progress",
 		"trash", "remove", "undue", "edit brand", "logo", "remove brand", "request", "close",
-		"person", "invite", "invited", "keyring",
+		"person", "invite", "link", "invited", "keyring",
 	}
 	switch rapid.SampledFrom(kinds).Draw(m.r, "step") {
 	case "partner":
@@ -200,6 +200,9 @@ func (m *machine) step() directory.Step {
 			was := rapid.SampledFrom(m.past).Draw(m.r, "client as it was")
 			now := copyClient(was)
 			now.Grants, now.Version = m.grants(), was.Version+1
+			if now.ID.IsPerson() {
+				now.Cut = m.cuts()
+			}
 			return directory.EditClient{Was: &was, Now: &now, Else: errElse}
 		}
 		return directory.Found{Else: errElse}
@@ -260,6 +263,9 @@ func (m *machine) step() directory.Step {
 	case "invite":
 		created := then.AddDate(0, 0, rapid.IntRange(0, 1).Draw(m.r, "days"))
 		return inviting(m.newInvitation(m.anyNode().ID, created), rapid.IntRange(1, 3).Draw(m.r, "most"))
+	case "link":
+		return linked(rapid.SampledFrom([]string{"aa", "bb"}).Draw(m.r, "to"), then.AddDate(0, 0, rapid.IntRange(0, 1).Draw(m.r, "days")),
+			rapid.IntRange(1, 3).Draw(m.r, "to at most"), rapid.IntRange(1, 5).Draw(m.r, "by at most"))
 	case "invited":
 		if len(m.asking) == 0 {
 			return directory.CheckSeq{Seq: m.seq(), Else: errElse}
@@ -376,6 +382,14 @@ func (m *machine) edit(was *hierarchy.Node) directory.Step {
 		}
 		n.Brands.Uses = uses
 	})}
+}
+
+func (m *machine) cuts() map[ident.Node]time.Time {
+	cuts := map[ident.Node]time.Time{}
+	for range rapid.IntRange(0, 2).Draw(m.r, "cuts") {
+		cuts[rapid.SampledFrom(append([]ident.Node{""}, m.nodes...)).Draw(m.r, "cut at")] = then
+	}
+	return cuts
 }
 
 func (m *machine) grants() map[ident.Node]access.Role {

@@ -96,6 +96,7 @@ func Promises() []Promise {
 		{"one of many move requests at a time is open, and closed", requestsAtATime},
 		{"a person is a principal without a home", keepsPeople},
 		{"invitations are counted where and when they are made", addsInvitations},
+		{"links are counted for an address and for who has them mailed", countsLinks},
 		{"an invitation is edited as it was read", editsInvitations},
 		{"of many invitations at a time no more are made than may be, and one is accepted once", invitationsAtATime},
 		{"the keyring is written over the one that was read", keepsKeyring},

@@ -54,6 +54,7 @@ type Fake struct {
 	invites  map[ident.Invitation]directory.Invitation
 	invited  map[ident.Node]map[ident.Invitation]bool // which invitations are listed there
 	inviting map[day]int                              // how many were made
+	links    map[linkDay]int                          // how many were mailed
 	keyring  people.Keyring
 	due      map[directory.Due]bool
 	events   []event.Event
@@ -107,6 +108,14 @@ type day struct {
 
 func dayOf(i *directory.Invitation) day { return day{i.Node, i.Created.UTC().Format(time.DateOnly)} }
 
+// linkDay is one day (UTC) of an address, or of who has links mailed.
+type linkDay struct{ who, date string }
+
+func linkDays(s *directory.CountLink) (to, by linkDay) {
+	date := s.At.UTC().Format(time.DateOnly)
+	return linkDay{s.To, date}, linkDay{string(s.By), date}
+}
+
 type rate struct {
 	who    string
 	window int64
@@ -134,6 +143,17 @@ func (f *Fake) Events() []event.Event {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.events)
+}
+
+// Links are whom links were counted for so far: hashes of addresses, and who had them mailed.
+func (f *Fake) Links() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	who := map[string]bool{}
+	for d := range f.links {
+		who[d.who] = true
+	}
+	return slices.Sorted(maps.Keys(who))
 }
 
 // call does one call with what a test wants to happen around it.
@@ -295,9 +315,18 @@ func (f *Fake) Grants(ctx context.Context, node ident.Node, after string, limit 
 		slices.Sort(ids)
 		return page(ids, limit, func(id ident.Principal) string { return string(id) }, func(id ident.Principal) directory.Grant {
 			p := f.clients[id]
-			return directory.Grant{Node: node, Client: id, Role: p.Grants[node], Name: p.Name, Home: p.Home, Created: p.Created}
+			return grantOf(&p, node)
 		})
 	})
+}
+
+// grantOf is a principal's grant as the node lists it.
+func grantOf(p *access.Principal, node ident.Node) directory.Grant {
+	g := directory.Grant{Node: node, Client: p.ID, Role: p.Grants[node], Name: p.Name, Home: p.Home, Created: p.Created}
+	if p.Person != nil {
+		g.Tenant = p.Person.Tenant
+	}
+	return g
 }
 
 // Below implements directory.Store. It proposes by path and is never behind; those who use it have to expect both.
@@ -412,6 +441,9 @@ func (f *Fake) Erase(ctx context.Context, node ident.Node) (done bool, err error
 		delete(f.past, node)
 		delete(f.asked, node)
 		delete(f.open, node)
+		for id := range f.invited[node] {
+			delete(f.invites, id)
+		}
 		delete(f.invited, node)
 		maps.DeleteFunc(f.inviting, func(d day, _ int) bool { return d.node == node })
 		return true, nil
@@ -536,6 +568,9 @@ func touches(s directory.Step) []string {
 	case directory.AddInvitation:
 		d := dayOf(&s.Invitation)
 		return append(invitationItems(&s.Invitation), fmt.Sprint("inviting ", d))
+	case directory.CountLink:
+		to, by := linkDays(&s)
+		return []string{fmt.Sprint("links ", to), fmt.Sprint("links ", by)}
 	case directory.EditInvitation:
 		return invitationItems(s.Was)
 	case directory.PutKeyring:
@@ -655,7 +690,8 @@ func Conditions() []string {
 		directory.EditBrand{Was: b, Now: b}, directory.AddClient{}, directory.EditClient{Was: p, Now: p}, directory.CheckGrant{}, directory.AddEvent{}, directory.Remember{},
 		directory.Found{}, directory.PlaceNode{Was: n, Now: n}, directory.RemoveNode{Was: n}, directory.AddRequest{},
 		directory.CloseRequest{Was: r, Now: r}, directory.RaiseHeight{}, directory.AddChange{}, directory.CheckSeq{}, directory.Rewrite{},
-		directory.PutProgress{}, directory.AddInvitation{}, directory.EditInvitation{Was: i, Now: i}, directory.PutKeyring{},
+		directory.PutProgress{}, directory.AddInvitation{}, directory.CountLink{}, directory.EditInvitation{Was: i, Now: i},
+		directory.PutKeyring{},
 	} {
 		for _, c := range new(Fake).conditions(s) {
 			names = append(names, c.name)
@@ -775,6 +811,12 @@ func (f *Fake) conditions(s directory.Step) []condition {
 		return []condition{
 			{"AddInvitation.New", !exists, is(directory.ErrExists)},
 			{"AddInvitation.Room", f.inviting[dayOf(&s.Invitation)] < s.Most, is(s.TooMany)},
+		}
+	case directory.CountLink:
+		to, by := linkDays(&s)
+		return []condition{
+			{"CountLink.To", f.links[to] < s.MostTo, is(s.TooMany)},
+			{"CountLink.By", f.links[by] < s.MostBy, is(s.TooMany)},
 		}
 	case directory.EditInvitation:
 		now, exists := f.invites[s.Was.ID]
@@ -920,6 +962,10 @@ func (f *Fake) apply(s directory.Step) {
 		f.setInvitation(s.Invitation)
 		d := dayOf(&s.Invitation)
 		put(&f.inviting, d, f.inviting[d]+1)
+	case directory.CountLink:
+		to, by := linkDays(&s)
+		put(&f.links, to, f.links[to]+1)
+		put(&f.links, by, f.links[by]+1)
 	case directory.EditInvitation:
 		i := *s.Now
 		i.ID, i.Node, i.Created = s.Was.ID, s.Was.Node, s.Was.Created
@@ -1034,6 +1080,12 @@ func copyClient(p access.Principal) access.Principal {
 		p.Person = &person
 	}
 	p.Grants = copyMap(p.Grants)
+	if p.Cut = maps.Clone(p.Cut); len(p.Cut) == 0 {
+		p.Cut = nil
+	}
+	for node, at := range p.Cut {
+		p.Cut[node] = micro(at)
+	}
 	p.CursorKey = copySlice(p.CursorKey)
 	p.Secrets = copySlice(p.Secrets)
 	for i := range p.Secrets {

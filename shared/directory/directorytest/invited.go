@@ -41,6 +41,10 @@ func inviting(i directory.Invitation, most int) directory.AddInvitation {
 	return directory.AddInvitation{Invitation: i, Most: most, TooMany: errAnother}
 }
 
+func linked(to string, at time.Time, mostTo, mostBy int) directory.CountLink {
+	return directory.CountLink{At: at, To: to, MostTo: mostTo, By: "usr_0000000000000000", MostBy: mostBy, TooMany: errAnother}
+}
+
 // used is a copy of i that was accepted an hour after it was made.
 func used(i *directory.Invitation, by ident.Principal) *directory.Invitation {
 	now := *i
@@ -70,8 +74,9 @@ func keepsPeople(t testing.TB, store directory.Store) {
 	same(t, "a person of whom little is known", s.client(bare.ID), &bare)
 	same(t, "a person of whom nothing is known", s.client(unknown.ID), &unknown)
 	same(t, "a client among people", s.client(c.ID), &c)
-	grant := func(node ident.Node, p *access.Principal) directory.Grant {
-		return directory.Grant{Node: node, Client: p.ID, Role: p.Grants[node], Name: p.Name, Home: p.Home, Created: p.Created}
+	grant := func(node ident.Node, p *access.Principal) directory.Grant { return grantOf(p, node) }
+	if got := grant(a.ID, &p); got.Tenant != p.Person.Tenant || grant(a.ID, &c).Tenant != "" {
+		t.Errorf("a person's grant is %+v", got)
 	}
 	same(t, "who is at A", s.all().Grants[a.ID], []directory.Grant{grant(a.ID, &c), grant(a.ID, &p)})
 	s.commits(directory.CheckGrant{Client: p.ID, Node: a.ID, Role: access.Admin, Else: errElse})
@@ -79,9 +84,10 @@ func keepsPeople(t testing.TB, store directory.Store) {
 
 	now := copyClient(p)
 	now.Name, now.Grants, now.Version = "Åsa", map[ident.Node]access.Role{b.ID: access.Viewer}, 2
+	now.Cut = map[ident.Node]time.Time{a.ID: then.Add(time.Nanosecond).In(time.FixedZone("", 3600)), "": then.Add(-time.Microsecond)}
 	now.Person.Email, now.SessionsFrom = "asa@example.com", then.Add(time.Hour+time.Nanosecond).In(time.FixedZone("", 3600))
 	s.commits(directory.EditClient{Was: &p, Now: &now, Else: errElse})
-	now.SessionsFrom = then.Add(time.Hour)
+	now.SessionsFrom, now.Cut[a.ID] = then.Add(time.Hour), then
 	same(t, "the person after an edit", s.client(p.ID), &now)
 	all := s.all()
 	same(t, "who is still at A", all.Grants[a.ID], []directory.Grant{grant(a.ID, &c)})
@@ -89,6 +95,7 @@ func keepsPeople(t testing.TB, store directory.Store) {
 	s.refuses(errElse, directory.EditClient{Was: &p, Now: &now, Else: errElse})
 	read := s.client(p.ID)
 	read.Person.Email = "changed"
+	delete(read.Cut, "")
 	same(t, "the person after what was read was changed", s.client(p.ID), &now)
 }
 
@@ -137,6 +144,27 @@ func addsInvitations(t testing.TB, store directory.Store) {
 	}
 	if err := store.Commit(t.Context(), inviting(s.newInvitation(n.ID, then), 9), inviting(s.newInvitation(n.ID, then), 9)); err == nil {
 		t.Error("two were made at one node in one transaction")
+	}
+}
+
+// countsLinks takes days as they are in UTC.
+func countsLinks(t testing.TB, store directory.Store) {
+	s := begin(t, store, 0)
+	late := time.Date(2026, 3, 5, 0, 30, 0, 0, time.FixedZone("", 3600)) // the 4th, in UTC
+	early, next := late.Add(-23*time.Hour), late.Add(time.Hour)
+	s.commits(linked("aa", late, 2, 9))
+	s.commits(linked("aa", early, 2, 9))
+	s.refuses(errAnother, linked("aa", late, 2, 9))
+	s.commits(linked("aa", next, 2, 9))
+	s.commits(linked("bb", late, 1, 3))
+	s.refuses(errAnother, linked("cc", late, 9, 3))
+	// What was refused was not counted, under neither.
+	s.commits(linked("cc", late, 1, 4))
+	other := linked("aa", late, 3, 1)
+	other.By = "usr_0000000000000001"
+	s.commits(other)
+	if err := store.Commit(t.Context(), linked("dd", late, 9, 9), linked("ee", late, 9, 9)); err == nil {
+		t.Error("two links were counted in one transaction")
 	}
 }
 

@@ -28,6 +28,8 @@ const (
 	NotYetValid  Refusal = "not yet valid"
 	Nonce        Refusal = "not from this sign-in"    // an ID token
 	NotDelegated Refusal = "not a person's"           // an access token that an app got for itself, or an ID token in place of one
+	OtherClient  Refusal = "got by another app"       // an access token
+	NoScope      Refusal = "without the API's scope"  // an access token
 	State        Refusal = "not begun by this flow"   // a callback whose state is not the one that Begin made
 	Callback     Refusal = "not an answer of Entra's" // a callback without a code, or with two values of a parameter
 )

@@ -138,7 +138,7 @@ func (i *issuer) idToken(change ...map[string]any) map[string]any {
 
 // accessToken has the claims of an access token for alice.
 func (i *issuer) accessToken(change ...map[string]any) map[string]any {
-	c := i.idToken(map[string]any{"nonce": nil, "scp": "Portal.Use", "azp": rival})
+	c := i.idToken(map[string]any{"nonce": nil, "scp": "Mail.Read access_as_user", "azp": portal})
 	return edit(c, change...)
 }
 

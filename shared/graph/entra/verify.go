@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,8 +63,16 @@ type Access struct {
 	Until  time.Time // when it stops counting by this machine's clock: its exp, and the leeway
 }
 
+// apiScope is the permission that an access token for an app's own API carries: the app registration has to expose it, under the name that
+// Microsoft's own guides use for acting as the person who is signed in.
+// Source: https://learn.microsoft.com/microsoftteams/platform/tabs/how-to/authentication/tab-sso-register-aad
+const apiScope = "access_as_user"
+
 // AccessToken checks an access token for this app's own API, and returns what it says. A token that an app got for itself is refused:
-// its object id is that of no person. The error is a Refusal, or *Unavailable.
+// its object id is that of no person. So is one that another app than this got for a person (azp), or for something else (scp): by the
+// person's consent to any app of the world, for any use, whoever runs that app would be that person here.
+// Source: https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference (azp, scp)
+// The error is a Refusal, or *Unavailable.
 func (v *Verifier) AccessToken(ctx context.Context, app App, token string) (Access, error) {
 	c, err := v.verify(ctx, app, token)
 	switch {
@@ -71,26 +80,14 @@ func (v *Verifier) AccessToken(ctx context.Context, app App, token string) (Acce
 		return Access{}, err
 	case c.Scopes == "" || c.Kind == appOnly:
 		return Access{}, NotDelegated
+	case c.Presenter != app.Client:
+		return Access{}, OtherClient
+	case !slices.Contains(strings.Fields(c.Scopes), apiScope):
+		return Access{}, NoScope
 	case c.IssuedAt == nil:
 		return Access{}, NoValidity
 	}
 	return Access{c.person(), c.IssuedAt.Time(), c.Expiry.Time().Add(leeway)}, nil
-}
-
-// ClaimedApp returns the client id of the app that a token says it is for, and whether it says so. That proves nothing: it only serves to
-// find the App to check the token with, where there are many.
-func ClaimedApp(token string) (client string, ok bool) {
-	parsed, err := parse(token)
-	if err != nil {
-		return "", false
-	}
-	var c struct {
-		Audience jwt.Audience `json:"aud"`
-	}
-	if parsed.UnsafeClaimsWithoutVerification(&c) != nil || len(c.Audience) != 1 || !isGUID(c.Audience[0]) {
-		return "", false
-	}
-	return c.Audience[0], true
 }
 
 // claims are those of an ID token or access token that are of use here.
@@ -102,7 +99,8 @@ type claims struct {
 	Tenant        string `json:"tid"`
 	Object        string `json:"oid"`
 	Nonce         string `json:"nonce"` // ID tokens
-	Scopes        string `json:"scp"`   // access tokens of people; those of apps have none
+	Presenter     string `json:"azp"`   // access tokens: the app that got it
+	Scopes        string `json:"scp"`   // access tokens of people, with spaces between; those of apps have none
 	Kind          string `json:"idtyp"` // optional: app in access tokens of apps
 	Name          string `json:"name"`
 	Email         string `json:"email"`

@@ -152,6 +152,16 @@ func TestATokenOfAnotherUseIsRefused(t *testing.T) {
 	} {
 		refused(t, name, v, ours, sign(claims), "", NotDelegated)
 	}
+	for name, azp := range map[string]any{"another app": rival, "no app": nil, "an app without a name": "", "two": []string{portal, rival}} {
+		want := OtherClient
+		if name == "two" {
+			want = Malformed
+		}
+		refused(t, "got by "+name, v, ours, sign(entra.accessToken(map[string]any{"azp": azp})), "", want)
+	}
+	for _, scp := range []string{"Mail.Read", "access_as_users", "access_as_user.Read", "Access_As_User", "api://portal/access_as_user", "."} {
+		refused(t, "for "+scp, v, ours, sign(entra.accessToken(map[string]any{"scp": scp})), "", NoScope)
+	}
 	refused(t, "issued nobody knows when", v, ours, sign(entra.accessToken(map[string]any{"iat": nil})), "", NoValidity)
 	if _, err := v.IDToken(t.Context(), ours, sign(entra.idToken(map[string]any{"nonce": ""})), ""); !errors.Is(err, Nonce) {
 		t.Errorf("a sign-in without a nonce: %v", err)
@@ -293,25 +303,6 @@ func TestAPersonIsPrintedWithoutNameAndAddress(t *testing.T) {
 	}
 }
 
-func TestWhichAppATokenSaysItIsFor(t *testing.T) {
-	entra := entra(t)
-	if got, ok := ClaimedApp(sign(entra.accessToken())); got != portal || !ok {
-		t.Errorf("%q, %v", got, ok)
-	}
-	for name, token := range map[string]string{
-		"two":      sign(entra.accessToken(map[string]any{"aud": []string{portal, rival}})),
-		"none":     sign(entra.accessToken(map[string]any{"aud": nil})),
-		"a name":   sign(entra.accessToken(map[string]any{"aud": "api://portal"})),
-		"HS256":    signed(entra.accessToken(), jose.HS256, "a", make([]byte, 32)),
-		"no token": "pmk_0123456789abcdef",
-		"no JSON":  signedBytes("nothing"),
-	} {
-		if got, ok := ClaimedApp(token); got != "" || ok {
-			t.Errorf("%s: %q, %v", name, got, ok)
-		}
-	}
-}
-
 // Whatever comes as a token: no panic, nobody but alice, and no part of it in an error.
 func FuzzToken(f *testing.F) {
 	entra := entra(f)
@@ -325,7 +316,6 @@ func FuzzToken(f *testing.F) {
 	f.Add(part(`{"alg":"RS256","kid":"a","crit":["b64"],"b64":false}`) + "." + parts[1] + "." + parts[2])
 	f.Add(signedBytes(`{"ver":"2.0","exp":1e400}`))
 	f.Fuzz(func(t *testing.T, token string) {
-		ClaimedApp(token)
 		p, err := v.IDToken(t.Context(), ours, token, nonce)
 		var why Refusal
 		switch {

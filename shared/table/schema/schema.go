@@ -36,5 +36,28 @@ const (
 // EventPrefix begins the sort keys of the items of EventType and LogType and of nothing else.
 const EventPrefix = "E#"
 
+// How the partition keys of some kinds of items begin.
+const (
+	NodePrefix       = "N#" // nodes, with what lies at them: lists, logs
+	PrincipalPrefix  = "U#" // API clients and people
+	BrandPrefix      = "B#"
+	DomainPrefix     = "D#"
+	TreePrefix       = "T#" // the tree state
+	RatePrefix       = "R#" // counters of requests
+	InvitationPrefix = "V#"
+	KeyringPrefix    = "K#"
+)
+
+// Limits are the items that functions may use which have no business with all of them, by function and action of DynamoDB, as beginnings
+// of partition keys. The deployment holds them to it. What is meant most is the keyring: by it, sessions of anybody can be made.
+var Limits = map[string]map[string][]string{
+	"authorizer": {"BatchGetItem": {PrincipalPrefix, TreePrefix, DomainPrefix, BrandPrefix, NodePrefix}},
+	"notify": {
+		"BatchGetItem": {InvitationPrefix, KeyringPrefix, NodePrefix, PrincipalPrefix, BrandPrefix, TreePrefix},
+		"PutItem":      {InvitationPrefix, NodePrefix}, // an invitation is also in its node's list
+	},
+	"portal": {"UpdateItem": {RatePrefix}},
+}
+
 // EventAttr is the attribute of these items that holds the event itself: event.Event as JSON, in a string.
 const EventAttr = "event"

@@ -1,4 +1,5 @@
-package api
+// Package limit bounds how many requests one caller makes: of the API and, of a person, for pages, counted together.
+package limit
 
 import (
 	"context"
@@ -6,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
 )
 
@@ -28,10 +30,23 @@ type Counter interface {
 	Count(ctx context.Context, who string, window time.Time, n int64) (total int64, err error)
 }
 
-type limiter struct {
+// Limiter counts requests. It is safe for concurrent use, and meant to live as long as the process.
+type Limiter struct {
 	count   Counter
 	mu      sync.Mutex
 	windows map[string]*window // by who
+}
+
+// New returns a Limiter that shares its counts with all other processes by the counter.
+func New(count Counter) *Limiter { return &Limiter{count: count, windows: map[string]*window{}} }
+
+// who is by what a caller's requests are limited: an API client by its secret, and a person within a bound apart, so that whoever has their
+// tokens or cookies there uses up nothing elsewhere.
+func who(c directory.Caller) string {
+	if c.Key != "" {
+		return string(c.Key)
+	}
+	return string(c.Client) + string(c.Within)
 }
 
 // window is somebody's present window, as this process knows it.
@@ -43,15 +58,16 @@ type window struct {
 	telling int64
 }
 
-// ticket is one request, counted.
-type ticket struct {
+// Ticket is one request, counted.
+type Ticket struct {
 	used  int64
 	reset time.Duration
 	told  chan struct{} // closed when the others know; nil when they need not
 }
 
-// take counts a request, and tells the others side by side with whatever the request does, when it is time.
-func (l *limiter) take(ctx context.Context, who string, now time.Time) ticket {
+// Take counts a caller's request, and tells the others side by side with whatever the request does, when it is time.
+func (l *Limiter) Take(ctx context.Context, c directory.Caller, now time.Time) Ticket {
+	who := who(c)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	begin := now.Truncate(Window)
@@ -64,7 +80,7 @@ func (l *limiter) take(ctx context.Context, who string, now time.Time) ticket {
 		l.windows[who] = w
 	}
 	w.here++
-	t := ticket{used: w.told + w.telling + w.here, reset: begin.Add(Window).Sub(now)}
+	t := Ticket{used: w.told + w.telling + w.here, reset: begin.Add(Window).Sub(now)}
 	if w.here >= batch {
 		t.told = make(chan struct{})
 		w.telling += w.here
@@ -74,7 +90,7 @@ func (l *limiter) take(ctx context.Context, who string, now time.Time) ticket {
 	return t
 }
 
-func (l *limiter) tell(ctx context.Context, who string, w *window, n int64, told chan<- struct{}) {
+func (l *Limiter) tell(ctx context.Context, who string, w *window, n int64, told chan<- struct{}) {
 	defer close(told)
 	ctx, cancel := context.WithTimeout(ctx, patience) // the answer waits for this
 	defer cancel()
@@ -89,22 +105,23 @@ func (l *limiter) tell(ctx context.Context, who string, w *window, n int64, told
 	w.told = max(w.told, total)
 }
 
-// done waits until the others know: a Lambda process sleeps once it has answered.
-func (t ticket) done() {
+// Done waits until the others know: a Lambda process sleeps once it has answered.
+func (t Ticket) Done() {
 	if t.told != nil {
 		<-t.told
 	}
 }
 
-func (t ticket) seconds() int { return int((t.reset + time.Second - 1) / time.Second) }
+func (t Ticket) seconds() int { return int((t.reset + time.Second - 1) / time.Second) }
 
-// describe sets the headers of draft-ietf-httpapi-ratelimit-headers.
-func (t ticket) describe(headers map[string]string) {
+// Describe sets the headers of draft-ietf-httpapi-ratelimit-headers.
+func (t Ticket) Describe(headers map[string]string) {
 	headers["RateLimit-Policy"] = fmt.Sprintf(`"default";q=%d;w=%d`, Quota, int(Window/time.Second))
 	headers["RateLimit"] = fmt.Sprintf(`"default";r=%d;t=%d`, max(0, Quota-t.used), t.seconds())
 }
 
-func (t ticket) err() error {
+// Err is fault.TooManyRequests when the request is one too many.
+func (t Ticket) Err() error {
 	if t.used <= Quota {
 		return nil
 	}
