@@ -19,7 +19,7 @@ INNER = $(shell $(GO) list ./... | grep -v -e /infra -e /tabletest -e /shared/ta
 .PHONY: help run test quick lint generate unit e2e walk costs bench bench-peers build synth deploy clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Not with `go run`, which ends badly on a Ctrl-C even when the program ends well.
 run: ## run everything on this machine, with a demo tree (PORT=8080 AWS_PORT=4566 STATE=.local/state; FRESH=1 begins anew)

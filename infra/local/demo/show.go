@@ -37,7 +37,7 @@ func Show(ctx context.Context, to io.Writer, on *stack.Stack, s Seeded) error {
 	for _, p := range s.People {
 		what := "is"
 		if p.Invited {
-			what = "is invited as"
+			what = "was invited as"
 		}
 		fmt.Fprintf(to, "  %s %s %s at %s\n", p.Name, what, p.Role, p.At)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,6 +81,30 @@ const inviteGuests = "User.Invite.All"
 // started it ends, however that comes. And it ends when the program does.
 const warden = `exec 3<&0; "$@" & ward=$!; { read -r _ <&3; kill $ward; } & wait $ward; kill $! 2>/dev/null`
 
+// remembered is what the double is to know at its start, with the people that an earlier one has left in the file: guests are among them.
+// There is no file at first.
+func remembered(file string, knows graphtest.Directory) (graphtest.Directory, error) {
+	content, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return knows, nil
+	}
+	var left graphtest.Directory
+	if err == nil {
+		err = json.Unmarshal(content, &left)
+	}
+	if err != nil {
+		return knows, err
+	}
+	for _, was := range left.Tenants {
+		for i := range knows.Tenants {
+			if knows.Tenants[i].ID == was.ID {
+				knows.Tenants[i].People = was.People
+			}
+		}
+	}
+	return knows, nil
+}
+
 // startDouble builds the double of Entra, starts it at the port after MiniStack's, and waits until it answers.
 func (k kit) startDouble(ctx context.Context, state string, cloudPort int, knows graphtest.Directory) (p *process, url string, err error) {
 	done := k.say.step("starting the double of Microsoft Entra ID")
@@ -95,17 +120,20 @@ func (k kit) startDouble(ctx context.Context, state string, cloudPort int, knows
 	if err := k.buildDouble(ctx, binary); err != nil {
 		return nil, "", err
 	}
+	file := filepath.Join(state, "entra.json")
+	if knows, err = remembered(file, knows); err != nil {
+		return nil, "", err
+	}
 	content, err := json.Marshal(knows)
 	if err != nil {
 		return nil, "", err
 	}
-	file := filepath.Join(state, "entra.json")
 	if err := os.WriteFile(file, content, 0o600); err != nil {
 		return nil, "", err
 	}
 	url = "http://localhost:" + strconv.Itoa(port)
 	cmd := exec.Command("sh", "-c", warden, "sh",
-		binary, "-listen", "127.0.0.1:"+strconv.Itoa(port), "-base", url, "-directory", file)
+		binary, "-listen", "127.0.0.1:"+strconv.Itoa(port), "-base", url, "-directory", file, "-keep")
 	cmd.Dir = k.root
 	if p, err = launch("The double of Entra", cmd, filepath.Join(state, doubleLog)); err != nil {
 		return nil, "", err

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/partnertree/shared/graph/graphtest"
 )
 
 // commands makes a PATH with nothing but programs that print their version.
@@ -271,5 +273,29 @@ func TestTheWarden(t *testing.T) {
 	}
 	if err := p.stop(time.Second); err != nil {
 		t.Error(err)
+	}
+}
+
+// The people that the last double knew, guests among them, are there again; the apps are those of this start.
+func TestGuestsAreRemembered(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "entra.json")
+	knows := graphtest.Directory{Tenants: []graphtest.Tenant{{ID: "a", People: []graphtest.Person{{ID: "1"}}}, {ID: "b"}}, Apps: []graphtest.App{{ID: "now"}}}
+	got, err := remembered(file, knows)
+	if err != nil || len(got.Tenants[0].People) != 1 {
+		t.Fatalf("at first: %+v, %v", got, err)
+	}
+	left := `{"tenants": [{"id": "a", "people": [{"id": "1"}, {"id": "2", "guest": {"state": "Accepted"}}]}, {"id": "gone"}], "apps": [{"id": "old"}]}`
+	if err := os.WriteFile(file, []byte(left), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err = remembered(file, knows)
+	if err != nil || len(got.Tenants) != 2 || len(got.Tenants[0].People) != 2 || got.Tenants[0].People[1].Guest == nil || got.Apps[0].ID != "now" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := remembered(file, knows); err == nil {
+		t.Error("a broken file is taken for one without people")
 	}
 }

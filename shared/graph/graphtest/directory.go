@@ -396,6 +396,20 @@ func (d *Double) Consent(tenant, app string, roles ...string) error {
 	return nil
 }
 
+// Directory is what the double knows now.
+func (d *Double) Directory() Directory {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var dir Directory
+	for _, t := range d.tenants {
+		dir.Tenants = append(dir.Tenants, *t)
+	}
+	for _, a := range d.apps {
+		dir.Apps = append(dir.Apps, *a)
+	}
+	return dir.clone()
+}
+
 // Withdraw takes an app's service principal out of a tenant, with all that it was given there.
 func (d *Double) Withdraw(tenant, app string) error {
 	d.mu.Lock()

@@ -20,14 +20,6 @@ import (
 // published is where Microsoft's metadata lies beside the module, when it does.
 const published = "../../../../shared/microsoft-graph"
 
-// needsMetadata is for tests of what is checked against Microsoft's metadata. Where that is not there, nothing is.
-func needsMetadata(t *testing.T) {
-	t.Helper()
-	if _, err := os.Stat(filepath.Join(published, "types.json")); err != nil {
-		t.Skip("Microsoft's published metadata is not beside the checkout")
-	}
-}
-
 // graphAs gives the onboarding app these roles at contoso, and a token.
 func graphAs(t *testing.T, s *graphtest.Server, roles ...string) string {
 	t.Helper()
@@ -196,7 +188,7 @@ func TestGraphWantsATokenForItself(t *testing.T) {
 }
 
 func TestGraphChecksPermissions(t *testing.T) {
-	needsMetadata(t)
+	graphtest.NeedsMetadata(t)
 	calls := []struct {
 		method, path string
 		body         any
@@ -238,7 +230,7 @@ func TestGraphChecksPermissions(t *testing.T) {
 }
 
 func TestGraphChecksNamesAndTypes(t *testing.T) {
-	needsMetadata(t)
+	graphtest.NeedsMetadata(t)
 	s := graphtest.Start(t, directory())
 	token := graphAs(t, s, "User.ReadWrite.All", "User.Invite.All")
 	for name, body := range map[string]map[string]any{
@@ -270,7 +262,7 @@ func TestGraphChecksNamesAndTypes(t *testing.T) {
 
 // What the double answers has only names that Microsoft's metadata has.
 func TestAnswersHaveMicrosoftsNames(t *testing.T) {
-	needsMetadata(t)
+	graphtest.NeedsMetadata(t)
 	data, err := os.ReadFile(filepath.Join(published, "types.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -438,6 +430,22 @@ func TestBodiesMayBeZipped(t *testing.T) {
 	for _, body := range []string{`[]`, `null`, `{} {}`, `{`} {
 		if status, answer := send(t, "POST", s.URL+"/v1.0/invitations", token, []byte(body)); status != 400 {
 			t.Errorf("%s: %d %v", body, status, answer)
+		}
+	}
+}
+
+// What a double knows can be kept and given to the next one: guests are there again.
+func TestADirectoryIsTakenOver(t *testing.T) {
+	s := graphtest.Start(t, directory())
+	token := graphAs(t, s, "User.Invite.All")
+	if status, body := send(t, "POST", s.URL+"/v1.0/invitations", token, invitation("x@c.example")); status != http.StatusCreated {
+		t.Fatalf("%d %v", status, body)
+	}
+	isGuest := func(p graphtest.Person) bool { return p.Mail == "x@c.example" && p.Guest != nil }
+	next := graphtest.Start(t, s.Directory())
+	for _, tenant := range next.Directory().Tenants {
+		if slices.ContainsFunc(tenant.People, isGuest) != (tenant.ID == contoso) {
+			t.Errorf("%s has %+v", tenant.Name, tenant.People)
 		}
 	}
 }

@@ -3,8 +3,19 @@ package graphtest
 import (
 	"log/slog"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 )
+
+// NeedsMetadata skips a test of what is checked against Microsoft's published metadata, where that is not beside the module: then a double
+// checks nothing of it.
+func NeedsMetadata(tb testing.TB) {
+	tb.Helper()
+	if _, err := os.Stat(filepath.Join(besideModule(), "types.json")); err != nil {
+		tb.Skip("left out: Microsoft's published metadata is not beside the checkout, at ../shared/microsoft-graph")
+	}
+}
 
 // Server is a double that listens on loopback for the length of a test.
 type Server struct {

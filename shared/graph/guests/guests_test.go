@@ -189,6 +189,9 @@ func TestRefusalsAreToldApart(t *testing.T) {
 		"no such secret": {func(d *graphtest.Directory) { d.Apps[0].Secrets = nil }, address, Failure{"", entra, 401, "AADSTS7000215"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if c.want.Code == "Authorization_RequestDenied" {
+				graphtest.NeedsMetadata(t)
+			}
 			w := newWorld(t)
 			if c.adjust != nil {
 				w = newWorld(t, c.adjust)
@@ -202,6 +205,7 @@ func TestRefusalsAreToldApart(t *testing.T) {
 
 // A token tells what the app was allowed when it was issued, so one from before the consent must not be kept.
 func TestAConsentCountsWithTheNextTry(t *testing.T) {
+	graphtest.NeedsMetadata(t)
 	w := newWorld(t, func(d *graphtest.Directory) { d.Tenants[1].Consents[0].Roles = nil })
 	for range 2 {
 		if _, failed := w.invite(t, order(address)); failed == nil || failed.Refusal != guest.NoConsent {

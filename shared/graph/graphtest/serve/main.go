@@ -2,7 +2,8 @@
 //
 //	go run ./shared/graph/graphtest/serve -directory people.json -listen 127.0.0.1:8090 -base http://localhost:8090
 //
-// The directory is a [graphtest.Directory] as JSON. With -cert and -key it serves https.
+// The directory is a [graphtest.Directory] as JSON. With -keep, what has become of it is written to the file when the double is told to
+// end. With -cert and -key it serves https.
 package main
 
 import (
@@ -38,6 +39,7 @@ func run(ctx context.Context, args []string) error {
 	listen := flags.String("listen", "127.0.0.1:8090", "`address` on loopback")
 	base := flags.String("base", "http://localhost:8090", "`URL` under which browsers and callers reach it")
 	file := flags.String("directory", "", "`file` with the tenants, people and apps")
+	keep := flags.Bool("keep", false, "write what the directory has become to its file at the end")
 	metadata := flags.String("metadata", "", "`folder` with Microsoft's permissions.json and types.json "+
 		"(default ../shared/microsoft-graph of the module)")
 	cert := flags.String("cert", "", "`file` with a certificate, for https")
@@ -84,6 +86,14 @@ func run(ctx context.Context, args []string) error {
 	case <-ctx.Done():
 		last, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		return server.Shutdown(last)
+		err := server.Shutdown(last)
+		if *keep {
+			data, problem := json.Marshal(double.Directory())
+			if problem == nil {
+				problem = os.WriteFile(*file, data, 0o600)
+			}
+			err = errors.Join(err, problem)
+		}
+		return err
 	}
 }
