@@ -34,6 +34,7 @@ const (
 const (
 	malformed = "The Authorization header has neither an API key of this platform nor an access token."
 	unknown   = "The API key is unknown or was revoked."
+	elsewhere = "API keys are not taken under the name of a brand, which its partner runs. Replace a key that you have sent here, and use the platform's own name."
 	notTaken  = "The access token is not for this API under this name, was not issued to a person, or is not valid now."
 )
 
@@ -84,6 +85,8 @@ func (a *authorizer) handle(ctx context.Context, r events.APIGatewayV2CustomAuth
 	switch {
 	case who.outcome == notAKey:
 		return allow(map[string]any{contextRefusal: malformed}), nil
+	case who.outcome == keyElsewhere:
+		return allow(map[string]any{contextRefusal: elsewhere}), nil
 	case who.outcome != recognized && who.key == "":
 		return allow(map[string]any{contextRefusal: notTaken}), nil
 	case who.outcome != recognized:
@@ -114,7 +117,8 @@ const (
 	unknownSecret outcome = "unknown or revoked secret"
 	wrongSecret   outcome = "wrong secret"
 	noApp         outcome = "tokens are not set up"
-	noSite        outcome = "token at an unknown host"
+	noSite        outcome = "token at a host without an app"
+	keyElsewhere  outcome = "key at a brand's host"
 	failed        outcome = "store or Entra failed"
 )
 
@@ -139,7 +143,7 @@ func (a *authorizer) identify(ctx context.Context, host, header string) (identit
 	ctx, cancel := context.WithTimeout(ctx, readDeadline)
 	defer cancel()
 	if key, ok := people.ParseAPIKey(credentials); ok {
-		return a.client(ctx, key)
+		return a.client(ctx, host, key)
 	}
 	if strings.Count(credentials, ".") == 2 && !strings.HasPrefix(credentials, people.KeyPrefix) {
 		return a.person(ctx, host, credentials)
@@ -147,9 +151,18 @@ func (a *authorizer) identify(ctx context.Context, host, header string) (identit
 	return identity{outcome: notAKey}, nil
 }
 
-// client finds out whether the key is a live one.
-func (a *authorizer) client(ctx context.Context, key people.APIKey) (identity, error) {
+// client finds out whether the key is a live one. At a brand's host none is taken: the brand's partner runs the name, and so could have
+// every key that is sent there, which counts for more than what is the partner's.
+func (a *authorizer) client(ctx context.Context, host string, key people.APIKey) (identity, error) {
 	who := identity{outcome: failed, principal: key.Client, key: key.ID}
+	at, ok, err := a.sites.At(ctx, host)
+	if err != nil {
+		return who, err
+	}
+	if ok && at.Brand != nil {
+		who.outcome = keyElsewhere
+		return who, nil
+	}
 	got, err := a.store.Read(ctx, directory.Want{Clients: []ident.Principal{key.Client}})
 	if err != nil {
 		return who, err
@@ -175,7 +188,7 @@ func decoy(k people.APIKey) *access.Principal {
 }
 
 // person finds out to whom the access token was issued. It has to be for the app of the very host: the platform's at the platform's, and a
-// brand's at that brand's. It reads nothing from the table but the brand of a host, for a minute's use.
+// brand's own at that brand's. Where a brand has no app of its own, none is taken: the platform's would count for more elsewhere. It reads nothing from the table but the brand of a host, for a minute's use.
 func (a *authorizer) person(ctx context.Context, host, token string) (identity, error) {
 	if a.tokens == nil {
 		return identity{outcome: noApp}, nil
@@ -184,7 +197,7 @@ func (a *authorizer) person(ctx context.Context, host, token string) (identity, 
 	switch {
 	case err != nil:
 		return identity{outcome: failed}, err
-	case !ok:
+	case !ok, at.Brand != nil && !at.Own:
 		return identity{outcome: noSite}, nil
 	}
 	found, err := a.tokens.AccessToken(ctx, at.App, token)

@@ -54,7 +54,7 @@ func recorded() *clients {
 
 func over(c *clients) (*authorizer, *bytes.Buffer) {
 	var lines bytes.Buffer
-	return &authorizer{store: c, log: slog.New(slog.NewJSONHandler(&lines, nil))}, &lines
+	return configured(c, func(string) string { return "" }, time.Now, slog.New(slog.NewJSONHandler(&lines, nil))), &lines
 }
 
 func TestRecordedPayloads(t *testing.T) {

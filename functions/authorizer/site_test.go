@@ -77,7 +77,7 @@ func branded(t testing.TB) (*authorizer, *directorytest.Fake, *graphtest.Server,
 // A token is taken where its app signs people in, and nowhere else; and from a brand's host nobody reaches more than the brand's partner.
 func TestATokenIsTakenAtItsAppsHost(t *testing.T) {
 	a, _, double, owners := branded(t)
-	apps := map[string]string{home: platform, red: redApp, blue: blueApp, gray: platform}
+	apps := map[string]string{home: platform, red: redApp, blue: blueApp, gray: "none at all"}
 	for host, wanted := range apps {
 		for _, app := range []string{platform, redApp, blueApp} {
 			for tenant, person := range map[string]string{vazon: alice, stranger: mallory} {
@@ -110,14 +110,21 @@ func TestATokenIsTakenAtItsAppsHost(t *testing.T) {
 }
 
 // An API key is one at every host, and costs no look at whose that is.
-func TestAKeyIsTakenAtEveryHost(t *testing.T) {
+// A key that was sent to a brand's host is not even looked at: the brand's partner runs the name.
+func TestAKeyIsNotTakenAtABrandsHost(t *testing.T) {
 	a, fake, _, _ := branded(t)
 	client := ident.NewClient()
 	_, key := people.NewSecret(client, time.Now())
-	for _, host := range []string{home, red, gray, "admin.none.example", ""} {
-		before := len(fake.Calls())
-		if _, err := a.handle(t.Context(), bearerAt(host, key)); err != nil || len(fake.Calls()) != before+1 {
-			t.Errorf("at %s: %v, %d reads", host, err, len(fake.Calls())-before)
+	for host, want := range map[string]string{home: unknown, red: elsewhere, gray: elsewhere, "admin.none.example": unknown, "": unknown} {
+		for range 2 { // the second time the site is known
+			before := len(fake.Calls())
+			got, err := a.handle(t.Context(), bearerAt(host, key))
+			if err != nil || !maps.Equal(got.Context, map[string]any{"refusal": want}) {
+				t.Errorf("at %q: %v, %v", host, got.Context, err)
+			}
+			if host == home && len(fake.Calls()) != before+1 {
+				t.Errorf("%d reads for a key", len(fake.Calls())-before)
+			}
 		}
 	}
 }

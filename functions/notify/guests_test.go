@@ -69,7 +69,7 @@ func TestWhoNeedsToBeAGuestIsMadeOneFirst(t *testing.T) {
 	if failed := w.takes(made(2), made(2)); len(failed) > 0 || len(w.post.given) != 1 || len(w.desk.given) != 1 {
 		t.Fatalf("%d mails, %d guests, failed: %v\n%s", len(w.post.given), len(w.desk.given), failed, w.log)
 	}
-	want := []string{"guest queued", fmt.Sprint("mail sending", directory.Guest{Tenant: tenant, Object: object})}
+	want := []string{"guest queued", fmt.Sprint("mail sending", directory.Guest{Tenant: tenant, Object: object, Of: rootNode})}
 	if !slices.Equal(order, want) {
 		t.Errorf("%q, want %q", order, want)
 	}

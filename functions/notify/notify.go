@@ -158,14 +158,11 @@ func (n *notify) links(m *directory.Mail) mail.Links {
 		}
 	}
 	to := mail.Links{Invitation: origin.String() + "/invitations/" + m.Token.Text()}
-	if b := m.Brand; b != nil && b.Logo != "" {
-		to.Logo = origin.String() + "/brands/" + string(b.ID) + "/logo?v=" + b.Logo[:min(logoVersion, len(b.Logo))]
+	if m.Brand != nil && m.Brand.Logo != "" {
+		to.Logo = origin.String() + m.Brand.LogoURL()
 	}
 	return to
 }
-
-// logoVersion is how many digits of a logo's hash are in its address, which is kept for good wherever it was seen.
-const logoVersion = 16
 
 // asGuest makes whoever is invited a guest, where the brand's app lets in nobody else, and puts the link that this takes into the mail's.
 // It gives none for who is at home there.
@@ -179,7 +176,7 @@ func (n *notify) asGuest(ctx context.Context, m *directory.Mail, to *mail.Links)
 		return directory.Guest{}, out.Refused, err
 	}
 	to.Redeem = out.RedeemURL
-	return directory.Guest{Tenant: tenant, Object: out.Object}, "", nil
+	return directory.Guest{Tenant: tenant, Object: out.Object, Of: m.Brand.Owner}, "", nil
 }
 
 // refuse notes why nothing is mailed, for those who invited. What they cannot do anything about is counted as lost.

@@ -86,7 +86,7 @@ func newWorld(t *testing.T, adjust ...func(*brand.Brand)) *world {
 	edited := *branded
 	edited.Brands.Portal, edited.Version = brandID, branded.Version+1
 	w.commit(directory.EditNode{Was: branded, Now: &edited, Else: func(*hierarchy.Node) error { return directory.ErrExists }})
-	w.commit(directory.AddClient{Client: access.Principal{ID: inviter, Home: rootNode, Version: 1, Created: noon,
+	w.commit(directory.AddClient{Client: access.Principal{ID: inviter, Name: "Founder", Home: rootNode, Version: 1, Created: noon,
 		Grants: map[ident.Node]access.Role{rootNode: access.Owner}}})
 	ring := people.Keyring{{ID: 1, Secret: [32]byte{1, 2, 3}, Created: noon}}
 	token, _ := ring.InvitationToken(1, invitation, 2)

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/fault"
@@ -99,15 +100,24 @@ func TestASessionIsOfItsSite(t *testing.T) {
 	}
 }
 
-func TestSigningOutEverywhereWorksFromAnywhere(t *testing.T) {
+// Signing out everywhere ends the sessions at the portals of the brand's partner, in every browser, and none at the platform's; there it
+// ends all.
+func TestSigningOutEverywhere(t *testing.T) {
 	for _, from := range []string{redSite, blueSite, graySite} {
 		w := newWorld(t)
-		one, other := w.browser(), w.browser()
-		one.has(one.signIn("Ann <Admin>"), 200)
+		free, one, other := w.browser(), w.browser(), w.browser()
+		atHome := free.has(free.signIn("Ann <Admin>"), 200)
+		one.has(one.signInAt(from, "Ann <Admin>"), 200)
 		p := other.has(other.signInAt(from, "Ann <Admin>"), 200)
 		w.ahead.Add(int64(time.Second))
 		other.has(other.press(p, "Sign out everywhere"), 200, "You have signed out everywhere")
-		one.has(one.get(home+"/me"), 401, "Your session has ended")
+		one.has(one.get(from+"/me"), 401, "Your session has ended")
+		free.has(free.get(home+"/me"), 200)
+
+		one.has(one.signInAt(from, "Ann <Admin>"), 200)
+		w.ahead.Add(int64(time.Second))
+		free.has(free.press(atHome, "Sign out everywhere"), 200)
+		one.has(one.get(from+"/me"), 401, "Your session has ended")
 	}
 }
 
@@ -208,9 +218,10 @@ func TestInvitationsAtABrand(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	b := w.browser()
-	p := b.has(b.get(redSite+link), 200, "You are invited to Below red", "Sign in with Microsoft", "Brand red")
+	p := b.has(b.get(redSite+link), 200, "You are invited to Below red", "Sign in with Microsoft",
+		"in the portal of Brand red")
 	p = b.press(b.click(p, "Sign in with Microsoft"), "Ann <Admin>")
-	b.has(b.press(b.has(p, 200), "Accept the invitation"), 200, "Your access", "Below red", "You have accepted this invitation")
+	b.has(b.press(b.has(p, 200), "Accept the invitation"), 200, "Your access", "You have accepted the invitation to Below red.")
 	b.has(b.signIn("Ann <Admin>"), 200, "Below red") // at the platform's, too
 }
 
@@ -245,8 +256,9 @@ func TestABrandsOwnLook(t *testing.T) {
 		if got := header.Get("Content-Security-Policy"); got != want {
 			t.Errorf("%s: %s, want %s", at, got, want)
 		}
-		// The brand's color comes after what dark mode sets, and so counts there as well.
-		own := ":root { --bar: #ffe08a; --on-bar: #000000; --main: #ffe08a; --on-main: #000000; }\n"
+		// The brand's color comes after what dark mode sets, and so counts there as well. Yellow links on white nobody could read.
+		own := ":root { --bar: #ffe08a; --on-bar: #000000; --main: #ffe08a; --on-main: #000000; --accent: var(--text); }\n" +
+			"@media (prefers-color-scheme: dark) { :root { --accent: #ffe08a; } }\n"
 		if strings.HasSuffix(found[1], own) != (at == redSite) {
 			t.Errorf("%s: the style ends with %s", at, found[1][len(found[1])-100:])
 		}
@@ -293,9 +305,84 @@ func TestABrandsOwnLook(t *testing.T) {
 		}
 	}
 	w.store.Before = func(directorytest.Call) error { return directorytest.Busy() }
-	if a, _ := ask(path); a.StatusCode != fault.Busy.Status || a.Header.Get("Cache-Control") != "no-store" ||
-		!strings.Contains(w.log.String(), `"msg":"logo"`) {
+	if a, got := ask(path); a.StatusCode != 200 || got != string(logo) || a.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
+		t.Errorf("a logo that was served before: %d %v", a.StatusCode, a.Header)
+	}
+	if a, _ := ask(path[:strings.Index(path, "?")]); a.StatusCode != fault.Busy.Status || a.Header.Get("Cache-Control") != "no-store" ||
+		!regexp.MustCompile(`"level":"ERROR".*"page":"GET /brands/{id}/logo".*"outcome":"busy"`).MatchString(w.log.String()) {
 		t.Errorf("while the table is busy: %d %v", a.StatusCode, a.Header)
+	}
+}
+
+func TestLinksHaveTheBrandsColorWhereItCanBeRead(t *testing.T) {
+	for _, panel := range []string{lightPanel, darkPanel} {
+		if strings.Count(style, "--panel: "+panel+";") != 1 {
+			t.Errorf("no panel of the style is %s", panel)
+		}
+	}
+	const text = "var(--text)"
+	for color, want := range map[string][2]string{
+		"#7a1fbf": {"#7a1fbf", text}, "#ffe08a": {text, "#ffe08a"}, "#d04a00": {"#d04a00", text}, "#777777": {text, text},
+		"#000000": {"#000000", text},
+	} {
+		end := "--accent: " + want[0] + "; }\n@media (prefers-color-scheme: dark) { :root { --accent: " + want[1] + "; } }\n"
+		if got := (look{color: color}).style(); !strings.HasSuffix(got, end) {
+			t.Errorf("%s: %s", color, got[len(style):])
+		}
+	}
+}
+
+// The documents' home is the platform's. A host that is nobody's has nothing. Who asks for what there is not is told so: people in a page
+// in the look of the site, programs in a problem document.
+func TestWhatHasNoPage(t *testing.T) {
+	w := newWorld(t)
+	const browser, program = "text/html,application/xhtml+xml,*/*;q=0.8", "*/*"
+	ask := func(at, route, accept string) response {
+		t.Helper()
+		e := events.APIGatewayV2HTTPRequest{RouteKey: route, Headers: map[string]string{"accept": accept}}
+		e.RequestContext.DomainName = strings.TrimPrefix(at, "https://")
+		r, err := w.portal.handle(t.Context(), e)
+		w.must(err)
+		if r.StatusCode >= 300 && r.Headers["Cache-Control"] != "no-store" {
+			t.Errorf("%s at %s is kept: %v", route, at, r.Headers)
+		}
+		return r
+	}
+	for _, route := range []string{
+		"GET /", "GET /docs", "GET /openapi.json", "GET /problems/{type}", logoRoute, "GET /me", "GET /signout", "$default",
+	} {
+		for _, accept := range []string{browser, program} {
+			if r := ask("https://evil.example", route, accept); r.StatusCode != 404 || !strings.Contains(r.Body, "Nothing here") {
+				t.Errorf("%s at a host of nobody: %d %s", route, r.StatusCode, r.Body)
+			}
+		}
+	}
+	for at, name := range map[string]string{home: "Partner management", redSite: "Brand red"} {
+		for _, route := range []string{"$default", "GET /problems/{type}", logoRoute} {
+			if r := ask(at, route, browser); r.StatusCode != 404 || !strings.Contains(r.Body, "<h1>Nothing here</h1>") ||
+				!strings.Contains(r.Body, "<header><p>"+name+"</p></header>") || !strings.Contains(r.Body, `href="/me"`) {
+				t.Errorf("%s at %s: %d %s", route, at, r.StatusCode, r.Body)
+			}
+			if r := ask(at, route, program); r.StatusCode != 404 || !strings.HasPrefix(r.Body, `{"type":"/problems/no`) ||
+				r.Headers["Content-Type"] != "application/problem+json" {
+				t.Errorf("%s at %s: %d %s", route, at, r.StatusCode, r.Body)
+			}
+		}
+		if r := ask(at, "GET /docs", browser); r.StatusCode != 200 {
+			t.Errorf("the reference at %s: %d", at, r.StatusCode)
+		}
+		if r := ask(at, "GET /", browser); (r.StatusCode == 303 && r.Headers["Location"] == "/me") != (at == redSite) {
+			t.Errorf("/ at %s: %d", at, r.StatusCode)
+		}
+		for _, left := range []string{"GET /signout", "GET /signout/everywhere"} {
+			if r := ask(at, left, browser); r.StatusCode != 303 || r.Headers["Location"] != "/me" || len(r.Cookies) > 0 {
+				t.Errorf("%s at %s: %d %v", left, at, r.StatusCode, r.Headers)
+			}
+		}
+	}
+	w.store.Before = func(directorytest.Call) error { return directorytest.Busy() }
+	if r := ask("https://admin.green.example", "GET /", browser); r.StatusCode != 503 || !strings.Contains(r.Body, "Too busy just now") {
+		t.Errorf("while the table is busy: %d %s", r.StatusCode, r.Body)
 	}
 }
 
@@ -339,5 +426,25 @@ func TestTheHostIsAHeadersOnADevelopersMachineOnly(t *testing.T) {
 		if got := ask(c[0], c[1], c[2]); got != c[3] {
 			t.Errorf("%q: %s", c[:3], got)
 		}
+	}
+}
+
+// Who signed in by an app is signed in no longer once it lets in others only, or the brand has another one.
+func TestSessionsEndWithTheApp(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		who string
+		app *brand.App
+	}{
+		{"Cleo", &brand.App{Client: redApp, Tenant: contoso, SingleTenant: true}},
+		{"Ann", &brand.App{Client: blueApp, Tenant: contoso, SingleTenant: true}},
+	} {
+		b := w.browser()
+		b.has(b.signInAt(redSite, c.who), 200)
+		b.has(b.get(redSite+"/me"), 200)
+		_, err := w.dir.EditBrand(t.Context(), w.owner, w.brands[redSite].ID, directory.BrandEdit{App: &c.app})
+		w.must(err)
+		w.ahead.Add(int64(2 * time.Minute)) // until the site is looked at again
+		b.has(b.get(redSite+"/me"), 401, "Your session has ended")
 	}
 }

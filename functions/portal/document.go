@@ -47,10 +47,13 @@ func newDocument(media string, content []byte) *document {
 
 // documents are those that have an address of their own, by route key.
 var documents = map[string]*document{
-	"GET /":             newDocument(htmlFormat, docs.Home),
+	homeRoute:           newDocument(htmlFormat, docs.Home),
 	"GET /docs":         newDocument(htmlFormat, docs.Reference),
 	"GET /openapi.json": newDocument(jsonFormat, docs.OpenAPI),
 }
+
+// homeRoute is the address of a host alone. The documents' home is that of the platform: a brand's is its portal.
+const homeRoute = "GET /"
 
 // problemRoute is the one route whose document depends on a parameter.
 const problemRoute = "GET /problems/{type}"

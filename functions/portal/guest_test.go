@@ -5,22 +5,25 @@ import (
 	"testing"
 	"time"
 
+	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/people"
+	"example.com/partnertree/shared/site"
 )
 
 // Who was made a guest for an invitation is offered it, whatever their token says of their address. Nobody else is.
 func TestAGuestIsAskedToAccept(t *testing.T) {
-	guest := directory.Guest{Tenant: "11111111-0000-4000-8000-000000000002", Object: "33333333-0000-4000-8000-000000000009"}
+	guest := directory.Guest{Tenant: "11111111-0000-4000-8000-000000000002", Object: "33333333-0000-4000-8000-000000000009", Of: "ptn_0000000000000001"}
 	offer := &directory.Offer{Email: "ann@vale.example", Guest: guest}
 	for name, c := range map[string]struct {
 		who  people.SignedIn
 		want bool
 	}{
-		"the guest":         {people.SignedIn{Tenant: guest.Tenant, Object: guest.Object}, true},
-		"with another name": {people.SignedIn{Tenant: guest.Tenant, Object: guest.Object, Email: "ann_vale.example#EXT#@cobo.example"}, true},
-		"another guest":     {people.SignedIn{Tenant: guest.Tenant, Object: "33333333-0000-4000-8000-000000000008", Email: offer.Email}, false},
-		"another tenant":    {people.SignedIn{Tenant: "11111111-0000-4000-8000-000000000003", Object: guest.Object, Email: offer.Email}, false},
+		"the guest":         {people.SignedIn{Tenant: guest.Tenant, Object: guest.Object, Within: guest.Of}, true},
+		"with another name": {people.SignedIn{Tenant: guest.Tenant, Object: guest.Object, Within: guest.Of, Email: "ann_vale.example#EXT#@cobo.example"}, true},
+		"elsewhere":         {people.SignedIn{Tenant: guest.Tenant, Object: guest.Object}, false},
+		"another guest":     {people.SignedIn{Tenant: guest.Tenant, Object: "33333333-0000-4000-8000-000000000008", Within: guest.Of, Email: offer.Email}, false},
+		"another tenant":    {people.SignedIn{Tenant: "11111111-0000-4000-8000-000000000003", Object: guest.Object, Within: guest.Of, Email: offer.Email}, false},
 		"in capitals":       {people.SignedIn{Tenant: "t", Object: "o", Email: "ANN@Vale.example", Verified: true}, true},
 		"at home":           {people.SignedIn{Tenant: "t", Object: "o", Email: offer.Email, Verified: true}, true},
 	} {
@@ -41,6 +44,32 @@ func TestAnAddressThatLooksAlikeIsAnother(t *testing.T) {
 		got := string(v.answers(&directory.Offer{Email: "kims@vale.example"}, "inv_0000000000000011"))
 		if strings.Contains(got, "Accept the invitation") != want {
 			t.Errorf("%+q: %s", email, got)
+		}
+	}
+}
+
+// Who first follows the link by which one does not join hears what to do then: Microsoft has no page of ours to say it on.
+func TestAGuestHearsOfTheFirstLink(t *testing.T) {
+	app := &brand.App{Tenant: "11111111-0000-4000-8000-000000000002", SingleTenant: true}
+	guest := directory.Guest{Tenant: app.Tenant, Object: "33333333-0000-4000-8000-000000000009"}
+	open := *app
+	open.SingleTenant = false
+	for name, c := range map[string]struct {
+		brand *brand.Brand
+		guest directory.Guest
+		want  bool
+	}{
+		"a guest":                  {&brand.Brand{App: app}, guest, true},
+		"who is at home there":     {&brand.Brand{App: app}, directory.Guest{}, false},
+		"a guest elsewhere":        {&brand.Brand{App: app}, directory.Guest{Tenant: "another", Object: guest.Object}, false},
+		"where everybody signs in": {&brand.Brand{App: &open}, guest, false},
+		"without an app":           {&brand.Brand{}, guest, false},
+		"at the platform's":        {nil, guest, false},
+	} {
+		v := &visit{site: site.Site{Brand: c.brand}}
+		got := string(v.answers(&directory.Offer{Guest: c.guest}, "inv_0000000000000011"))
+		if strings.Contains(got, "use the first link of the mail") != c.want || !strings.Contains(got, "Sign in with Microsoft") {
+			t.Errorf("%s: %s", name, got)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"net/http"
+	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -25,23 +27,28 @@ func (p *portal) handle(ctx context.Context, e events.APIGatewayV2HTTPRequest) (
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
 		defer cancel()
 	}
-	if e.RouteKey == logoRoute {
-		return p.logo(ctx, e), nil
+	return p.visit(ctx, &e), nil
+}
+
+// unsigned answers what is the same for everybody, whoever is signed in: documents, logos, and what there is not.
+func (v *visit) unsigned(ctx context.Context) (response, error) {
+	v.outcome = "served"
+	switch key := v.event.RouteKey; {
+	case key == homeRoute && v.site.Brand != nil:
+		v.outcome = "to the start page"
+		return v.redirect(start), nil
+	case key == logoRoute:
+		return v.logo(ctx)
+	case documents[key] != nil:
+		return serve(*v.event, documents[key]), nil
+	case key != problemRoute:
+		return response{}, fault.NoSuchRoute.New("There is no such operation. GET /docs lists all there are.")
 	}
-	if pages[e.RouteKey] != nil {
-		return p.visit(ctx, &e), nil
-	}
-	if d := documents[e.RouteKey]; d != nil {
-		return serve(e, d), nil
-	}
-	if e.RouteKey != problemRoute {
-		return refuse(e, fault.NoSuchRoute.New("There is no such operation. GET /docs lists all there are.")), nil
-	}
-	content, ok := docs.Problem(e.PathParameters["type"])
+	content, ok := docs.Problem(v.event.PathParameters["type"])
 	if !ok {
-		return refuse(e, fault.NotFound.New("There is no such problem type. GET /docs lists all there are.")), nil
+		return response{}, fault.NotFound.New("There is no such problem type. GET /docs lists all there are.")
 	}
-	return serve(e, newDocument(htmlFormat, content)), nil
+	return serve(*v.event, newDocument(htmlFormat, content)), nil
 }
 
 func serve(e events.APIGatewayV2HTTPRequest, d *document) events.APIGatewayV2HTTPResponse {
@@ -65,21 +72,39 @@ func serve(e events.APIGatewayV2HTTPRequest, d *document) events.APIGatewayV2HTT
 	return r
 }
 
-func refuse(e events.APIGatewayV2HTTPRequest, f *fault.Error) events.APIGatewayV2HTTPResponse {
-	r := answer(e, f.Type.Status, "application/problem+json")
+// refuse says what is wrong where no page for people was asked for: to browsers in a page all the same, and to programs in a problem
+// document, as the API does.
+func (v *visit) refuse(f *fault.Error) response {
+	if strings.Contains(v.event.Headers["accept"], "text/html") {
+		if f.Type.Status == http.StatusNotFound {
+			return v.nothingHere()
+		}
+		return v.failed(f)
+	}
+	r := answer(*v.event, f.Type.Status, "application/problem+json")
 	r.Headers["Cache-Control"] = "no-store"
-	body, err := json.Marshal(map[string]any{
-		"type":     "/problems/" + f.Type.Slug,
-		"title":    f.Type.Title,
-		"status":   f.Type.Status,
-		"detail":   f.Detail,
-		"instance": "urn:request:" + e.RequestContext.RequestID,
-	})
+	body, err := json.Marshal(struct { // in the order of the API's
+		Type     string `json:"type"`
+		Title    string `json:"title"`
+		Status   int    `json:"status"`
+		Detail   string `json:"detail"`
+		Instance string `json:"instance"`
+	}{"/problems/" + f.Type.Slug, f.Type.Title, f.Type.Status, f.Detail, "urn:request:" + v.event.RequestContext.RequestID})
 	if err != nil {
 		panic(err) // there is nothing in it that JSON has not
 	}
 	r.Body = string(body)
 	return r
+}
+
+// nothingHere is the page for an address that has none.
+func (v *visit) nothingHere() response {
+	m := message{Title: "Nothing here", Text: []string{"There is no page at this address. It may be cut off or misspelled."},
+		Action: &action{start, "To the start page"}}
+	if v.signIn == nil {
+		m.Action = &action{"/docs", "API reference"}
+	}
+	return v.show(http.StatusNotFound, m)
 }
 
 // answer has the headers that every answer has.

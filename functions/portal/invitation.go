@@ -9,7 +9,9 @@ import (
 
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/mail"
 	"example.com/partnertree/shared/people"
 )
 
@@ -45,7 +47,11 @@ func (v *visit) invitation(ctx context.Context) (response, error) {
 	if !ok {
 		return v.reopen(), nil
 	}
-	offer, err := v.dir.Offered(ctx, token, v.site.Within)
+	var who ident.Principal
+	if v.who != nil {
+		who = v.who.Principal()
+	}
+	offer, err := v.dir.Offered(ctx, token, v.site.Within, who)
 	if err != nil {
 		return response{}, err
 	}
@@ -55,27 +61,32 @@ func (v *visit) invitation(ctx context.Context) (response, error) {
 		}
 		v.renew()
 	}
+	if offer.Accepted {
+		v.outcome = "accepted before"
+		return v.show(http.StatusOK, message{Title: "You have accepted this already",
+			Text:   []string{"You used this link before, with the account that you are signed in with. There is nothing left to do here."},
+			Action: &action{start, "To your access"}}), nil
+	}
 	v.outcome = "offered"
 	// The token lives as long as the visitor looks at it and signs in.
 	v.setCookie(invitationCookie, people.SealFlow(v.ring, invitationPurpose, token.Text(), v.now()))
-	name, appears := platform, v.look()
-	if offer.Brand != nil {
-		name = string(offer.Brand.Name)
+	appears := v.look()
+	if v.site.Brand == nil && offer.Brand != nil { // the platform's page is in the name of who invites
+		appears.name = string(offer.Brand.Name)
 	}
-	if v.site.Brand == nil { // the platform's pages are in the name of who invites
-		appears.name = name
+	invited := markup("You are invited")
+	if offer.By != "" {
+		invited = fill("%s invites you", offer.By)
 	}
-	hello := markup("You")
-	if offer.Name != "" {
-		hello = fill("Hello %s, you", offer.Name)
-	}
-	content := fill(`<p>%s are offered access to the %s <strong>%s</strong> in the portal of %s.</p>
-<dl>
+	below := when(offer.Kind == hierarchy.Partner, ", and with all partners and customers below it,")
+	content := when(offer.Name != "", fill("<p>Hello %s,</p>\n", offer.Name)) +
+		fill("<p>%s to work with the %s <strong>%s</strong>%s in the portal of %s.</p>\n", invited, offer.Kind, offer.Partner, below, appears.name) +
+		fill(`<dl>
 <dt>Role</dt><dd><span class="role %s">%s</span> You may %s.</dd>
 <dt>For</dt><dd>%s</dd>
 <dt>Open until</dt><dd>%s</dd>
 </dl>
-`, hello, offer.Kind, offer.Partner, name, offer.Role, offer.Role, rights[offer.Role], offer.Email, utc(offer.Expires))
+`, offer.Role, offer.Role, mail.Rights(offer.Role), offer.Email, utc(offer.Expires))
 	content += when(offer.Message != "", fill("<p class=\"soft\">A message came along:</p>\n<blockquote>%s</blockquote>\n", offer.Message))
 	return v.page(http.StatusOK, "You are invited to "+string(offer.Partner), appears, content+v.answers(&offer, token.ID)), nil
 }
@@ -84,6 +95,8 @@ func (v *visit) invitation(ctx context.Context) (response, error) {
 func (v *visit) answers(offer *directory.Offer, id ident.Invitation) markup {
 	if v.who == nil {
 		return "<p>To accept, sign in with a Microsoft account of this address. You decide after that.</p>\n" +
+			when(v.joins(offer), "<p class=\"soft\">Here you sign in as a guest. If Microsoft does not know you there, use the first link of the "+
+				"mail: by it you join, once.</p>\n") +
 			buttons(&action{signInLink(invitationPath), "Sign in with Microsoft"})
 	}
 	other := buttons(&action{signInLink(invitationPath), "Sign in with another account"})
@@ -111,6 +124,13 @@ account has not proved that its domain is theirs.</p>
 </form>
 `, when(v.who.Name != "", fill("%s, ", v.who.Name)), email, invitationPath, v.formToken(), id, signInLink(invitationPath))
 	}
+}
+
+// joins reports whether whoever is invited signs in here as a guest: Microsoft lets them in after they have followed the mail's other link,
+// and answers AADSTS50020 on a page of its own before that.
+func (v *visit) joins(offer *directory.Offer) bool {
+	b := v.site.Brand
+	return b != nil && b.App != nil && b.App.SingleTenant && offer.Guest.Object != "" && offer.Guest.Tenant == b.App.Tenant
 }
 
 // accept gives the visitor what they are invited to. Whether they may have it is decided by the directory, now.
@@ -156,6 +176,8 @@ func (v *visit) failed(f *fault.Error) response {
 		return v.ended()
 	case f.Type == fault.NotFound && invitation:
 		return v.noInvitation()
+	case f.Type == fault.Suspended && invitation: // the cookie stays: the same link works again later
+		return v.show(f.Type.Status, message{Title: "Not at present", Text: []string{f.Detail}})
 	case f.Type == fault.InvitationClosed:
 		v.dropCookie(invitationCookie)
 		return v.show(f.Type.Status, message{Title: "This invitation cannot be used any more", Text: []string{f.Detail},

@@ -6,18 +6,10 @@ import (
 	"net/http"
 	"net/url"
 
-	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/mail"
 )
-
-// rights says what each role may do, in words.
-var rights = map[access.Role]string{
-	access.Viewer:   "see everything there and below",
-	access.Operator: "see everything there and below, and look after customers and their services",
-	access.Admin:    "see and manage everything there and below: partners, customers, their services, and who has access",
-	access.Owner:    "do everything there and below, brands and API clients included",
-}
 
 // me is the start page of who is signed in.
 func (v *visit) me(ctx context.Context) (response, error) {
@@ -43,14 +35,18 @@ func (v *visit) me(ctx context.Context) (response, error) {
 	if len(me.Grants) == 0 {
 		content += fill(`<p>You have no access to anything at present.</p>
 <p>If you were invited, open the link in the invitation’s mail and accept it with this account. If you had access
-before, it was taken away, or what you had access to is suspended: ask whoever invited you. Your
-id, should they ask for it, is <code>%s</code>.</p>
+before, it was taken away, or what you had access to is suspended: ask whoever invited you. Or you have access in the portal of a
+brand: use its address. Your id, should they ask for it, is <code>%s</code>.</p>
 `, me.ID)
 	} else {
-		content += "<ul class=\"grants\">\n"
+		list := markup("<ul class=\"grants\">\n")
 		for i := range me.Grants {
-			content += granted(&me.Grants[i], query.Get("accepted"))
+			g := &me.Grants[i]
+			content += when(query.Get("accepted") == string(g.Node.ID),
+				fill("<p><strong>You have accepted the invitation to %s.</strong></p>\n", g.Node.Name))
+			list += granted(g)
 		}
+		content += list
 		content += `</ul>
 <p class="soft">What is suspended or in the trash is not listed; it comes back here when it is resumed or restored.</p>
 `
@@ -65,17 +61,17 @@ id, should they ask for it, is <code>%s</code>.</p>
 	return v.page(http.StatusOK, "Your access", v.look(), content), nil
 }
 
-// granted is one place where the person has a role, below the path on which their access begins. accepted is the node of the invitation
-// that was accepted just now.
-func granted(g *directory.MyGrant, accepted string) markup {
+// granted is one place where the person has a role, below the path on which their access begins.
+func granted(g *directory.MyGrant) markup {
 	var above markup
 	for _, step := range g.Path {
 		above += when(step.ID != g.Node.ID, fill("%s › ", step.Name))
 	}
+	kind := hierarchy.KindOf(g.Node.ID)
 	return fill(`<li>
-%s<div class="line"><h2>%s</h2><span class="soft">%s</span><span class="role %s">%s</span>%s</div>
-<p>You may %s.</p>
+%s<div class="line"><h2>%s</h2><span class="soft">%s</span><span class="role %s">%s</span></div>
+<p>At this %s%s you may %s.</p>
 </li>
-`, when(above != "", fill("<p class=\"soft\">%s</p>\n", above)), g.Node.Name, hierarchy.KindOf(g.Node.ID), g.Role, g.Role,
-		when(accepted == string(g.Node.ID), "<strong>You have accepted this invitation.</strong>"), rights[g.Role])
+`, when(above != "", fill("<p class=\"soft\">%s</p>\n", above)), g.Node.Name, kind, g.Role, g.Role,
+		kind, when(kind == hierarchy.Partner, " and below it"), mail.Rights(g.Role))
 }

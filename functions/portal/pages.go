@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/mail"
 )
 
 //go:embed style.css
@@ -34,17 +35,32 @@ type look struct {
 func (v *visit) look() look {
 	b := v.site.Brand
 	if b == nil {
-		return look{name: platform}
+		return look{name: mail.Platform}
 	}
 	return look{string(b.Name), b.Color, b.LogoURL()}
 }
 
-// style is the pages' style, in the look's color if it has one. It counts in dark mode, too: what stands on it is black or white.
+// What links and secondary buttons stand on, as in the style.
+const (
+	lightPanel = "#ffffff"
+	darkPanel  = "#1b212c"
+)
+
+// style is the pages' style, in the look's color if it has one. For the header and main buttons it counts in dark mode, too: what stands on
+// it is black or white. Links and other buttons have it where it can be read, and the color of text where it cannot.
 func (l look) style() string {
 	if l.color == "" {
 		return style
 	}
-	return fmt.Sprintf("%s:root { --bar: %s; --on-bar: %[3]s; --main: %[2]s; --on-main: %[3]s; }\n", style, l.color, brand.On(l.color))
+	accent := func(panel string) string {
+		if brand.Readable(l.color, panel) {
+			return l.color
+		}
+		return "var(--text)"
+	}
+	return fmt.Sprintf(`%s:root { --bar: %s; --on-bar: %[3]s; --main: %[2]s; --on-main: %[3]s; --accent: %[4]s; }
+@media (prefers-color-scheme: dark) { :root { --accent: %[5]s; } }
+`, style, l.color, brand.On(l.color), accent(lightPanel), accent(darkPanel))
 }
 
 // header is the look's name, with its logo.

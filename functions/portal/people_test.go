@@ -44,7 +44,8 @@ func TestSomebodyIsInvited(t *testing.T) {
 		w.plainCookies = plain
 		node, i, link := w.invite(annMail, access.Admin)
 		b := w.browser()
-		p := b.has(b.get(link), 200, "You are invited to Vazon <Bay> IT", "admin", "Welcome!", annMail, " UTC", "Sign in with Microsoft")
+		p := b.has(b.get(link), 200, "You are invited to Vazon <Bay> IT",
+			"Founder invites you to work with the partner", "admin", "Welcome!", annMail, " UTC", "Sign in with Microsoft")
 		if p.url.String() != home+"/invitation" {
 			t.Errorf("the token stays in the address: %s", p.url)
 		}
@@ -53,11 +54,19 @@ func TestSomebodyIsInvited(t *testing.T) {
 		if p.url.Path != "/invitation" {
 			t.Errorf("the sign-in leads to %s", p.url)
 		}
-		p = b.has(b.press(p, "Accept the invitation"), 200, "Your access", "Vazon <Bay> IT", "admin", "You have accepted this invitation")
+		p = b.has(b.press(p, "Accept the invitation"), 200, "Your access", "Vazon <Bay> IT", "admin",
+			"You have accepted the invitation to Vazon <Bay> IT.")
 		if p.url.String() != home+"/me?accepted="+string(node) || b.cookie(invitationCookie) != "" {
 			t.Errorf("it ends at %s, with the cookie %q", p.url, b.cookie(invitationCookie))
 		}
-		b.has(b.get(link), 409, "This invitation cannot be used any more")
+		p = b.click(b.has(b.get(link), 200, "You have accepted this already"), "To your access")
+		if b.has(p, 200, "Vazon <Bay> IT"); strings.Contains(p.body, "You have accepted") {
+			t.Error("it is told again")
+		}
+		other := w.browser()
+		other.has(other.get(link), 409, "This invitation cannot be used any more", "used already")
+		other.signIn("Cleo")
+		other.has(other.get(link), 409, "This invitation cannot be used any more")
 		if got, err := w.dir.Invitation(t.Context(), w.owner, i.ID); err != nil || got.Person != ident.PersonOf(contoso, ann) {
 			t.Errorf("accepted by %s: %v", got.Person, err)
 		}
@@ -108,10 +117,6 @@ func TestWhatIsClosedGrantsNothing(t *testing.T) {
 			w.must(err)
 		}, 409, "cannot be used any more"},
 		"expired": {func(w *world, _ ident.Node, i directory.Invitation) { w.ahead.Add(int64(8 * 24 * time.Hour)) }, 0, ""},
-		"suspended": {func(w *world, node ident.Node, _ directory.Invitation) {
-			_, err := w.dir.Suspend(w.t.Context(), w.owner, node, "unpaid")
-			w.must(err)
-		}, 409, "suspended"},
 		"sent again": {func(w *world, _ ident.Node, i directory.Invitation) {
 			w.ahead.Add(int64(directory.ResendAfter))
 			_, err := w.dir.Resend(w.t.Context(), w.owner, i.ID)
@@ -141,6 +146,27 @@ func TestWhatIsClosedGrantsNothing(t *testing.T) {
 		b.has(b.get(bad), 404, "There is no such invitation")
 	}
 	b.has(b.get(home+"/invitation"), 400, "Open the link again")
+}
+
+// What is suspended can be accepted when it is resumed, in the page that was open all the time, too.
+func TestASuspensionPasses(t *testing.T) {
+	w := newWorld(t)
+	node, _, link := w.invite(annMail, access.Viewer)
+	b := w.browser()
+	to, form := b.form(b.press(b.click(b.get(link), "Sign in with Microsoft"), "Ann <Admin>"), "Accept the invitation")
+	_, err := w.dir.Suspend(t.Context(), w.owner, node, "unpaid")
+	w.must(err)
+	const says = "Vazon <Bay> IT is suspended; open the link again when it is resumed."
+	for _, p := range []page{b.post(to, form), b.get(link), b.get(home + "/invitation")} {
+		if b.has(p, 409, "Not at present", says); strings.Contains(p.body, "Ask") || b.cookie(invitationCookie) == "" {
+			t.Errorf("%s", p.body)
+		}
+	}
+	b.has(b.get(home+"/me"), 200, "You have no access to anything at present")
+	_, err = w.dir.Resume(t.Context(), w.owner, node)
+	w.must(err)
+	b.has(b.get(home+"/invitation"), 200, "Accept the invitation")
+	b.has(b.post(to, form), 200, "You have accepted the invitation to Vazon <Bay> IT.")
 }
 
 func TestRevokingCountsAtOnce(t *testing.T) {
@@ -511,7 +537,7 @@ func TestANewKeyIsFound(t *testing.T) {
 	ring, err := w.dir.Keyring(t.Context())
 	w.must(err)
 	fresh := w.browser()
-	fresh.keep(home, sessionCookie, ring.Seal(people.SignedIn{Tenant: contoso, Object: ann, Began: w.now()}, w.now()))
+	fresh.keep(home, sessionCookie, ring.Seal(people.SignedIn{Tenant: contoso, Object: ann, Began: w.now(), App: ours}, w.now()))
 	fresh.has(fresh.get(home+"/me"), 200)
 	b.has(b.get(home+"/me"), 200)
 	for range 20 {

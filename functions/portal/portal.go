@@ -22,9 +22,6 @@ import (
 	"example.com/partnertree/shared/site"
 )
 
-// platform is the name on pages that belong to no brand.
-const platform = "Partner management"
-
 // reserve is what is kept of Lambda's time to still say that it was too short.
 const reserve = 500 * time.Millisecond
 
@@ -39,6 +36,7 @@ type portal struct {
 
 	// All of these, or none where nobody can sign in.
 	dir    *directory.Directory
+	logos  logos
 	limit  *limit.Limiter
 	keys   *keys
 	signIn *entra.SignIn
@@ -52,12 +50,14 @@ func (p *portal) serve(dir *directory.Directory, count limit.Counter, signIn *en
 	p.sites = site.New(p.config, dir.BrandAt, p.now)
 }
 
-// pages are the routes of contract.Pages, but for the logos'.
+// pages are the routes of contract.Pages, but for the logos'. All else is as it is for everybody: see unsigned.
 var pages = map[string]func(*visit, context.Context) (response, error){
 	"GET /signin":              (*visit).begin,
 	"GET /signin/callback":     (*visit).callback,
 	"POST /signout":            (*visit).signOut,
+	"GET /signout":             (*visit).afterSignOut,
 	"POST /signout/everywhere": (*visit).signOutEverywhere,
+	"GET /signout/everywhere":  (*visit).afterSignOut,
 	"GET /me":                  (*visit).me,
 	"GET /invitations/{token}": (*visit).follow,
 	"GET /invitation":          (*visit).invitation,
@@ -66,7 +66,7 @@ var pages = map[string]func(*visit, context.Context) (response, error){
 
 type response = events.APIGatewayV2HTTPResponse
 
-// visit is one request for a page.
+// visit is one request.
 type visit struct {
 	*portal
 	event   *events.APIGatewayV2HTTPRequest
@@ -80,7 +80,7 @@ type visit struct {
 	outcome string           // what became of it, for the log
 }
 
-// visit answers a request for a page, and writes the one line that the log has of it. The line has no address, query or cookie.
+// visit answers a request, and writes the one line that the log has of it. The line has no address, query or cookie.
 func (p *portal) visit(ctx context.Context, e *events.APIGatewayV2HTTPRequest) response {
 	began := p.now()
 	v := &visit{portal: p, event: e, cookies: cookies(e)}
@@ -96,7 +96,11 @@ func (p *portal) visit(ctx context.Context, e *events.APIGatewayV2HTTPRequest) r
 			level = slog.LevelError
 			line = append(line, slog.String("cause", err.Error()))
 		}
-		r = v.failed(f)
+		failed := v.refuse
+		if pages[e.RouteKey] != nil {
+			failed = v.failed
+		}
+		r = failed(f)
 		if f.RetryAfter > 0 {
 			r.Headers["Retry-After"] = strconv.Itoa(int((f.RetryAfter + time.Second - 1) / time.Second))
 		}
@@ -114,6 +118,10 @@ func (v *visit) answer(ctx context.Context) (r response, err error) {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
+	page := pages[v.event.RouteKey]
+	if v.signIn == nil && page == nil {
+		return v.unsigned(ctx)
+	}
 	if v.signIn == nil {
 		v.outcome = "not set up"
 		return v.show(http.StatusServiceUnavailable, message{Title: "Sign-in is not set up",
@@ -131,11 +139,16 @@ func (v *visit) answer(ctx context.Context) (r response, err error) {
 		return v.show(http.StatusNotFound, message{Title: "Nothing here",
 			Text: []string{"The portal is not at this address. Use the link that you were given."}}), nil
 	}
+	if page == nil {
+		return v.unsigned(ctx)
+	}
 	if v.ring, err = v.keys.get(ctx, v.cookies[sessionCookie], v.cookies[flowCookie], v.cookies[invitationCookie]); err != nil {
 		return response{}, err
 	}
-	// A session is none at a site with another bound: it neither gets out of its own there, nor into the other.
-	if who, stale, ok := v.ring.Open(v.cookies[sessionCookie], v.now()); ok && who.Within == v.site.Within {
+	// A session is none at a site with another bound: it neither gets out of its own there, nor into the other. And it ends when people sign
+	// in there by another app, or those of its tenant no longer.
+	if who, stale, ok := v.ring.Open(v.cookies[sessionCookie], v.now()); ok && who.Within == v.site.Within &&
+		who.App == v.site.App.Client && v.site.App.Tenants.Has(who.Tenant) {
 		v.who, v.stale = &who, stale
 	}
 	// Whoever is over their limit can still end their sessions: somebody else may be using them up.
@@ -146,7 +159,7 @@ func (v *visit) answer(ctx context.Context) (r response, err error) {
 			return response{}, err
 		}
 	}
-	return pages[v.event.RouteKey](v, ctx)
+	return page(v, ctx)
 }
 
 // renew lets the session go on, while it is used. Only pages that are looked at do that, and only after the directory has taken the session.

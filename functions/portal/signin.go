@@ -77,7 +77,7 @@ func (v *visit) callback(ctx context.Context) (response, error) {
 		return v.notFinished(f.To, err), nil
 	}
 	who := people.SignedIn{Tenant: person.Tenant, Object: person.Object, Name: person.Name, Email: person.Email,
-		Verified: person.EmailVerified, Began: v.now().UTC(), Within: v.site.Within}
+		Verified: person.EmailVerified, Began: v.now().UTC(), App: v.site.App.Client, Within: v.site.Within}
 	v.who = &who
 	v.setCookie(sessionCookie, v.ring.Seal(who, v.now()))
 	v.outcome = "signed in"
@@ -130,6 +130,12 @@ func (v *visit) signOut(context.Context) (response, error) {
 	}
 	return v.signedOut("signed out", "You have signed out", "Your session here has ended in this browser, and in no other. If you have "+
 		"signed in elsewhere, or somebody may have copied your session, sign in again and choose “Sign out everywhere”."), nil
+}
+
+// afterSignOut is for who asks again for the address that signing out has left in the browser.
+func (v *visit) afterSignOut(context.Context) (response, error) {
+	v.outcome = "to the start page"
+	return v.redirect(start), nil
 }
 
 // signOutEverywhere ends all sessions of the person.

@@ -105,8 +105,9 @@ type Principal struct {
 	Version   int64
 	Created   time.Time
 	Revoked   time.Time // zero while it lives
-	// SessionsFrom ends all sessions of a person that began before it: they signed out everywhere.
-	SessionsFrom time.Time
+	// SessionsFrom says since when sessions of a person count, by what bounds them (Within): those that began before have ended, since the
+	// person signed out everywhere. What stands under "" ends all, whatever bounds them.
+	SessionsFrom map[ident.Node]time.Time
 	// Cut says, of a person, when a role at a node was last taken away from them or lowered. What was offered to them there before does
 	// not bring it back. Under "" it counts for all nodes.
 	Cut map[ident.Node]time.Time
@@ -128,9 +129,9 @@ func (p *Principal) Holds(id ident.Key) bool {
 	return false
 }
 
-// Admits reports whether a session of the person that began at a time still counts.
-func (p *Principal) Admits(began time.Time) bool {
-	return p.Revoked.IsZero() && !began.Before(p.SessionsFrom)
+// Admits reports whether a session of the person still counts that began at a time and is bounded to a node, or to none.
+func (p *Principal) Admits(began time.Time, within ident.Node) bool {
+	return p.Revoked.IsZero() && !began.Before(p.SessionsFrom[""]) && !began.Before(p.SessionsFrom[within])
 }
 
 // Only is the principal with no grant but the one at a node.

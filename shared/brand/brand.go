@@ -35,12 +35,15 @@ type Brand struct {
 	Created time.Time
 }
 
+// LogoVersion is how many digits of a logo's hash are in its address.
+const LogoVersion = 16
+
 // LogoURL is the path of the brand's logo on the platform's and any brand's portal, "" when there is none. Another logo has another path.
 func (b *Brand) LogoURL() string {
 	if b.Logo == "" {
 		return ""
 	}
-	return "/brands/" + string(b.ID) + "/logo?v=" + b.Logo[:16]
+	return "/brands/" + string(b.ID) + "/logo?v=" + b.Logo[:LogoVersion]
 }
 
 // Host is the host name of the brand's portal.

@@ -27,6 +27,10 @@ func On(color string) string {
 	return "#ffffff"
 }
 
+// Readable reports whether text in one valid color on another has the contrast of at least 4.5:1 that
+// https://www.w3.org/TR/WCAG22/#contrast-minimum asks for.
+func Readable(text, on string) bool { return contrast(luminance(text), luminance(on)) >= 4.5 }
+
 // contrast of two luminances, from 1 to 21: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio
 func contrast(a, b float64) float64 { return (max(a, b) + 0.05) / (min(a, b) + 0.05) }
 

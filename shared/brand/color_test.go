@@ -40,6 +40,9 @@ func TestContrastIsThatOfTheStandard(t *testing.T) {
 		{"#000000", "#ffffff", 21}, {"#ffffff", "#000000", 21}, {"#1f5fbf", "#ffffff", 6.09}, {"#ffcc00", "#000000", 13.89},
 		{"#777777", "#000000", 4.69}, {"#757575", "#ffffff", 4.61}, {"#ff0000", "#000000", 5.25}, {"#0000ff", "#ffffff", 8.59},
 	} {
+		if Readable(c.color, c.color) || !Readable(c.on, c.color) {
+			t.Errorf("what can be read on %s", c.color)
+		}
 		if got := contrast(luminance(c.color), luminance(c.on)); On(c.color) != c.on || math.Abs(got-c.ratio) > 0.006 {
 			t.Errorf("on %s: %s; %s has %.3f:1, not %.2f:1", c.color, On(c.color), c.on, got, c.ratio)
 		}

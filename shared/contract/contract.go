@@ -29,6 +29,8 @@ type Operation struct {
 	Target string
 	// MaxBody is the largest body in bytes; 0: what the API reads of any operation.
 	MaxBody int
+	// TooLarge is a sentence for whoever sends a larger one, where MaxBody is given: what is bounded in it.
+	TooLarge string
 	// Public operations are answered without asking who is calling.
 	Public bool
 }

@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +24,7 @@ import (
 	"example.com/partnertree/shared/contract/docs"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/ident"
 )
 
 func TestContractKeepsItsRules(t *testing.T) {
@@ -76,6 +79,13 @@ func TestBrokenContractIsRefused(t *testing.T) {
 		"request open for more": {
 			"    NewPartner:\n      type: object\n      additionalProperties: false",
 			"    NewPartner:\n      type: object", "createPartner: additionalProperties"},
+		"heading of the page": {"        #### The logo\n", "        ## The logo\n", "editBrand: headings"},
+		"answer about something else": {
+			"      example: ptn_5n8c1r6yb2e9j4vz\n    ListedPartnerId:", "    ListedPartnerId:",
+			"getPartner: the example asks about ptn_0h3k9m2v7x4q8r1t"},
+		"answer to something else": {
+			"value: {tenantId: 6f1c2f0e-9a4b-4c7d-8e35-0b7a91d2c846, reference: null}", "value: {name: Braye Clinic}",
+			"editCustomer: the example sends the name Braye Clinic"},
 		"created without Location": {
 			"            Location: {$ref: '#/components/headers/Location'}\n",
 			"", "createPartner: 201 has no Location"},
@@ -326,8 +336,13 @@ func (l *linter) operation(op operation) {
 	l.access(op)
 	l.expectations(op)
 	l.bodies(op)
+	l.together(op)
 	l.list(op)
+	l.need(!heading.MatchString(op.Description), "%s: headings are ####, below those of the page", op.OperationID)
 }
+
+// heading is one of any other level than those of an operation's description.
+var heading = regexp.MustCompile(`(?m)^(#{1,3}|#{5,6}) `)
 
 // access checks that who may call is told, and can be found out from the request.
 func (l *linter) access(op operation) {
@@ -443,6 +458,47 @@ func (l *linter) examples(id, what string, media *openapi3.MediaType) {
 			l.refuse("%s: example of %s is no JSON", id, what)
 		} else if err := l.doc.ValidateSchemaJSON(media.Schema.Value, value); err != nil {
 			l.refuse("%s: example of %s: %s", id, what, err)
+		}
+	}
+}
+
+// together checks that examples which are shown one below the other are of one request: an answer is about what was asked about, and has
+// what was sent.
+func (l *linter) together(op operation) {
+	id := op.OperationID
+	sent := map[string]any{}
+	if op.RequestBody != nil && !op.takes("path", "nodeId") { // what is answered is not that node
+		examples := op.RequestBody.Value.Content["application/json"].Examples
+		for _, e := range examples {
+			if len(examples) == 1 {
+				sent, _ = e.Value.Value.(map[string]any)
+			}
+		}
+	}
+	for _, r := range op.Responses.Map() {
+		media := r.Value.Content["application/json"]
+		if media == nil {
+			continue
+		}
+		all := []any{media.Example}
+		for _, e := range media.Examples {
+			all = append(all, e.Value.Value)
+		}
+		for _, e := range all {
+			answer, _ := e.(map[string]any)
+			for _, p := range op.parameters {
+				about, _ := cmp.Or(p.Value.Example, p.Value.Schema.Value.Example).(string)
+				for _, name := range []string{"id", "nodeId", "principalId"} {
+					told, _ := answer[name].(string)
+					if p.Value.Name != "nodeId" && len(about) == ident.Len && len(told) == ident.Len && told[:4] == about[:4] {
+						l.need(told == about, "%s: the example asks about %s, and answers about %s", id, about, told)
+					}
+				}
+			}
+			for name, value := range sent {
+				told, has := answer[name]
+				l.need(!has || fmt.Sprint(told) == fmt.Sprint(value), "%s: the example sends the %s %v, and answers %v", id, name, value, told)
+			}
 		}
 	}
 }

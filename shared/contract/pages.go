@@ -17,7 +17,9 @@ var Pages = []Page{
 	{"GET", "/signin"},
 	{"GET", "/signin/callback"},
 	{"POST", "/signout"},
+	{"GET", "/signout"}, // what a browser shows as the address after the POST; leads to /me, and so does the next
 	{"POST", "/signout/everywhere"},
+	{"GET", "/signout/everywhere"},
 	{"GET", "/me"},
 	{"GET", "/invitations/{token}"},
 	{"GET", "/invitation"},

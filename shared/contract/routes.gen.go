@@ -113,7 +113,7 @@ var Operations = []Operation{
 	{ID: "getBrand", Method: "GET", Path: "/v1/brands/{id}",
 		Function: "brands", Role: "viewer", Target: "brand", Public: false},
 	{ID: "editBrand", Method: "PATCH", Path: "/v1/brands/{id}",
-		Function: "brands", Role: "owner", Target: "brand", Public: false, MaxBody: 163840},
+		Function: "brands", Role: "owner", Target: "brand", Public: false, MaxBody: 163840, TooLarge: "A logo has at most 100 KB (102,400 bytes)."},
 	{ID: "listBrands", Method: "GET", Path: "/v1/partners/{id}/brands",
 		Function: "brands", Role: "viewer", Target: "path.id", Public: false},
 	{ID: "createApiClient", Method: "POST", Path: "/v1/api-clients",

@@ -53,6 +53,7 @@ func (d *Directory) CreateBrand(ctx context.Context, c Caller, in NewBrand) (Bra
 				}
 				return errChanged
 			}, Taken: fault.DomainTaken.New("Another brand has the domain %s. Choose another domain.", b.Domain)},
+			stillOwner(v, dec),
 			d.event(c, event.BrandCreated, owner.ID, dec.Place.Path,
 				map[string]any{"brandId": b.ID, "name": b.Name, "domain": b.Domain, "regions": b.Regions}),
 		}}, nil
@@ -98,8 +99,9 @@ type BrandEdit struct {
 	Logo  *[]byte     // a PNG; empty: none
 }
 
-// EditBrand edits a brand. Like any edit, one that changes nothing writes nothing. An app that lets in one tenant only takes an owner of
-// the root, too: invitations make guests in that tenant, and nobody else has made sure that it is the partner's.
+// EditBrand edits a brand. Like any edit, one that changes nothing writes nothing. An app takes an owner of the root, too: links in
+// invitations lead to the brand's host name from then on, and invitations can make guests in its tenant. Somebody who can has to make sure
+// that both are the partner's.
 func (d *Directory) EditBrand(ctx context.Context, c Caller, id ident.Brand, edit BrandEdit) (Brand, error) {
 	return again(func() (Brand, error) {
 		v, was, dec, err := d.reachBrand(ctx, c, id, access.ManageBrands)
@@ -117,17 +119,21 @@ func (d *Directory) EditBrand(ctx context.Context, c Caller, id ident.Brand, edi
 		if err := match(c.IfMatch, was.Version); err != nil {
 			return Brand{}, err
 		}
-		if !maps.Equal(appData(was.App), appData(now.App)) && now.App != nil && now.App.SingleTenant {
-			if _, _, _, err := d.reach(ctx, c, v.Tree.Root, access.ManageBrands); fault.NotFound.Is(err) || fault.Forbidden.Is(err) {
-				return Brand{}, fault.Forbidden.New("Where an app lets in one Microsoft tenant only, whoever is invited is made a guest in that " +
-					"tenant, so somebody has to make sure that it is this partner's. Ask an owner of the platform to set it.")
-			} else if err != nil {
+		holds := stillOwner(v, dec)
+		if now.App != nil && (was.App == nil || *was.App != *now.App) {
+			v, _, dec, err := d.reach(ctx, c, v.Tree.Root, access.ManageBrands)
+			switch {
+			case fault.NotFound.Is(err), fault.Forbidden.Is(err):
+				return Brand{}, fault.Forbidden.New("Once a brand has an app of its own, links in invitations lead to admin.%s, and invitations can make "+
+					"guests in the app's Microsoft tenant: somebody has to make sure that both are this partner's. Ask an owner of the platform to set it.", was.Domain)
+			case err != nil:
 				return Brand{}, err
 			}
+			holds = stillOwner(v, dec)
 		}
 		now.Version = was.Version + 1
 		data["brandId"] = id
-		steps := []Step{EditBrand{Was: was, Now: &now, Else: errChanged}, d.event(c, event.BrandEdited, was.Owner, dec.Place.Path, data)}
+		steps := []Step{EditBrand{Was: was, Now: &now, Else: errChanged}, holds, d.event(c, event.BrandEdited, was.Owner, dec.Place.Path, data)}
 		if was.Logo != now.Logo {
 			steps = append(steps, PutLogo{id, *edit.Logo})
 		}

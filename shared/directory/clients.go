@@ -274,7 +274,8 @@ func (d *Directory) GrantRole(ctx context.Context, c Caller, id ident.Principal,
 			return nil, fault.TooManyGrants.New("A client has at most %d grants. Grant a role further up, or make another client.", access.MaxGrants)
 		}
 		now.Grants[node] = role
-		ev := d.event(c, event.ClientGranted, node, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "role": role})
+		ev := d.event(c, event.ClientGranted, node, dec.Place.Path,
+			map[string]any{"clientId": id, "name": now.Name, "role": role, "version": now.Version + 1})
 		return &ev, nil
 	})
 }
@@ -290,7 +291,8 @@ func (d *Directory) RemoveGrant(ctx context.Context, c Caller, id ident.Principa
 			return nil, access.Hidden()
 		}
 		delete(now.Grants, node)
-		ev := d.event(c, event.ClientGrantRemoved, node, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "role": role})
+		ev := d.event(c, event.ClientGrantRemoved, node, dec.Place.Path,
+			map[string]any{"clientId": id, "name": now.Name, "role": role, "version": now.Version + 1})
 		return &ev, nil
 	})
 	return err

@@ -77,7 +77,7 @@ func (d *Directory) read(ctx context.Context, c Caller, w Want) (*view, error) {
 		if p == nil { // has signed in and was never invited
 			p = &access.Principal{ID: c.Client}
 		}
-		if !p.Admits(c.Session) {
+		if !p.Admits(c.Session, c.Within) {
 			return nil, fault.Unauthenticated.New("You have signed out of this session. Sign in again.")
 		}
 		return &view{got, bound(p, c.Within)}, nil

@@ -8,6 +8,7 @@ import (
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
 	refusals "example.com/partnertree/shared/guest"
+	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/people"
 )
 
@@ -29,17 +30,20 @@ func asGuest(s *party, email string, made directory.Guest) (directory.Invitation
 func TestAGuestAcceptsWithoutAVerifiedAddress(t *testing.T) {
 	ctx := t.Context()
 	const tenant = "11111111-0000-4000-8000-000000000002"
+	var b ident.Node
 	for name, c := range map[string]struct {
 		change func(*people.SignedIn)
 		want   *fault.Type
 	}{
-		"the guest":                     {func(*people.SignedIn) {}, nil},
-		"the guest, by another address": {func(who *people.SignedIn) { who.Email = "ann_example.com#EXT#@cobo.example" }, nil},
-		"the guest, without an address": {func(who *people.SignedIn) { who.Email = "" }, nil},
-		"another guest":                 {func(who *people.SignedIn) { who.Object = guest("bob", who.Began).Object }, fault.NotInvited},
-		"the same id in another tenant": {func(who *people.SignedIn) { who.Tenant = guest("ann", who.Began).Tenant }, fault.NotInvited},
-		"somebody without an id":        {func(who *people.SignedIn) { who.Object = "" }, fault.NotInvited},
-		"at home, with the address":     {func(who *people.SignedIn) { *who = guest("ann", who.Began) }, nil},
+		"the guest":                                 {func(*people.SignedIn) {}, nil},
+		"the guest, at the platform's":              {func(who *people.SignedIn) { who.Within = "" }, fault.NotInvited},
+		"the guest, at the portal of what is below": {func(who *people.SignedIn) { who.Within = b }, fault.NotInvited},
+		"the guest, by another address":             {func(who *people.SignedIn) { who.Email = "ann_example.com#EXT#@cobo.example" }, nil},
+		"the guest, without an address":             {func(who *people.SignedIn) { who.Email = "" }, nil},
+		"another guest":                             {func(who *people.SignedIn) { who.Object = guest("bob", who.Began).Object }, fault.NotInvited},
+		"the same id in another tenant":             {func(who *people.SignedIn) { who.Tenant = guest("ann", who.Began).Tenant }, fault.NotInvited},
+		"somebody without an id":                    {func(who *people.SignedIn) { who.Object = "" }, fault.NotInvited},
+		"at home, with the address":                 {func(who *people.SignedIn) { *who = guest("ann", who.Began) }, nil},
 		"at home, with an address unproved": {func(who *people.SignedIn) {
 			*who = guest("ann", who.Began)
 			who.Verified = false
@@ -47,22 +51,36 @@ func TestAGuestAcceptsWithoutAVerifiedAddress(t *testing.T) {
 	} {
 		s := newParty(t)
 		ann := guest("ann", s.now)
-		ann.Tenant, ann.Verified = tenant, false
-		i, token := asGuest(s, "ann@example.com", directory.Guest{Tenant: tenant, Object: ann.Object})
+		b, ann.Tenant, ann.Verified, ann.Within = s.b, tenant, false, s.a
+		i, token := asGuest(s, "ann@example.com", directory.Guest{Tenant: tenant, Object: ann.Object, Of: s.a})
 		if ann.Tenant == guest("ann", s.now).Tenant {
 			t.Fatal("the guest is at home")
 		}
 		c.change(&ann)
 		_, err := s.d.AcceptInvitation(ctx, ann, token, "")
 		s.refused(name, c.want, err)
-		if got, err := s.d.Invitation(ctx, s.admin, i.ID); err != nil || (got.State == directory.InvitationAccepted) != (c.want == nil) {
+		if got, err := s.d.Invitation(ctx, s.founder, i.ID); err != nil || (got.State == directory.InvitationAccepted) != (c.want == nil) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	// Without a guest nobody is one.
+	// What was moved away is out of reach for guests of the partner that it has left.
 	s := newParty(t)
+	gone := guest("ann", s.now)
+	gone.Tenant, gone.Verified, gone.Within = tenant, false, s.a
+	_, left := asGuest(s, "ann@example.com", directory.Guest{Tenant: tenant, Object: gone.Object, Of: s.a})
+	if _, err := s.d.Move(ctx, s.founder, s.b, s.root); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.d.AcceptInvitation(ctx, gone, left, "")
+	s.refused("the guest of the former partner", fault.NotFound, err)
+	gone.Within = ""
+	_, err = s.d.AcceptInvitation(ctx, gone, left, "")
+	s.refused("the same at the platform's", fault.NotInvited, err)
+
+	// Without a guest nobody is one.
+	s = newParty(t)
 	_, token := asGuest(s, "ann@example.com", directory.Guest{})
-	_, err := s.d.AcceptInvitation(ctx, people.SignedIn{Began: s.now}, token, "")
+	_, err = s.d.AcceptInvitation(ctx, people.SignedIn{Began: s.now}, token, "")
 	s.refused("nobody", fault.NotInvited, err)
 }
 

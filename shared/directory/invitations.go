@@ -44,16 +44,18 @@ type Invitation struct {
 	Version     int64
 }
 
-// Guest is an account that Microsoft made for an invited address in the tenant of a brand's app: both GUIDs in lower case, or both empty
-// when there is none. Whoever signs in as the guest has proved the address to Microsoft before.
+// Guest is an account that Microsoft made for an invited address in the tenant of a brand's app; all is empty when there is none. Whoever
+// signs in as the guest has proved the address to Microsoft before.
 type Guest struct {
-	Tenant string
-	Object string
+	Tenant string     // a GUID in lower case
+	Object string     // in the tenant, a GUID in lower case
+	Of     ident.Node // the partner whose brand it is, and so whose tenant
 }
 
-// Is reports whether somebody who has signed in is the guest.
+// Is reports whether somebody who has signed in is the guest. It counts at the portals of that partner alone, which reach nothing but what is
+// its own: an administrator of the tenant can make somebody else of the account.
 func (g Guest) Is(who *people.SignedIn) bool {
-	return g.Object != "" && g.Tenant != "" && g.Object == who.Object && g.Tenant == who.Tenant
+	return g.Of != "" && g.Of == who.Within && g.Object != "" && g.Object == who.Object && g.Tenant == who.Tenant
 }
 
 // InvitationState is what became of an invitation.
@@ -352,13 +354,19 @@ type Offer struct {
 	Role    access.Role
 	Message string
 	Expires time.Time
-	Guest   Guest // who can accept whatever Microsoft says of their address
+	Guest   Guest          // who can accept whatever Microsoft says of their address
+	By      hierarchy.Name // who invites; "" when they have no name
+	// Accepted says that who asks has accepted the invitation before. Nothing else is told then.
+	Accepted bool
 }
 
-// offer is what an invitation to a node offers.
-func (d *Directory) offer(ctx context.Context, i *Invitation, node *hierarchy.Node) (Offer, error) {
+// offer is what an invitation to a node offers; by is who invites.
+func (d *Directory) offer(ctx context.Context, i *Invitation, node *hierarchy.Node, by *access.Principal) (Offer, error) {
 	o := Offer{Node: i.Node, Kind: node.Kind(), Partner: node.Name, Email: i.Email, Name: i.Name, Role: i.Role, Message: i.Message,
 		Expires: i.Expires, Guest: i.Guest}
+	if by.Name != unnamed {
+		o.By = by.Name
+	}
 	id := node.Brands.Portal
 	if o.Kind == hierarchy.Customer {
 		id = node.Details.Brand
@@ -399,7 +407,7 @@ func (i *Invitation) lies(got *Got, within ident.Node) bool {
 }
 
 // stands finds what a pending invitation lives on: the key of its link, its node, which has to be live, and where whoever invited has the
-// right to. Its errors are for somebody who has no access yet.
+// right to. Its errors are for somebody who has no access yet: what is suspended (fault.Suspended) can be accepted later, all else cannot.
 func (i *Invitation) stands(got *Got) (node *hierarchy.Node, right ident.Node, err error) {
 	closed := func(why string) (*hierarchy.Node, ident.Node, error) {
 		return nil, "", fault.InvitationClosed.New("%s Ask those who invited you for a new invitation.", why)
@@ -415,7 +423,7 @@ func (i *Invitation) stands(got *Got) (node *hierarchy.Node, right ident.Node, e
 	case place.Marked(hierarchy.Purged) || place.Marked(hierarchy.Trashed):
 		return closed("What you were invited to does not exist any more.")
 	case place.Marked(hierarchy.Suspended):
-		return closed("What you were invited to is suspended, and nobody is let in meanwhile.")
+		return nil, "", fault.Suspended.New("%s is suspended; open the link again when it is resumed.", node.Name)
 	}
 	if by := got.Clients[i.By]; by != nil && by.Revoked.IsZero() {
 		right = nearest(bound(by, i.Within), i.Node, place, access.Invite, func(dec *access.Decision) bool { return dec.Role >= i.needs() })
@@ -426,12 +434,16 @@ func (i *Invitation) stands(got *Got) (node *hierarchy.Node, right ident.Node, e
 	return node, right, nil
 }
 
-// Offered is what the link with this token offers, or why it cannot be used (fault.InvitationClosed) or is none (fault.NotFound). It
-// takes no caller: who has the link has the token. Only what lies within a bound is offered ("": anything).
-func (d *Directory) Offered(ctx context.Context, t people.Token, within ident.Node) (Offer, error) {
+// Offered is what the link with this token offers, or why it cannot be used (fault.InvitationClosed, or fault.Suspended for now) or is none
+// (fault.NotFound). It checks no caller: who has the link has the token. Only what lies within a bound is offered ("": anything). who is
+// the person who asks, "" for nobody who has signed in: what they have accepted themselves is not closed to them.
+func (d *Directory) Offered(ctx context.Context, t people.Token, within ident.Node, who ident.Principal) (Offer, error) {
 	got, i, err := linked(t, within, func(w Want) (Got, error) { return d.store.Read(ctx, w) })
 	if err != nil {
 		return Offer{}, err
+	}
+	if i.State == InvitationAccepted && i.Person == who {
+		return Offer{Accepted: true}, nil
 	}
 	if err := i.open(d.now()); err != nil {
 		return Offer{}, err
@@ -440,7 +452,7 @@ func (d *Directory) Offered(ctx context.Context, t people.Token, within ident.No
 	if err != nil {
 		return Offer{}, err
 	}
-	return d.offer(ctx, i, node)
+	return d.offer(ctx, i, node, got.Clients[i.By])
 }
 
 // AcceptInvitation gives somebody who has signed in what they were invited to. Everything is checked now: the token, that their verified
@@ -493,6 +505,7 @@ func (d *Directory) AcceptInvitation(ctx context.Context, who people.SignedIn, t
 		dec := access.Decide(bound(person, c.Within), &v.Tree, node, access.Read)
 		data := accepted.about()
 		data["principalId"], data["role"], data["name"] = c.Client, person.Grants[i.Node], person.Name
+		data["version"] = person.Version
 		steps := append(granting, EditInvitation{Was: i, Now: &accepted, Else: errChanged},
 			d.event(c, event.InvitationAccepted, i.Node, dec.Place.Path, data),
 			CheckGrant{Client: i.By, Node: right, Role: i.needs(), Else: errChanged})
@@ -660,7 +673,7 @@ func (d *Directory) DueMail(ctx context.Context, id ident.Invitation, generation
 			return nil, err
 		}
 		m.Token, _ = got.Keyring.InvitationToken(i.Key, id, generation)
-		m.Offer, err = d.offer(ctx, i, node)
+		m.Offer, err = d.offer(ctx, i, node, got.Clients[i.By])
 		if err != nil {
 			return nil, err
 		}
@@ -813,41 +826,73 @@ func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who 
 			// The caller's right is held: an owner who removes another one stays, as in stillOwner.
 			return attempt[struct{}]{steps: []Step{EditClient{Was: p, Now: &now, Else: errChanged},
 				stillInviter(v, node, dec.Place, max(was, role, needed.Needs())),
-				d.event(c, t, node, dec.Place.Path, map[string]any{"principalId": who, "name": p.Name, "role": told})}}, nil
+				d.event(c, t, node, dec.Place.Path,
+					map[string]any{"principalId": who, "name": p.Name, "role": told, "version": now.Version})}}, nil
 		})
 	return err
 }
 
-// SignOutEverywhere ends all sessions of the caller, who is a person, this one too. The event is the root's, since sessions belong to no
-// node; for somebody without a role there is none: anybody can sign in.
+// SignOutEverywhere ends all sessions of the caller, who is a person, this one too; but in a bounded session only those with that bound:
+// whoever runs the app that it is of has no say in others. The event is the bound's, or the root's, since sessions belong to no node; for
+// somebody without a role there is none: anybody can sign in.
 func (d *Directory) SignOutEverywhere(ctx context.Context, c Caller) error {
 	if !c.Client.IsPerson() {
 		return fault.Forbidden.New("An API client has no sessions. Remove the secret that must not be used any more.")
 	}
 	_, err := again(func() (none struct{}, err error) {
-		v, err := d.read(ctx, c, Want{})
+		w := Want{}
+		if c.Within != "" {
+			w.Nodes = []ident.Node{c.Within}
+		}
+		v, err := d.read(ctx, c, w)
 		if err != nil {
 			return none, err
-		}
-		from := d.now()
-		if !from.After(c.Session) {
-			from = c.Session.Add(time.Microsecond)
 		}
 		was := v.Clients[c.Client]
 		if was == nil {
 			now := newPrincipal(c.Client, d.now())
-			now.SessionsFrom = from
+			endSessions(&now, c, d.now())
 			return none, unlessExists(d.store.Commit(ctx, AddClient{now}))
 		}
 		now := *was
-		now.SessionsFrom = from
+		endSessions(&now, c, d.now())
 		now.Version++
 		steps := []Step{EditClient{Was: was, Now: &now, Else: errChanged}}
-		if root := v.Tree.Root; len(was.Grants) > 0 {
-			steps = append(steps, d.event(c, event.SignedOutEverywhere, root, hierarchy.Path("").Child(root),
-				map[string]any{"principalId": c.Client}))
+		at, path := v.Tree.Root, hierarchy.Path("").Child(v.Tree.Root)
+		if node := v.Nodes[c.Within]; node != nil {
+			at, path = node.ID, v.Tree.Place(node).Path
 		}
-		return none, d.store.Commit(ctx, steps...)
+		if len(was.Grants) > 0 {
+			steps = append(steps, d.event(c, event.SignedOutEverywhere, at, path, map[string]any{"principalId": c.Client}))
+		}
+		return none, d.commit(ctx, &v.Tree, steps...)
 	})
 	return err
+}
+
+// maxBounds is of how many bounds it is known since when sessions count. For one more, the oldest is forgotten.
+const maxBounds = 8
+
+// endSessions notes on a person that sessions with the caller's bound count from now on. What is noted of others goes when no session can
+// have begun before it.
+func endSessions(p *access.Principal, c Caller, now time.Time) {
+	if !now.After(c.Session) {
+		now = c.Session.Add(time.Microsecond)
+	}
+	from := maps.Clone(p.SessionsFrom)
+	maps.DeleteFunc(from, func(_ ident.Node, at time.Time) bool { return now.Sub(at) > people.Absolute+time.Hour })
+	if from == nil {
+		from = map[ident.Node]time.Time{}
+	}
+	from[c.Within] = now
+	for len(from) > maxBounds {
+		oldest := c.Within
+		for within, at := range from {
+			if within != "" && at.Before(from[oldest]) {
+				oldest = within
+			}
+		}
+		delete(from, oldest)
+	}
+	p.SessionsFrom = from
 }

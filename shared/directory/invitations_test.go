@@ -137,14 +137,14 @@ func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 		t.Fatalf("mailed %+v, %v", mail, err)
 	}
 	offer := directory.Offer{Node: s.b, Kind: hierarchy.Partner, Partner: "b", Brand: mail.Brand, Email: in.Email, Name: in.Name, Role: in.Role,
-		Message: in.Message, Expires: want.Expires}
+		Message: in.Message, Expires: want.Expires, By: s.stored(s.admin.Client).Name}
 	if err != nil || mail.Offer != offer || mail.Generation != 1 || mail.Token != token {
 		t.Fatalf("mailed %+v, %v", mail, err)
 	}
 	if err := s.d.NoteMail(ctx, i.ID, 1, directory.MailSent); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.d.Offered(ctx, token, ""); err != nil || got.Brand == nil || got.Brand.Name != "B" {
+	if got, err := s.d.Offered(ctx, token, "", ""); err != nil || got.Brand == nil || got.Brand.Name != "B" {
 		t.Errorf("offered %+v, %v", got, err)
 	} else if got.Brand = mail.Brand; got != offer {
 		t.Errorf("offered %+v", got)
@@ -162,7 +162,7 @@ func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 	last := s.Events()[events-1]
 	if last.Type != event.InvitationAccepted || last.Actor != ann.Principal() || last.Request != "accepting" || last.Node != s.b ||
 		fmt.Sprint(last.Data) != fmt.Sprint(map[string]any{"invitationId": i.ID, "generation": 1, "role": access.Operator,
-			"name": hierarchy.Name("ANN"), "principalId": ann.Principal()}) {
+			"name": hierarchy.Name("ANN"), "principalId": ann.Principal(), "version": 1}) {
 		t.Errorf("%+v", last)
 	}
 	no := fault.NotFound
@@ -187,8 +187,13 @@ func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 	bob.Email = ann.Email
 	_, err = s.d.AcceptInvitation(ctx, bob, token, "")
 	s.refused("by somebody else", fault.InvitationClosed, err)
-	_, err = s.d.Offered(ctx, token, "")
-	s.refused("offered after that", fault.InvitationClosed, err)
+	for _, who := range []ident.Principal{"", bob.Principal()} {
+		_, err = s.d.Offered(ctx, token, "", who)
+		s.refused("offered after that", fault.InvitationClosed, err)
+	}
+	if got, err := s.d.Offered(ctx, token, "", ann.Principal()); err != nil || got != (directory.Offer{Accepted: true}) {
+		t.Errorf("to who has accepted it: %+v, %v", got, err)
+	}
 	if err := s.d.SetRole(ctx, s.admin, s.b, ann.Principal(), access.None); err != nil {
 		t.Fatal(err)
 	}
@@ -202,12 +207,12 @@ func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 func TestACustomersInvitationIsInItsOwnBrand(t *testing.T) {
 	s := newParty(t)
 	i := s.invite(s.admin, s.x, "ann@example.com", access.Viewer)
-	got, err := s.d.Offered(t.Context(), s.token(i), "")
+	got, err := s.d.Offered(t.Context(), s.token(i), "", "")
 	if err != nil || got.Kind != hierarchy.Customer || got.Partner != "x" || got.Brand.Name != "B" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	i = s.invite(s.founder, s.root, "ann@example.com", access.Viewer)
-	if got, err := s.d.Offered(t.Context(), s.token(i), ""); err != nil || got.Partner != "Root" {
+	if got, err := s.d.Offered(t.Context(), s.token(i), "", ""); err != nil || got.Partner != "Root" {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -355,7 +360,7 @@ func TestANewLinkEndsTheOld(t *testing.T) {
 	if last := s.Events()[len(s.Events())-1]; last.Type != event.InvitationResent || last.Data["generation"] != 2 {
 		t.Errorf("%+v", last)
 	}
-	_, err = s.d.Offered(ctx, old, "")
+	_, err = s.d.Offered(ctx, old, "", "")
 	s.refused("the old link", fault.NotFound, err)
 	_, err = s.d.AcceptInvitation(ctx, guest("ann", s.now), old, "")
 	s.refused("the old link", fault.NotFound, err)
@@ -430,9 +435,14 @@ func TestWhatKeepsAnInvitationFromBeingAccepted(t *testing.T) {
 		"plus":        {func(_ *party, _ directory.Invitation, try *try) { try.who.Email = "ann+x@example.com" }, fault.NotInvited, nil},
 		"dot":         {func(_ *party, _ directory.Invitation, try *try) { try.who.Email = "a.nn@example.com" }, fault.NotInvited, nil},
 		"folds alike": {func(_ *party, _ directory.Invitation, try *try) { try.who.Email = "ann@example.com\u212a" }, fault.NotInvited, nil},
-		"suspended":   {func(s *party, _ directory.Invitation, _ *try) { s.done(s.d.Suspend(ctx, s.founder, s.b, "x")) }, closed, closed},
+		"suspended": {func(s *party, _ directory.Invitation, _ *try) { s.done(s.d.Suspend(ctx, s.founder, s.b, "x")) },
+			fault.Suspended, fault.Suspended},
 		"suspended above": {func(s *party, _ directory.Invitation, _ *try) { s.done(s.d.Suspend(ctx, s.founder, s.a, "x")) },
-			closed, closed},
+			fault.Suspended, fault.Suspended},
+		"suspended for a while": {func(s *party, _ directory.Invitation, _ *try) {
+			s.done(s.d.Suspend(ctx, s.founder, s.b, "x"))
+			s.done(s.d.Resume(ctx, s.founder, s.b))
+		}, nil, nil},
 		"trashed": {func(s *party, _ directory.Invitation, _ *try) { s.trash(s.b) }, closed, closed},
 		"purged": {func(s *party, _ directory.Invitation, _ *try) {
 			s.trash(s.c)
@@ -517,7 +527,7 @@ func TestWhatKeepsAnInvitationFromBeingAccepted(t *testing.T) {
 			return "none"
 		}
 		events, before := len(s.Events()), state()
-		_, err := s.d.Offered(ctx, a.token, "")
+		_, err := s.d.Offered(ctx, a.token, "", "")
 		s.refused(what+": offered", c.offered, err)
 		_, err = s.d.AcceptInvitation(ctx, a.who, a.token, "")
 		s.refused(what, c.want, err)
@@ -1061,7 +1071,7 @@ func TestSigningOutEverywhere(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := s.stored(who.Principal()); len(s.Events()) > events || !got.SessionsFrom.After(who.Began) {
+		if got := s.stored(who.Principal()); len(s.Events()) > events || !got.SessionsFrom[""].After(who.Began) {
 			t.Errorf("%d events, %+v", len(s.Events())-events, got)
 		}
 	}
@@ -1142,7 +1152,7 @@ func TestRolesOfOthersAreChanged(t *testing.T) {
 			}
 			continue
 		}
-		last, told := s.Events()[events], map[string]any{"principalId": who, "name": p.Name, "role": c.becomes}
+		last, told := s.Events()[events], map[string]any{"principalId": who, "name": p.Name, "role": c.becomes, "version": p.Version}
 		wantType := event.UserChanged
 		if c.becomes == access.None {
 			wantType, told["role"] = event.UserRemoved, c.has

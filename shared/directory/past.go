@@ -3,8 +3,8 @@ package directory
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"example.com/partnertree/shared/access"
@@ -32,47 +32,75 @@ func Day(t time.Time) Window {
 	return Window{begin, begin.AddDate(0, 0, 1).Add(-time.Microsecond)}
 }
 
+// words tells when it is.
+func (w Window) words() string {
+	if w.From.Before(w.Until) {
+		return "On " + w.From.Format(time.DateOnly)
+	}
+	return "At " + w.Until.Format("2006-01-02 15:04:05.000 UTC")
+}
+
+// before says of a node that was made after the window that it was, "" of others.
+func (w Window) before(node *hierarchy.Node) string {
+	if !w.Until.Before(node.Created) {
+		return ""
+	}
+	return fmt.Sprintf("%s, nobody had access to this %s: it was made later.", w.words(), node.Kind())
+}
+
 // certain refuses what may still change. FeedDelay says why.
 func (d *Directory) certain(w Window) error {
 	if w.Until.Before(d.now().Add(-FeedDelay)) {
 		return nil
 	}
 	var f fault.Fields
-	f.Add("at", "must be over for more than %d seconds, a day as a whole: what happened is not certain before. "+
-		"Without it the answer is about the present", FeedDelay/time.Second)
+	f.Add("at", "must be at least %d seconds ago; a date must be a day that has ended (UTC)", FeedDelay/time.Second)
 	return f.Err()
 }
 
-// Bounds of what one answer about the past reads.
+// Bounds of what one answer about the past is made from. Nothing bounds how much happened before its window, or nothing could be told any
+// more of where that is much; but how long it is read.
 const (
-	maxPast    = 5000 // events, about a KB each
-	pastAtOnce = 500  // on a page
+	pastFor    = 7 * time.Second // which leaves time to answer before Lambda gives up
+	pastAtOnce = 1000            // events on a page, about a KB each
+	maxPast    = 5000            // events in the window
+	maxLooked  = 10_000_000      // grants, at each moment after which the node stood otherwise: a second or two
 )
+
+// tooMuch refuses a window in which too much has happened.
+func tooMuch() error {
+	var f fault.Fields
+	f.Add("at", "is a day with more changes of who has access here and above than one answer is made from. Ask for a moment of it, "+
+		"like 2026-03-02T09:14:07Z, instead of the day")
+	return f.Err()
+}
 
 // past is what an answer about a node's past is made from.
 type past struct {
 	node *hierarchy.Node // as it is now
+	path hierarchy.Path  // its canonical one, now
 	root ident.Node
 	w    Window
 	// stood has the nodes that were above it, or are, and itself.
 	stood map[ident.Node]*standing
 	// above are those of stood that were above the node in the window, or may have been, and itself.
-	above   []ident.Node
-	sees    map[ident.Node]bool // which of these the caller sees now
-	revoked map[ident.Principal]time.Time
+	above []ident.Node
+	sees  map[ident.Node]bool // which of these the caller sees now
 }
 
-// standing is how a node stood at a moment, and the events that tell it.
+// standing is how a node stood at a moment, from the beginning of the window on, and what happened to it in the window.
 type standing struct {
 	events []event.Event // the oldest first
 	next   int           // of events, the first that is later
 	was    int           // what next was before it went on the last time
+	rest   string        // where in the log what was not read yet begins, "" when all is read
 	gone   bool          // it was purged since, and nothing is known of it
 
 	known              bool // the history begins with the node's own beginning
 	parent             ident.Node
 	suspended, trashed bool
 	grants             map[ident.Principal]Grant
+	versions           map[ident.Principal]float64 // of the principals, as of the newest event about each
 }
 
 // until goes on to a later moment.
@@ -98,7 +126,11 @@ func (s *standing) apply(e *event.Event) {
 		s.trashed = false
 	}
 	if g, ok := grantIn(e); ok {
-		s.grants[g.Client] = g
+		version, _ := e.Data["version"].(float64) // none: it was made, or it was told before events had it
+		if version < s.versions[g.Client] {
+			return // clocks differ: it was before another event that has the earlier time
+		}
+		s.grants[g.Client], s.versions[g.Client] = g, version
 		if g.Role == access.None {
 			delete(s.grants, g.Client)
 		}
@@ -142,38 +174,39 @@ func grantIn(e *event.Event) (Grant, bool) {
 	return g, true
 }
 
-// parents are what the node was right below at any moment of a window.
-func (s *standing) parents(w Window) []ident.Node {
-	var all []ident.Node
+// parents are what the node was right below at any moment from the present one on.
+func (s *standing) parents() (all []ident.Node) {
+	if s.parent != "" {
+		all = append(all, s.parent)
+	}
 	for i := range s.events {
 		switch e := &s.events[i]; e.Type {
 		case event.PartnerCreated, event.CustomerCreated, event.PartnerMoved, event.CustomerMoved:
-			if !e.Time.After(w.From) {
-				all = nil
-			}
 			all = append(all, parentIn(e))
 		}
 	}
 	return all
 }
 
-// past reads all that tells who could have had access to a node that the caller sees. Of what is above the node now it is read at once,
-// and then level by level of what was above it then and is no longer.
+// past reads all that tells who could have had access to a node that the caller sees. Of what is above the node now a page is read at once;
+// all of it, of what was above it then, level by level.
 func (d *Directory) past(ctx context.Context, c Caller, node *hierarchy.Node, dec access.Decision, w Window) (*past, error) {
 	path := dec.Place.Path
-	p := &past{node: node, root: path.At(0), w: w, stood: map[ident.Node]*standing{}, sees: map[ident.Node]bool{},
-		revoked: map[ident.Principal]time.Time{}}
-	var read atomic.Int64
-	for missing := path.IDs(); len(missing) > 0; missing = p.reach() {
-		found := make([]*standing, len(missing))
-		if err := severally(ctx, len(missing), func(ctx context.Context, i int) (err error) {
-			found[i], err = d.pastOf(ctx, missing[i], w.Until, &read)
-			return err
-		}); err != nil {
+	p := &past{node: node, path: path, root: path.At(0), w: w, stood: map[ident.Node]*standing{}, sees: map[ident.Node]bool{}}
+	for missing, all := path.IDs(), false; len(missing) > 0; all = true {
+		for _, id := range missing {
+			if p.stood[id] == nil {
+				p.stood[id] = &standing{grants: map[ident.Principal]Grant{}, versions: map[ident.Principal]float64{}}
+			}
+		}
+		err := severally(ctx, len(missing), func(ctx context.Context, i int) error {
+			return d.pastOf(ctx, missing[i], p.stood[missing[i]], w, all)
+		})
+		if err != nil {
 			return nil, err
 		}
-		for i, id := range missing {
-			p.stood[id] = found[i]
+		if missing, err = p.reach(); err != nil {
+			return nil, err
 		}
 	}
 	for i, id := range path.IDs() {
@@ -194,46 +227,57 @@ func (d *Directory) past(ctx context.Context, c Caller, node *hierarchy.Node, de
 	return p, nil
 }
 
-// pastOf reads the past of one node. It counts the events in read, of all nodes together.
-func (d *Directory) pastOf(ctx context.Context, id ident.Node, until time.Time, read *atomic.Int64) (*standing, error) {
-	s := &standing{grants: map[ident.Principal]Grant{}}
-	for q := (LogQuery{Past: true, Oldest: true, Until: until.Add(time.Microsecond), Limit: pastAtOnce}); ; {
+// pastOf reads another page of the past of a node, or all of it that is left, unless that is too much.
+func (d *Directory) pastOf(ctx context.Context, id ident.Node, s *standing, w Window, all bool) error {
+	q := LogQuery{Past: true, Oldest: true, Until: w.Until.Add(time.Microsecond), Limit: pastAtOnce}
+	for {
+		q.After = s.rest
 		page, err := d.store.Log(ctx, id, q)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		s.events = append(s.events, page.Items...)
-		if read.Add(int64(len(page.Items))) > maxPast {
-			var f fault.Fields
-			f.Add("at", "is after more than %d changes of who has access here and above, which is more than one answer is made from. "+
-				"Choose an earlier time", maxPast)
-			return nil, f.Err()
+		for i := range page.Items {
+			if e := &page.Items[i]; e.Time.After(w.From) {
+				s.events = append(s.events, *e)
+			} else {
+				s.apply(e)
+			}
 		}
-		if q.After = page.Next; q.After == "" {
-			return s, nil
+		if s.rest = page.Next; s.rest == "" || !all || len(s.events) > maxPast {
+			return nil
 		}
 	}
 }
 
 // reach finds what was above the node in the window, from what was read so far, and returns what has to be read still.
-func (p *past) reach() (missing []ident.Node) {
+func (p *past) reach() (missing []ident.Node, err error) {
 	p.above = []ident.Node{p.node.ID}
+	events := 0
 	for i := 0; i < len(p.above); i++ {
 		s := p.stood[p.above[i]]
-		if s == nil {
+		if s != nil {
+			events += len(s.events)
+		}
+		if s == nil || s.rest != "" {
 			missing = append(missing, p.above[i])
 			continue
 		}
-		for _, parent := range s.parents(p.w) {
+		for _, parent := range s.parents() {
 			if !slices.Contains(p.above, parent) {
 				p.above = append(p.above, parent)
 			}
 		}
 	}
+	if events > maxPast {
+		return nil, tooMuch()
+	}
 	if !slices.Contains(p.above, p.root) { // above all
 		p.above = append(p.above, p.root)
+		if p.stood[p.root].rest != "" {
+			missing = append(missing, p.root)
+		}
 	}
-	return missing
+	return missing, nil
 }
 
 // moments are all in the window at which something may have been otherwise than before, the first included. There are none when the node
@@ -258,8 +302,13 @@ func (p *past) moments() []time.Time {
 	return slices.CompactFunc(all, time.Time.Equal)
 }
 
-// at goes on to a moment and returns the node as it stood then, in a tree in which nothing is left to settle. It is not all known when
-// the history of something above it is gone: then it is as if it had been right below the root, where everything is.
+// told reports whether the caller is told what was granted at a node, and whether it was suspended: not of what is elsewhere now and out
+// of their sight.
+func (p *past) told(id ident.Node) bool { return p.sees[id] || p.path.Index(id) >= 0 }
+
+// at goes on to a moment and returns the node as it stood then, in a tree in which nothing is left to settle. It is not all told when
+// the history of something above it is gone: then it is as if it had been right below the root, where everything is. What was above it and
+// is not for the caller to know of is left out.
 func (p *past) at(t time.Time) (node *hierarchy.Node, all bool) {
 	for _, id := range p.above {
 		p.stood[id].until(t)
@@ -275,6 +324,10 @@ func (p *past) at(t time.Time) (node *hierarchy.Node, all bool) {
 		}
 	}
 	for _, id := range slices.Backward(up) {
+		if !p.told(id) {
+			all = false
+			continue
+		}
 		node.Place.Path = node.Place.Path.Child(id)
 		if p.stood[id].suspended {
 			node.Place.Marks = append(node.Place.Marks, hierarchy.Mark{Node: id, Kind: hierarchy.Suspended})
@@ -286,10 +339,9 @@ func (p *past) at(t time.Time) (node *hierarchy.Node, all bool) {
 	return node, all && p.stood[p.root].known
 }
 
-// live reports whether somebody was not revoked yet.
-func (p *past) live(who ident.Principal, at time.Time) bool {
-	r := p.revoked[who]
-	return r.IsZero() || at.Before(r)
+// lived reports whether somebody was not revoked yet. who is nil when nothing is kept of them.
+func lived(who *access.Principal, at time.Time) bool {
+	return who == nil || who.Revoked.IsZero() || at.Before(who.Revoked)
 }
 
 // seen is a source as the caller sees it now: what it was made at, and what keeps it from counting, may be out of their sight.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -48,6 +49,7 @@ type chronicle struct {
 	fake      *directorytest.Fake
 	now       time.Time // moves on by a millisecond whenever somebody looks
 	founder   directory.Caller
+	callers   []directory.Caller
 	brand     ident.Brand
 	nodes     []ident.Node
 	who       []ident.Principal
@@ -103,6 +105,7 @@ func (c *chronicle) happens() {
 	case "client":
 		if made, err := c.d.CreateClient(ctx, c.founder, c.node(), "API", c.role()); err == nil {
 			c.who = append(c.who, made.ID)
+			c.callers = append(c.callers, directory.Caller{Client: made.ID, Key: made.SecretID})
 		}
 	case "invite":
 		who := guest(rapid.SampledFrom([]string{"ann", "bob"}).Draw(c.T, "guest"), c.now)
@@ -226,9 +229,55 @@ func TestThePastIsWhatWasToldThen(t *testing.T) {
 		for range 3 {
 			first := rapid.IntRange(0, len(c.snapshots)-1).Draw(t, "first")
 			some := c.snapshots[first : rapid.IntRange(first, len(c.snapshots)-1).Draw(t, "last")+1]
-			c.asks(directory.Window{From: some[0].at, Until: some[len(some)-1].at}, some)
+			w := directory.Window{From: some[0].at, Until: some[len(some)-1].at}
+			c.asks(w, some)
+			for _, caller := range c.callers {
+				c.hides(caller, w, some)
+			}
 		}
 	})
+}
+
+// hides holds whom somebody is told of against whom the founder is told of: the same people, but for what was granted where they see nothing
+// now and that is not above the node now.
+func (c *chronicle) hides(caller directory.Caller, w directory.Window, then []snapshot) {
+	c.Helper()
+	sees := map[ident.Node]bool{}
+	for _, node := range c.nodes {
+		_, err := c.d.Path(c.Context(), caller, node)
+		sees[node] = err == nil
+	}
+	for _, node := range c.nodes {
+		list, err := c.d.UsersAt(c.Context(), caller, node, w, directory.Paging{Limit: 100})
+		if !sees[node] && err != nil || slices.ContainsFunc(then, func(s snapshot) bool { return c.gone(s, node) }) {
+			continue
+		}
+		c.must(err)
+		now := c.snapshots[len(c.snapshots)-1].paths[node]
+		told := func(at ident.Node) bool { return sees[at] || slices.Contains(now, at) }
+		want, incomplete := []string{}, false
+		for _, s := range then {
+			incomplete = incomplete || slices.ContainsFunc(s.paths[node], func(at ident.Node) bool { return !told(at) })
+		}
+		all, _ := c.usersAt(node, w, 100)
+		for _, u := range all {
+			switch {
+			case sees[u.Node]:
+				want = append(want, fmt.Sprint(u.Client, u.Node))
+			case told(u.Node):
+				want = append(want, fmt.Sprint(u.Client))
+			}
+		}
+		got := []string{}
+		for _, u := range list.Items {
+			got = append(got, fmt.Sprint(u.Client, u.Node))
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(got, want) || list.Incomplete != incomplete {
+			c.Fatalf("%s is told of %s at %v (incomplete: %v)\n%v\nwant (%v)\n%v", caller.Client, node, w, list.Incomplete, got, incomplete, want)
+		}
+	}
 }
 
 // asks holds what is told of a window against the snapshots within.
@@ -284,7 +333,7 @@ func bestOf(then []snapshot, q question) (best directory.Explanation, told bool)
 	return best, told
 }
 
-// strongest are all users of a node in the snapshots, each grant as it was when it gave the most.
+// strongest are all users of a node in the snapshots, each grant as it was when it gave the most, where it was at first.
 func strongest(then []snapshot, node ident.Node) []directory.User {
 	type grant struct {
 		who ident.Principal
@@ -298,8 +347,11 @@ func strongest(then []snapshot, node ident.Node) []directory.User {
 	for _, s := range then {
 		for _, u := range s.users[node] {
 			was, ok := best[grant{u.Client, u.Node}]
+			if !ok {
+				was.up = len(s.paths[node]) - slices.Index(s.paths[node], u.Node)
+			}
 			if !ok || u.Counts() && !was.Counts() || u.Counts() == was.Counts() && u.Role > was.Role {
-				best[grant{u.Client, u.Node}] = listed{u, len(s.paths[node]) - slices.Index(s.paths[node], u.Node)}
+				best[grant{u.Client, u.Node}] = listed{u, was.up}
 			}
 		}
 	}
@@ -403,7 +455,7 @@ func TestWhatIsNotCertainIsRefused(t *testing.T) {
 	s.whyAt(s.founder, s.founder.Client, s.a, directory.Day(s.now.AddDate(0, 0, -1)))
 }
 
-// Who was above then sees now what they see now, and of where grants came from only that.
+// Who was above then sees now what they see now. Of what is elsewhere now, and out of sight, nothing is told but that there was something.
 func TestThePastIsSeenFromThePresent(t *testing.T) {
 	s := newShop(t)
 	old, gained, own := s.client(s.a, access.Admin), s.client(s.e, access.Viewer), s.client(s.b, access.Viewer)
@@ -431,36 +483,49 @@ func TestThePastIsSeenFromThePresent(t *testing.T) {
 		what     string
 		as       directory.Caller
 		w        directory.Window
-		sees     ident.Node // where the old branch's grant was made
+		told     bool
 		by       hierarchy.MarkKind
 		at       ident.Node
 		presence bool
 	}{
-		{"from the root, before", s.founder, before, s.a, "", "", true},
-		{"from the root, suspended", top, suspended, s.a, hierarchy.Suspended, s.a, false},
-		{"from the new branch, before", gained, before, "", "", "", true},
-		{"from the new branch, suspended", gained, suspended, "", hierarchy.Suspended, "", false},
-		{"by itself, before", own, before, "", "", "", true},
-		{"by itself, suspended", own, suspended, "", hierarchy.Suspended, "", false},
+		{"from the root, before", s.founder, before, true, "", "", true},
+		{"from the root, suspended", top, suspended, true, hierarchy.Suspended, s.a, false},
+		{"from the new branch, before", gained, before, false, "", "", false},
+		{"from the new branch, suspended", gained, suspended, false, "", "", false},
+		{"by itself, before", own, before, false, "", "", false},
+		{"by itself, suspended", own, suspended, false, "", "", false},
 	} {
 		e := s.whyAt(c.as, old.Client, s.c, c.w)
-		want := []directory.Source{{Source: access.Source{Node: c.sees, Role: access.Admin, Blocked: c.at, By: c.by}, Inherited: true}}
-		if !slices.Equal(e.Sources, want) || e.Allowed != c.presence {
+		want := []directory.Source{{Source: access.Source{Node: s.a, Role: access.Admin, Blocked: c.at, By: c.by}, Inherited: true}}
+		if !c.told {
+			want = want[:0]
+		}
+		if !slices.Equal(e.Sources, want) || e.Allowed != c.presence || e.Incomplete == c.told || (e.Name == "") == c.told {
 			t.Errorf("%s: %+v, want %+v", c.what, e, want)
 		}
-		if c.sees == "" && (strings.Contains(e.Text, string(s.a)) || e.Known[s.a] != "" || e.Known[""] != "") {
+		if !c.told && (strings.Contains(e.Text, string(s.a)) || strings.Contains(e.Text, "out of your sight now") != e.Incomplete) {
 			t.Errorf("%s: %+v", c.what, e)
 		}
-		listed := s.usersAt(c.as, s.c, c.w).Items
-		if i := slices.IndexFunc(listed, func(u directory.User) bool { return u.Client == old.Client }); i < 0 || listed[i].Source != want[0] {
-			t.Errorf("%s: %+v", c.what, listed)
+		list := s.usersAt(c.as, s.c, c.w)
+		i := slices.IndexFunc(list.Items, func(u directory.User) bool { return u.Client == old.Client })
+		if (i >= 0) != c.told || c.told && list.Items[i].Source != want[0] || list.Incomplete == c.told {
+			t.Errorf("%s: %+v", c.what, list)
+		}
+		// What was granted above both branches, and here, is told as ever.
+		here := slices.IndexFunc(list.Items, func(u directory.User) bool { return u.Client == own.Client && u.Node == s.b })
+		above := slices.IndexFunc(list.Items, func(u directory.User) bool { return u.Client == top.Client && u.Inherited })
+		if here < 0 || above < 0 || list.Items[here].By != c.by || list.Items[above].By != "" {
+			t.Errorf("%s: here and at the root: %+v", c.what, list)
 		}
 	}
 	if e := s.whyAt(gained, old.Client, s.b, after); e.Allowed || len(e.Sources) > 0 {
 		t.Errorf("after it had left: %+v", e)
 	}
-	if e := s.whyAt(gained, gained.Client, s.b, before); e.Allowed || len(e.Sources) > 0 || e.Incomplete {
+	if e := s.whyAt(gained, gained.Client, s.b, before); e.Allowed || len(e.Sources) > 0 || !e.Incomplete {
 		t.Errorf("before it came: %+v", e)
+	}
+	if e := s.whyAt(gained, gained.Client, s.b, after); e.Incomplete {
+		t.Errorf("after it came: %+v", e)
 	}
 	if e := s.whyAt(gained, gained.Client, s.b, after); !e.Allowed || e.Sources[0].Node != s.e {
 		t.Errorf("after it came: %+v", e)
@@ -474,8 +539,32 @@ func TestThePastIsSeenFromThePresent(t *testing.T) {
 	// A bound session sees no further.
 	bound := member(s.Fake, guest("ann", s.now), map[ident.Node]access.Role{s.root: access.Viewer})
 	bound.Within = s.e
-	if e := s.whyAt(bound, old.Client, s.c, before); len(e.Sources) != 1 || e.Sources[0].Node != "" {
+	if e := s.whyAt(bound, old.Client, s.c, before); len(e.Sources) > 0 || !e.Incomplete {
 		t.Errorf("within a bound: %+v", e)
+	}
+}
+
+// What was above what is out of sight, and is above the node still, is told like everything above it.
+func TestWhatIsAboveStillIsToldOverWhatIsNot(t *testing.T) {
+	s := newShop(t)
+	atA, atB, own := s.client(s.a, access.Operator), s.client(s.b, access.Operator), s.client(s.c, access.Viewer)
+	s.now = s.now.Add(time.Hour)
+	before := directory.Moment(s.now)
+	s.now = s.now.Add(time.Hour)
+	s.done(s.d.Move(t.Context(), s.founder, s.c, s.a))
+	s.now = s.now.Add(time.Hour)
+	list := s.usersAt(own, s.c, before)
+	for who, told := range map[ident.Principal]bool{own.Client: true, atB.Client: false, atA.Client: true, s.founder.Client: true} {
+		i := slices.IndexFunc(list.Items, func(u directory.User) bool { return u.Client == who })
+		if (i >= 0) != told || told && (list.Items[i].Node == "") != (who != own.Client) {
+			t.Errorf("%s: %+v", who, list)
+		}
+	}
+	if !list.Incomplete {
+		t.Error("it is complete")
+	}
+	if e := s.whyAt(own, atA.Client, s.c, before); !e.Allowed || !e.Incomplete || e.Sources[0].Node != "" {
+		t.Errorf("%+v", e)
 	}
 }
 
@@ -573,44 +662,197 @@ func TestMovesInTheWrongOrderEnd(t *testing.T) {
 	}
 }
 
-// One answer reads so much and no more.
-func TestAPastThatIsTooLongIsRefused(t *testing.T) {
+// many tells of so many things, a millisecond apart.
+func (s *shop) many(n int, e event.Event) {
+	s.t.Helper()
+	for range n {
+		s.now = s.now.Add(time.Millisecond)
+		e.ID, e.Time = ident.NewEvent(), s.now
+		if err := s.Fake.Commit(s.t.Context(), directory.AddEvent{Event: e}); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// role is that somebody gets a role at the root, again.
+func (s *shop) role(who ident.Principal, role access.Role) event.Event {
+	return event.Event{Type: event.UserChanged, Node: s.root, Path: hierarchy.Path("").Child(s.root),
+		Data: map[string]any{"principalId": who, "name": "C", "role": role}}
+}
+
+// However much happened before, it is told who could; a day in which too much happened is not.
+func TestOnlyTheDayItselfCanHaveTooMuch(t *testing.T) {
 	s := newShop(t)
 	began := s.now
 	who := s.client(s.root, access.Viewer).Client
-	happens := func(many int, e event.Event) {
+	s.now = time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC)
+	s.many(3000, s.role(who, access.Operator))
+	s.many(2000, event.Event{Type: event.PartnerResumed, Node: s.b, Path: hierarchy.Path("").Child(s.root).Child(s.a).Child(s.b)})
+	full := directory.Window{From: time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC), Until: s.now}
+	s.many(1, s.role(who, access.Admin))
+	day, moment := directory.Day(s.now), directory.Moment(s.now)
+	s.now = s.now.AddDate(0, 0, 2).Add(time.Hour)
+	next := directory.Day(s.now.AddDate(0, 0, -1))
+
+	ask := func(what string, node ident.Node, w directory.Window, want access.Role) {
 		t.Helper()
-		for range many {
-			s.now = s.now.Add(time.Millisecond)
-			e.ID, e.Time = ident.NewEvent(), s.now
-			if err := s.Fake.Commit(t.Context(), directory.AddEvent{Event: e}); err != nil {
-				t.Fatal(err)
+		e, err := s.d.WhyAt(t.Context(), s.founder, who, node, access.ManageClients, w) // which they may not: their highest role is told
+		list, other := s.d.UsersAt(t.Context(), s.founder, node, w, directory.Paging{Limit: 100})
+		if want == access.None {
+			s.refused(what, fault.Invalid, err)
+			s.refused(what, fault.Invalid, other)
+			if text := fault.From(err).Error(); !strings.Contains(text, "moment of it") {
+				t.Errorf("%s: %s", what, text)
 			}
+			return
+		}
+		listed := slices.ContainsFunc(list.Items, func(u directory.User) bool { return u.Client == who && u.Role == want })
+		if err != nil || other != nil || e.Role != want || !listed {
+			t.Errorf("%s: %v, %v, %v, %+v", what, e.Role, err, other, list)
 		}
 	}
-	path := hierarchy.Path("").Child(s.root)
-	happens(2500, event.Event{Type: event.UserChanged, Node: s.root, Path: path,
-		Data: map[string]any{"principalId": who, "name": "C", "role": access.Admin}})
-	half := directory.Moment(s.now)
-	happens(2500, event.Event{Type: event.PartnerResumed, Node: s.b, Path: path.Child(s.a).Child(s.b)})
-	s.now = s.now.Add(time.Hour)
-	all := directory.Moment(s.now.Add(-time.Minute))
-	_, err := s.d.WhyAt(t.Context(), s.founder, who, s.c, access.Read, all)
-	s.refused("all of it", fault.Invalid, err)
-	_, err = s.d.UsersAt(t.Context(), s.founder, s.c, all, directory.Paging{Limit: 1})
-	s.refused("all of it", fault.Invalid, err)
-	if e := s.whyAt(s.founder, who, s.c, half); e.Role != access.Admin {
-		t.Errorf("half of it: %+v", e)
-	}
-	if e := s.whyAt(s.founder, who, s.root, all); e.Role != access.Admin {
-		t.Errorf("where less has happened: %+v", e)
-	}
+	ask("as much as there may be", s.c, full, access.Operator)
+	ask("one more", s.c, day, access.None)
+	ask("the last moment of it", s.c, moment, access.Admin)
+	ask("the day after", s.c, next, access.Admin)
+	ask("less has happened at the root", s.root, day, access.Admin)
+	ask("and beside", s.e, day, access.Admin)
 	if e := s.whyAt(s.founder, who, s.c, directory.Moment(began.Add(-time.Hour))); e.Allowed || !strings.Contains(e.Text, "made later") {
 		t.Errorf("before it was made: %+v", e)
 	}
 	list := s.usersAt(s.founder, s.c, directory.Moment(began.Add(-time.Hour)))
 	if len(list.Items) > 0 || list.Items == nil || list.Incomplete {
 		t.Errorf("before it was made: %+v", list)
+	}
+	// What came above it later has no part in that, and is not read to its end.
+	if _, err := s.d.GrantRole(t.Context(), s.founder, who, s.e, access.Viewer); err != nil {
+		t.Fatal(err)
+	}
+	busy := s.role(who, access.Viewer)
+	busy.Node, busy.Path = s.e, busy.Path.Child(s.e)
+	s.now = next.From.Add(time.Hour)
+	s.many(6000, busy)
+	s.now = next.Until.AddDate(0, 0, 1)
+	s.done(s.d.Move(t.Context(), s.founder, s.b, s.e))
+	s.now = s.now.Add(time.Hour)
+	before := len(s.Calls())
+	s.whyAt(s.founder, who, s.c, next)
+	logs := slices.DeleteFunc(s.Calls()[before:], func(name string) bool { return name != "Log" })
+	if len(logs) != 4+1+3+1+1 { // the root, a, b, and c to the end, and a page of e
+		t.Errorf("%d pages", len(logs))
+	}
+	ask("below what was busy elsewhere", s.c, next, access.Admin)
+	ask("the busy one", s.e, next, access.None)
+	ask("after it", s.c, directory.Moment(s.now.Add(-time.Minute)), access.Admin)
+}
+
+// A history that takes too long is no answer, and no harm.
+func TestThePastIsReadForSomeSecondsOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(t)
+		who := s.client(s.root, access.Viewer).Client
+		s.many(12_000, s.role(who, access.Admin))
+		s.now = s.now.Add(time.Hour)
+		pages := 0
+		s.Before = func(c directorytest.Call) error {
+			if c.Name == "Log" {
+				pages++
+				time.Sleep(time.Second)
+			}
+			return nil
+		}
+		began := time.Now()
+		_, err := s.d.WhyAt(t.Context(), s.founder, who, s.root, access.Read, directory.Moment(s.now.Add(-time.Minute)))
+		s.refused("reading on and on", fault.Busy, err)
+		if took := time.Since(began); took < 6*time.Second || took > 8*time.Second || pages < 6 {
+			t.Errorf("%d pages in %s", pages, took)
+		}
+	})
+}
+
+// Clocks differ: what was taken away right after it was given may have the earlier time, or the same.
+func TestWhatWasTakenAwayStaysSoWhateverTheClocksSay(t *testing.T) {
+	for _, late := range []time.Duration{0, 40 * time.Millisecond} {
+		s := newShop(t)
+		ctx := t.Context()
+		ann := member(s.Fake, guest("ann", s.now), map[ident.Node]access.Role{s.a: access.Viewer}).Client
+		api, err := s.d.CreateClient(ctx, s.founder, s.root, "API", access.Viewer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 5 { // ids, by which events of one time are in order, are random
+			s.now = s.now.Add(time.Hour)
+			begin := s.now
+			at := func(ahead time.Duration, err error) {
+				t.Helper()
+				if s.now = begin; err != nil {
+					t.Fatal(err)
+				}
+				s.now = begin.Add(ahead)
+			}
+			at(late, nil)
+			at(late, s.d.SetRole(ctx, s.founder, s.a, ann, access.Owner))
+			_, err := s.d.GrantRole(ctx, s.founder, api.ID, s.a, access.Owner)
+			at(0, err)
+			at(0, s.d.RemoveGrant(ctx, s.founder, api.ID, s.a))
+			at(0, s.d.SetRole(ctx, s.founder, s.a, ann, access.Viewer))
+			s.now = begin.Add(time.Hour)
+			w := directory.Moment(s.now.Add(-time.Minute))
+			for who, want := range map[ident.Principal]access.Role{ann: access.Viewer, api.ID: access.Viewer} {
+				e := s.whyAt(s.founder, who, s.b, w)
+				if len(e.Sources) != 1 || e.Role != want {
+					t.Errorf("%s late: %+v", late, e)
+				}
+			}
+		}
+	}
+}
+
+// Who was revoked long ago is not in the list, and keeps nobody from being in it.
+func TestManyWhoWereRevokedTakeMorePages(t *testing.T) {
+	s := newShop(t)
+	made := func() ident.Principal {
+		t.Helper()
+		p, err := s.d.CreateClient(t.Context(), s.founder, s.c, "API", access.Viewer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.ID
+	}
+	left := []ident.Principal{s.founder.Client}
+	for i := range 1200 {
+		who := made()
+		if i%400 == 7 {
+			left = append(left, who)
+		} else if err := s.d.RevokeClient(t.Context(), s.founder, who); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.now = s.now.Add(time.Hour)
+	w := directory.Moment(s.now.Add(-time.Minute))
+	for _, limit := range []int{1, 2, 100} {
+		var got []ident.Principal
+		for page := (directory.Paging{Limit: limit}); ; {
+			before := len(s.Calls())
+			list, err := s.d.UsersAt(t.Context(), s.founder, s.c, w, page)
+			if err != nil || len(list.Items) > limit || list.Items == nil {
+				t.Fatalf("%d of %d: %+v, %v", len(got), limit, list, err)
+			}
+			if reads := len(s.Calls()) - before; reads > 20 {
+				t.Errorf("%d calls for a page", reads)
+			}
+			for _, u := range list.Items {
+				got = append(got, u.Client)
+			}
+			if page.Cursor = list.Next; page.Cursor == "" {
+				break
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(left)
+		if !slices.Equal(got, left) {
+			t.Errorf("%d a page: %v, want %v", limit, got, left)
+		}
 	}
 }
 

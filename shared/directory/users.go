@@ -24,8 +24,8 @@ type User struct {
 }
 
 // Source is a grant at a node or above it as a caller sees it. Node is "" when it was made out of their sight: above where their own
-// access begins, or, of the past, somewhere else where they see nothing now. What keeps a grant from counting is never out of sight in the
-// present, since it would keep the caller's from counting too; of the past, Blocked is "" then, and By still says what it was.
+// access begins. What keeps a grant from counting is never out of sight in the present, since it would keep the caller's from counting
+// too; of the past, Blocked is "" then, and By still says what it was.
 type Source struct {
 	access.Source
 	Inherited bool // it was made above the node
@@ -110,16 +110,20 @@ func (d *Directory) Users(ctx context.Context, c Caller, id ident.Node, p Paging
 // PastUsers is one page of who had access in the past.
 type PastUsers struct {
 	List[User]
-	Incomplete bool // the history of something that was above the node is gone: there may have been more
+	Incomplete bool   // something that was above the node is purged or out of the caller's sight now: there may have been more
+	Text       string // says that the node was made later, if it was
 }
 
 // UsersAt lists everybody who had a role at a node, or at what was above it, at any moment of a window, as Users does: each grant once, as
-// it was when it gave the most. It needs viewer at the node now; where grants were made shows as far as the caller sees it now.
+// it was when it gave the most, ordered by how far up it was at first. It needs viewer at the node now; where grants were made
+// shows as far as the caller sees it now, and those at what is neither in their sight nor above the node now are left out.
 func (d *Directory) UsersAt(ctx context.Context, c Caller, id ident.Node, w Window, p Paging) (PastUsers, error) {
 	fail := func(err error) (PastUsers, error) { return PastUsers{}, err }
 	if err := d.certain(w); err != nil {
 		return fail(err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, pastFor)
+	defer cancel()
 	list := listName("users at", string(id), w.From.String(), w.Until.String())
 	v, node, dec, position, err := d.listed(ctx, c, id, list, p.Cursor)
 	if err != nil {
@@ -129,75 +133,89 @@ func (d *Directory) UsersAt(ctx context.Context, c Caller, id ident.Node, w Wind
 	if err != nil {
 		return fail(err)
 	}
-	moments := past.moments()
-	tenants, err := d.revoked(ctx, c, past, moments)
+	found, incomplete, err := past.users()
 	if err != nil {
 		return fail(err)
 	}
-	users, incomplete := past.users(moments, tenants)
 	begin, _ := strconv.Atoi(position) // it was signed
-	begin = min(begin, len(users))     // of what was purged since the last page nothing is known any more
-	end := min(begin+p.Limit, len(users))
-	page := PastUsers{List[User]{Items: users[begin:end]}, incomplete}
-	if end < len(users) {
-		page.Next = signCursor(v.caller, list, strconv.Itoa(end))
+	begin = min(begin, len(found))     // of what was purged since the last page nothing is known any more
+	page := PastUsers{List[User]{Items: []User{}}, incomplete, w.before(node)}
+	more := func(at int) (PastUsers, error) {
+		page.Next = signCursor(v.caller, list, strconv.Itoa(at))
+		return page, nil
+	}
+	size := min(p.Limit+1, readAtOnce)
+	for range pastReads {
+		some := found[begin:min(begin+size, len(found))]
+		if len(some) == 0 {
+			return page, nil
+		}
+		clients := make([]ident.Principal, len(some))
+		for i, h := range some {
+			clients[i] = h.client
+		}
+		read, err := d.read(ctx, c, Want{Clients: clients})
+		if err != nil {
+			return fail(err)
+		}
+		for i, h := range some {
+			user := h.user(read.Clients[h.client])
+			if user != nil && len(page.Items) == p.Limit {
+				return more(begin + i)
+			}
+			if user != nil {
+				page.Items = append(page.Items, *user)
+			}
+		}
+		begin, size = begin+len(some), readAtOnce
+	}
+	if begin < len(found) {
+		return more(begin)
 	}
 	return page, nil
 }
 
-// revoked reads since when those who had a role in the window are revoked, and whose the people among them are.
-func (d *Directory) revoked(ctx context.Context, c Caller, p *past, moments []time.Time) (tenants map[ident.Principal]string, err error) {
-	if len(moments) == 0 {
-		return nil, nil
-	}
-	found := map[ident.Principal]bool{}
-	for _, id := range p.above {
-		s := p.stood[id]
-		s.until(moments[0])
-		for client := range s.grants {
-			found[client] = true
-		}
-		for i := s.next; i < len(s.events); i++ {
-			if g, ok := grantIn(&s.events[i]); ok {
-				found[g.Client] = true
+// pastReads is how many batches of principals at most are read for a page: those who were revoked before are not in it. So it may have
+// fewer users than there is room for, or none.
+const pastReads = 10
+
+// had is a grant that was there in the window, unless whose it was had been revoked before.
+type had struct {
+	up     int // levels above the node, at first
+	client ident.Principal
+	node   ident.Node
+	better []better // the oldest first
+}
+
+// better is a grant from when it gave more than before.
+type better struct {
+	since time.Time
+	User
+}
+
+// user is the grant as it was when it gave the most, with what is kept of whose it was: nil if they had been revoked before.
+func (h *had) user(who *access.Principal) *User {
+	for _, b := range slices.Backward(h.better) {
+		if lived(who, b.since) {
+			if who != nil && who.Person != nil {
+				b.Tenant = who.Person.Tenant
 			}
+			return &b.User
 		}
 	}
-	some := slices.Collect(slices.Chunk(slices.Sorted(maps.Keys(found)), readAtOnce))
-	read := make([]*view, len(some))
-	if err := severally(ctx, len(some), func(ctx context.Context, i int) (err error) {
-		read[i], err = d.read(ctx, c, Want{Clients: some[i]})
-		return err
-	}); err != nil {
-		return nil, err
-	}
-	tenants = map[ident.Principal]string{}
-	for _, v := range read {
-		for id, who := range v.Clients {
-			p.revoked[id] = who.Revoked
-			if who.Person != nil {
-				tenants[id] = who.Person.Tenant
-			}
-		}
-	}
-	return tenants, nil
+	return nil
 }
 
 // users are all grants that there were in the window, from the node up, then by id.
-func (p *past) users(moments []time.Time, tenants map[ident.Principal]string) (all []User, incomplete bool) {
-	type grant struct {
-		up     int // levels above the node
-		client ident.Principal
-		node   ident.Node
-		User
-	}
+func (p *past) users() (all []*had, incomplete bool, err error) {
 	type key struct {
 		client ident.Principal
 		node   ident.Node
 	}
-	best := map[key]grant{}
+	found := map[key]*had{}
 	var last hierarchy.Place
-	for i, moment := range moments {
+	looked := 0
+	for i, moment := range p.moments() {
 		node, whole := p.at(moment)
 		incomplete = incomplete || !whole
 		alike := i > 0 && node.Place.Path == last.Path && slices.Equal(node.Place.Marks, last.Marks)
@@ -207,23 +225,24 @@ func (p *past) users(moments []time.Time, tenants map[ident.Principal]string) (a
 			if alike { // the others gave the same a moment before
 				grants = p.stood[s.Node].news()
 			}
+			if looked += len(grants); i > 0 && looked > maxLooked {
+				return nil, false, tooMuch()
+			}
 			for client, g := range grants {
-				was, found := best[key{client, s.Node}]
-				weaker := found && (was.Counts() && !s.Counts() || was.Counts() == s.Counts() && was.Role >= g.Role)
-				if weaker || !p.live(client, moment) {
+				h := found[key{client, s.Node}]
+				if h == nil {
+					h = &had{up: up, client: client, node: s.Node}
+					found[key{client, s.Node}] = h
+				} else if was := &h.better[len(h.better)-1]; was.Counts() && !s.Counts() || was.Counts() == s.Counts() && was.Role >= g.Role {
 					continue
 				}
 				s.Role = g.Role
-				best[key{client, s.Node}] = grant{up, client, s.Node, User{client, g.Name, tenants[client], p.seen(s)}}
+				h.better = append(h.better, better{moment, User{Client: client, Name: g.Name, Source: p.seen(s)}})
 			}
 		}
 	}
-	sorted := slices.SortedFunc(maps.Values(best), func(a, b grant) int {
+	all = slices.SortedFunc(maps.Values(found), func(a, b *had) int {
 		return cmp.Or(cmp.Compare(a.up, b.up), cmp.Compare(a.client, b.client), cmp.Compare(a.node, b.node))
 	})
-	all = make([]User, len(sorted))
-	for i := range sorted {
-		all[i] = sorted[i].User
-	}
-	return all, incomplete
+	return all, incomplete, nil
 }

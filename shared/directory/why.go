@@ -26,7 +26,7 @@ type Explanation struct {
 
 	// Of the past only. At is the moment of which all of this is true; zero: the present.
 	At         time.Time
-	Incomplete bool // the history of something that was above the node is gone: there may have been more Sources
+	Incomplete bool // something that was above the node is purged or out of the caller's sight now: there may have been more Sources
 }
 
 // Why explains what somebody may do at a node, by the decision itself and from the same read. It needs viewer at the node. Of
@@ -65,6 +65,8 @@ func (d *Directory) WhyAt(ctx context.Context, c Caller, client ident.Principal,
 	if err := d.certain(w); err != nil {
 		return Explanation{}, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, pastFor)
+	defer cancel()
 	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}, Clients: []ident.Principal{client}})
 	if err != nil {
 		return Explanation{}, err
@@ -77,14 +79,14 @@ func (d *Directory) WhyAt(ctx context.Context, c Caller, client ident.Principal,
 	if err != nil {
 		return Explanation{}, err
 	}
-	if who := v.Clients[client]; who != nil {
-		past.revoked[client] = who.Revoked
-	}
 	e := Explanation{Client: client, Node: id, Action: a, At: w.Until}
 	var theirs access.Decision
 	for i, moment := range past.moments() {
 		then, all := past.at(moment)
-		who := past.principal(client, then.Place.Path, moment)
+		who := &access.Principal{}
+		if lived(v.Clients[client], moment) {
+			who = past.principal(client, then.Place.Path)
+		}
 		found, sources := access.Why(who, &hierarchy.TreeState{}, then, a)
 		e.Incomplete = e.Incomplete || !all
 		if i == 0 || found.Allowed() || found.Role > e.Role || found.Role == e.Role && len(sources) > len(e.Sources) {
@@ -103,10 +105,10 @@ func (d *Directory) WhyAt(ctx context.Context, c Caller, client ident.Principal,
 }
 
 // principal is somebody with the grants that they had on a path.
-func (p *past) principal(id ident.Principal, path hierarchy.Path, at time.Time) *access.Principal {
+func (p *past) principal(id ident.Principal, path hierarchy.Path) *access.Principal {
 	who := &access.Principal{ID: id, Grants: map[ident.Node]access.Role{}}
 	for _, node := range path.IDs() {
-		if g, ok := p.stood[node].grants[id]; ok && p.live(id, at) {
+		if g, ok := p.stood[node].grants[id]; ok {
 			who.Name, who.Grants[node] = g.Name, g.Role
 		}
 	}
@@ -161,17 +163,17 @@ var doing = map[access.Action]string{
 
 // told is words about the past: when it was, and what is not known of it.
 func (e *Explanation) told(d *access.Decision, node *hierarchy.Node, w Window) string {
-	kind := node.Kind()
-	when := "At " + e.At.Format("2006-01-02 15:04:05.000 UTC")
-	if w.From.Before(w.Until) && !e.Allowed { // at any moment of it
-		when = "On " + w.From.Format(time.DateOnly)
+	if text := w.before(node); text != "" {
+		return text
 	}
-	switch {
-	case w.Until.Before(node.Created):
-		return fmt.Sprintf("%s, nobody had access to this %s: it was made later.", when, kind)
-	case e.Incomplete:
-		return fmt.Sprintf("%s, as far as is known, %s This %s was below something that was purged since, with its history: "+
-			"what was granted further up may be missing, and whether that was suspended.", when, e.words(d, ""), kind)
+	when := w.words() // at any moment of it
+	if e.Allowed {
+		when = Window{e.At, e.At}.words()
+	}
+	if e.Incomplete {
+		return fmt.Sprintf("%s, as far as is known, %s This %s was below something then that was purged since or is out of your sight "+
+			"now: what was granted further up then is not all told, nor whether that was suspended.",
+			when, e.words(d, ""), node.Kind())
 	}
 	return when + ", " + e.words(d, "")
 }
@@ -191,7 +193,8 @@ func (e *Explanation) tense() tense {
 	return preterit
 }
 
-// words says all of it: what is so and why, and what is with the grants that do not count. within bounds who it is about.
+// words says all of it: what is so and why, and what is with the grants that do not count. within bounds who it is about, of whom it
+// speaks without pronouns: it may be a person or an API client.
 func (e *Explanation) words(d *access.Decision, within ident.Node) string {
 	t := e.tense()
 	who := string(e.Name)
@@ -215,33 +218,33 @@ func (e *Explanation) words(d *access.Decision, within ident.Node) string {
 	var text string
 	switch needs := e.Action.Needs(); {
 	case e.Allowed:
-		text = fmt.Sprintf("%s %s %s: it was granted %s %s", who, t.may, may, reason.Role, e.where(reason))
+		text = fmt.Sprintf("%s %s %s: %s was granted %s", who, t.may, may, reason.Role, e.where(reason))
 		if reason.Inherited && reason.Node != "" {
 			text += fmt.Sprintf(", %s this %s", t.above, kind)
 		}
 		text += "."
 	case len(e.Sources) == 0:
-		text = fmt.Sprintf("%s %s no access to this %s: nothing was granted to it here or above.", who, t.has, kind)
+		text = fmt.Sprintf("%s %s no access to this %s, and no grant here or above.", who, t.has, kind)
 	case e.Role == access.None:
 		text = fmt.Sprintf("%s %s no access to this %s.", who, t.has, kind)
 	case e.Action != access.Place:
-		text = fmt.Sprintf("%s %s not %s: its role here %s %s, and this takes %s.", who, t.may, may, t.is, e.Role, needs)
+		text = fmt.Sprintf("%s %s not %s: the role here %s %s, and this takes %s.", who, t.may, may, t.is, e.Role, needs)
 	case d.Place.Path.Depth() == 1:
 		text = fmt.Sprintf("%s %s not %s: nobody %s, since it is the root.", who, t.may, may, t.may)
 	case e.Node == within:
 		text = fmt.Sprintf("%s %s not %s signed in at this portal, which reaches nothing above this %s: there it is decided.", who, t.may, may, kind)
 	case d.Above == access.None:
-		text = fmt.Sprintf("%s %s not %s: this takes %s above it, where nothing was granted to it.", who, t.may, may, needs)
+		text = fmt.Sprintf("%s %s not %s: this takes %s above this %s, where there %s no grant.", who, t.may, may, needs, kind, t.is)
 	default:
-		text = fmt.Sprintf("%s %s not %s: this takes %s above it, and its role there %s %s.", who, t.may, may, needs, t.is, d.Above)
+		text = fmt.Sprintf("%s %s not %s: this takes %s above this %s, and the role there %s %s.", who, t.may, may, needs, kind, t.is, d.Above)
 	}
 	switch len(idle) {
 	case 0:
 		return text
 	case 1:
-		return text + fmt.Sprintf(" Its grant %s %s not count, because %s.", idle[0], t.does, why)
+		return text + fmt.Sprintf(" The grant %s %s not count, because %s.", idle[0], t.does, why)
 	default:
-		return text + fmt.Sprintf(" Its grants %s %s not count, because %s.", strings.Join(idle, " and "), t.do, why)
+		return text + fmt.Sprintf(" The grants %s %s not count, because %s.", strings.Join(idle, " and "), t.do, why)
 	}
 }
 

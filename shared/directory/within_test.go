@@ -10,6 +10,7 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
@@ -275,7 +276,7 @@ func TestARightWithinABoundEndsThere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.d.Offered(ctx, s.token(i), ""); err != nil {
+		if _, err := s.d.Offered(ctx, s.token(i), "", ""); err != nil {
 			t.Fatal(err)
 		}
 		preview, err := s.d.PreviewMove(ctx, s.founder, p, s.e)
@@ -283,7 +284,7 @@ func TestARightWithinABoundEndsThere(t *testing.T) {
 			t.Errorf("bounded %v: the preview names %+v, %v", bounded, preview.Invitations, err)
 		}
 		s.done(s.d.Move(ctx, s.founder, p, s.e))
-		_, err = s.d.Offered(ctx, s.token(i), "")
+		_, err = s.d.Offered(ctx, s.token(i), "", "")
 		s.refused("offered", want, err)
 		_, err = s.d.AcceptInvitation(ctx, bob, s.token(i), "")
 		s.refused("accepted", want, err)
@@ -303,7 +304,7 @@ func TestARightWithinABoundEndsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.done(s.d.Move(ctx, s.founder, p, s.e))
-	_, err = s.d.Offered(ctx, s.token(i), "")
+	_, err = s.d.Offered(ctx, s.token(i), "", "")
 	s.refused("resent", nil, err)
 }
 
@@ -316,7 +317,7 @@ func TestAcceptingWithinABound(t *testing.T) {
 		who := s.ann
 		who.Within = s.a
 		events := len(s.Events())
-		_, offered := s.d.Offered(ctx, s.token(i), s.a)
+		_, offered := s.d.Offered(ctx, s.token(i), s.a, "")
 		s.refused("offered", want, offered)
 		_, err := s.d.AcceptInvitation(ctx, who, s.token(i), "")
 		s.refused("accepted", want, err)
@@ -352,17 +353,46 @@ func TestAcceptingWithinABound(t *testing.T) {
 	}
 }
 
+// From within a bound, sessions with that bound end, and no others: whoever runs the app could ask for it again and again.
 func TestSigningOutEverywhereFromWithinABound(t *testing.T) {
-	s := newBoundary(t, ownsAll)
-	s.within.Within = ident.NewPartner() // wherever
+	s, ctx := newBoundary(t, ownsAll), t.Context()
+	beside := s.free
+	beside.Within = s.e
 	s.now = s.now.Add(time.Second)
-	if err := s.d.SignOutEverywhere(t.Context(), s.within); err != nil {
+	if err := s.d.SignOutEverywhere(ctx, s.within); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.d.Me(t.Context(), s.free)
-	s.refused("without the bound", fault.Unauthenticated, err)
-	if p := s.stored(s.free.Client); p.Within != "" || p.Grants[s.root] != access.Owner {
-		t.Errorf("%+v", p)
+	_, err := s.d.Me(ctx, s.within)
+	s.refused("with the bound", fault.Unauthenticated, err)
+	for name, c := range map[string]directory.Caller{"without a bound": s.free, "with another": beside} {
+		if _, err := s.d.Me(ctx, c); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if last := s.Events()[len(s.Events())-1]; last.Type != event.SignedOutEverywhere || last.Node != s.a {
+		t.Errorf("%+v", last)
+	}
+	// A bound that is gone does no harm, and however many there were, what ended is known of the last ones.
+	for range 20 {
+		s.now = s.now.Add(time.Second)
+		c := s.free
+		c.Session, c.Within = s.now, ident.NewPartner()
+		if err := s.d.SignOutEverywhere(ctx, c); err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.d.Me(ctx, c)
+		s.refused("with the last bound", fault.Unauthenticated, err)
+	}
+	if n := len(s.stored(s.free.Client).SessionsFrom); n > 8 {
+		t.Errorf("%d bounds are known", n)
+	}
+	// And without a bound all end.
+	if err := s.d.SignOutEverywhere(ctx, s.free); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]directory.Caller{"without a bound": s.free, "with another": beside} {
+		_, err := s.d.Me(ctx, c)
+		s.refused(name, fault.Unauthenticated, err)
 	}
 }
 

@@ -76,7 +76,9 @@ type Event struct {
 	Left    hierarchy.Path  `json:"left,omitempty"` // of a move: the canonical path before it
 	Actor   ident.Principal `json:"actor"`          // "" for whoever founded the platform with AWS rights
 	Request string          `json:"request,omitempty"`
-	Data    map[string]any  `json:"data,omitempty"` // what changed, by the names of the API
+	// Data is what changed, by the names of the API. Where somebody got another role, version is the access.Principal.Version that
+	// came of it: of two such events the one that happened later has the higher one, whatever the clocks said.
+	Data map[string]any `json:"data,omitempty"`
 }
 
 // Past reports whether the event changes who has access at its node: all of these together tell who could, on any day. Of a client that
@@ -104,12 +106,13 @@ func (e *Event) Witnesses() []ident.Node {
 }
 
 // SeenFrom is the event as somebody may see it who reaches node, one of its witnesses, and perhaps nothing else: paths begin
-// there, of a move, or one that was asked for, only that parent is told which is the node or lies below it, and of a revoked client not
-// where it had grants.
+// there, of a move, or one that was asked for, only that parent is told which is the node or lies below it, of a revoked client not
+// where it had grants, and of nobody how often their roles were changed.
 func (e Event) SeenFrom(node ident.Node) Event {
 	here, before := e.Path.Index(node), e.Left.Index(node)
 	data := maps.Clone(e.Data)
-	delete(data, "grants") // of a client that was revoked: they may be anywhere in the tree
+	delete(data, "grants")  // of a client that was revoked: they may be anywhere in the tree
+	delete(data, "version") // it counts what was changed elsewhere, too
 	if e.Left != "" && (here < 0 || e.Node == node) {
 		delete(data, "to")
 	}

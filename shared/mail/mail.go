@@ -44,7 +44,7 @@ func Invitation(m *directory.Mail, to Links) Message {
 		b.head, b.color = sender, cmp.Or(m.Brand.Color, Color)
 	}
 	b.add(paragraph, say.greeting(string(m.Name)))
-	b.add(paragraph, say.invited(node, m.Kind), say.role(m.Role))
+	b.add(paragraph, say.invited(string(m.By), node, m.Kind), say.role(m.Role))
 	if m.Message != "" {
 		b.add(paragraph, say.said)
 		b.add(quote, strings.Split(m.Message, "\n")...)
@@ -53,7 +53,7 @@ func Invitation(m *directory.Mail, to Links) Message {
 		b.add(button, say.button, to.Invitation)
 		b.add(address, say.orCopy, to.Invitation)
 	} else {
-		b.add(paragraph, say.guest)
+		b.add(paragraph, say.guest(b.head))
 		b.add(button, say.join, to.Redeem)
 		b.add(address, say.orCopy, to.Redeem)
 		b.add(link, say.joined, to.Invitation)

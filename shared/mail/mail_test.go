@@ -25,14 +25,14 @@ const (
 func offer() *directory.Mail {
 	return &directory.Mail{Offer: directory.Offer{Kind: hierarchy.Partner, Partner: "Vale Telecom Services",
 		Brand: &brand.Brand{Name: "Cobo Voice", Color: "#ffcc33"}, Email: "a.le-page@vale.example",
-		Name: "Amélie Le Page", Role: access.Operator, Message: "Welcome!\nCall me <when> you are in.",
+		Name: "Amélie Le Page", By: "Émile Durand", Role: access.Operator, Message: "Welcome!\nCall me <when> you are in.",
 		Expires: time.Date(2026, 3, 9, 9, 14, 0, 0, time.UTC)}}
 }
 
 // The golden mails are how a mail looks: those in testdata open in any browser.
 func TestTheInvitationReadsWell(t *testing.T) {
 	platform := offer()
-	platform.Brand = nil
+	platform.Brand, platform.By = nil, "" // invited by somebody without a name
 	const logo = "https://admin.cobo.example/brands/brd_0000000000000001/logo?v=0123456789abcdef"
 	for name, c := range map[string]struct {
 		mail   *directory.Mail
@@ -72,7 +72,7 @@ func TestTheInvitationReadsWell(t *testing.T) {
 func TestNobodyWritesIntoTheMail(t *testing.T) {
 	in := offer()
 	in.Message, in.Name, in.Email = `<script>alert(1)</script>`, `<b>x</b>`, `<b>"@vale.example`
-	in.Partner, in.Brand.Name = "<b>\r\nBcc: all@example.com", "<b>\nX-Header: y"
+	in.Partner, in.Brand.Name, in.By = "<b>\r\nBcc: all@example.com", "<b>\nX-Header: y", "<b>"
 	m := Invitation(in, Links{invitation + `"<b>`, redeem + `"<b>`, `https://x.example/"<b>`})
 	if strings.Contains(m.HTML, "<script>") || strings.Contains(m.HTML, "<b>") {
 		t.Errorf("markup: %s", m.HTML)

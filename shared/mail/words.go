@@ -13,18 +13,18 @@ type words struct {
 	language  string
 	subject   func(brand, node string) string
 	greeting  func(name string) string
-	invited   func(node string, kind hierarchy.Kind) string
+	invited   func(by, node string, kind hierarchy.Kind) string
 	role      func(role access.Role) string
 	said      string
 	button    string
 	orCopy    string
-	guest     string
+	guest     func(portal string) string
 	join      string
 	joined    string
 	signIn    func(address string) string
 	until     func(t time.Time) string
 	notForYou string
-	sentBy    func(brand string) string
+	sentBy    func(sender string) string
 	preview   func(node string) string
 }
 
@@ -38,29 +38,26 @@ var english = words{
 		}
 		return "Hello " + name + ","
 	},
-	invited: func(node string, kind hierarchy.Kind) string {
-		if kind == hierarchy.Customer {
-			return "you are invited to work with the customer " + node + "."
+	invited: func(by, node string, kind hierarchy.Kind) string {
+		invited := "You are invited"
+		if by != "" {
+			invited = by + " invites you"
 		}
-		return "you are invited to work with " + node + ", and with all partners and customers below it."
+		if kind == hierarchy.Customer {
+			return invited + " to work with the customer " + node + "."
+		}
+		return invited + " to work with " + node + ", and with all partners and customers below it."
 	},
 	role: func(role access.Role) string {
-		switch role {
-		case access.Viewer:
-			return "Your role will be viewer: you see everything there and change nothing."
-		case access.Operator:
-			return "Your role will be operator: you see everything there and manage customers."
-		case access.Admin:
-			return "Your role will be admin: you manage customers, partners and the people who work with them."
-		default:
-			return "Your role will be owner: you manage everything there."
-		}
+		return "Your role there will be " + role.String() + ": you may " + rights[role] + "."
 	},
 	said:   "The message to you:",
 	button: "See the invitation",
 	orCopy: "If the button does not work, copy this address into your browser",
-	guest: "You sign in to the portal as a guest of the organization that runs it. Microsoft asks you to join it first, " +
-		"and then leads you to the invitation.",
+	guest: func(portal string) string {
+		return "You join for the portal of " + portal + ": you sign in there as a guest of the organization that runs it. " +
+			"Microsoft asks you to join that organization first, and then leads you to the invitation."
+	},
 	join:   "Join, and see the invitation",
 	joined: "If you have joined before, open this address instead",
 	signIn: func(address string) string {
@@ -70,6 +67,21 @@ var english = words{
 		return "The invitation can be accepted until " + t.UTC().Format("2 January 2006, 15:04") + " UTC. Its link works for you alone."
 	},
 	notForYou: "If you did not expect this, you need not do anything.",
-	sentBy:    func(brand string) string { return "Sent by " + brand + "." },
-	preview:   func(node string) string { return "You are invited to " + node + "." },
+	sentBy: func(sender string) string {
+		if sender == Platform {
+			return "Sent by " + sender + "."
+		}
+		return "Sent for " + sender + " by " + Platform + "." // which vouches for no brand's name
+	},
+	preview: func(node string) string { return "You are invited to " + node + "." },
+}
+
+// Rights says what a role lets somebody do, to go on after "you may". Mails and pages say it alike.
+func Rights(role access.Role) string { return rights[role] }
+
+var rights = map[access.Role]string{
+	access.Viewer:   "see everything, and change nothing",
+	access.Operator: "see everything, and create and edit customers",
+	access.Admin:    "see everything, and manage partners, customers and who has access",
+	access.Owner:    "do everything, brands and API clients included",
 }

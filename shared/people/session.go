@@ -19,6 +19,7 @@ type SignedIn struct {
 	Email    string    `json:"e,omitempty"`
 	Verified bool      `json:"v,omitempty"` // whether Entra vouches for Email
 	Began    time.Time `json:"b"`           // when they proved it
+	App      string    `json:"a,omitempty"` // the client id of the app by which they did
 
 	// Within is the partner that runs the app by which they did, and bounds what the session reaches; "" when the app is the platform's.
 	Within ident.Node `json:"w,omitempty"`

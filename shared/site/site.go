@@ -19,6 +19,7 @@ type Site struct {
 	// App is by which people sign in: the brand's own, or the platform's. For the platform's, https://<Host>/signin/callback has to be one of
 	// the redirect URIs that are registered for it in Microsoft Entra ID; otherwise Entra refuses to send anybody back here.
 	App entra.App
+	Own bool // App is the brand's own
 	// Within bounds what is reached through the site (directory.Caller.Within): at a brand's to its own partner. That partner runs the app,
 	// and the domain, so it can have every token and every cookie that is sent there, whichever app they are of. It gains nothing by them
 	// that its owners have not. "" at the platform's own.
@@ -67,7 +68,8 @@ func (s *Sites) At(ctx context.Context, host string) (Site, bool, error) {
 		return Site{}, false, err
 	}
 	at.Brand, at.Within = b, b.Owner
-	if b.App != nil {
+	if b.App != nil && b.App.Client != s.config.App.Client { // whom the platform's lets in is not the brand's to say
+		at.Own = true
 		at.App = entra.App{Client: b.App.Client, Tenants: entra.AnyTenant()}
 		if b.App.SingleTenant {
 			at.App.Tenants = entra.OnlyTenants(b.App.Tenant)

@@ -46,7 +46,8 @@ func TestWhatStandsWhere(t *testing.T) {
 	plain := &brand.Brand{ID: "brd_1", Owner: owner, Domain: "plain.example"}
 	many := &brand.Brand{ID: "brd_2", Owner: owner, Domain: "many.example", App: &brand.App{Client: app, Tenant: tenant}}
 	one := &brand.Brand{ID: "brd_3", Owner: owner, Domain: "one.example", App: &brand.App{Client: app, Tenant: tenant, SingleTenant: true}}
-	b := &brands{all: map[string]*brand.Brand{"plain.example": plain, "many.example": many, "one.example": one,
+	same := &brand.Brand{ID: "brd_4", Owner: owner, Domain: "same.example", App: &brand.App{Client: platform, Tenant: second}}
+	b := &brands{all: map[string]*brand.Brand{"same.example": same, "plain.example": plain, "many.example": many, "one.example": one,
 		"portal.example": many, "execute-api.eu-west-1.amazonaws.com": many}}
 	c := site.Configured(env(site.EnvClient, platform, site.EnvTenants, tenant, site.EnvHosts, "Portal.example, admin.portal.example"))
 	sites := site.New(c, b.at, time.Now)
@@ -55,8 +56,9 @@ func TestWhatStandsWhere(t *testing.T) {
 		"portal.example": {App: ours}, "admin.portal.example": {App: ours},
 		"a1b2c3.execute-api.eu-west-1.amazonaws.com": {App: ours}, "admin.execute-api.eu-west-1.amazonaws.com": {App: ours},
 		"admin.plain.example": {Brand: plain, App: ours, Within: owner},
-		"admin.many.example":  {Brand: many, App: entra.App{Client: app, Tenants: entra.AnyTenant()}, Within: owner},
-		"admin.one.example":   {Brand: one, App: entra.App{Client: app, Tenants: entra.OnlyTenants(tenant)}, Within: owner},
+		"admin.same.example":  {Brand: same, App: ours, Within: owner}, // whom the platform's app lets in, no brand says
+		"admin.many.example":  {Brand: many, App: entra.App{Client: app, Tenants: entra.AnyTenant()}, Own: true, Within: owner},
+		"admin.one.example":   {Brand: one, App: entra.App{Client: app, Tenants: entra.OnlyTenants(tenant)}, Own: true, Within: owner},
 		"admin.none.example":  nil, "many.example": nil, "www.many.example": nil, "portal.example.evil": nil, "": nil, "admin.": nil,
 		"admin.admin.many.example": nil, "xadmin.many.example": nil, "a1b2c3.execute-api.evil.example": nil, "localhost": nil,
 	} {

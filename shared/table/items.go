@@ -425,6 +425,32 @@ func decodeIndexed(it item) (ident.Node, hierarchy.Path, error) {
 	return id, path, r.err
 }
 
+// moments keeps a time for each of some nodes, and perhaps for all of them.
+func (it item) moments(name string, all map[ident.Node]time.Time) {
+	if len(all) == 0 {
+		return
+	}
+	times := item{}
+	for node, at := range all {
+		times.number(cmp.Or(string(node), everywhere), at.UnixMicro())
+	}
+	it[name] = &types.AttributeValueMemberM{Value: times}
+}
+
+// moments is nil when there are none.
+func (r *reader) moments(name string) map[ident.Node]time.Time {
+	times := &reader{item: r.fields(name), what: r.what + ", " + name, err: r.err}
+	var all map[ident.Node]time.Time
+	for node := range times.item {
+		if all == nil {
+			all = map[ident.Node]time.Time{}
+		}
+		all[ident.Node(strings.TrimPrefix(node, everywhere))] = time.UnixMicro(times.number(node)).UTC()
+	}
+	r.err = times.err
+	return all
+}
+
 // API clients, people, and their grants.
 
 // everywhere stands for "" among the nodes of a person's cuts, which are microseconds since 1970: so they fit into a read unit beside as
@@ -444,16 +470,16 @@ func encodeClient(p *access.Principal) item {
 		person.text("email", p.Person.Email)
 		it["person"] = &types.AttributeValueMemberM{Value: person}
 	}
-	it.time("sessionsFrom", p.SessionsFrom)
-	if len(p.Cut) > 0 {
-		cut := item{}
-		for node, at := range p.Cut {
-			cut.number(cmp.Or(string(node), everywhere), at.UnixMicro())
-		}
-		it["cut"] = &types.AttributeValueMemberM{Value: cut}
-	}
+	it.moments("sessionsFrom", p.SessionsFrom)
+	it.moments("cut", p.Cut)
 	if p.ID.IsPerson() && p.Person == nil { // has only signed out: afterwards there is nothing to keep
-		it.number(schema.TTLAttr, p.SessionsFrom.Add(people.Absolute+24*time.Hour).Unix())
+		last := p.Created
+		for _, at := range p.SessionsFrom {
+			if at.After(last) {
+				last = at
+			}
+		}
+		it.number(schema.TTLAttr, last.Add(people.Absolute+24*time.Hour).Unix())
 	}
 	it.text("name", string(p.Name))
 	it.text("home", string(p.Home))
@@ -490,7 +516,8 @@ func decodeClient(id ident.Principal, it item) (*access.Principal, error) {
 		Created:   r.time("created"),
 		Revoked:   r.time("revoked"),
 
-		SessionsFrom: r.time("sessionsFrom"),
+		SessionsFrom: r.moments("sessionsFrom"),
+		Cut:          r.moments("cut"),
 	}
 	if _, known := r.item["person"]; known { // not of somebody who has only signed out everywhere
 		person := &reader{item: r.fields("person"), what: r.what + ", person", err: r.err}
@@ -502,14 +529,6 @@ func decodeClient(id ident.Principal, it item) (*access.Principal, error) {
 		p.Grants[ident.Node(node)] = grants.role(node)
 	}
 	r.err = grants.err
-	cut := &reader{item: r.fields("cut"), what: r.what + ", cut", err: r.err}
-	for node := range cut.item {
-		if p.Cut == nil {
-			p.Cut = map[ident.Node]time.Time{}
-		}
-		p.Cut[ident.Node(strings.TrimPrefix(node, everywhere))] = time.UnixMicro(cut.number(node)).UTC()
-	}
-	r.err = cut.err
 	r.each("secrets", func(r *reader) {
 		p.Secrets = append(p.Secrets, access.Secret{
 			ID: ident.Key(r.text("id")), Hash: r.bytes("hash"), Hint: r.text("hint"), Created: r.time("created"),
@@ -750,6 +769,7 @@ func encodeInvitation(k key, kind string, i *directory.Invitation) item {
 	it.text("mailProblem", string(i.MailProblem))
 	it.text("guestTenant", i.Guest.Tenant)
 	it.text("guest", i.Guest.Object)
+	it.text("guestOf", string(i.Guest.Of))
 	it.text("person", string(i.Person))
 	it.number("version", i.Version)
 	it.number(schema.TTLAttr, i.Expires.Add(keepInvitations).Unix())
@@ -770,7 +790,7 @@ func decodeInvitation(it item) (directory.Invitation, error) {
 		Created: r.time("created"), Expires: r.time("ends"), Sent: r.time("sent"), Closed: r.time("closed"),
 		Generation: int(r.number("generation")), Key: int(r.number("key")), Hash: r.bytes("hash"),
 		Mail: directory.MailState(r.text("mail")), MailProblem: directory.MailProblem(r.text("mailProblem")),
-		Guest:  directory.Guest{Tenant: r.text("guestTenant"), Object: r.text("guest")},
+		Guest:  directory.Guest{Tenant: r.text("guestTenant"), Object: r.text("guest"), Of: ident.Node(r.text("guestOf"))},
 		Person: ident.Principal(r.text("person")), Version: r.number("version"),
 	}
 	return i, r.err

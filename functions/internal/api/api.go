@@ -186,7 +186,7 @@ func (a *API) serve(ctx context.Context, r *Request, headers map[string]string) 
 	if err := r.readHeaders(); err != nil {
 		return Reply{}, err
 	}
-	if err := r.readBody(op.MaxBody); err != nil {
+	if err := r.readBody(op.MaxBody, op.TooLarge); err != nil {
 		return Reply{}, err
 	}
 	return op.do(ctx, r)
@@ -266,7 +266,7 @@ func (r *Request) readHeaders() error {
 	return nil
 }
 
-func (r *Request) readBody(most int) error {
+func (r *Request) readBody(most int, hint string) error {
 	body := []byte(r.event.Body)
 	if r.event.IsBase64Encoded {
 		var err error
@@ -275,7 +275,7 @@ func (r *Request) readBody(most int) error {
 		}
 	}
 	if len(body) > most {
-		return fault.TooLarge.New("The body has %d bytes; at most %d are read.", len(body), most)
+		return fault.TooLarge.New("%s", strings.TrimSpace(fmt.Sprintf("The body has %d bytes; at most %d are read. %s", len(body), most, hint)))
 	}
 	if len(body) > 0 {
 		media, _, _ := strings.Cut(r.event.Headers["content-type"], ";")
@@ -313,11 +313,23 @@ type Query struct {
 // ReadQuery begins to read the query.
 func ReadQuery(r *Request) *Query { return &Query{given: maps.Clone(r.event.QueryStringParameters)} }
 
-// Text takes a parameter, "" when it is missing.
+// Text takes a parameter, "" when it is missing. One that is there and empty is refused: a script whose variable is not set must not be
+// answered about something else.
 func (q *Query) Text(name string) string {
-	v := q.given[name]
+	v, given := q.given[name]
 	delete(q.given, name)
+	if given && v == "" {
+		q.Add(name, "must not be empty; leave it out")
+	}
 	return v
+}
+
+// Needed takes a parameter that must be there.
+func Needed[T any](q *Query, name string, parse func(string) (T, error)) T {
+	o := Opt[string]{Value: q.given[name]}
+	o.Set = o.Value != ""
+	delete(q.given, name)
+	return Required(&q.Fields, name, o, parse)
 }
 
 // Int takes a parameter between lowest and highest.
@@ -350,9 +362,19 @@ func (q *Query) Time(name string) time.Time {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if t = t.UTC(); err != nil || t.Year() < 1 || t.Year() > 9999 {
-		q.Add(name, "must be a time like 2026-03-02T09:14:07Z")
+		q.NoTime(name, text, "a time like 2026-03-02T09:14:07Z")
 	}
 	return t
+}
+
+// NoTime notes that a parameter is not what it must be, a time. It sees when that is because of a + that was sent as it is: in a query
+// that is a space.
+func (q *Query) NoTime(name, text, what string) {
+	meant := strings.Replace(text, " ", "+", 1)
+	if _, err := time.Parse(time.RFC3339, meant); err == nil && meant != text {
+		what += "; write + as %2B"
+	}
+	q.Add(name, "must be %s", what)
 }
 
 // Paging takes limit and cursor.
@@ -360,12 +382,20 @@ func (q *Query) Paging() directory.Paging {
 	return directory.Paging{Cursor: q.Text("cursor"), Limit: q.Int("limit", 50, 1, directory.MaxLimit)}
 }
 
-// Err says what was wrong, or not known.
+// Err says what was wrong. What is not known comes first: it may be why something else is missing.
 func (q *Query) Err() error {
-	for name := range q.given {
-		q.Add(name, "is not a parameter of this operation")
+	unknown := slices.Sorted(maps.Keys(q.given))
+	if len(unknown) == 0 {
+		return q.Fields.Err()
 	}
-	return q.Fields.Err()
+	e := fault.Invalid.New("%s: there is no such parameter here. Remove it; the parameters are listed in the API reference.",
+		strings.Join(unknown, ", "))
+	var f fault.Fields
+	for _, name := range unknown {
+		f.Add(name, "is not a parameter of this operation")
+	}
+	e.Fields = append(f, q.Fields...)
+	return e
 }
 
 // NoQuery refuses any parameter.

@@ -222,6 +222,15 @@ func (a *Answer) Is(status int, slug ...string) *Answer {
 	return a
 }
 
+// Says fails the test unless the body has the text.
+func (a *Answer) Says(text string) *Answer {
+	a.T.Helper()
+	if !strings.Contains(a.Body, text) {
+		a.T.Errorf("%s: %d %s; want it to say %s", a.Request, a.Status, a.Body, text)
+	}
+	return a
+}
+
 // JSON is the body.
 func (a *Answer) JSON() map[string]any {
 	a.T.Helper()

@@ -16,16 +16,9 @@ import (
 func explainAccess(d *directory.Directory) api.Operation {
 	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
 		q := api.ReadQuery(r)
-		principal, err := ident.ParsePrincipal(q.Text("principal"))
-		if err != nil {
-			q.Add("principal", "%s", err)
-		}
-		node, err := ident.ParseNode(q.Text("node"))
-		if err != nil {
-			q.Add("node", "%s", err)
-		}
+		principal, node := api.Needed(q, "principal", ident.ParsePrincipal), api.Needed(q, "node", ident.ParseNode)
 		action, _ := access.ParseAction(cmp.Or(api.OneOf(q, "action", each(access.Actions[:], access.Action.String)...), access.Read.String()))
-		if err == nil && !action.Fits(hierarchy.KindOf(node)) {
+		if node != "" && !action.Fits(hierarchy.KindOf(node)) {
 			q.Add("action", "is not done to a %s", hierarchy.KindOf(node))
 		}
 		at := readAt(q)
@@ -33,6 +26,7 @@ func explainAccess(d *directory.Directory) api.Operation {
 			return api.Reply{}, err
 		}
 		var e directory.Explanation
+		var err error
 		if at == nil {
 			e, err = d.Why(ctx, r.Caller, principal, node, action)
 		} else {
@@ -58,7 +52,7 @@ func readAt(q *api.Query) *directory.Window {
 		w = directory.Moment(moment)
 	}
 	if year := w.From.Year(); year < 2 || year > 9998 { // it stays within four digits in any time zone
-		q.Add("at", "must be a time like 2026-03-02T09:14:07Z or a date like 2026-03-02")
+		q.NoTime("at", text, "a time like 2026-03-02T09:14:07Z or a date like 2026-03-02")
 	}
 	return &w
 }
@@ -83,13 +77,23 @@ func listUsers(d *directory.Directory, parse func(string) (ident.Node, error)) a
 		if err != nil {
 			return api.Reply{}, err
 		}
-		return api.OK(pastUsers{items[user]{each(found.Items, userShape), found.Next}, found.Incomplete}, 0)
+		return api.OK(pastUsers{items[user]{each(found.Items, userShape), found.Next}, atShape(*at), found.Incomplete, found.Text}, 0)
 	}
 }
 
 type pastUsers struct {
 	items[user]
-	Incomplete bool `json:"incomplete,omitzero"`
+	At         string `json:"at"`
+	Incomplete bool   `json:"incomplete,omitzero"`
+	Text       string `json:"text,omitzero"`
+}
+
+// atShape is what was asked about: a moment, or a day.
+func atShape(w directory.Window) string {
+	if w.From.Before(w.Until) {
+		return w.From.Format(time.DateOnly)
+	}
+	return stamp(w.Until)
 }
 
 // source has no node when that is out of the caller's sight.

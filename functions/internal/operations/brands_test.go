@@ -53,24 +53,21 @@ func portalApp(single bool) map[string]any {
 	}
 }
 
-// A single-tenant app makes guests in its tenant. Who is an owner of one partner alone names no tenant for that: it could be another
-// partner's, which lets the platform invite.
-func TestWhoNamesATenantForGuests(t *testing.T) {
+// Once a brand has an app, links in mails lead to its domain, and invitations can make guests in a tenant. Who is an owner of one partner
+// alone names neither: they could be another company's.
+func TestWhoGivesABrandItsApp(t *testing.T) {
 	w, f, vendor := world(t)
 	a := f.Partner(w.Root, "A", vendor)
 	path := "/v1/brands/" + f.Brand(a, "a.example")
 	owner := w.PersonWith(a, access.Owner)
 	app := func(single bool) map[string]any { return map[string]any{"portalApp": portalApp(single)} }
 	owner.Do("PATCH", path, app(true)).Is(403, "forbidden")
-	owner.Do("PATCH", path, app(false)).Is(200)
+	owner.Do("PATCH", path, app(false)).Is(403, "forbidden")
+	f.Do("PATCH", path, app(false)).Is(200)
+	owner.Do("PATCH", path, map[string]any{"portalApp": portalApp(false), "color": "#123456"}).Is(200) // the app is that already
 	owner.Do("PATCH", path, app(true)).Is(403, "forbidden")
-	f.Do("PATCH", path, app(true)).Is(200)
-	owner.Do("PATCH", path, app(true)).Is(200) // which it is already
-	elsewhere := portalApp(true)
-	elsewhere["tenantId"] = "72f988bf-86f1-41af-91ab-2d7cd011db48"
-	owner.Do("PATCH", path, map[string]any{"portalApp": elsewhere}).Is(403, "forbidden")
 	owner.Do("PATCH", path, map[string]any{"portalApp": nil}).Is(200)
-	owner.Do("PATCH", path, app(true)).Is(403, "forbidden")
+	owner.Do("PATCH", path, app(false)).Is(403, "forbidden")
 }
 
 func TestABrandIsEdited(t *testing.T) {
@@ -212,11 +209,17 @@ func TestWhatABrandCannotBe(t *testing.T) {
 		{with("tenantId", nil), "/portalApp/tenantId", "required"},
 		{with("singleTenant", nil), "/portalApp/singleTenant", "required"},
 		{with("singleTenant", "yes"), "/portalApp/singleTenant", "true or false"},
-		{map[string]any{"logo": ""}, "/logo", "PNG"},
+		{map[string]any{"logo": ""}, "/logo", "null takes the logo away"},
+		{map[string]any{"logo": "data:image/png;base64," + base64Of(square)}, "/logo", "without data:…;base64,"},
+		{map[string]any{"logo": base64Of([]byte("\xff\xd8\xff\xe0\x00\x10JFIF\x00"))}, "/logo", "this is a JPEG"},
+		{map[string]any{"logo": base64Of(append([]byte("\xff\xd8\xff"), make([]byte, 101<<10)...))}, "/logo", "this is a JPEG"},
+		{map[string]any{"logo": base64Of([]byte("GIF89a\x40\x00"))}, "/logo", "this is a GIF"},
+		{map[string]any{"logo": base64Of([]byte("PNG"))}, "/logo", "something else"},
 		{map[string]any{"logo": "not base64!"}, "/logo", "base64"},
-		{map[string]any{"logo": base64Of([]byte("<svg xmlns='http://www.w3.org/2000/svg'/>"))}, "/logo", "PNG"},
-		{map[string]any{"logo": base64Of(square[:len(square)-4])}, "/logo", "damaged"},
-		{map[string]any{"logo": base64Of(square[:len(square)/2])}, "/logo", "damaged"},
+		{map[string]any{"logo": base64Of([]byte("<svg xmlns='http://www.w3.org/2000/svg'/>"))}, "/logo", "this is an SVG"},
+		{map[string]any{"logo": base64Of(square[:len(square)-4])}, "/logo", "cut off"},
+		{map[string]any{"logo": base64Of(square[:len(square)/2])}, "/logo", "cut off"},
+		{map[string]any{"logo": base64Of(square[:20])}, "/logo", "cut off"},
 		{map[string]any{"logo": base64Of(damaged)}, "/logo", "damaged"},
 		{map[string]any{"logo": base64Of(append(bytes.Clone(square), 0))}, "/logo", "after it"},
 		{map[string]any{"logo": base64Of(append(bytes.Clone(square), square...))}, "/logo", "after it"},
@@ -271,7 +274,7 @@ func TestTheLargestLogoComesThrough(t *testing.T) {
 
 	exact := func(most int) string { return `{"name": "` + strings.Repeat(" ", most-13) + `x"}` }
 	f.Do("PATCH", path, exact(160<<10)).Is(200)
-	f.Do("PATCH", path, exact(160<<10+1)).Is(413, "too-large")
+	f.Do("PATCH", path, exact(160<<10+1)).Is(413, "too-large").Says("A logo has at most 100 KB (102,400 bytes).")
 	f.Do("PATCH", path, exact(160<<10+1), binary).Is(413, "too-large")
 	f.Do("PATCH", apitest.NodePath(w.Root), exact(64<<10)).Is(200)
 	f.Do("PATCH", apitest.NodePath(w.Root), exact(64<<10+1)).Is(413, "too-large")

@@ -115,7 +115,7 @@ type reader struct {
 func (r *reader) reads(limit int) {
 	r.as.World.T.Helper()
 	for {
-		page := r.as.Gets("%s/events?order=oldest&limit=%d&cursor=%s", apitest.NodePath(r.at), limit, r.next)
+		page := r.as.Gets("%s/events?order=oldest&limit=%d%s", apitest.NodePath(r.at), limit, from(r.next))
 		ids := page.Items("id")
 		r.got = append(r.got, ids...)
 		if r.next = page.Get("next"); r.next == "" {

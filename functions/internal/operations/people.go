@@ -35,11 +35,7 @@ func People(d *directory.Directory) map[string]api.Operation {
 		},
 		"listApiClients": func(ctx context.Context, r *api.Request) (api.Reply, error) {
 			q := api.ReadQuery(r)
-			node, err := ident.ParseNode(q.Text("nodeId"))
-			if err != nil {
-				q.Add("nodeId", "%s", err)
-			}
-			paging := q.Paging()
+			node, paging := api.Needed(q, "nodeId", ident.ParseNode), q.Paging()
 			if err := q.Err(); err != nil {
 				return api.Reply{}, err
 			}

@@ -265,7 +265,7 @@ func TestAPersonIsInvitedAndComesIn(t *testing.T) {
 	b.has(b.presses("Sign in with Microsoft"), "Sign in to Partner management", ann.Name)
 	b.has(b.presses(ann.Name), "You are signed in as Ann", "Accept the invitation")
 	page := b.presses("Accept the invitation")
-	b.has(page, "Your access", "Vale of the people", "viewer", "You have accepted this invitation")
+	b.has(page, "Your access", "Vale of the people", "viewer", "You have accepted the invitation to Vale of the people.")
 	for _, hidden := range []string{"Vazon of the people", "Beside of the people", "Cloudvendor"} {
 		if strings.Contains(page, hidden) {
 			t.Errorf("the page shows %s: %s", hidden, page)
@@ -277,7 +277,7 @@ func TestAPersonIsInvitedAndComesIn(t *testing.T) {
 	}
 
 	// The link was used.
-	b.has(b.opens(link), "This invitation cannot be used any more", "used already")
+	b.has(b.opens(link), "You have accepted this already", "To your access")
 	otto.has(otto.opens(link), "This invitation cannot be used any more")
 
 	// The same person at the API, with what Entra gives them for it.

@@ -17,7 +17,7 @@ func routes(c *contract) ([]byte, error) {
 		fmt.Fprintf(&b, "{ID: %q, Method: %q, Path: %q,\nFunction: %q, Role: %q, Target: %q, Public: %t",
 			op.ID, op.Method, op.Path, op.Function, op.Role, op.Target, op.Public())
 		if op.MaxBody > 0 {
-			fmt.Fprintf(&b, ", MaxBody: %d", op.MaxBody)
+			fmt.Fprintf(&b, ", MaxBody: %d, TooLarge: %q", op.MaxBody, op.TooLarge)
 		}
 		b.WriteString("},\n")
 	}

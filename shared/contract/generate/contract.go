@@ -41,6 +41,7 @@ type operation struct {
 	Target      string   `yaml:"x-target"`
 	Problems    []string `yaml:"x-problems"`
 	MaxBody     int      `yaml:"x-max-body"`
+	TooLarge    string   `yaml:"x-too-large"`
 	Parameters  []*parameter
 	RequestBody *struct{ Content map[string]*mediaType } `yaml:"requestBody"`
 	Responses   ordered[*response]
@@ -58,6 +59,7 @@ type parameter struct {
 	Description string
 	Schema      *schema
 	Example     yaml.Node
+	Examples    examples
 }
 
 type header struct {
@@ -74,10 +76,15 @@ type response struct {
 type mediaType struct {
 	Schema   *schema
 	Example  yaml.Node
-	Examples ordered[struct {
-		Summary string
-		Value   yaml.Node
-	}]
+	Examples examples
+}
+
+// examples have names: what has the same name in the parameters, the body and the answer of an operation belongs together.
+type examples = ordered[example]
+
+type example struct {
+	Summary string
+	Value   yaml.Node
 }
 
 type problemType struct {

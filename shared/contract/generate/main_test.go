@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"html"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -76,11 +79,86 @@ func TestBrokenReferencesAreNamed(t *testing.T) {
 		{"{$ref: '#/components/schemas/Me'}", "{$ref: '#/components/schemas/Mee'}", "getMe: there is no #/components/schemas/Mee"},
 		{"ETag: {$ref: '#/components/headers/ETag'}", "ETag: {$ref: '#/components/headers/Etag'}", "there is no #/components/headers/Etag"},
 		{"conflict, depth-limit", "conflict, height-limit", "createPartner: x-problem-types has no height-limit"},
+		{"{type: string, enum: [newest, oldest], default: newest}", "{allOf: [{$ref: '#/components/schemas/Name'}]}",
+			"listPartnerEvents: a schema without a type"},
 		{"version: 1.0.0\n", "version: 2026-01-01\n", "put it in quotes"},
 	} {
 		bad := strings.Replace(string(source(t)), c.old, c.new, 1)
 		if _, err := generate([]byte(bad)); err == nil || !strings.Contains(err.Error(), c.message) {
 			t.Errorf("%s: got %v", c.message, err)
+		}
+	}
+}
+
+// What the contract says once, in whatever form, is in the reference.
+func TestReferenceTellsAll(t *testing.T) {
+	page := string(generated(t, source(t))["docs/reference.html"])
+	operation := func(id string) string {
+		_, rest, found := strings.Cut(page, `<article class="operation" id="`+id+`">`)
+		about, _, closed := strings.Cut(rest, "</article>")
+		if !found || !closed {
+			t.Fatalf("there is no %s", id)
+		}
+		return html.UnescapeString(regexp.MustCompile(`<[^h/][^>]*>|</[^h][^>]*>`).ReplaceAllString(about, ""))
+	}
+	row := func(id, name string) string {
+		_, rest, _ := strings.Cut(operation(id), "\n"+name+" ")
+		text, _, _ := strings.Cut(rest, "\n\n")
+		return text
+	}
+	for _, c := range []struct{ what, in, want string }{
+		{"the default beside a reference", row("explainAccess", "action"), "default read"},
+		{"the type and limits of what is described anew", row("inviteToPartner", "name"), "Name"},
+		{"the type and limits of what is described anew", row("inviteToPartner", "name"), "1 to 120 characters"},
+		{"a body without fields", operation("resendInvitation"), "An empty object: {}"},
+		{"a heading below that of the operation", operation("editBrand"), "<h4>The logo</h4>"},
+		{"how a logo is sent", operation("editBrand"), "base64 -w0 logo.png"},
+	} {
+		if !strings.Contains(c.in, c.want) {
+			t.Errorf("%s: want %q in %s", c.what, c.want, c.in)
+		}
+	}
+	if strings.Contains(operation("resendInvitation"), "Request body of") {
+		t.Error("a body without fields has a table")
+	}
+}
+
+// Examples by one name are one request and its answer, one below the other.
+func TestExamplesOfOneNameBelongTogether(t *testing.T) {
+	c, err := parse(source(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples := func(id string) (told []string) {
+		for _, op := range c.operations {
+			if op.ID != id {
+				continue
+			}
+			all, err := c.samples(op)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range all {
+				text := html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(string(s.Code), ""))
+				query := regexp.MustCompile(`\?[^" ]*"|"at": .*|"code": .*|"expiresInDays": .*`).FindString(text)
+				told = append(told, strings.TrimRight(s.Title+" "+s.Status+" "+query, `," `))
+			}
+		}
+		return told
+	}
+	for id, want := range map[string][]string{
+		"explainAccess": {
+			"Request: Something that is refused  ?principal=cli_6v0b3w8ne1k5t9xj&node=ptn_5n8c1r6yb2e9j4vz&action=manage-brands", "Answer 200",
+			"Request: What was so on a day  ?principal=cli_6v0b3w8ne1k5t9xj&node=ptn_5n8c1r6yb2e9j4vz&at=2026-03-08",
+			`Answer 200 "at": "2026-03-08T00:00:00.000Z`},
+		"listPartnerUsers": {"Request: Who has access", "Answer 200", "Request: Who had access on a day  ?at=2026-03-08",
+			`Answer 200 "at": "2026-03-08`},
+		"getInvitation":   {"Request: One that was accepted", "Answer 200", `Answer: One that was not mailed 200 "code": "address-refused`},
+		"inviteToPartner": {`Request: With everything  "expiresInDays": 14`, "Answer 201", "Body: With the least"},
+		"listBrands":      {"Request", "Answer 200"},
+	} {
+		if got := samples(id); !slices.Equal(got, want) {
+			t.Errorf("%s:\n%s\nwant\n%s", id, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}
 }

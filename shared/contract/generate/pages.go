@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -50,20 +51,21 @@ type operationView struct {
 	Access     string
 	Parameters []row
 	Body       *bodyView
-	Curl       string
 	Answers    []answer
+	Samples    []sample
 	Failures   []*problemView
 }
 
 type bodyView struct {
-	Type     typeLabel
-	Fields   []row
-	Examples []example
+	Type   typeLabel
+	Fields []row
 }
 
-type example struct {
-	Summary string
-	JSON    template.HTML
+// sample is a request, its body alone, or an answer, as an example.
+type sample struct {
+	Title  string
+	Status string // of an answer
+	Code   template.HTML
 }
 
 type answer struct {
@@ -73,7 +75,6 @@ type answer struct {
 	Headers     []row
 	Type        typeLabel
 	Fields      []row
-	JSON        template.HTML
 }
 
 type object struct {
@@ -207,9 +208,8 @@ func (v *view) operation(op *operation) (*operationView, error) {
 			return nil, err
 		}
 		o.Parameters = append(o.Parameters, row{Name: p.Name, In: p.In, Required: p.Required, Type: label, Description: p.Description,
-			Limits: resolved.limits()})
+			Limits: p.Schema.limitsAs(resolved)})
 	}
-	var body string
 	if op.RequestBody != nil {
 		media := op.RequestBody.Content["application/json"]
 		label, resolved, err := c.label(media.Schema)
@@ -219,16 +219,6 @@ func (v *view) operation(op *operation) (*operationView, error) {
 		o.Body = &bodyView{Type: label}
 		if o.Body.Fields, err = c.fields(resolved, ""); err != nil {
 			return nil, err
-		}
-		for i, e := range media.Examples {
-			text, err := indented(&e.Value.Value)
-			if err != nil {
-				return nil, err
-			}
-			if i == 0 {
-				body = text
-			}
-			o.Body.Examples = append(o.Body.Examples, example{e.Value.Summary, highlight(text)})
 		}
 	}
 	for _, r := range op.Responses {
@@ -245,8 +235,90 @@ func (v *view) operation(op *operation) (*operationView, error) {
 		}
 	}
 	var err error
-	o.Curl, err = c.curl(op, body)
+	o.Samples, err = c.samples(op)
 	return o, err
+}
+
+// samples are the examples of an operation: the first request with its answers, then what else there is by one name.
+func (c *contract) samples(op *operation) (all []sample, err error) {
+	var bodies examples
+	if op.RequestBody != nil {
+		bodies = op.RequestBody.Content["application/json"].Examples
+	}
+	named := slices.Clone(bodies)
+	for _, r := range op.Responses {
+		for _, m := range r.Value.Content {
+			for _, e := range m.Examples {
+				if _, found := named.get(e.Name); !found {
+					named = append(named, e)
+				}
+			}
+		}
+	}
+	if len(named) == 0 {
+		named = make(examples, 1)
+	}
+	first := ""
+	for i, e := range named {
+		body, err := textOf(bodies, e.Name)
+		if err != nil {
+			return nil, err
+		}
+		curl, err := c.curl(op, e.Name, body)
+		if err != nil {
+			return nil, err
+		}
+		answers, err := op.answersTo(e.Name, i == 0)
+		if err != nil {
+			return nil, err
+		}
+		about := ""
+		if e.Value.Summary != "" {
+			about = ": " + e.Value.Summary
+		}
+		switch {
+		case i > 0 && len(answers) == 0: // it has no answer that is worth showing, too
+			all = append(all, sample{Title: "Body" + about, Code: highlight(body)})
+		case i > 0 && curl == first:
+			for j := range answers {
+				answers[j].Title += about
+			}
+		default:
+			all = append(all, sample{Title: "Request" + about, Code: template.HTML(html.EscapeString(curl))})
+		}
+		if all = append(all, answers...); i == 0 {
+			first = curl
+		}
+	}
+	return all, nil
+}
+
+// textOf is the example of a name, "" when there is none.
+func textOf(some examples, name string) (string, error) {
+	e, found := some.get(name)
+	if !found {
+		return "", nil
+	}
+	return indented(&e.Value)
+}
+
+// answersTo are the answers by a name; those to the first request need none.
+func (op *operation) answersTo(name string, first bool) (all []sample, err error) {
+	for _, r := range op.Responses {
+		for _, m := range r.Value.Content {
+			text, err := textOf(m.Examples, name)
+			if err == nil && first && !m.Example.IsZero() {
+				text, err = indented(&m.Example)
+			}
+			if err != nil {
+				return nil, err
+			}
+			if text != "" {
+				all = append(all, sample{"Answer", r.Name, highlight(text)})
+			}
+		}
+	}
+	return all, nil
 }
 
 func (v *view) answer(status string, r *response) (answer, error) {
@@ -263,13 +335,6 @@ func (v *view) answer(status string, r *response) (answer, error) {
 		a.Type = label
 		if a.Fields, err = v.fields(resolved, ""); err != nil {
 			return a, err
-		}
-		if !m.Example.IsZero() {
-			text, err := indented(&m.Example)
-			if err != nil {
-				return a, err
-			}
-			a.JSON = highlight(text)
 		}
 	}
 	return a, nil
@@ -312,8 +377,8 @@ func access(op *operation) string {
 	return fmt.Sprintf("Needs `%s` %s.", op.Role, where)
 }
 
-// curl is the operation as a command: with what it needs, and with If-Match where it counts.
-func (c *contract) curl(op *operation, body string) (string, error) {
+// curl is the operation as a command: with what it needs, with what has an example of this name, and with If-Match where it counts.
+func (c *contract) curl(op *operation, name, body string) (string, error) {
 	path, query := op.Path, ""
 	var headers []string
 	if !op.Public() {
@@ -324,14 +389,12 @@ func (c *contract) curl(op *operation, body string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		value := p.Example.Value
-		if value == "" {
-			value = resolved.Example.Value
-		}
+		named, asked := p.Examples.get(name)
+		value := cmp.Or(named.Value.Value, p.Example.Value, resolved.Example.Value)
 		switch {
 		case p.In == "path":
 			path = strings.Replace(path, "{"+p.Name+"}", value, 1)
-		case p.In == "query" && p.Required:
+		case p.In == "query" && (p.Required || asked):
 			query = strings.TrimPrefix(query+"&"+p.Name+"="+value, "&")
 		case p.Name == "Idempotency-Key":
 			headers = append(headers, `"Idempotency-Key: $(uuidgen)"`)
@@ -368,7 +431,7 @@ func (c *contract) fields(s *schema, prefix string) ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := row{Name: prefix + p.Name, Type: label, Description: p.Value.Description, Limits: resolved.limits()}
+		r := row{Name: prefix + p.Name, Type: label, Description: p.Value.Description, Limits: p.Value.limitsAs(resolved)}
 		if r.Description == "" {
 			r.Description = resolved.Description
 		}
@@ -398,7 +461,11 @@ func (c *contract) label(s *schema) (typeLabel, *schema, error) {
 		of.Before = "list of " + of.Before
 		return of, s, err
 	}
-	return typeLabel{Name: s.typeName()}, s, nil
+	name := s.typeName()
+	if name == "" {
+		return typeLabel{}, nil, fmt.Errorf("a schema without a type: %q", s.Description)
+	}
+	return typeLabel{Name: name}, s, nil
 }
 
 func (s *schema) typeName() string {
@@ -407,6 +474,16 @@ func (s *schema) typeName() string {
 		names = append(names, refName(one.Ref))
 	}
 	return strings.Join(names, " or ")
+}
+
+// limitsAs are the limits of what a schema refers to, with the default that is its own.
+func (s *schema) limitsAs(resolved *schema) string {
+	if s == resolved || s.Default.IsZero() {
+		return resolved.limits()
+	}
+	own := *resolved
+	own.Default = s.Default
+	return own.limits()
 }
 
 // limits says in words what values a schema allows, but for its pattern.

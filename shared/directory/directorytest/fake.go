@@ -1073,19 +1073,26 @@ func copyChange(c hierarchy.Change) hierarchy.Change {
 	return c
 }
 
+// copyTimes gives nil for none.
+func copyTimes(of map[ident.Node]time.Time) map[ident.Node]time.Time {
+	if len(of) == 0 {
+		return nil
+	}
+	of = maps.Clone(of)
+	for node, at := range of {
+		of[node] = micro(at)
+	}
+	return of
+}
+
 func copyClient(p access.Principal) access.Principal {
-	p.Created, p.Revoked, p.SessionsFrom = micro(p.Created), micro(p.Revoked), micro(p.SessionsFrom)
+	p.Created, p.Revoked = micro(p.Created), micro(p.Revoked)
 	if p.Person != nil {
 		person := *p.Person
 		p.Person = &person
 	}
 	p.Grants = copyMap(p.Grants)
-	if p.Cut = maps.Clone(p.Cut); len(p.Cut) == 0 {
-		p.Cut = nil
-	}
-	for node, at := range p.Cut {
-		p.Cut[node] = micro(at)
-	}
+	p.SessionsFrom, p.Cut = copyTimes(p.SessionsFrom), copyTimes(p.Cut)
 	p.CursorKey = copySlice(p.CursorKey)
 	p.Secrets = copySlice(p.Secrets)
 	for i := range p.Secrets {

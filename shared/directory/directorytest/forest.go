@@ -175,10 +175,10 @@ func (m *forest) moves(c ident.Principal, n, to ident.Node) *fault.Type {
 func (m *forest) happened(e event.Event, before, after []ident.Node) {
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(before, after)))) {
 		seen := e
-		seen.Path, seen.Left = onPath(after, id), ""
+		seen.Path, seen.Left, seen.Data = onPath(after, id), "", maps.Clone(e.Data)
+		delete(seen.Data, "version")
 		if slices.Contains([]event.Type{event.PartnerMoved, event.CustomerMoved}, e.Type) {
 			seen.Left = onPath(before, id)
-			seen.Data = maps.Clone(e.Data)
 			if seen.Path == "" || id == e.Node {
 				delete(seen.Data, "to")
 			}

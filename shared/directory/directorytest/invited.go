@@ -50,7 +50,8 @@ func used(i *directory.Invitation, by ident.Principal) *directory.Invitation {
 	now := *i
 	now.State, now.Closed, now.Person, now.Version = directory.InvitationAccepted, i.Created.Add(time.Hour), by, i.Version+1
 	now.Mail, now.MailProblem = directory.MailFailed, "guest-blocked"
-	now.Guest = directory.Guest{Tenant: "72f988bf-86f1-41af-91ab-2d7cd011db47", Object: "00000000-0000-4000-8000-000000000001"}
+	now.Guest = directory.Guest{Tenant: "72f988bf-86f1-41af-91ab-2d7cd011db47", Object: "00000000-0000-4000-8000-000000000001",
+		Of: i.Node}
 	return &now
 }
 
@@ -66,7 +67,7 @@ func keepsPeople(t testing.TB, store directory.Store) {
 	c := s.newClient(a.ID, map[ident.Node]access.Role{a.ID: access.Viewer})
 	bare, unknown := s.newPerson(map[ident.Node]access.Role{}), s.newPerson(map[ident.Node]access.Role{})
 	bare.Person.Email, bare.CursorKey = "", nil
-	unknown.Person, unknown.Name, unknown.SessionsFrom = nil, "", then // has only signed out everywhere
+	unknown.Person, unknown.Name, unknown.SessionsFrom = nil, "", map[ident.Node]time.Time{"": then} // has only signed out everywhere
 	s.commits(directory.AddClient{Client: p}, directory.AddClient{Client: c}, directory.AddClient{Client: bare},
 		directory.AddClient{Client: unknown})
 	s.refuses(directory.ErrExists, directory.AddClient{Client: p})
@@ -85,9 +86,10 @@ func keepsPeople(t testing.TB, store directory.Store) {
 	now := copyClient(p)
 	now.Name, now.Grants, now.Version = "Åsa", map[ident.Node]access.Role{b.ID: access.Viewer}, 2
 	now.Cut = map[ident.Node]time.Time{a.ID: then.Add(time.Nanosecond).In(time.FixedZone("", 3600)), "": then.Add(-time.Microsecond)}
-	now.Person.Email, now.SessionsFrom = "asa@example.com", then.Add(time.Hour+time.Nanosecond).In(time.FixedZone("", 3600))
+	now.Person.Email = "asa@example.com"
+	now.SessionsFrom = map[ident.Node]time.Time{"": then, b.ID: then.Add(time.Hour + time.Nanosecond).In(time.FixedZone("", 3600))}
 	s.commits(directory.EditClient{Was: &p, Now: &now, Else: errElse})
-	now.SessionsFrom, now.Cut[a.ID] = then.Add(time.Hour), then
+	now.SessionsFrom[b.ID], now.Cut[a.ID] = then.Add(time.Hour), then
 	same(t, "the person after an edit", s.client(p.ID), &now)
 	all := s.all()
 	same(t, "who is still at A", all.Grants[a.ID], []directory.Grant{grant(a.ID, &c)})

@@ -79,8 +79,8 @@ func OnlyTenants(ids ...string) Tenants {
 	return Tenants{only: only}
 }
 
-// has expects lower case.
-func (t Tenants) has(id string) bool { return t.any || slices.Contains(t.only, id) }
+// Has reports whether a tenant is in the set. It expects its id in lower case.
+func (t Tenants) Has(id string) bool { return t.any || slices.Contains(t.only, id) }
 
 // Person is somebody who has signed in. Tenant and Object together are who they are. Everything else is for display, but for one thing:
 // an invitation goes to whoever can prove its address. An address never decides access.

@@ -63,7 +63,7 @@ func (s *SignIn) Finish(ctx context.Context, app App, redirect string, flow Flow
 	}
 	// Entra need not say who answers (RFC 9207). When it does, it must be a tenant that is let in, and the one of the token below.
 	answering, ours := s.verifier.cloud.tenantOf(callback.Get("iss"))
-	if callback.Has("iss") && !(ours && app.Tenants.has(answering)) {
+	if callback.Has("iss") && !(ours && app.Tenants.Has(answering)) {
 		return Person{}, Issuer
 	}
 	if callback.Get("code") == "" {

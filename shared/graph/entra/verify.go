@@ -170,7 +170,7 @@ func (v *Verifier) verify(ctx context.Context, app App, token string) (*claims, 
 		return nil, KeyIssuer
 	case app.Client == "" || len(c.Audience) != 1 || c.Audience[0] != app.Client:
 		return nil, Audience
-	case !app.Tenants.has(strings.ToLower(c.Tenant)):
+	case !app.Tenants.Has(strings.ToLower(c.Tenant)):
 		return nil, OtherTenant
 	case !isGUID(c.Object):
 		return nil, ObjectID

@@ -45,10 +45,10 @@ func unanswered(err error) *Failure {
 
 // notConsented are Entra's codes of an app that nobody has consented to in the tenant. For some minutes after the consent they mean: not
 // yet. Source: https://learn.microsoft.com/entra/identity-platform/reference-error-codes
-var notConsented = []int{65001, 650056, 700016, 7000229}
+var notConsented = []int{65001, 650056, 700016, 7000112, 7000229} // 7000112: an administrator there has disabled the app
 
-// unknownTenant is Entra's code of a tenant that does not exist.
-const unknownTenant = 90002
+// ofTenant are Entra's codes of a tenant that does not exist, or whose policies keep the app out. To ask again changes nothing.
+var ofTenant = []int{90002, 900023, 53003, 530035, 500011}
 
 // noToken is why the app did not get a token.
 func noToken(r *http.Response) *Failure {
@@ -67,7 +67,7 @@ func noToken(r *http.Response) *Failure {
 	switch code := said.Codes[0]; {
 	case slices.Contains(notConsented, code):
 		f.Refusal = guest.NoConsent
-	case code == unknownTenant:
+	case slices.Contains(ofTenant, code):
 		f.Refusal = guest.Rejected
 	}
 	return f

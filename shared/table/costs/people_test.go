@@ -114,7 +114,7 @@ func (b *bench) people(places []place, row func(...string), out *strings.Builder
 		}},
 		{"opening its link", func(id ident.Invitation) func() error {
 			mail := b.mail(id)
-			return only(func() (directory.Offer, error) { return b.dir.Offered(b.ctx, mail.Token, "") })
+			return only(func() (directory.Offer, error) { return b.dir.Offered(b.ctx, mail.Token, "", "") })
 		}},
 		{"accepting it", func(id ident.Invitation) func() error {
 			mail := b.mail(id)
@@ -180,7 +180,7 @@ func (b *bench) accepted(node *hierarchy.Node, many int) {
 	for range many {
 		b.made++
 		data := map[string]any{"invitationId": ident.NewInvitation(), "generation": 1, "role": access.Viewer, "name": "Alice Le Page",
-			"principalId": ident.PersonOf("72f988bf-86f1-41af-91ab-2d7cd011db47", fmt.Sprint(b.made))}
+			"principalId": ident.PersonOf("72f988bf-86f1-41af-91ab-2d7cd011db47", fmt.Sprint(b.made)), "version": 1}
 		e := event.Event{ID: ident.NewEvent(), Type: event.InvitationAccepted, Time: clock(), Node: node.ID, Path: node.Place.Path,
 			Actor: b.caller.Client, Request: "c817faea-b253-47be-9d98-47d2e427f93f", Data: data}
 		b.must(b.fast.Commit(b.ctx, directory.AddEvent{Event: e}))
