@@ -1200,6 +1200,7 @@ func TestRecoveringTheRoot(t *testing.T) {
 		if !ok || stored == nil || !k.Verify(stored) || stored.Grants[s.root] != access.Owner {
 			t.Fatalf("%+v", stored)
 		}
+		s.now = s.now.Add(time.Second) // or it would be as old
 		if _, err := s.d.CreateClient(ctx, directory.Caller{Client: p.ID, Key: k.ID}, s.root, "C", access.Owner); err != nil {
 			t.Error(err)
 		}
