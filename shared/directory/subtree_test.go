@@ -380,7 +380,7 @@ var steps = flag.Int("steps", 100_000, "how many steps of subtrees are compared 
 
 // TestSubtreesAgreeWithAModel runs directorytest.Subtrees with a subtree index that is up to date, and with one that is behind.
 func TestSubtreesAgreeWithAModel(t *testing.T) {
-	const average = 200 // steps in a run
+	const average = 200                   // steps in a run
 	checks := max(1, *steps/average*9/10) // of each of two; a run has two thirds of the average or more
 	for name, value := range map[string]string{"rapid.checks": strconv.Itoa(checks), "rapid.steps": strconv.Itoa(average)} {
 		was := flag.Lookup(name).Value.String()
