@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"example.com/partnertree/functions/internal/deadline"
 	"example.com/partnertree/shared/graph/guests"
 	"example.com/partnertree/shared/guest"
 )
@@ -21,20 +22,14 @@ type function struct {
 	log *slog.Logger
 }
 
-// reserve is what is kept of Lambda's time to still say that it was too short.
-const reserve = 500 * time.Millisecond
-
 // handle makes one guest. An error means that it can be tried again. The log has one line of it, without an address or a link.
 func (f *function) handle(ctx context.Context, o guest.Order) (guest.Outcome, error) {
 	if o.Tenant == "" || o.Email == "" || o.Redirect == "" {
 		return guest.Outcome{}, errors.New("the order is not complete")
 	}
 	began := f.now()
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
-		defer cancel()
-	}
+	ctx, cancel := deadline.Before(ctx)
+	defer cancel()
 	out, err := f.Invite(ctx, o)
 	line := []slog.Attr{slog.String("tenant", o.Tenant), slog.Int64("micros", f.now().Sub(began).Microseconds())}
 	level, outcome := slog.LevelInfo, "made"

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/partnertree/functions/internal/deadline"
 	"example.com/partnertree/functions/internal/golden"
 	"example.com/partnertree/shared/graph/graphtest"
 	"example.com/partnertree/shared/graph/guests"
@@ -91,7 +92,7 @@ func (slow) Invite(ctx context.Context, _ guest.Order) (guest.Outcome, error) {
 func TestThereIsTimeToSayThatItWasTooShort(t *testing.T) {
 	log := new(bytes.Buffer)
 	f := &function{slow{}, time.Now, slog.New(slog.NewJSONHandler(log, nil))}
-	ctx, cancel := context.WithTimeout(t.Context(), reserve+20*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), deadline.Reserve+20*time.Millisecond)
 	defer cancel()
 	_, err := f.handle(ctx, guest.Order{Tenant: partner, Email: "x@y.example", Redirect: "https://z.example"})
 	var failure *guests.Failure

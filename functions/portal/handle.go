@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"example.com/partnertree/functions/internal/deadline"
 	"example.com/partnertree/shared/contract/docs"
 	"example.com/partnertree/shared/fault"
 )
@@ -22,11 +23,8 @@ const (
 
 // handle answers one request. Its error is always nil: an error would become an answer that is not ours.
 func (p *portal) handle(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
-		defer cancel()
-	}
+	ctx, cancel := deadline.Before(ctx)
+	defer cancel()
 	return p.visit(ctx, &e), nil
 }
 
@@ -83,13 +81,7 @@ func (v *visit) refuse(f *fault.Error) response {
 	}
 	r := answer(*v.event, f.Type.Status, "application/problem+json")
 	r.Headers["Cache-Control"] = "no-store"
-	body, err := json.Marshal(struct { // in the order of the API's
-		Type     string `json:"type"`
-		Title    string `json:"title"`
-		Status   int    `json:"status"`
-		Detail   string `json:"detail"`
-		Instance string `json:"instance"`
-	}{"/problems/" + f.Type.Slug, f.Type.Title, f.Type.Status, f.Detail, "urn:request:" + v.event.RequestContext.RequestID})
+	body, err := json.Marshal(f.Problem(v.event.RequestContext.RequestID))
 	if err != nil {
 		panic(err) // there is nothing in it that JSON has not
 	}

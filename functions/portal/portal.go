@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"time"
 
@@ -21,9 +20,6 @@ import (
 	"example.com/partnertree/shared/people"
 	"example.com/partnertree/shared/site"
 )
-
-// reserve is what is kept of Lambda's time to still say that it was too short.
-const reserve = 500 * time.Millisecond
 
 // maxForm is the largest form in bytes.
 const maxForm = 8 << 10
@@ -101,8 +97,8 @@ func (p *portal) visit(ctx context.Context, e *events.APIGatewayV2HTTPRequest) r
 			failed = v.failed
 		}
 		r = failed(f)
-		if f.RetryAfter > 0 {
-			r.Headers["Retry-After"] = strconv.Itoa(int((f.RetryAfter + time.Second - 1) / time.Second))
+		if after := f.RetryHeader(); after != "" {
+			r.Headers["Retry-After"] = after
 		}
 	}
 	r.Cookies = v.set

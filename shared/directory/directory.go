@@ -118,9 +118,10 @@ func (v *view) decide(id ident.Node, a access.Action) (*hierarchy.Node, access.D
 	return node, d, d.Err()
 }
 
-// reach reads one node with the caller, and decides about it.
-func (d *Directory) reach(ctx context.Context, c Caller, id ident.Node, a access.Action) (*view, *hierarchy.Node, access.Decision, error) {
-	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}})
+// reach reads one node with the caller, and others who are wanted, and decides about it.
+func (d *Directory) reach(ctx context.Context, c Caller, id ident.Node, a access.Action, others ...ident.Principal) (
+	*view, *hierarchy.Node, access.Decision, error) {
+	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}, Clients: others})
 	if err != nil {
 		return nil, nil, access.Decision{}, err
 	}

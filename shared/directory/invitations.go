@@ -613,18 +613,24 @@ func cut(p *access.Principal, node ident.Node, now time.Time) {
 	}
 	cuts[node] = now
 	for len(cuts) > maxCuts {
-		oldest := node
-		for n, at := range cuts {
-			if n != "" && at.Before(cuts[oldest]) {
-				oldest = n
-			}
-		}
+		oldest := oldestOf(cuts, node)
 		if at := cuts[oldest]; at.After(cuts[""]) {
 			cuts[""] = at
 		}
 		delete(cuts, oldest)
 	}
 	p.Cut = cuts
+}
+
+// oldestOf is the node with the earliest time, newest when there is none before that. What stands under "" for all nodes is none.
+func oldestOf(times map[ident.Node]time.Time, newest ident.Node) ident.Node {
+	oldest := newest
+	for node, at := range times {
+		if node != "" && at.Before(times[oldest]) {
+			oldest = node
+		}
+	}
+	return oldest
 }
 
 // unlessExists takes it for a change that somebody was added meanwhile: people's ids are not random.
@@ -886,13 +892,7 @@ func endSessions(p *access.Principal, c Caller, now time.Time) {
 	}
 	from[c.Within] = now
 	for len(from) > maxBounds {
-		oldest := c.Within
-		for within, at := range from {
-			if within != "" && at.Before(from[oldest]) {
-				oldest = within
-			}
-		}
-		delete(from, oldest)
+		delete(from, oldestOf(from, c.Within))
 	}
 	p.SessionsFrom = from
 }

@@ -33,11 +33,7 @@ type Explanation struct {
 // somebody who was granted nothing there or above, it does not tell whether they exist. Of the caller themselves it explains what they
 // may do within their bound.
 func (d *Directory) Why(ctx context.Context, c Caller, client ident.Principal, id ident.Node, a access.Action) (Explanation, error) {
-	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}, Clients: []ident.Principal{client}})
-	if err != nil {
-		return Explanation{}, err
-	}
-	node, dec, err := v.decide(id, access.Read)
+	v, node, dec, err := d.reach(ctx, c, id, access.Read, client)
 	if err != nil {
 		return Explanation{}, err
 	}
@@ -67,11 +63,7 @@ func (d *Directory) WhyAt(ctx context.Context, c Caller, client ident.Principal,
 	}
 	ctx, cancel := context.WithTimeout(ctx, pastFor)
 	defer cancel()
-	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}, Clients: []ident.Principal{client}})
-	if err != nil {
-		return Explanation{}, err
-	}
-	node, dec, err := v.decide(id, access.Read)
+	v, node, dec, err := d.reach(ctx, c, id, access.Read, client)
 	if err != nil {
 		return Explanation{}, err
 	}

@@ -6,6 +6,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -117,6 +118,33 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.cause }
+
+// URI is the `type` of problem documents of this type: the address of the page that explains it.
+func (t *Type) URI() string { return "/problems/" + t.Slug }
+
+// Problem is a problem document (RFC 9457).
+type Problem struct {
+	Type     string  `json:"type"`
+	Title    string  `json:"title"`
+	Status   int     `json:"status"`
+	Detail   string  `json:"detail"`
+	Instance string  `json:"instance"`
+	Errors   []Field `json:"errors,omitempty"`
+	UsedBy   []Ref   `json:"usedBy,omitempty"`
+}
+
+// Problem is what a request is answered that has failed so; request is its id.
+func (e *Error) Problem(request string) Problem {
+	return Problem{e.Type.URI(), e.Type.Title, e.Type.Status, e.Detail, "urn:request:" + request, e.Fields, e.UsedBy}
+}
+
+// RetryHeader is the answer's Retry-After, in whole seconds; "" when there is none.
+func (e *Error) RetryHeader() string {
+	if e.RetryAfter <= 0 {
+		return ""
+	}
+	return strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10)
+}
 
 // Is reports whether err is, or wraps, an Error of this type.
 func (t *Type) Is(err error) bool {

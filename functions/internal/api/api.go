@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/go-json-experiment/json"
 
+	"example.com/partnertree/functions/internal/deadline"
 	"example.com/partnertree/functions/internal/limit"
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/contract"
@@ -34,9 +35,6 @@ import (
 
 // MaxBody is the largest body in bytes, of operations for which the contract says nothing else.
 const MaxBody = 64 << 10
-
-// reserve is what is kept of Lambda's time to still say that it was too short.
-const reserve = 500 * time.Millisecond
 
 // Operation does one operation of the contract.
 type Operation func(ctx context.Context, r *Request) (Reply, error)
@@ -109,11 +107,8 @@ func New(function string, operations map[string]Operation, count limit.Counter, 
 // Handle answers one request. Its error is always nil: an error would become an answer that is not ours.
 func (a *API) Handle(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	start := a.now()
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
-		defer cancel()
-	}
+	ctx, cancel := deadline.Before(ctx)
+	defer cancel()
 	id := event.RequestContext.RequestID
 	if id == "" {
 		id = rand.Text()
@@ -139,8 +134,8 @@ func (a *API) Handle(ctx context.Context, event events.APIGatewayV2HTTPRequest) 
 		response.StatusCode = e.Type.Status
 		response.Body = problem(e, id)
 		headers["Content-Type"] = "application/problem+json"
-		if e.RetryAfter > 0 {
-			headers["Retry-After"] = strconv.Itoa(int((e.RetryAfter + time.Second - 1) / time.Second))
+		if after := e.RetryHeader(); after != "" {
+			headers["Retry-After"] = after
 		}
 		if e.Type == fault.Unauthenticated {
 			headers["WWW-Authenticate"] = "Bearer"
@@ -406,21 +401,9 @@ func encode(body any) (string, error) {
 	return string(b), err
 }
 
-// ProblemURI is the `type` of problem documents of this type: the address of the page that explains it.
-func ProblemURI(t *fault.Type) string { return "/problems/" + t.Slug }
-
 // problem is the document of RFC 9457.
 func problem(e *fault.Error, request string) string {
-	doc := struct {
-		Type     string        `json:"type"`
-		Title    string        `json:"title"`
-		Status   int           `json:"status"`
-		Detail   string        `json:"detail"`
-		Instance string        `json:"instance"`
-		Errors   []fault.Field `json:"errors,omitempty"`
-		UsedBy   []fault.Ref   `json:"usedBy,omitempty"`
-	}{ProblemURI(e.Type), e.Type.Title, e.Type.Status, e.Detail, "urn:request:" + request, e.Fields, e.UsedBy}
-	body, err := encode(doc)
+	body, err := encode(e.Problem(request))
 	if err != nil { // a text that is no UTF-8, which no detail is
 		return `{"type":"/problems/internal","status":500}`
 	}

@@ -151,7 +151,7 @@ func previewShape(p directory.MovePreview) preview {
 	}
 	return preview{
 		each(p.Blocks, func(e *fault.Error) block {
-			return block{api.ProblemURI(e.Type), e.Type.Title, e.Type.Status, e.Detail}
+			return block{e.Type.URI(), e.Type.Title, e.Type.Status, e.Detail}
 		}),
 		append([]ident.Brand{}, p.MissingBrands...),
 		beforeAfter[int]{p.Depth[0], p.Depth[1]}, p.Levels, beforeAfter[bool]{p.CanProvision[0], p.CanProvision[1]},

@@ -13,7 +13,6 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"example.com/partnertree/infra/local/stack"
-	"example.com/partnertree/infra/stage"
 	"example.com/partnertree/shared/graph/graphtest"
 )
 
@@ -43,22 +42,13 @@ func newBranded(t *testing.T, name, app, tenant, audience string) branded {
 		t.Fatal(err)
 	}
 	double(t, "/apps", graphtest.App{ID: app, Name: "App " + name, Tenant: tenant, Audience: audience,
-		RedirectURIs: []string{b.origin + "/signin/callback"}, Secrets: []string{localSecret(t)},
+		RedirectURIs: []string{b.origin + "/signin/callback"}, Secrets: []string{platformApp(t).Secret},
 		Scopes: []string{"access_as_user"}, OptionalClaims: []string{"email", "xms_edov"}})
 	f.do(t, 200, "PATCH", "/v1/brands/"+b.brand, map[string]any{
 		"color": "#7a1f5c", "logo": base64.StdEncoding.EncodeToString(logo.Bytes()),
 		"portalApp": map[string]any{"clientId": app, "tenantId": tenant, "singleTenant": audience == graphtest.SingleTenant},
 	})
 	return b
-}
-
-func localSecret(t *testing.T) string {
-	t.Helper()
-	config, err := stage.Named(stage.Local)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return config.Entra.Secret
 }
 
 // People come to the portal of a brand by the brand's own app, and reach there what belongs to the brand's partner, and nothing else, also
@@ -101,10 +91,10 @@ func TestABrandHasAPortalOfItsOwn(t *testing.T) {
 	here := at(b.app, b.origin)
 	here.do(t, 200, "GET", pathOf(b.below), nil)
 	here.do(t, 404, "GET", pathOf(b.beside), nil)
-	at(platformApp(t), deployed.URL).do(t, 200, "GET", pathOf(b.beside), nil)
+	at(platformApp(t).ClientID, deployed.URL).do(t, 200, "GET", pathOf(b.beside), nil)
 	at(b.app, deployed.URL).do(t, 401, "GET", "/v1/me", nil)
 	at(b.app, other.origin).do(t, 401, "GET", "/v1/me", nil)
-	at(platformApp(t), b.origin).do(t, 401, "GET", "/v1/me", nil)
+	at(platformApp(t).ClientID, b.origin).do(t, 401, "GET", "/v1/me", nil)
 
 	// API Gateway remembers what the authorizer has said of a token for each host apart.
 	here.at(deployed.URL).do(t, 401, "GET", "/v1/me", nil)

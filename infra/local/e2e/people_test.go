@@ -57,13 +57,13 @@ func double(t *testing.T, path string, order any) answer {
 }
 
 // platformApp is the app by which people sign in where no brand has one.
-func platformApp(t *testing.T) string {
+func platformApp(t *testing.T) stage.Entra {
 	t.Helper()
 	config, err := stage.Named(stage.Local)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return config.Entra.ClientID
+	return config.Entra
 }
 
 // accessToken is what Entra would give an app of the person's for this API. No two are alike.
@@ -281,7 +281,7 @@ func TestAPersonIsInvitedAndComesIn(t *testing.T) {
 	otto.has(otto.opens(link), "This invitation cannot be used any more")
 
 	// The same person at the API, with what Entra gives them for it.
-	api := accessToken(t, platformApp(t), ann)
+	api := accessToken(t, platformApp(t).ClientID, ann)
 	me := api.do(t, 200, "GET", "/v1/me", nil).get(t, "principal", "id")
 	if got := api.do(t, 200, "GET", pathOf(vale)+"/tree", nil); !strings.Contains(string(got.body), below) {
 		t.Errorf("the tree: %s", got.body)
@@ -291,7 +291,7 @@ func TestAPersonIsInvitedAndComesIn(t *testing.T) {
 		api.do(t, 404, "GET", pathOf(hidden), nil)
 	}
 	api.do(t, 403, "POST", "/v1/partners", newPartner(vale, "No", brand))
-	accessToken(t, platformApp(t), other).do(t, 404, "GET", pathOf(vale), nil)
+	accessToken(t, platformApp(t).ClientID, other).do(t, 404, "GET", pathOf(vale), nil)
 	if users := inviter.do(t, 200, "GET", pathOf(vale)+"/users", nil); !strings.Contains(string(users.body), me) {
 		t.Errorf("the users: %s", users.body)
 	}
