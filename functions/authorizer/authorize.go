@@ -12,11 +12,11 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/graph/entra"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
-	"example.com/partnertree/shared/site"
+	"example.com/partnertree/shared/portalhost"
 )
 
 // Names in the authorizer's context, which API Gateway hands to the function that serves the request.
@@ -46,16 +46,16 @@ const readDeadline = 5 * time.Second
 
 type authorizer struct {
 	store  directory.Store
-	config site.Config
-	sites  *site.Sites     // whose app's tokens are taken under which name
-	tokens *entra.Verifier // of people; nil: none are taken
+	config portalhost.Config
+	sites  *portalhost.Sites // whose app's tokens are taken under which name
+	tokens *entra.Verifier   // of people; nil: none are taken
 	log    *slog.Logger
 }
 
 // configured makes the authorizer that the environment describes. It makes no call: nothing is fetched before the first token comes.
 func configured(store directory.Store, env func(string) string, now func() time.Time, log *slog.Logger) *authorizer {
-	a := &authorizer{store: store, config: site.Configured(env), log: log}
-	a.sites = site.New(a.config, directory.New(store, now).BrandAt, now)
+	a := &authorizer{store: store, config: portalhost.Configured(env), log: log}
+	a.sites = portalhost.New(a.config, directory.New(store, now).BrandAt, now)
 	if a.config.App.Client != "" {
 		a.tokens = entra.NewVerifier(a.config.Cloud, nil, now)
 	}
@@ -142,10 +142,10 @@ func (a *authorizer) identify(ctx context.Context, host, header string) (identit
 	}
 	ctx, cancel := context.WithTimeout(ctx, readDeadline)
 	defer cancel()
-	if key, ok := people.ParseAPIKey(credentials); ok {
+	if key, ok := credential.ParseAPIKey(credentials); ok {
 		return a.client(ctx, host, key)
 	}
-	if strings.Count(credentials, ".") == 2 && !strings.HasPrefix(credentials, people.KeyPrefix) {
+	if strings.Count(credentials, ".") == 2 && !strings.HasPrefix(credentials, credential.KeyPrefix) {
 		return a.person(ctx, host, credentials)
 	}
 	return identity{outcome: notAKey}, nil
@@ -153,7 +153,7 @@ func (a *authorizer) identify(ctx context.Context, host, header string) (identit
 
 // client finds out whether the key is a live one. At a brand's host none is taken: the brand's partner runs the name, and so could have
 // every key that is sent there, which counts for more than what is the partner's.
-func (a *authorizer) client(ctx context.Context, host string, key people.APIKey) (identity, error) {
+func (a *authorizer) client(ctx context.Context, host string, key credential.APIKey) (identity, error) {
 	who := identity{outcome: failed, principal: key.Client, key: key.ID}
 	at, ok, err := a.sites.At(ctx, host)
 	if err != nil {
@@ -163,11 +163,11 @@ func (a *authorizer) client(ctx context.Context, host string, key people.APIKey)
 		who.outcome = keyElsewhere
 		return who, nil
 	}
-	got, err := a.store.Read(ctx, directory.Want{Clients: []ident.Principal{key.Client}})
+	got, err := a.store.Read(ctx, directory.Want{Principals: []ident.Principal{key.Client}})
 	if err != nil {
 		return who, err
 	}
-	client, because := got.Clients[key.Client], wrongSecret
+	client, because := got.Principals[key.Client], wrongSecret
 	switch {
 	case client == nil:
 		client, because = decoy(key), unknownClient
@@ -183,7 +183,7 @@ func (a *authorizer) client(ctx context.Context, host string, key people.APIKey)
 
 // decoy is a client that has the key's secret id and no secret that fits: verifying against it takes as long as against
 // a real one.
-func decoy(k people.APIKey) *access.Principal {
+func decoy(k credential.APIKey) *access.Principal {
 	return &access.Principal{ID: k.Client, Secrets: []access.Secret{{ID: k.ID, Hash: make([]byte, 32)}}}
 }
 

@@ -16,9 +16,9 @@ import (
 
 	"example.com/partnertree/functions/internal/golden"
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 )
 
 // The secret in the recorded payloads. It opens nothing: it is a sentence, not random.
@@ -34,10 +34,10 @@ type clients struct {
 
 func (c *clients) Read(_ context.Context, w directory.Want) (directory.Got, error) {
 	c.reads = append(c.reads, w)
-	got := directory.Got{Clients: map[ident.Principal]*access.Principal{}}
-	for _, id := range w.Clients {
+	got := directory.Got{Principals: map[ident.Principal]*access.Principal{}}
+	for _, id := range w.Principals {
 		if p, ok := c.all[id]; ok {
-			got.Clients[id] = p
+			got.Principals[id] = p
 		}
 	}
 	return got, c.err
@@ -82,7 +82,7 @@ func TestAFailingStoreIsAnErrorAndNoRefusal(t *testing.T) {
 	c := recorded()
 	c.err = errors.New("throttled: table arn:aws:dynamodb:secret-place")
 	a, lines := over(c)
-	_, key := people.NewSecret("cli_5m8q2w7x9z1c3v4b", time.Now())
+	_, key := credential.NewSecret("cli_5m8q2w7x9z1c3v4b", time.Now())
 	_, err := a.handle(t.Context(), events.APIGatewayV2CustomAuthorizerV2Request{Headers: map[string]string{"authorization": "Bearer " + key}})
 	var typed messages.InvokeResponse_Error
 	if !errors.As(err, &typed) || typed.Type != "unavailable" || strings.Contains(typed.Message, "arn:") {
@@ -109,11 +109,11 @@ func TestEveryKeyCostsOneReadOfOneClient(t *testing.T) {
 	for _, client := range []ident.Principal{"cli_5m8q2w7x9z1c3v4b", ident.NewClient()} {
 		c := recorded()
 		a, _ := over(c)
-		_, key := people.NewSecret(client, time.Now())
+		_, key := credential.NewSecret(client, time.Now())
 		if _, err := a.identify(t.Context(), "api.example", "Bearer "+key); err != nil {
 			t.Fatal(err)
 		}
-		if len(c.reads) != 1 || len(c.reads[0].Clients) != 1 || len(c.reads[0].Nodes)+len(c.reads[0].Brands) != 0 {
+		if len(c.reads) != 1 || len(c.reads[0].Principals) != 1 || len(c.reads[0].Nodes)+len(c.reads[0].Brands) != 0 {
 			t.Errorf("%s: reads %+v", client, c.reads)
 		}
 	}
@@ -122,8 +122,8 @@ func TestEveryKeyCostsOneReadOfOneClient(t *testing.T) {
 // While a secret is being rotated two are valid.
 func TestBothSecretsOfARotationAreRecognized(t *testing.T) {
 	p := &access.Principal{ID: ident.NewClient()}
-	first, one := people.NewSecret(p.ID, time.Now())
-	second, two := people.NewSecret(p.ID, time.Now())
+	first, one := credential.NewSecret(p.ID, time.Now())
+	second, two := credential.NewSecret(p.ID, time.Now())
 	p.Secrets = []access.Secret{first, second}
 	a, _ := over(&clients{all: map[ident.Principal]*access.Principal{p.ID: p}})
 	for i, key := range []string{one, two} {
@@ -140,8 +140,8 @@ func TestBothSecretsOfARotationAreRecognized(t *testing.T) {
 
 // The decoy must hold the key's secret id, or verifying would stop before it hashes, and must never fit.
 func TestTheDecoyIsComparedAndNeverFits(t *testing.T) {
-	_, s := people.NewSecret(ident.NewClient(), time.Now())
-	k, _ := people.ParseAPIKey(s)
+	_, s := credential.NewSecret(ident.NewClient(), time.Now())
+	k, _ := credential.ParseAPIKey(s)
 	d := decoy(k)
 	if d.ID != k.Client || !d.Holds(k.ID) {
 		t.Errorf("decoy %+v would not be compared", d)

@@ -10,13 +10,13 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/graph/graphtest"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
-	"example.com/partnertree/shared/site"
+	"example.com/partnertree/shared/portalhost"
 )
 
 // Host names, and the apps of the brands there.
@@ -54,10 +54,10 @@ func branded(t testing.TB) (*authorizer, *directorytest.Fake, *graphtest.Server,
 	})
 	fake, owners := new(directorytest.Fake), map[string]ident.Node{}
 	d := directory.New(fake, time.Now)
-	root, founder, key, err := d.Found(t.Context(), "Vendor", "Founder")
+	root, founder, key, err := d.CreateRoot(t.Context(), "Vendor", "Founder")
 	must(err)
-	secret, _ := people.ParseAPIKey(key)
-	by := directory.Caller{Client: founder.ID, Key: secret.ID}
+	secret, _ := credential.ParseAPIKey(key)
+	by := directory.Caller{Principal: founder.ID, Key: secret.ID}
 	for host, app := range map[string]*brand.App{
 		red: {Client: redApp, Tenant: vazon}, blue: {Client: blueApp, Tenant: vazon, SingleTenant: true}, gray: nil,
 	} {
@@ -114,7 +114,7 @@ func TestATokenIsTakenAtItsAppsHost(t *testing.T) {
 func TestAKeyIsNotTakenAtABrandsHost(t *testing.T) {
 	a, fake, _, _ := branded(t)
 	client := ident.NewClient()
-	_, key := people.NewSecret(client, time.Now())
+	_, key := credential.NewSecret(client, time.Now())
 	for host, want := range map[string]string{home: unknown, red: elsewhere, gray: elsewhere, "admin.none.example": unknown, "": unknown} {
 		for range 2 { // the second time the site is known
 			before := len(fake.Calls())
@@ -175,7 +175,7 @@ func TestAHeaderSaysTheHostOnADevelopersMachineOnly(t *testing.T) {
 	}
 	env := environment(double.URL, platform, "any")
 	local := reconfigured(a, func(name string) string {
-		if name == site.EnvOrigin {
+		if name == portalhost.EnvOrigin {
 			return "http://localhost:8080"
 		}
 		return env(name)

@@ -80,7 +80,7 @@ func (b *bootstrap) found(ctx context.Context, o order) (founded, error) {
 	if err := wrong.Err(); err != nil {
 		return founded{}, err
 	}
-	root, owner, key, err := b.directory.Found(ctx, partner, client)
+	root, owner, key, err := b.directory.CreateRoot(ctx, partner, client)
 	if err != nil {
 		return founded{}, err
 	}

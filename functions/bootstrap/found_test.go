@@ -13,11 +13,11 @@ import (
 
 	"example.com/partnertree/functions/internal/golden"
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 )
 
 func over(store directory.Store) (*bootstrap, *bytes.Buffer) {
@@ -38,7 +38,7 @@ func TestRecordedPayloads(t *testing.T) {
 			}
 		}
 		answer, err := b.handle(t.Context(), o)
-		if strings.Contains(lines.String(), people.KeyPrefix) {
+		if strings.Contains(lines.String(), credential.KeyPrefix) {
 			t.Errorf("the log has a key: %s", lines)
 		}
 		if err != nil {
@@ -49,7 +49,7 @@ func TestRecordedPayloads(t *testing.T) {
 			}
 			return typed
 		}
-		if _, ok := people.ParseAPIKey(answer.Key); !ok {
+		if _, ok := credential.ParseAPIKey(answer.Key); !ok {
 			t.Errorf("the key is no API key")
 		}
 		// Ids and key are random: what they begin with is what can be compared.
@@ -64,15 +64,15 @@ func TestTheKeyIsThatOfAnOwnerOfTheRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := store.Read(t.Context(), directory.Want{Clients: []ident.Principal{answer.ClientID}, Nodes: []ident.Node{answer.PartnerID}})
+	got, err := store.Read(t.Context(), directory.Want{Principals: []ident.Principal{answer.ClientID}, Nodes: []ident.Node{answer.PartnerID}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, root := got.Clients[answer.ClientID], got.Nodes[answer.PartnerID]
+	client, root := got.Principals[answer.ClientID], got.Nodes[answer.PartnerID]
 	if client == nil || root == nil {
 		t.Fatalf("stored: client %v, root %v", client, root)
 	}
-	if key, ok := people.ParseAPIKey(answer.Key); !ok || !key.Verify(client) {
+	if key, ok := credential.ParseAPIKey(answer.Key); !ok || !key.Verify(client) {
 		t.Error("the key is not the client's")
 	}
 	if d := access.Decide(client, &got.Tree, root, access.ManageClients); !d.Allowed() || d.Role != access.Owner {
@@ -110,22 +110,22 @@ func TestALostKeyIsRecovered(t *testing.T) {
 		t.Fatal("the answer was not lost")
 	}
 	store.After = nil
-	var keys []people.APIKey
+	var keys []credential.APIKey
 	for range 3 { // each recovery takes the oldest of two secrets away
 		answer, err := b.handle(t.Context(), order{Recover: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		key, ok := people.ParseAPIKey(answer.Key)
+		key, ok := credential.ParseAPIKey(answer.Key)
 		if !ok {
 			t.Fatal("no key")
 		}
 		keys = append(keys, key)
-		got, err := store.Read(t.Context(), directory.Want{Clients: []ident.Principal{answer.ClientID}, Nodes: []ident.Node{answer.PartnerID}})
+		got, err := store.Read(t.Context(), directory.Want{Principals: []ident.Principal{answer.ClientID}, Nodes: []ident.Node{answer.PartnerID}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		client := got.Clients[answer.ClientID]
+		client := got.Principals[answer.ClientID]
 		if d := access.Decide(client, &got.Tree, got.Nodes[answer.PartnerID], access.ManageClients); !key.Verify(client) || !d.Allowed() || got.Tree.Root != answer.PartnerID {
 			t.Error("the recovered key opens nothing")
 		}
@@ -133,7 +133,7 @@ func TestALostKeyIsRecovered(t *testing.T) {
 			t.Errorf("%d secrets; the oldest one should be gone", len(client.Secrets))
 		}
 	}
-	if strings.Contains(lines.String(), people.KeyPrefix) {
+	if strings.Contains(lines.String(), credential.KeyPrefix) {
 		t.Errorf("the log has a key: %s", lines)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"example.com/partnertree/functions/internal/golden"
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/guest"
@@ -26,7 +27,6 @@ import (
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/mail"
 	"example.com/partnertree/shared/metric"
-	"example.com/partnertree/shared/people"
 )
 
 const (
@@ -79,7 +79,7 @@ func newWorld(t *testing.T, adjust ...func(*brand.Brand)) *world {
 		log: slog.New(slog.NewJSONHandler(w.log, nil))}
 	root := hierarchy.Node{ID: rootNode, Name: "Vale & Sons", Version: 1, Created: noon, Updated: noon,
 		Place: hierarchy.Place{Path: hierarchy.Path("").Child(rootNode)}, Brands: hierarchy.Brands{Uses: map[ident.Brand]int64{}}}
-	w.commit(directory.Found{Root: rootNode, Else: directory.ErrExists}, directory.AddNode{Node: root})
+	w.commit(directory.AddTree{Root: rootNode, Else: directory.ErrExists}, directory.AddNode{Node: root})
 	w.commit(directory.AddBrand{Owner: &root, Taken: directory.ErrExists, Else: func(*hierarchy.Node) error { return directory.ErrExists },
 		Brand: b})
 	branded := w.read(directory.Want{Nodes: []ident.Node{rootNode}}).Nodes[rootNode]
@@ -88,7 +88,7 @@ func newWorld(t *testing.T, adjust ...func(*brand.Brand)) *world {
 	w.commit(directory.EditNode{Was: branded, Now: &edited, Else: func(*hierarchy.Node) error { return directory.ErrExists }})
 	w.commit(directory.AddClient{Client: access.Principal{ID: inviter, Name: "Founder", Home: rootNode, Version: 1, Created: noon,
 		Grants: map[ident.Node]access.Role{rootNode: access.Owner}}})
-	ring := people.Keyring{{ID: 1, Secret: [32]byte{1, 2, 3}, Created: noon}}
+	ring := credential.Keyring{{ID: 1, Secret: [32]byte{1, 2, 3}, Created: noon}}
 	token, _ := ring.InvitationToken(1, invitation, 2)
 	w.commit(directory.PutKeyring{Keyring: ring, Else: directory.ErrExists})
 	w.commit(directory.AddInvitation{Most: 1, TooMany: directory.ErrExists, Invitation: directory.Invitation{ID: invitation, Node: rootNode,
@@ -271,7 +271,7 @@ func TestWhatIsNotWantedAnyMoreIsNotMailed(t *testing.T) {
 // Nobody is mailed, or made a guest, for somebody who may not invite any more.
 func TestNothingIsMailedForWhoLostTheRight(t *testing.T) {
 	w := newWorld(t, singleTenant)
-	was := w.read(directory.Want{Clients: []ident.Principal{inviter}}).Clients[inviter]
+	was := w.read(directory.Want{Principals: []ident.Principal{inviter}}).Principals[inviter]
 	now := *was
 	now.Grants, now.Version = map[ident.Node]access.Role{rootNode: access.Operator}, was.Version+1
 	w.commit(directory.EditClient{Was: was, Now: &now, Else: directory.ErrExists})

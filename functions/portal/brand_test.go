@@ -18,13 +18,13 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
-	"example.com/partnertree/shared/site"
+	"example.com/partnertree/shared/portalhost"
 )
 
 // grantAnn has Ann accept a role at a node, at the platform's site, where nothing bounds her.
@@ -210,7 +210,7 @@ func TestInvitationsAtABrand(t *testing.T) {
 		_, form := b.form(p, "Sign out")
 		ring, err := w.dir.Keyring(t.Context())
 		w.must(err)
-		b.keep(elsewhere, invitationCookie, people.SealFlow(ring, invitationPurpose, strings.TrimPrefix(link, "/invitations/"), w.now()))
+		b.keep(elsewhere, invitationCookie, credential.SealFlow(ring, invitationPurpose, strings.TrimPrefix(link, "/invitations/"), w.now()))
 		form.Set("invitation", string(i.ID))
 		b.has(b.post(elsewhere+"/invitation", form), 404, "There is no such invitation")
 	}
@@ -400,8 +400,8 @@ func TestTheHostIsAHeadersOnADevelopersMachineOnly(t *testing.T) {
 	w := newWorld(t)
 	ask := func(origin, domain, forwarded string) string {
 		w.configure(func(name string) string {
-			return map[string]string{site.EnvAuthority: w.double.URL, site.EnvClient: ours, site.EnvTenants: "any", site.EnvOrigin: origin,
-				site.EnvHosts: "portal.example"}[name]
+			return map[string]string{portalhost.EnvAuthority: w.double.URL, portalhost.EnvClient: ours, portalhost.EnvTenants: "any", portalhost.EnvOrigin: origin,
+				portalhost.EnvHosts: "portal.example"}[name]
 		})
 		e := events.APIGatewayV2HTTPRequest{RouteKey: "GET /signin", Headers: map[string]string{"host": forwarded, "x-forwarded-host": forwarded}}
 		e.RequestContext.DomainName, e.RequestContext.APIID = domain, "a1b2c3"

@@ -21,14 +21,14 @@ import (
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/contract"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/graph/entra"
 	"example.com/partnertree/shared/graph/graphtest"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
-	"example.com/partnertree/shared/site"
+	"example.com/partnertree/shared/portalhost"
 )
 
 const (
@@ -94,10 +94,10 @@ func newWorld(t *testing.T, tenants ...string) *world {
 			app(redApp, graphtest.MultiTenant, redSite), app(blueApp, graphtest.SingleTenant, blueSite)},
 	}, func(o *graphtest.Options) { o.Now = w.now })
 	w.dir = directory.New(w.store, w.now)
-	root, owner, key, err := w.dir.Found(t.Context(), "Cloudvendor", "Founder")
+	root, owner, key, err := w.dir.CreateRoot(t.Context(), "Cloudvendor", "Founder")
 	w.must(err)
-	parsed, _ := people.ParseAPIKey(key)
-	w.root, w.owner = root.ID, directory.Caller{Client: owner.ID, Key: parsed.ID}
+	parsed, _ := credential.ParseAPIKey(key)
+	w.root, w.owner = root.ID, directory.Caller{Principal: owner.ID, Key: parsed.ID}
 
 	w.brands = map[string]directory.Brand{}
 	for home, app := range map[string]*brand.App{
@@ -118,15 +118,15 @@ func newWorld(t *testing.T, tenants ...string) *world {
 		tenants = []string{"any"}
 	}
 	w.configure(func(name string) string {
-		return map[string]string{site.EnvAuthority: w.double.URL, site.EnvClient: ours, site.EnvTenants: strings.Join(tenants, ","),
-			site.EnvHosts: "portal.example,admin.brand.example"}[name]
+		return map[string]string{portalhost.EnvAuthority: w.double.URL, portalhost.EnvClient: ours, portalhost.EnvTenants: strings.Join(tenants, ","),
+			portalhost.EnvHosts: "portal.example,admin.brand.example"}[name]
 	})
 	return w
 }
 
 // configure makes the portal of an environment.
 func (w *world) configure(env func(string) string) {
-	w.portal = &portal{now: w.now, log: slog.New(slog.NewJSONHandler(&w.log, nil)), config: site.Configured(env)}
+	w.portal = &portal{now: w.now, log: slog.New(slog.NewJSONHandler(&w.log, nil)), config: portalhost.Configured(env)}
 	w.portal.serve(w.dir, w.store, entra.NewSignIn(entra.NewVerifier(w.portal.config.Cloud, nil, w.now), entra.Secret(password)))
 }
 

@@ -9,7 +9,7 @@ import (
 	"example.com/partnertree/shared/awsenv"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/graph/entra"
-	"example.com/partnertree/shared/site"
+	"example.com/partnertree/shared/portalhost"
 	"example.com/partnertree/shared/table"
 )
 
@@ -23,7 +23,7 @@ const (
 
 // configured makes the portal that the environment describes. It makes no call.
 func configured(env func(string) string, now func() time.Time, log *slog.Logger) *portal {
-	p := &portal{now: now, log: log, config: site.Configured(env)}
+	p := &portal{now: now, log: log, config: portalhost.Configured(env)}
 	var credential entra.Credential
 	switch {
 	case env(envTable) == "" || p.config.App.Client == "":
@@ -34,7 +34,7 @@ func configured(env func(string) string, now func() time.Time, log *slog.Logger)
 		token := federated.RoleToken(awsenv.Config(), nil)
 		credential = entra.Assertion(func(ctx context.Context, _, _ string) (string, error) { return token(ctx) })
 	default:
-		log.Error("start", "cause", site.EnvClient+" needs "+envFederated+" or "+envSecret)
+		log.Error("start", "cause", portalhost.EnvClient+" needs "+envFederated+" or "+envSecret)
 		return p
 	}
 	store, err := table.Open(env(envTable))

@@ -10,7 +10,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"example.com/partnertree/shared/people"
+	"example.com/partnertree/shared/credential"
 )
 
 // Names of the cookies. With this prefix browsers take them only over TLS (or from this machine), for this host alone and for all of it.
@@ -78,16 +78,16 @@ const (
 
 // keys is the platform's keyring, as this process knows it.
 type keys struct {
-	read func(context.Context) (people.Keyring, error)
+	read func(context.Context) (credential.Keyring, error)
 	now  func() time.Time
 
 	mu   sync.Mutex
-	ring people.Keyring
+	ring credential.Keyring
 	at   time.Time // when it was read
 }
 
 // get returns the keyring, read again if it is time, or if one of the sealed values names a key that is newer.
-func (k *keys) get(ctx context.Context, sealed ...string) (people.Keyring, error) {
+func (k *keys) get(ctx context.Context, sealed ...string) (credential.Keyring, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	age := k.now().Sub(k.at)

@@ -9,9 +9,9 @@ import (
 
 	"example.com/partnertree/functions/internal/limit"
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 )
 
 // Another host of the same domain can set cookies that come here, with any name that a browser does not take for one of a single host's. It
@@ -88,7 +88,7 @@ func TestALongWayBackLeadsToTheStartPage(t *testing.T) {
 		}
 		ring, err := w.dir.Keyring(t.Context())
 		w.must(err)
-		f, ok := people.OpenFlow[flow](ring, flowPurpose, set.Value, w.now())
+		f, ok := credential.OpenFlow[flow](ring, flowPurpose, set.Value, w.now())
 		if !ok || (f.To != start) != c.kept {
 			t.Errorf("%s: leads to %.20q, %v", name, f.To, ok)
 		}
@@ -113,7 +113,7 @@ func TestOnlyPagesRenewASession(t *testing.T) {
 		if method == http.MethodPost {
 			in = form.Encode()
 		}
-		token := invitationCookie + "=" + people.SealFlow(ring, invitationPurpose, link[strings.LastIndex(link, "/")+1:], w.now())
+		token := invitationCookie + "=" + credential.SealFlow(ring, invitationPurpose, link[strings.LastIndex(link, "/")+1:], w.now())
 		r := w.raw(method, path, in, own, token)
 		if r.StatusCode != status {
 			t.Errorf("%s: %d, want %d", ask, r.StatusCode, status)

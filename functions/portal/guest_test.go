@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
-	"example.com/partnertree/shared/people"
-	"example.com/partnertree/shared/site"
+	"example.com/partnertree/shared/portalhost"
 )
 
 // Who was made a guest for an invitation is offered it, whatever their token says of their address. Nobody else is.
@@ -16,18 +16,18 @@ func TestAGuestIsAskedToAccept(t *testing.T) {
 	guest := directory.Guest{Tenant: "11111111-0000-4000-8000-000000000002", Object: "33333333-0000-4000-8000-000000000009", Of: "ptn_0000000000000001"}
 	offer := &directory.Offer{Email: "ann@vale.example", Guest: guest}
 	for name, c := range map[string]struct {
-		who  people.SignedIn
+		who  credential.SignedIn
 		want bool
 	}{
-		"the guest":         {people.SignedIn{Tenant: guest.Tenant, Object: guest.Object, Within: guest.Of}, true},
-		"with another name": {people.SignedIn{Tenant: guest.Tenant, Object: guest.Object, Within: guest.Of, Email: "ann_vale.example#EXT#@cobo.example"}, true},
-		"elsewhere":         {people.SignedIn{Tenant: guest.Tenant, Object: guest.Object}, false},
-		"another guest":     {people.SignedIn{Tenant: guest.Tenant, Object: "33333333-0000-4000-8000-000000000008", Within: guest.Of, Email: offer.Email}, false},
-		"another tenant":    {people.SignedIn{Tenant: "11111111-0000-4000-8000-000000000003", Object: guest.Object, Within: guest.Of, Email: offer.Email}, false},
-		"in capitals":       {people.SignedIn{Tenant: "t", Object: "o", Email: "ANN@Vale.example", Verified: true}, true},
-		"at home":           {people.SignedIn{Tenant: "t", Object: "o", Email: offer.Email, Verified: true}, true},
+		"the guest":         {credential.SignedIn{Tenant: guest.Tenant, Object: guest.Object, Within: guest.Of}, true},
+		"with another name": {credential.SignedIn{Tenant: guest.Tenant, Object: guest.Object, Within: guest.Of, Email: "ann_vale.example#EXT#@cobo.example"}, true},
+		"elsewhere":         {credential.SignedIn{Tenant: guest.Tenant, Object: guest.Object}, false},
+		"another guest":     {credential.SignedIn{Tenant: guest.Tenant, Object: "33333333-0000-4000-8000-000000000008", Within: guest.Of, Email: offer.Email}, false},
+		"another tenant":    {credential.SignedIn{Tenant: "11111111-0000-4000-8000-000000000003", Object: guest.Object, Within: guest.Of, Email: offer.Email}, false},
+		"in capitals":       {credential.SignedIn{Tenant: "t", Object: "o", Email: "ANN@Vale.example", Verified: true}, true},
+		"at home":           {credential.SignedIn{Tenant: "t", Object: "o", Email: offer.Email, Verified: true}, true},
 	} {
-		v := &visit{portal: &portal{now: time.Now}, who: &c.who, ring: people.Keyring{}.Rotated(time.Now())}
+		v := &visit{portal: &portal{now: time.Now}, who: &c.who, ring: credential.Keyring{}.Rotated(time.Now())}
 		if got := string(v.answers(offer, "inv_0000000000000011")); strings.Contains(got, "Accept the invitation") != c.want {
 			t.Errorf("%s: %s", name, got)
 		}
@@ -39,8 +39,8 @@ func TestAnAddressThatLooksAlikeIsAnother(t *testing.T) {
 	for email, want := range map[string]bool{
 		"kims@vale.example": true, "KIMS@Vale.Example": true, "\u212aims@vale.example": false, "kim\u017f@vale.example": false,
 	} {
-		v := &visit{portal: &portal{now: time.Now}, ring: people.Keyring{}.Rotated(time.Now()),
-			who: &people.SignedIn{Tenant: "t", Object: "o", Email: email, Verified: true}}
+		v := &visit{portal: &portal{now: time.Now}, ring: credential.Keyring{}.Rotated(time.Now()),
+			who: &credential.SignedIn{Tenant: "t", Object: "o", Email: email, Verified: true}}
 		got := string(v.answers(&directory.Offer{Email: "kims@vale.example"}, "inv_0000000000000011"))
 		if strings.Contains(got, "Accept the invitation") != want {
 			t.Errorf("%+q: %s", email, got)
@@ -66,7 +66,7 @@ func TestAGuestHearsOfTheFirstLink(t *testing.T) {
 		"without an app":           {&brand.Brand{}, guest, false},
 		"at the platform's":        {nil, guest, false},
 	} {
-		v := &visit{site: site.Site{Brand: c.brand}}
+		v := &visit{site: portalhost.Site{Brand: c.brand}}
 		got := string(v.answers(&directory.Offer{Guest: c.guest}, "inv_0000000000000011"))
 		if strings.Contains(got, "use the first link of the mail") != c.want || !strings.Contains(got, "Sign in with Microsoft") {
 			t.Errorf("%s: %s", name, got)

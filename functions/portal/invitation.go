@@ -7,12 +7,12 @@ import (
 	"net/url"
 	"strings"
 
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/mail"
-	"example.com/partnertree/shared/people"
 )
 
 const (
@@ -24,21 +24,21 @@ const (
 // the address, into a cookie, and goes on to the page. So the token stands in no history of pages, and no page can give it away.
 func (v *visit) follow(context.Context) (response, error) {
 	text := v.event.PathParameters["token"]
-	if _, ok := people.ParseToken(text); !ok {
+	if _, ok := credential.ParseToken(text); !ok {
 		return v.noInvitation(), nil
 	}
-	v.setCookie(invitationCookie, people.SealFlow(v.ring, invitationPurpose, text, v.now()))
+	v.setCookie(invitationCookie, credential.SealFlow(v.ring, invitationPurpose, text, v.now()))
 	v.outcome = "followed"
 	return v.redirect(invitationPath), nil
 }
 
 // token is that of the link that was followed in this browser, for as long as a flow lasts.
-func (v *visit) token() (people.Token, bool) {
-	text, ok := people.OpenFlow[string](v.ring, invitationPurpose, v.cookies[invitationCookie], v.now())
+func (v *visit) token() (credential.Token, bool) {
+	text, ok := credential.OpenFlow[string](v.ring, invitationPurpose, v.cookies[invitationCookie], v.now())
 	if !ok {
-		return people.Token{}, false
+		return credential.Token{}, false
 	}
-	return people.ParseToken(text)
+	return credential.ParseToken(text)
 }
 
 // invitation shows what is offered, and asks the visitor to sign in, or to accept.
@@ -69,7 +69,7 @@ func (v *visit) invitation(ctx context.Context) (response, error) {
 	}
 	v.outcome = "offered"
 	// The token lives as long as the visitor looks at it and signs in.
-	v.setCookie(invitationCookie, people.SealFlow(v.ring, invitationPurpose, token.Text(), v.now()))
+	v.setCookie(invitationCookie, credential.SealFlow(v.ring, invitationPurpose, token.Text(), v.now()))
 	appears := v.look()
 	if v.site.Brand == nil && offer.Brand != nil { // the platform's page is in the name of who invites
 		appears.name = string(offer.Brand.Name)

@@ -19,11 +19,11 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/contract"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/graph/graphtest"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
-	"example.com/partnertree/shared/site"
+	"example.com/partnertree/shared/portalhost"
 )
 
 func TestTheContractsPagesAreServed(t *testing.T) {
@@ -229,7 +229,7 @@ func TestASessionEnds(t *testing.T) {
 	b.has(b.get(home+"/me"), 401, "Your session has ended")
 
 	b.signIn("Ann <Admin>")
-	w.ahead.Add(int64(people.Idle))
+	w.ahead.Add(int64(credential.Idle))
 	b.has(b.get(home+"/me"), 401, "Your session has ended")
 
 	// Another cookie than the platform's is none, and signing in makes a new session whatever was there.
@@ -323,7 +323,7 @@ func TestASignInIsFinishedOnceAndWhereItBegan(t *testing.T) {
 
 	// Too late.
 	answer = b.chosen(home+"/signin", "Ann <Admin>")
-	w.ahead.Add(int64(people.FlowFor))
+	w.ahead.Add(int64(credential.FlowFor))
 	b.has(b.get(answer), 400, says)
 
 	// A flow that was used up by a failure is gone, too.
@@ -511,10 +511,10 @@ func TestWithoutAnAppItSaysSo(t *testing.T) {
 		env map[string]string
 		set bool
 	}{
-		"secret":        {map[string]string{envTable: "t", site.EnvClient: ours, envSecret: "s", site.EnvTenants: "any"}, true},
-		"federated":     {map[string]string{envTable: "t", site.EnvClient: ours, envFederated: "1"}, true},
-		"no table":      {map[string]string{site.EnvClient: ours, envSecret: "s"}, false},
-		"no credential": {map[string]string{envTable: "t", site.EnvClient: ours}, false},
+		"secret":        {map[string]string{envTable: "t", portalhost.EnvClient: ours, envSecret: "s", portalhost.EnvTenants: "any"}, true},
+		"federated":     {map[string]string{envTable: "t", portalhost.EnvClient: ours, envFederated: "1"}, true},
+		"no table":      {map[string]string{portalhost.EnvClient: ours, envSecret: "s"}, false},
+		"no credential": {map[string]string{envTable: "t", portalhost.EnvClient: ours}, false},
 	} {
 		p := configured(func(name string) string { return c.env[name] }, time.Now, slog.New(slog.DiscardHandler))
 		if (p.signIn != nil) != c.set {
@@ -530,14 +530,14 @@ func TestANewKeyIsFound(t *testing.T) {
 	b.signIn("Ann <Admin>")
 	reads := 0
 	read := w.portal.keys.read
-	w.portal.keys.read = func(ctx context.Context) (people.Keyring, error) { reads++; return read(ctx) }
+	w.portal.keys.read = func(ctx context.Context) (credential.Keyring, error) { reads++; return read(ctx) }
 	w.must(w.dir.RotateKeyring(t.Context()))
 	w.ahead.Add(int64(keysFresh))
 	b.has(b.get(home+"/me"), 200) // sealed by the old key
 	ring, err := w.dir.Keyring(t.Context())
 	w.must(err)
 	fresh := w.browser()
-	fresh.keep(home, sessionCookie, ring.Seal(people.SignedIn{Tenant: contoso, Object: ann, Began: w.now(), App: ours}, w.now()))
+	fresh.keep(home, sessionCookie, ring.Seal(credential.SignedIn{Tenant: contoso, Object: ann, Began: w.now(), App: ours}, w.now()))
 	fresh.has(fresh.get(home+"/me"), 200)
 	b.has(b.get(home+"/me"), 200)
 	for range 20 {
@@ -548,7 +548,7 @@ func TestANewKeyIsFound(t *testing.T) {
 		t.Errorf("the keyring was read %d times", reads)
 	}
 	w.ahead.Add(int64(keysFor))
-	w.portal.keys.read = func(context.Context) (people.Keyring, error) { return nil, errors.New("boom") }
+	w.portal.keys.read = func(context.Context) (credential.Keyring, error) { return nil, errors.New("boom") }
 	b.has(b.get(home+"/me"), 500, "Something went wrong on our side")
 }
 

@@ -14,11 +14,11 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"example.com/partnertree/functions/internal/limit"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/graph/entra"
-	"example.com/partnertree/shared/people"
-	"example.com/partnertree/shared/site"
+	"example.com/partnertree/shared/portalhost"
 )
 
 // maxForm is the largest form in bytes.
@@ -28,7 +28,7 @@ const maxForm = 8 << 10
 type portal struct {
 	now    func() time.Time
 	log    *slog.Logger
-	config site.Config
+	config portalhost.Config
 
 	// All of these, or none where nobody can sign in.
 	dir    *directory.Directory
@@ -36,14 +36,14 @@ type portal struct {
 	limit  *limit.Limiter
 	keys   *keys
 	signIn *entra.SignIn
-	sites  *site.Sites
+	sites  *portalhost.Sites
 }
 
 // serve gives the portal what it needs for signing people in.
 func (p *portal) serve(dir *directory.Directory, count limit.Counter, signIn *entra.SignIn) {
 	p.dir, p.limit, p.signIn = dir, limit.New(count), signIn
 	p.keys = &keys{read: dir.Keyring, now: p.now}
-	p.sites = site.New(p.config, dir.BrandAt, p.now)
+	p.sites = portalhost.New(p.config, dir.BrandAt, p.now)
 }
 
 // pages are the routes of contract.Pages, but for the logos'. All else is as it is for everybody: see unsigned.
@@ -66,14 +66,14 @@ type response = events.APIGatewayV2HTTPResponse
 type visit struct {
 	*portal
 	event   *events.APIGatewayV2HTTPRequest
-	site    site.Site
+	site    portalhost.Site
 	origin  string // of the site: scheme and host as the visitor sees them
 	cookies map[string]string
 	set     []string // cookies of the answer
-	ring    people.Keyring
-	who     *people.SignedIn // nil: not signed in, as far as the cookie says
-	stale   bool             // the cookie is worth making anew
-	outcome string           // what became of it, for the log
+	ring    credential.Keyring
+	who     *credential.SignedIn // nil: not signed in, as far as the cookie says
+	stale   bool                 // the cookie is worth making anew
+	outcome string               // what became of it, for the log
 }
 
 // visit answers a request, and writes the one line that the log has of it. The line has no address, query or cookie.
@@ -169,7 +169,7 @@ func (v *visit) renew() {
 
 // caller is who is signed in, for the directory: it refuses a session that does not count any more.
 func (v *visit) caller() directory.Caller {
-	return directory.Caller{Client: v.who.Principal(), Session: v.who.Began, Within: v.who.Within, Request: v.event.RequestContext.RequestID}
+	return directory.Caller{Principal: v.who.Principal(), Session: v.who.Began, Within: v.who.Within, RequestID: v.event.RequestContext.RequestID}
 }
 
 // form reads the form of a POST.

@@ -7,8 +7,8 @@ import (
 	"net/url"
 	"strings"
 
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/graph/entra"
-	"example.com/partnertree/shared/people"
 )
 
 // start is the page that signing in leads to unless it began on another.
@@ -34,7 +34,7 @@ func (v *visit) begin(context.Context) (response, error) {
 	}
 	to, secrets := v.signIn.Begin(v.site.App, v.callbackURL(), "")
 	seal := func(then string) string {
-		return people.SealFlow(v.ring, flowPurpose, flow{secrets, v.origin, then}, v.now())
+		return credential.SealFlow(v.ring, flowPurpose, flow{secrets, v.origin, then}, v.now())
 	}
 	sealed := seal(local(query.Get("to")))
 	if len(sealed) > maxCookie {
@@ -67,7 +67,7 @@ func local(to string) string {
 // that.
 func (v *visit) callback(ctx context.Context) (response, error) {
 	v.dropCookie(flowCookie)
-	f, ok := people.OpenFlow[flow](v.ring, flowPurpose, v.cookies[flowCookie], v.now())
+	f, ok := credential.OpenFlow[flow](v.ring, flowPurpose, v.cookies[flowCookie], v.now())
 	query, err := url.ParseQuery(v.event.RawQueryString)
 	if !ok || f.Origin != v.origin || err != nil {
 		return v.notFinished(start, entra.State), nil
@@ -76,7 +76,7 @@ func (v *visit) callback(ctx context.Context) (response, error) {
 	if err != nil {
 		return v.notFinished(f.To, err), nil
 	}
-	who := people.SignedIn{Tenant: person.Tenant, Object: person.Object, Name: person.Name, Email: person.Email,
+	who := credential.SignedIn{Tenant: person.Tenant, Object: person.Object, Name: person.Name, Email: person.Email,
 		Verified: person.EmailVerified, Began: v.now().UTC(), App: v.site.App.Client, Within: v.site.Within}
 	v.who = &who
 	v.setCookie(sessionCookie, v.ring.Seal(who, v.now()))

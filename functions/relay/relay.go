@@ -63,7 +63,7 @@ func (r *relay) handle(ctx context.Context, batch struct{ Records []json.RawMess
 		case errors.Is(err, errNoEvent):
 			rec.done = true
 		case err != nil:
-			r.settle(ctx, rec, err)
+			r.finish(ctx, rec, err)
 		default:
 			messages = append(messages, rec)
 		}
@@ -97,13 +97,13 @@ func (r *relay) offer(ctx context.Context, batch []*record) bool {
 	switch {
 	case err == nil && len(outcomes) == len(batch):
 		for i, rec := range batch {
-			r.settle(ctx, rec, outcomes[i])
+			r.finish(ctx, rec, outcomes[i])
 		}
 		return true
 	case err == nil:
 		err = fmt.Errorf("%d outcomes for %d events", len(outcomes), len(batch))
 	case isRefusal(err) && len(batch) == 1:
-		r.settle(ctx, batch[0], err)
+		r.finish(ctx, batch[0], err)
 		return true
 	case isRefusal(err): // perhaps because of one of them
 		for rec := range slices.Chunk(batch, 1) {
@@ -117,8 +117,8 @@ func (r *relay) offer(ctx context.Context, batch []*record) bool {
 	return false
 }
 
-// settle draws the consequence of an attempt to deliver: done, into the queue, or left to be reported as failed.
-func (r *relay) settle(ctx context.Context, rec *record, err error) {
+// finish draws the consequence of an attempt to deliver: done, into the queue, or left to be reported as failed.
+func (r *relay) finish(ctx context.Context, rec *record, err error) {
 	if err == nil {
 		rec.done = true
 		return

@@ -74,7 +74,7 @@ func newWorld(t *testing.T) world {
 	now := *m
 	now.Parent, now.Place.Path, now.AsOf, now.Version = right, b.Place.Path.Child(moved), 1, 2
 	for _, steps := range [][]directory.Step{
-		{directory.Found{Else: errors.New("never")}, directory.AddNode{Node: *r}},
+		{directory.AddTree{Else: errors.New("never")}, directory.AddNode{Node: *r}},
 		{directory.AddNode{Node: *a}}, {directory.AddNode{Node: *b}}, {directory.AddNode{Node: *m}}, {directory.AddNode{Node: *n}},
 		{directory.AddNode{Node: *c}},
 		{directory.AddClient{Client: access.Principal{
@@ -140,7 +140,7 @@ func (w world) isSettled(t *testing.T) {
 func (w world) trashed(t *testing.T, id ident.Node) {
 	t.Helper()
 	ago := directory.New(w.Fake, func() time.Time { return w.now().Add(-hierarchy.KeepTrash - time.Hour) })
-	done, err := ago.Trash(t.Context(), directory.Caller{Client: theAdmin, Key: theKey}, id)
+	done, err := ago.Trash(t.Context(), directory.Caller{Principal: theAdmin, Key: theKey}, id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func (w world) isErased(t *testing.T) {
 	if page, err := w.Fake.Children(t.Context(), right, hierarchy.Partner, true, "", 10); err != nil || len(page.Items) != 0 {
 		t.Errorf("listed at its parent: %v, %v", page.Items, err)
 	}
-	if due, err := w.Fake.Due(t.Context(), w.now(), 10); err != nil || len(due) != 0 {
+	if due, err := w.Fake.PurgeQueue(t.Context(), w.now(), 10); err != nil || len(due) != 0 {
 		t.Errorf("still due: %v, %v", due, err)
 	}
 }

@@ -117,7 +117,7 @@ func (s *Service) addFunctions() {
 func (s *Service) grantTable(role awsiam.Role, function string, actions []string) {
 	var all []string
 	for _, action := range actions {
-		prefixes, limited := schema.Limits[function][action]
+		prefixes, limited := schema.ReadableKeys[function][action]
 		if !limited {
 			all = append(all, "dynamodb:"+action)
 			continue

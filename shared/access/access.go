@@ -62,13 +62,13 @@ const (
 	EditPartner
 	ManageBrands
 	ManageClients
-	Invite // people, up to one's own role; and change or take away what they have
-	Place  // move, suspend, resume, trash, restore: what happens to a whole subtree is decided above it
+	Invite        // people, up to one's own role; and change or take away what they have
+	ManageSubtree // move, suspend, resume, trash, restore: what happens to a whole subtree is decided above it
 )
 
 var needs = [...]Role{
 	Read: Viewer, CreateCustomer: Operator, EditCustomer: Operator, CreatePartner: Admin, EditPartner: Admin,
-	ManageBrands: Owner, ManageClients: Owner, Invite: Admin, Place: Admin,
+	ManageBrands: Owner, ManageClients: Owner, Invite: Admin, ManageSubtree: Admin,
 }
 
 // Needs is the smallest role that may do a.
@@ -192,7 +192,7 @@ func Decide(p *Principal, tree *hierarchy.TreeState, target *hierarchy.Node, a A
 
 // Allowed reports whether the action may be done.
 func (d *Decision) Allowed() bool {
-	if d.Action == Place {
+	if d.Action == ManageSubtree {
 		return d.Above >= d.Action.Needs()
 	}
 	return d.Role >= d.Action.Needs()

@@ -37,7 +37,7 @@ func alike(n int, customer bool) ident.Node {
 var (
 	roles   = []access.Role{access.Viewer, access.Operator, access.Admin, access.Owner}
 	actions = []access.Action{access.Read, access.CreateCustomer, access.EditCustomer, access.CreatePartner, access.EditPartner,
-		access.ManageBrands, access.ManageClients, access.Invite, access.Place}
+		access.ManageBrands, access.ManageClients, access.Invite, access.ManageSubtree}
 	markKinds = []hierarchy.MarkKind{hierarchy.NoProvisioning, hierarchy.Suspended, hierarchy.Trashed}
 )
 
@@ -154,7 +154,7 @@ func (m *tree) agrees(t *rapid.T, state *hierarchy.TreeState, stored func(ident.
 				t.Fatalf("%s: role %s, above %s, from step %d; want %s, %s, %d", id, d.Role, d.Above, d.First, want, above, first)
 			}
 			enough := want
-			if action == access.Place {
+			if action == access.ManageSubtree {
 				enough = above
 			}
 			if d.Allowed() != (enough >= action.Needs()) || d.Visible() != (want != access.None) {
@@ -223,7 +223,7 @@ func TestABoundOnlyTakesAway(t *testing.T) {
 					t.Fatalf("%s within %s: %s, above it %s; without the bound %s and %s", id, m.within, less.Role, less.Above, more.Role, more.Above)
 				case !inside && (less.Visible() || less.Allowed() || less.Above != access.None):
 					t.Fatalf("%s is seen, and lies outside of %s", id, m.within)
-				case id == m.within && action == access.Place && less.Allowed():
+				case id == m.within && action == access.ManageSubtree && less.Allowed():
 					t.Fatalf("%s is moved by its own", id)
 				case less.Visible() && less.First < slices.Index(m.path(id), m.within):
 					t.Fatalf("%s is seen from above %s", id, m.within)
@@ -370,7 +370,7 @@ func TestWhatEachActionNeeds(t *testing.T) {
 	want := map[access.Action]access.Role{
 		access.Read: access.Viewer, access.CreateCustomer: access.Operator, access.EditCustomer: access.Operator,
 		access.CreatePartner: access.Admin, access.EditPartner: access.Admin,
-		access.ManageBrands: access.Owner, access.ManageClients: access.Owner, access.Invite: access.Admin, access.Place: access.Admin,
+		access.ManageBrands: access.Owner, access.ManageClients: access.Owner, access.Invite: access.Admin, access.ManageSubtree: access.Admin,
 	}
 	for _, a := range actions {
 		if a.Needs() != want[a] {

@@ -6,12 +6,12 @@ import (
 )
 
 // Actions are all of them, the lesser roles' first.
-var Actions = [...]Action{Read, CreateCustomer, EditCustomer, CreatePartner, EditPartner, Invite, Place, ManageBrands, ManageClients}
+var Actions = [...]Action{Read, CreateCustomer, EditCustomer, CreatePartner, EditPartner, Invite, ManageSubtree, ManageBrands, ManageClients}
 
 var actionNames = [...]string{
 	Read: "read", CreateCustomer: "create-customer", EditCustomer: "edit-customer", CreatePartner: "create-partner",
 	EditPartner: "edit-partner", ManageBrands: "manage-brands", ManageClients: "manage-api-clients", Invite: "invite",
-	Place: "manage-subtree",
+	ManageSubtree: "manage-subtree",
 }
 
 func (a Action) String() string { return actionNames[a] }

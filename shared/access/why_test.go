@@ -119,7 +119,7 @@ func TestActions(t *testing.T) {
 	}
 	both := []hierarchy.Kind{hierarchy.Partner, hierarchy.Customer}
 	for a, want := range map[access.Action][]hierarchy.Kind{
-		access.Read: both, access.Place: both, access.ManageClients: both, access.Invite: both, access.EditCustomer: both[1:],
+		access.Read: both, access.ManageSubtree: both, access.ManageClients: both, access.Invite: both, access.EditCustomer: both[1:],
 		access.CreateCustomer: both[:1], access.CreatePartner: both[:1], access.EditPartner: both[:1], access.ManageBrands: both[:1],
 	} {
 		for _, kind := range both {

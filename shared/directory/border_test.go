@@ -39,7 +39,7 @@ func TestAnEventIsToldWhereItsNodeIsWhenItIsCommitted(t *testing.T) {
 			return err
 		},
 		"grant": func(s *shop, y ident.Node, home directory.Caller) error {
-			_, err := s.d.GrantRole(s.t.Context(), s.founder, home.Client, y, access.Admin)
+			_, err := s.d.GrantRole(s.t.Context(), s.founder, home.Principal, y, access.Admin)
 			return err
 		},
 		"request": func(s *shop, y ident.Node, _ directory.Caller) error {
@@ -108,10 +108,10 @@ func TestWhereItWasToGoIsForThoseAbove(t *testing.T) {
 func TestAFilterFindsOnlyWhatIsSeen(t *testing.T) {
 	s := newBorder(t)
 	s.done(s.d.AcceptMove(t.Context(), s.right, s.ask()))
-	if got := s.log(s.left, s.a, directory.LogFilter{Actor: s.right.Client}, 10); len(got) > 0 {
+	if got := s.log(s.left, s.a, directory.LogFilter{Actor: s.right.Principal}, 10); len(got) > 0 {
 		t.Errorf("who accepted is confirmed: %+v", got)
 	}
-	if got := s.log(s.right, s.e, directory.LogFilter{Actor: s.right.Client}, 10); !slices.Equal(types(got), []event.Type{event.PartnerMoved}) {
+	if got := s.log(s.right, s.e, directory.LogFilter{Actor: s.right.Principal}, 10); !slices.Equal(types(got), []event.Type{event.PartnerMoved}) {
 		t.Errorf("on their own side: %+v", got)
 	}
 }
@@ -169,10 +169,10 @@ func TestAThirdSideDoesNotReadClosedRequests(t *testing.T) {
 func TestWhoseHomeIsPurgedIsManagedAtTheRoot(t *testing.T) {
 	s := newShop(t)
 	c := s.client(s.b, access.Viewer)
-	if _, err := s.d.GrantRole(t.Context(), s.founder, c.Client, s.e, access.Owner); err != nil {
+	if _, err := s.d.GrantRole(t.Context(), s.founder, c.Principal, s.e, access.Owner); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.d.RemoveGrant(t.Context(), s.founder, c.Client, s.b); err != nil {
+	if err := s.d.RemoveGrant(t.Context(), s.founder, c.Principal, s.b); err != nil {
 		t.Fatal(err)
 	}
 	other := s.client(s.e, access.Owner)
@@ -183,11 +183,11 @@ func TestWhoseHomeIsPurgedIsManagedAtTheRoot(t *testing.T) {
 	if err := settled(t.Context(), s.d, ids[len(ids)-1]); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.d.Client(t.Context(), s.founder, c.Client); err != nil || got.Home != s.root {
+	if got, err := s.d.Client(t.Context(), s.founder, c.Principal); err != nil || got.Home != s.root {
 		t.Errorf("%+v, %v", got, err)
 	}
-	s.refused("by an owner elsewhere", fault.NotFound, s.d.RevokeClient(t.Context(), other, c.Client))
-	s.refused("by an owner of the root", nil, s.d.RevokeClient(t.Context(), s.founder, c.Client))
+	s.refused("by an owner elsewhere", fault.NotFound, s.d.RevokeClient(t.Context(), other, c.Principal))
+	s.refused("by an owner of the root", nil, s.d.RevokeClient(t.Context(), s.founder, c.Principal))
 	_, err := s.d.Get(t.Context(), c, s.e)
 	s.refused("revoked", fault.Unauthenticated, err)
 }

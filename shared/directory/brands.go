@@ -34,16 +34,16 @@ type NewBrand struct {
 func (d *Directory) CreateBrand(ctx context.Context, c Caller, in NewBrand) (Brand, error) {
 	b := brand.Brand{ID: ident.NewBrand(), Owner: in.Partner, Name: in.Name, Domain: in.Domain, Regions: slices.Sorted(slices.Values(in.Regions)),
 		State: brand.Draft, Version: 1}
-	return once(ctx, d, c, in.Partner, access.ManageBrands, Want{}, func(v *view, owner *hierarchy.Node, dec access.Decision) (attempt[Brand], error) {
+	return Do(ctx, d, c, in.Partner, access.ManageBrands, Want{}, func(v *view, owner *hierarchy.Node, dec access.Decision) (Plan[Brand], error) {
 		if err := live(dec.Place); err != nil {
-			return attempt[Brand]{}, err
+			return Plan[Brand]{}, err
 		}
 		if err := roomForBrand(owner); err != nil {
-			return attempt[Brand]{}, err
+			return Plan[Brand]{}, err
 		}
 		b := b
 		b.Created = d.now()
-		return attempt[Brand]{Brand{b, true}, []Step{
+		return Plan[Brand]{Brand{b, true}, []Step{
 			AddBrand{Brand: b, Owner: owner, Else: func(now *hierarchy.Node) error {
 				if now == nil {
 					return access.Hidden()
@@ -103,7 +103,7 @@ type BrandEdit struct {
 // invitations lead to the brand's host name from then on, and invitations can make guests in its tenant. Somebody who can has to make sure
 // that both are the partner's.
 func (d *Directory) EditBrand(ctx context.Context, c Caller, id ident.Brand, edit BrandEdit) (Brand, error) {
-	return again(func() (Brand, error) {
+	return Retry(func() (Brand, error) {
 		v, was, dec, err := d.reachBrand(ctx, c, id, access.ManageBrands)
 		if err != nil {
 			return Brand{}, err

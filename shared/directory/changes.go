@@ -26,15 +26,15 @@ const retrySettled = 30 * time.Second
 // Move gives a node, with all that is below it, another parent. It needs admin above the node and at its new parent; the brands
 // that the node draws have to be usable there.
 func (d *Directory) Move(ctx context.Context, c Caller, id, to ident.Node) (Changed, error) {
-	return once(ctx, d, c, id, access.Place, Want{Nodes: []ident.Node{to}},
-		func(v *view, node *hierarchy.Node, dec access.Decision) (attempt[Changed], error) {
+	return Do(ctx, d, c, id, access.ManageSubtree, Want{Nodes: []ident.Node{to}},
+		func(v *view, node *hierarchy.Node, dec access.Decision) (Plan[Changed], error) {
 			dest, at, err := v.decide(to, access.CreatePartner)
 			m := moving{node, dest, dec.Place, at.Place}
 			switch {
 			case err != nil:
-				return attempt[Changed]{}, err
+				return Plan[Changed]{}, err
 			case m.there():
-				return attempt[Changed]{answer: Changed{Node: seenBy(node, dec)}}, nil
+				return Plan[Changed]{answer: Changed{Node: seenBy(node, dec)}}, nil
 			}
 			return d.move(ctx, c, v, m, map[string]any{})
 		})
@@ -90,13 +90,13 @@ func movesIntoItself() error {
 func (m *moving) missing() []ident.Brand { return without(m.node.Draws(), m.dest.Brands.List()) }
 
 // move prepares a move that the caller has the right to; data goes into its event, with what every move tells.
-func (d *Directory) move(ctx context.Context, c Caller, v *view, m moving, data map[string]any) (attempt[Changed], error) {
+func (d *Directory) move(ctx context.Context, c Caller, v *view, m moving, data map[string]any) (Plan[Changed], error) {
 	if blocks := m.blocks(); len(blocks) > 0 {
-		return attempt[Changed]{}, blocks[0]
+		return Plan[Changed]{}, blocks[0]
 	}
 	parents, err := d.moveBetween(ctx, c, m.node, m.dest, m.to.Path)
 	if err != nil {
-		return attempt[Changed]{}, err
+		return Plan[Changed]{}, err
 	}
 	try, err := d.moved(c, v, m, data)
 	try.steps = append(try.steps, parents...)
@@ -104,12 +104,12 @@ func (d *Directory) move(ctx context.Context, c Caller, v *view, m moving, data 
 }
 
 // moved is the node's own part in a move.
-func (d *Directory) moved(c Caller, v *view, m moving, data map[string]any) (attempt[Changed], error) {
+func (d *Directory) moved(c Caller, v *view, m moving, data map[string]any) (Plan[Changed], error) {
 	now := *m.node
 	now.Parent, now.Place = m.dest.ID, m.place()
 	data["from"], data["to"] = m.node.Parent, m.dest.ID
 	change := hierarchy.Change{Kind: hierarchy.Moved, Path: now.Place.Path, Marks: m.to.Marks, From: v.Tree.Left(m.from.Path)}
-	return d.change(c, v, m.node, &now, change, byKind(m.node, event.PartnerMoved, event.CustomerMoved), data)
+	return d.commitSubtree(c, v, m.node, &now, change, byKind(m.node, event.PartnerMoved, event.CustomerMoved), data)
 }
 
 // maxRaised is how many heights a move raises in its own transaction, which has room for no more of them in the deepest trees.
@@ -195,20 +195,20 @@ func (d *Directory) SetCanProvision(ctx context.Context, c Caller, id ident.Node
 // mark puts a mark on a node or takes it off.
 func (d *Directory) mark(ctx context.Context, c Caller, id ident.Node, kind hierarchy.MarkKind, on bool, partner, customer event.Type,
 	data map[string]any) (Changed, error) {
-	return once(ctx, d, c, id, access.Place, Want{}, func(v *view, node *hierarchy.Node, dec access.Decision) (attempt[Changed], error) {
+	return Do(ctx, d, c, id, access.ManageSubtree, Want{}, func(v *view, node *hierarchy.Node, dec access.Decision) (Plan[Changed], error) {
 		m := hierarchy.Mark{Node: id, Kind: kind}
 		now, change := *node, hierarchy.Change{Kind: hierarchy.Unmarked, Mark: m}
 		now.Place = dec.Place
 		now.Place.Marks = slices.DeleteFunc(slices.Clone(dec.Place.Marks), func(o hierarchy.Mark) bool { return o == m })
 		if err := untrashed(now.Place); err != nil { // when it is in the trash for its own mark alone, it can be restored
-			return attempt[Changed]{}, err
+			return Plan[Changed]{}, err
 		}
 		if slices.Contains(dec.Place.Marks, m) == on {
-			return attempt[Changed]{answer: Changed{Node: seenBy(node, dec)}}, nil
+			return Plan[Changed]{answer: Changed{Node: seenBy(node, dec)}}, nil
 		}
 		if kind == hierarchy.NoProvisioning {
 			if err := live(now.Place); err != nil {
-				return attempt[Changed]{}, err
+				return Plan[Changed]{}, err
 			}
 		}
 		if on {
@@ -220,23 +220,23 @@ func (d *Directory) mark(ctx context.Context, c Caller, id ident.Node, kind hier
 				now.Trashed = d.now()
 			}
 		}
-		return d.change(c, v, node, &now, change, byKind(node, partner, customer), data)
+		return d.commitSubtree(c, v, node, &now, change, byKind(node, partner, customer), data)
 	})
 }
 
-// change commits what happened to the subtree below was: the node itself gets its new place at once, and the rest has it by the
+// commitSubtree commits what happened to the subtree below was: the node itself gets its new place at once, and the rest has it by the
 // tree state until it is settled.
-func (d *Directory) change(c Caller, v *view, was, now *hierarchy.Node, change hierarchy.Change, t event.Type, data map[string]any) (
-	attempt[Changed], error) {
+func (d *Directory) commitSubtree(c Caller, v *view, was, now *hierarchy.Node, change hierarchy.Change, t event.Type, data map[string]any) (
+	Plan[Changed], error) {
 	if err := match(c.IfMatch, was.Version); err != nil {
-		return attempt[Changed]{}, err
+		return Plan[Changed]{}, err
 	}
 	steps, p, err := d.place(c, &v.Tree, was, now, change, t, data)
 	if err != nil {
-		return attempt[Changed]{}, err
+		return Plan[Changed]{}, err
 	}
 	dec := access.Decide(v.caller, &hierarchy.TreeState{}, now, access.Read)
-	return attempt[Changed]{Changed{p, seenBy(now, dec)}, steps}, nil
+	return Plan[Changed]{Changed{p, seenBy(now, dec)}, steps}, nil
 }
 
 // place is the steps of change.

@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 )
 
 // Client is an API client as a caller sees it.
@@ -44,23 +44,23 @@ func newPrincipal(id ident.Principal, now time.Time) access.Principal {
 func newClient(name hierarchy.Name, home ident.Node, role access.Role, now time.Time) (access.Principal, string) {
 	p := newPrincipal(ident.NewClient(), now)
 	p.Name, p.Home, p.Grants[home] = name, home, role
-	secret, key := people.NewSecret(p.ID, now)
+	secret, key := credential.NewSecret(p.ID, now)
 	p.Secrets = []access.Secret{secret}
 	return p, key
 }
 
 // CreateClient makes an API client with a role at a node, and its first secret.
 func (d *Directory) CreateClient(ctx context.Context, c Caller, node ident.Node, name hierarchy.Name, role access.Role) (ClientWithKey, error) {
-	return once(ctx, d, c, node, access.ManageClients, Want{}, func(v *view, n *hierarchy.Node, dec access.Decision) (attempt[ClientWithKey], error) {
+	return Do(ctx, d, c, node, access.ManageClients, Want{}, func(v *view, n *hierarchy.Node, dec access.Decision) (Plan[ClientWithKey], error) {
 		if err := untrashed(dec.Place); err != nil {
-			return attempt[ClientWithKey]{}, err
+			return Plan[ClientWithKey]{}, err
 		}
 		if err := mayGrant(dec, role); err != nil {
-			return attempt[ClientWithKey]{}, err
+			return Plan[ClientWithKey]{}, err
 		}
 		p, key := newClient(name, node, role, d.now())
 		answer := ClientWithKey{clientSeen(v, &p), p.Secrets[0].ID, key}
-		return attempt[ClientWithKey]{answer, []Step{AddClient{p}, stillOwner(v, dec),
+		return Plan[ClientWithKey]{answer, []Step{AddClient{p}, stillOwner(v, dec),
 			d.event(c, event.ClientCreated, node, dec.Place.Path, map[string]any{"clientId": p.ID, "name": p.Name, "role": role, "secretId": p.Secrets[0].ID}),
 		}}, nil
 	})
@@ -77,7 +77,7 @@ func mayGrant(dec access.Decision, role access.Role) error {
 // owner stays wherever an owner has just removed another, however many do so at once.
 func stillOwner(v *view, dec access.Decision) CheckGrant {
 	path := dec.Place.Path
-	check := CheckGrant{Client: v.caller.ID, Role: access.Owner, Else: errChanged}
+	check := CheckGrant{Principal: v.caller.ID, Role: access.Owner, Else: errChanged}
 	for i := range path.Depth() {
 		if v.caller.Grants[path.At(i)] == access.Owner {
 			check.Node = path.At(i)
@@ -106,7 +106,7 @@ func (d *Directory) Clients(ctx context.Context, c Caller, node ident.Node, p Pa
 	_, page, err := sideBySide(ctx, d, c, node, access.Read, listName("clients", string(node)), p,
 		func(ctx context.Context, after string) (Page[Grant], error) {
 			page, err := d.store.Grants(ctx, node, after, p.Limit)
-			if i := slices.IndexFunc(page.Items, func(g Grant) bool { return g.Client.IsPerson() }); i >= 0 { // they come after all clients
+			if i := slices.IndexFunc(page.Items, func(g Grant) bool { return g.Principal.IsPerson() }); i >= 0 { // they come after all clients
 				page = Page[Grant]{Items: page.Items[:i]}
 			}
 			return page, err
@@ -120,11 +120,11 @@ func (d *Directory) managed(ctx context.Context, c Caller, id ident.Principal, n
 	fail := func(err error) (*view, *access.Principal, access.Decision, error) {
 		return nil, nil, access.Decision{}, err
 	}
-	v, err := d.read(ctx, c, Want{Clients: []ident.Principal{id}})
+	v, err := d.read(ctx, c, Want{Principals: []ident.Principal{id}})
 	if err != nil {
 		return fail(err)
 	}
-	p := v.Clients[id]
+	p := v.Principals[id]
 	home := nowhere
 	var nodes []ident.Node
 	if p != nil && p.Revoked.IsZero() && !id.IsPerson() {
@@ -133,7 +133,7 @@ func (d *Directory) managed(ctx context.Context, c Caller, id ident.Principal, n
 	if node == "" {
 		node = home
 	}
-	if v, err = d.read(ctx, c, Want{Nodes: append(nodes, node, home), Clients: []ident.Principal{id}}); err != nil {
+	if v, err = d.read(ctx, c, Want{Nodes: append(nodes, node, home), Principals: []ident.Principal{id}}); err != nil {
 		return fail(err)
 	}
 	if p != nil && home != nowhere && v.Nodes[home] == nil { // its home was purged: it is managed at the root now
@@ -144,7 +144,7 @@ func (d *Directory) managed(ctx context.Context, c Caller, id ident.Principal, n
 			node = p.Home
 		}
 		home = p.Home
-		if v, err = d.read(ctx, c, Want{Nodes: append(nodes, node, home), Clients: []ident.Principal{id}}); err != nil {
+		if v, err = d.read(ctx, c, Want{Nodes: append(nodes, node, home), Principals: []ident.Principal{id}}); err != nil {
 			return fail(err)
 		}
 	}
@@ -155,7 +155,7 @@ func (d *Directory) managed(ctx context.Context, c Caller, id ident.Principal, n
 	if home == nowhere {
 		return fail(access.Hidden())
 	}
-	if now := v.Clients[id]; now == nil || now.Version != p.Version {
+	if now := v.Principals[id]; now == nil || now.Version != p.Version {
 		return fail(errChanged)
 	}
 	return v, p, dec, nil
@@ -163,7 +163,7 @@ func (d *Directory) managed(ctx context.Context, c Caller, id ident.Principal, n
 
 // Client returns an API client to those who reach its home.
 func (d *Directory) Client(ctx context.Context, c Caller, id ident.Principal) (Client, error) {
-	return again(func() (Client, error) {
+	return Retry(func() (Client, error) {
 		v, p, _, err := d.managed(ctx, c, id, "", access.Read)
 		if err != nil {
 			return Client{}, err
@@ -176,7 +176,7 @@ func (d *Directory) Client(ctx context.Context, c Caller, id ident.Principal) (C
 // ("": at the client's home). A change without an event succeeds without writing.
 func (d *Directory) editClient(ctx context.Context, c Caller, id ident.Principal, node ident.Node,
 	change func(v *view, now *access.Principal, dec access.Decision) (*AddEvent, error)) (Client, error) {
-	return again(func() (Client, error) {
+	return Retry(func() (Client, error) {
 		v, was, dec, err := d.managed(ctx, c, id, node, access.ManageClients)
 		if err != nil {
 			return Client{}, err
@@ -209,7 +209,7 @@ func changeOf(v *view, was, now *access.Principal, dec access.Decision, happened
 
 // notSelf refuses to change the caller's own access.
 func notSelf(c Caller, id ident.Principal) error {
-	if c.Client == id {
+	if c.Principal == id {
 		return fault.OwnAccess.New("Nobody changes their own access. Ask another owner.")
 	}
 	return nil
@@ -318,32 +318,32 @@ func coversAll(v *view, p *access.Principal, least access.Role) error {
 // AddSecret makes a second secret, so that the first can be replaced everywhere before it is removed. The caller must have
 // every role that the client has: they get its key.
 func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Principal) (ClientWithKey, error) {
-	return again(func() (ClientWithKey, error) {
+	return Retry(func() (ClientWithKey, error) {
 		_, p, _, err := d.managed(ctx, c, id, "", access.ManageClients)
 		if err != nil {
 			return ClientWithKey{}, err
 		}
-		return try(ctx, d, c, p.Home, access.ManageClients, Want{Clients: []ident.Principal{id}, Nodes: slices.Collect(maps.Keys(p.Grants))},
-			func(v *view, _ *hierarchy.Node, dec access.Decision) (attempt[ClientWithKey], error) {
-				was := v.Clients[id]
+		return Round(ctx, d, c, p.Home, access.ManageClients, Want{Principals: []ident.Principal{id}, Nodes: slices.Collect(maps.Keys(p.Grants))},
+			func(v *view, _ *hierarchy.Node, dec access.Decision) (Plan[ClientWithKey], error) {
+				was := v.Principals[id]
 				if was == nil || !was.Revoked.IsZero() {
-					return attempt[ClientWithKey]{}, access.Hidden()
+					return Plan[ClientWithKey]{}, access.Hidden()
 				}
 				if err := coversAll(v, was, access.Viewer); err != nil {
-					return attempt[ClientWithKey]{}, err
+					return Plan[ClientWithKey]{}, err
 				}
 				if err := match(c.IfMatch, was.Version); err != nil {
-					return attempt[ClientWithKey]{}, err
+					return Plan[ClientWithKey]{}, err
 				}
 				if len(was.Secrets) >= 2 {
-					return attempt[ClientWithKey]{}, fault.TwoSecrets.New("Two secrets are valid already. Remove the old one first: DELETE /v1/api-clients/%s/secrets/{secretId}.", id)
+					return Plan[ClientWithKey]{}, fault.TwoSecrets.New("Two secrets are valid already. Remove the old one first: DELETE /v1/api-clients/%s/secrets/{secretId}.", id)
 				}
 				now := *was
-				secret, key := people.NewSecret(id, d.now())
+				secret, key := credential.NewSecret(id, d.now())
 				now.Secrets = append(slices.Clip(was.Secrets), secret)
 				now.Version++
 				happened := d.event(c, event.ClientSecretAdded, now.Home, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "secretId": secret.ID})
-				return attempt[ClientWithKey]{ClientWithKey{clientSeen(v, &now), secret.ID, key}, changeOf(v, was, &now, dec, happened)}, nil
+				return Plan[ClientWithKey]{ClientWithKey{clientSeen(v, &now), secret.ID, key}, changeOf(v, was, &now, dec, happened)}, nil
 			})
 	})
 }
@@ -356,7 +356,7 @@ const recoveredName hierarchy.Name = "Recovered owner"
 // returns the new API key.
 func (d *Directory) Recover(ctx context.Context) (access.Principal, string, error) {
 	var key string
-	owner, err := again(func() (none access.Principal, err error) {
+	owner, err := Retry(func() (none access.Principal, err error) {
 		got, err := d.store.Read(ctx, Want{})
 		if err != nil {
 			return none, err
@@ -368,7 +368,7 @@ func (d *Directory) Recover(ctx context.Context) (access.Principal, string, erro
 		if err != nil {
 			return none, err
 		}
-		if got, err = d.store.Read(ctx, Want{Clients: []ident.Principal{oldest}, Nodes: []ident.Node{got.Tree.Root}}); err != nil {
+		if got, err = d.store.Read(ctx, Want{Principals: []ident.Principal{oldest}, Nodes: []ident.Node{got.Tree.Root}}); err != nil {
 			return none, err
 		}
 		root := got.Nodes[got.Tree.Root]
@@ -385,12 +385,12 @@ func (d *Directory) Recover(ctx context.Context) (access.Principal, string, erro
 			key = made
 			return p, d.commit(ctx, &got.Tree, AddClient{p}, told(event.ClientCreated, &p, &p.Secrets[0], map[string]any{"role": access.Owner}))
 		}
-		was := got.Clients[oldest]
+		was := got.Principals[oldest]
 		if was == nil || was.Grants[root.ID] != access.Owner {
 			return none, errChanged
 		}
 		now := *was
-		secret, made := people.NewSecret(was.ID, d.now())
+		secret, made := credential.NewSecret(was.ID, d.now())
 		now.Secrets = append(slices.Clone(was.Secrets[max(0, len(was.Secrets)-1):]), secret)
 		now.Version++
 		key = made
@@ -404,19 +404,19 @@ const nobody ident.Principal = "cli_0000000000000000"
 
 // oldestOwner is the API client that has been there for longest among the owners of a node, or nobody.
 func (d *Directory) oldestOwner(ctx context.Context, node ident.Node) (ident.Principal, error) {
-	oldest := Grant{Client: nobody}
+	oldest := Grant{Principal: nobody}
 	for after := ""; ; {
 		page, err := d.store.Grants(ctx, node, after, MaxLimit)
 		if err != nil {
 			return "", err
 		}
 		for _, g := range page.Items {
-			if g.Role == access.Owner && !g.Client.IsPerson() && (oldest.Client == nobody || g.Created.Before(oldest.Created)) {
+			if g.Role == access.Owner && !g.Principal.IsPerson() && (oldest.Principal == nobody || g.Created.Before(oldest.Created)) {
 				oldest = g
 			}
 		}
 		if after = page.Next; after == "" {
-			return oldest.Client, nil
+			return oldest.Principal, nil
 		}
 	}
 }

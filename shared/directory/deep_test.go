@@ -16,11 +16,11 @@ import (
 func TestAMovedUpBranchGrowsBeforeItIsSettled(t *testing.T) {
 	ctx, store := t.Context(), new(directorytest.Fake)
 	d := directory.New(store, time.Now)
-	root, founder, _, err := d.Found(ctx, "Root", "Founder")
+	root, founder, _, err := d.CreateRoot(ctx, "Root", "Founder")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := directory.Caller{Client: founder.ID, Key: founder.Secrets[0].ID}
+	c := directory.Caller{Principal: founder.ID, Key: founder.Secrets[0].ID}
 	brand, err := d.CreateBrand(ctx, c, directory.NewBrand{Partner: root.ID, Name: "B", Domain: "b.example", Regions: []string{"eu-west-1"}})
 	if err != nil {
 		t.Fatal(err)

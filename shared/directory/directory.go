@@ -33,15 +33,15 @@ func New(store Store, now func() time.Time) *Directory {
 
 // Caller is who makes a request, as was found before, and what came along with it.
 type Caller struct {
-	Client  ident.Principal
-	Key     ident.Key // of an API client: the secret that was presented; it has to be live still
-	Session time.Time // of a person: when they proved who they are; it has to count still
+	Principal ident.Principal
+	Key       ident.Key // of an API client: the secret that was presented; it has to be live still
+	Session   time.Time // of a person: when they proved who they are; it has to count still
 	// Within bounds a person's reach (access.Principal.Within): to the partner that runs the app by which they signed in, if it is not the
 	// platform's. Whoever runs an app has the tokens of all who sign in by it.
-	Within  ident.Node
-	Request string  // request id, for the events
-	Repeat  *Repeat // nil without an Idempotency-Key
-	IfMatch []int64 // versions that an edit may start from; nil: any
+	Within    ident.Node
+	RequestID string  // request id, for the events
+	Repeat    *Repeat // nil without an Idempotency-Key
+	IfMatch   []int64 // versions that an edit may start from; nil: any
 }
 
 // Repeat makes a request safe to send again: for MemoFor, the same key with the same fingerprint gives the same answer.
@@ -67,15 +67,15 @@ type view struct {
 
 // read reads w and the caller in one batch, and refuses a caller who is not, or no longer, who they were.
 func (d *Directory) read(ctx context.Context, c Caller, w Want) (*view, error) {
-	w.Clients = append(slices.Clip(w.Clients), c.Client)
+	w.Principals = append(slices.Clip(w.Principals), c.Principal)
 	got, err := d.store.Read(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	p := got.Clients[c.Client]
-	if c.Client.IsPerson() {
+	p := got.Principals[c.Principal]
+	if c.Principal.IsPerson() {
 		if p == nil { // has signed in and was never invited
-			p = &access.Principal{ID: c.Client}
+			p = &access.Principal{ID: c.Principal}
 		}
 		if !p.Admits(c.Session, c.Within) {
 			return nil, fault.Unauthenticated.New("You have signed out of this session. Sign in again.")
@@ -103,9 +103,9 @@ func (c Caller) reaches(place hierarchy.Place) bool {
 // memo is where the answer to the request is remembered: for each bound apart, since an answer tells what could be seen within it.
 func (c Caller) memo() *MemoKey {
 	if c.Within == "" {
-		return &MemoKey{c.Client, c.Repeat.Key}
+		return &MemoKey{c.Principal, c.Repeat.Key}
 	}
-	return &MemoKey{c.Client, string(c.Within) + " " + c.Repeat.Key} // which has no space
+	return &MemoKey{c.Principal, string(c.Within) + " " + c.Repeat.Key} // which has no space
 }
 
 // decide returns the node and what the caller may do there, or the error that refuses it.
@@ -121,7 +121,7 @@ func (v *view) decide(id ident.Node, a access.Action) (*hierarchy.Node, access.D
 // reach reads one node with the caller, and others who are wanted, and decides about it.
 func (d *Directory) reach(ctx context.Context, c Caller, id ident.Node, a access.Action, others ...ident.Principal) (
 	*view, *hierarchy.Node, access.Decision, error) {
-	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}, Clients: others})
+	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}, Principals: others})
 	if err != nil {
 		return nil, nil, access.Decision{}, err
 	}
@@ -129,8 +129,8 @@ func (d *Directory) reach(ctx context.Context, c Caller, id ident.Node, a access
 	return v, node, dec, err
 }
 
-// again runs do until it gives anything but errChanged.
-func again[T any](do func() (T, error)) (T, error) {
+// Retry runs do until it gives anything but errChanged.
+func Retry[T any](do func() (T, error)) (T, error) {
 	for range attempts {
 		if t, err := do(); !errors.Is(err, errChanged) {
 			return t, err
@@ -140,23 +140,23 @@ func again[T any](do func() (T, error)) (T, error) {
 	return none, fault.Conflict.New("Others changed the same thing at the same time, again and again. Repeat the request.")
 }
 
-// attempt is one try of an operation that changes something: what it decided, ready to be committed. Without steps there is nothing
+// Plan is one try of an operation that changes something: what it decided, ready to be committed. Without steps there is nothing
 // to do.
-type attempt[T any] struct {
+type Plan[T any] struct {
 	answer T
 	steps  []Step
 }
 
-// once carries out a request at the node target: it reads, decides, and commits what do prepares. A request that
+// Do carries out a request at the node target: it reads, decides, and commits what do prepares. A request that
 // was carried out before under its Idempotency-Key is answered as it was then, provided that the caller still may.
-func once[T any](ctx context.Context, d *Directory, c Caller, target ident.Node, a access.Action, w Want,
-	do func(v *view, node *hierarchy.Node, dec access.Decision) (attempt[T], error)) (T, error) {
-	return again(func() (T, error) { return try(ctx, d, c, target, a, w, do) })
+func Do[T any](ctx context.Context, d *Directory, c Caller, target ident.Node, a access.Action, w Want,
+	do func(v *view, node *hierarchy.Node, dec access.Decision) (Plan[T], error)) (T, error) {
+	return Retry(func() (T, error) { return Round(ctx, d, c, target, a, w, do) })
 }
 
-// try is one try of once. It gives errChanged when it is worth another one.
-func try[T any](ctx context.Context, d *Directory, c Caller, target ident.Node, a access.Action, w Want,
-	do func(v *view, node *hierarchy.Node, dec access.Decision) (attempt[T], error)) (none T, err error) {
+// Round is one Round of once. It gives errChanged when it is worth another one.
+func Round[T any](ctx context.Context, d *Directory, c Caller, target ident.Node, a access.Action, w Want,
+	do func(v *view, node *hierarchy.Node, dec access.Decision) (Plan[T], error)) (none T, err error) {
 	w.Nodes = append(slices.Clip(w.Nodes), target)
 	if c.Repeat != nil {
 		w.Memo = c.memo()
@@ -225,7 +225,7 @@ func recall[T any](m *Memo, r *Repeat) (T, error) {
 
 // event makes the record of what happened at a node.
 func (d *Directory) event(c Caller, t event.Type, node ident.Node, path hierarchy.Path, data map[string]any) AddEvent {
-	return AddEvent{event.Event{ID: ident.NewEvent(), Type: t, Time: d.now(), Node: node, Path: path, Actor: c.Client, Request: c.Request, Data: data}}
+	return AddEvent{event.Event{ID: ident.NewEvent(), Type: t, Time: d.now(), Node: node, Path: path, Actor: c.Principal, RequestID: c.RequestID, Data: data}}
 }
 
 // Paging is which part of a list is wanted.

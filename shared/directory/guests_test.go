@@ -5,15 +5,15 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
 	refusals "example.com/partnertree/shared/guest"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 )
 
 // asGuest is an invitation to b of somebody who was made a guest for it, and is mailed.
-func asGuest(s *party, email string, made directory.Guest) (directory.Invitation, people.Token) {
+func asGuest(s *party, email string, made directory.Guest) (directory.Invitation, credential.Token) {
 	s.t.Helper()
 	i := s.invite(s.admin, s.b, email, access.Viewer)
 	m, err := s.d.DueMail(s.t.Context(), i.ID, 1)
@@ -32,19 +32,19 @@ func TestAGuestAcceptsWithoutAVerifiedAddress(t *testing.T) {
 	const tenant = "11111111-0000-4000-8000-000000000002"
 	var b ident.Node
 	for name, c := range map[string]struct {
-		change func(*people.SignedIn)
+		change func(*credential.SignedIn)
 		want   *fault.Type
 	}{
-		"the guest":                                 {func(*people.SignedIn) {}, nil},
-		"the guest, at the platform's":              {func(who *people.SignedIn) { who.Within = "" }, fault.NotInvited},
-		"the guest, at the portal of what is below": {func(who *people.SignedIn) { who.Within = b }, fault.NotInvited},
-		"the guest, by another address":             {func(who *people.SignedIn) { who.Email = "ann_example.com#EXT#@cobo.example" }, nil},
-		"the guest, without an address":             {func(who *people.SignedIn) { who.Email = "" }, nil},
-		"another guest":                             {func(who *people.SignedIn) { who.Object = guest("bob", who.Began).Object }, fault.NotInvited},
-		"the same id in another tenant":             {func(who *people.SignedIn) { who.Tenant = guest("ann", who.Began).Tenant }, fault.NotInvited},
-		"somebody without an id":                    {func(who *people.SignedIn) { who.Object = "" }, fault.NotInvited},
-		"at home, with the address":                 {func(who *people.SignedIn) { *who = guest("ann", who.Began) }, nil},
-		"at home, with an address unproved": {func(who *people.SignedIn) {
+		"the guest":                                 {func(*credential.SignedIn) {}, nil},
+		"the guest, at the platform's":              {func(who *credential.SignedIn) { who.Within = "" }, fault.NotInvited},
+		"the guest, at the portal of what is below": {func(who *credential.SignedIn) { who.Within = b }, fault.NotInvited},
+		"the guest, by another address":             {func(who *credential.SignedIn) { who.Email = "ann_example.com#EXT#@cobo.example" }, nil},
+		"the guest, without an address":             {func(who *credential.SignedIn) { who.Email = "" }, nil},
+		"another guest":                             {func(who *credential.SignedIn) { who.Object = guest("bob", who.Began).Object }, fault.NotInvited},
+		"the same id in another tenant":             {func(who *credential.SignedIn) { who.Tenant = guest("ann", who.Began).Tenant }, fault.NotInvited},
+		"somebody without an id":                    {func(who *credential.SignedIn) { who.Object = "" }, fault.NotInvited},
+		"at home, with the address":                 {func(who *credential.SignedIn) { *who = guest("ann", who.Began) }, nil},
+		"at home, with an address unproved": {func(who *credential.SignedIn) {
 			*who = guest("ann", who.Began)
 			who.Verified = false
 		}, fault.NotInvited},
@@ -80,7 +80,7 @@ func TestAGuestAcceptsWithoutAVerifiedAddress(t *testing.T) {
 	// Without a guest nobody is one.
 	s = newParty(t)
 	_, token := asGuest(s, "ann@example.com", directory.Guest{})
-	_, err = s.d.AcceptInvitation(ctx, people.SignedIn{Began: s.now}, token, "")
+	_, err = s.d.AcceptInvitation(ctx, credential.SignedIn{Began: s.now}, token, "")
 	s.refused("nobody", fault.NotInvited, err)
 }
 

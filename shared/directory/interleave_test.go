@@ -78,11 +78,11 @@ const (
 func newStage(t testing.TB) *stage {
 	s := &stage{Fake: new(directorytest.Fake), over: make(chan struct{}), listed: map[ident.Node]map[hierarchy.Kind][]hierarchy.Node{}}
 	s.d = directory.New(s, func() time.Time { return time.Now().Add(s.later) })
-	root, founder, _, err := s.d.Found(t.Context(), "Root", "Founder")
+	root, founder, _, err := s.d.CreateRoot(t.Context(), "Root", "Founder")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.root, s.founder = root.ID, directory.Caller{Client: founder.ID, Key: founder.Secrets[0].ID}
+	s.root, s.founder = root.ID, directory.Caller{Principal: founder.ID, Key: founder.Secrets[0].ID}
 	b, err := s.d.CreateBrand(t.Context(), s.founder, directory.NewBrand{Partner: s.root, Name: "B", Domain: "b.example",
 		Regions: []string{"eu-west-1"}})
 	if err != nil {
@@ -192,19 +192,19 @@ func (s *stage) parts(w directory.Want) []part {
 	if len(w.Nodes) > 0 {
 		parts = append(parts, part{directory.Want{Nodes: w.Nodes}, func(got *directory.Got, given directory.Got) { got.Nodes = given.Nodes }})
 	}
-	apart := s.apart && len(w.Clients) > 0
+	apart := s.apart && len(w.Principals) > 0
 	if apart {
-		parts = append(parts, part{directory.Want{Clients: w.Clients}, func(got *directory.Got, given directory.Got) {
-			got.Clients = given.Clients
+		parts = append(parts, part{directory.Want{Principals: w.Principals}, func(got *directory.Got, given directory.Got) {
+			got.Principals = given.Principals
 		}})
 	}
 	rest := w
 	if rest.Nodes = nil; apart {
-		rest.Clients = nil
+		rest.Principals = nil
 	}
 	return append(parts, part{rest, func(got *directory.Got, given directory.Got) {
 		if given.Nodes = got.Nodes; apart {
-			given.Clients = got.Clients
+			given.Principals = got.Principals
 		}
 		*got = given
 	}})
@@ -262,9 +262,9 @@ func (s *stage) Grants(ctx context.Context, node ident.Node, after string, _ int
 	return page, err
 }
 
-func (s *stage) Due(ctx context.Context, until time.Time, limit int) ([]directory.Due, error) {
+func (s *stage) PurgeQueue(ctx context.Context, until time.Time, limit int) ([]directory.PurgeEntry, error) {
 	yield(ctx, 1)
-	due, err := s.Fake.Due(ctx, until, limit)
+	due, err := s.Fake.PurgeQueue(ctx, until, limit)
 	s.given(ctx, "due %v", due)
 	return due, err
 }

@@ -11,12 +11,12 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/guest"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 )
 
 // Invitation is that somebody is asked to take a role at a node.
@@ -54,7 +54,7 @@ type Guest struct {
 
 // Is reports whether somebody who has signed in is the guest. It counts at the portals of that partner alone, which reach nothing but what is
 // its own: an administrator of the tenant can make somebody else of the account.
-func (g Guest) Is(who *people.SignedIn) bool {
+func (g Guest) Is(who *credential.SignedIn) bool {
 	return g.Of != "" && g.Of == who.Within && g.Object != "" && g.Object == who.Object && g.Tenant == who.Tenant
 }
 
@@ -152,9 +152,9 @@ func (i *Invitation) open(now time.Time) error {
 func (i *Invitation) needs() access.Role { return max(i.Role, access.Invite.Needs()) }
 
 // link gives the invitation its next link, which the newest key makes.
-func (i *Invitation) link(ring people.Keyring, by Caller, now time.Time, lasts time.Duration) error {
+func (i *Invitation) link(ring credential.Keyring, by Caller, now time.Time, lasts time.Duration) error {
 	i.Generation++
-	i.Key, i.By, i.Within, i.Sent, i.Expires = ring[0].ID, by.Client, by.Within, now, now.Add(lasts)
+	i.Key, i.By, i.Within, i.Sent, i.Expires = ring[0].ID, by.Principal, by.Within, now, now.Add(lasts)
 	i.Mail, i.MailProblem = MailQueued, ""
 	t, ok := ring.InvitationToken(i.Key, i.ID, i.Generation)
 	if !ok {
@@ -201,31 +201,31 @@ func tomorrow(now time.Time, format string, args ...any) error {
 // stillInviter holds the right to invite to a role until the commit.
 func stillInviter(v *view, node ident.Node, place hierarchy.Place, needs access.Role) CheckGrant {
 	right := nearest(v.caller, node, place, access.Invite, func(dec *access.Decision) bool { return dec.Role >= needs })
-	return CheckGrant{Client: v.caller.ID, Node: right, Role: needs, Else: errChanged}
+	return CheckGrant{Principal: v.caller.ID, Node: right, Role: needs, Else: errChanged}
 }
 
 // Invite invites somebody. It needs access.Invite at the node, and the role. The event tells notify to mail the link.
 func (d *Directory) Invite(ctx context.Context, c Caller, in NewInvitation) (Invitation, error) {
-	return once(ctx, d, c, in.Node, access.Invite, Want{Keyring: true},
-		func(v *view, _ *hierarchy.Node, dec access.Decision) (attempt[Invitation], error) {
+	return Do(ctx, d, c, in.Node, access.Invite, Want{Keyring: true},
+		func(v *view, _ *hierarchy.Node, dec access.Decision) (Plan[Invitation], error) {
 			if err := live(dec.Place); err != nil {
-				return attempt[Invitation]{}, err
+				return Plan[Invitation]{}, err
 			}
 			if err := mayGrant(dec, in.Role); err != nil {
-				return attempt[Invitation]{}, err
+				return Plan[Invitation]{}, err
 			}
 			ring, err := d.ring(ctx, v)
 			if err != nil {
-				return attempt[Invitation]{}, err
+				return Plan[Invitation]{}, err
 			}
 			now := d.now()
 			i := Invitation{ID: ident.NewInvitation(), Node: in.Node, Email: in.Email, Name: in.Name, Role: in.Role, Message: in.Message,
 				State: InvitationPending, Created: now, Version: 1}
 			if err := i.link(ring, c, now, time.Duration(in.Days)*24*time.Hour); err != nil {
-				return attempt[Invitation]{}, err
+				return Plan[Invitation]{}, err
 			}
 			tooMany := tomorrow(now, "%d invitations were made here today. Make the next one tomorrow (UTC).", InvitationsADay)
-			return attempt[Invitation]{i.seen(now), []Step{AddInvitation{Invitation: i, Most: InvitationsADay, TooMany: tooMany},
+			return Plan[Invitation]{i.seen(now), []Step{AddInvitation{Invitation: i, Most: InvitationsADay, TooMany: tooMany},
 				i.countLink(now), stillInviter(v, in.Node, dec.Place, i.needs()),
 				d.event(c, event.InvitationMade, in.Node, dec.Place.Path, i.about())}}, nil
 		})
@@ -265,30 +265,30 @@ func (d *Directory) Invitation(ctx context.Context, c Caller, id ident.Invitatio
 // event, nothing is written.
 func editInvitation(ctx context.Context, d *Directory, c Caller, id ident.Invitation,
 	change func(v *view, now *Invitation, dec access.Decision) (event.Type, []Step, error)) (Invitation, error) {
-	return again(func() (none Invitation, err error) {
+	return Retry(func() (none Invitation, err error) {
 		node, err := d.invitedAt(ctx, c, id)
 		if err != nil {
 			return none, err
 		}
-		return try(ctx, d, c, node, access.Invite, Want{Invitations: []ident.Invitation{id}, Keyring: true},
-			func(v *view, _ *hierarchy.Node, dec access.Decision) (attempt[Invitation], error) {
+		return Round(ctx, d, c, node, access.Invite, Want{Invitations: []ident.Invitation{id}, Keyring: true},
+			func(v *view, _ *hierarchy.Node, dec access.Decision) (Plan[Invitation], error) {
 				was := v.Invitations[id]
 				if was == nil {
-					return attempt[Invitation]{}, access.Hidden()
+					return Plan[Invitation]{}, access.Hidden()
 				}
 				now := *was
 				t, more, err := change(v, &now, dec)
 				if err != nil {
-					return attempt[Invitation]{}, err
+					return Plan[Invitation]{}, err
 				}
 				if t == "" {
-					return attempt[Invitation]{answer: was.seen(d.now())}, nil
+					return Plan[Invitation]{answer: was.seen(d.now())}, nil
 				}
 				if err := match(c.IfMatch, was.Version); err != nil {
-					return attempt[Invitation]{}, err
+					return Plan[Invitation]{}, err
 				}
 				now.Version++
-				return attempt[Invitation]{now.seen(d.now()), append(more, EditInvitation{Was: was, Now: &now, Else: errChanged},
+				return Plan[Invitation]{now.seen(d.now()), append(more, EditInvitation{Was: was, Now: &now, Else: errChanged},
 					d.event(c, t, now.Node, dec.Place.Path, now.about()))}, nil
 			})
 	})
@@ -381,7 +381,7 @@ func (d *Directory) offer(ctx context.Context, i *Invitation, node *hierarchy.No
 
 // linked reads what the link with a token is about: the invitation first, and then, in one batch, all that is decided on. What is no
 // link, what is not the present one, and one to what does not lie within a bound are not told apart.
-func linked(t people.Token, within ident.Node, read func(w Want) (Got, error)) (Got, *Invitation, error) {
+func linked(t credential.Token, within ident.Node, read func(w Want) (Got, error)) (Got, *Invitation, error) {
 	w := Want{Invitations: []ident.Invitation{t.ID}}
 	for {
 		got, err := read(w)
@@ -389,26 +389,26 @@ func linked(t people.Token, within ident.Node, read func(w Want) (Got, error)) (
 			return Got{}, nil, err
 		}
 		i := got.Invitations[t.ID]
-		if i == nil || !t.Fits(i.Hash) || len(w.Nodes) > 0 && !i.lies(&got, within) {
+		if i == nil || !t.Fits(i.Hash) || len(w.Nodes) > 0 && !i.inScope(&got, within) {
 			return Got{}, nil, fault.NotFound.New("There is no such invitation. Open the link from the newest mail, all of it; " +
 				"if that does not help, ask those who invited you for a new one.")
 		}
 		if len(w.Nodes) > 0 {
 			return got, i, nil
 		}
-		w.Nodes, w.Clients, w.Keyring = []ident.Node{i.Node}, []ident.Principal{i.By}, true
+		w.Nodes, w.Principals, w.Keyring = []ident.Node{i.Node}, []ident.Principal{i.By}, true
 	}
 }
 
-// lies reports whether the invitation's node, which was read, lies within a bound.
-func (i *Invitation) lies(got *Got, within ident.Node) bool {
+// inScope reports whether the invitation's node, which was read, inScope within a bound.
+func (i *Invitation) inScope(got *Got, within ident.Node) bool {
 	node := got.Nodes[i.Node]
 	return within == "" || node != nil && got.Tree.Place(node).Path.Index(within) >= 0
 }
 
-// stands finds what a pending invitation lives on: the key of its link, its node, which has to be live, and where whoever invited has the
+// validate finds what a pending invitation lives on: the key of its link, its node, which has to be live, and where whoever invited has the
 // right to. Its errors are for somebody who has no access yet: what is suspended (fault.Suspended) can be accepted later, all else cannot.
-func (i *Invitation) stands(got *Got) (node *hierarchy.Node, right ident.Node, err error) {
+func (i *Invitation) validate(got *Got) (node *hierarchy.Node, right ident.Node, err error) {
 	closed := func(why string) (*hierarchy.Node, ident.Node, error) {
 		return nil, "", fault.InvitationClosed.New("%s Ask those who invited you for a new invitation.", why)
 	}
@@ -425,7 +425,7 @@ func (i *Invitation) stands(got *Got) (node *hierarchy.Node, right ident.Node, e
 	case place.Marked(hierarchy.Suspended):
 		return nil, "", fault.Suspended.New("%s is suspended; open the link again when it is resumed.", node.Name)
 	}
-	if by := got.Clients[i.By]; by != nil && by.Revoked.IsZero() {
+	if by := got.Principals[i.By]; by != nil && by.Revoked.IsZero() {
 		right = nearest(bound(by, i.Within), i.Node, place, access.Invite, func(dec *access.Decision) bool { return dec.Role >= i.needs() })
 	}
 	if right == "" {
@@ -437,7 +437,7 @@ func (i *Invitation) stands(got *Got) (node *hierarchy.Node, right ident.Node, e
 // Offered is what the link with this token offers, or why it cannot be used (fault.InvitationClosed, or fault.Suspended for now) or is none
 // (fault.NotFound). It checks no caller: who has the link has the token. Only what lies within a bound is offered ("": anything). who is
 // the person who asks, "" for nobody who has signed in: what they have accepted themselves is not closed to them.
-func (d *Directory) Offered(ctx context.Context, t people.Token, within ident.Node, who ident.Principal) (Offer, error) {
+func (d *Directory) Offered(ctx context.Context, t credential.Token, within ident.Node, who ident.Principal) (Offer, error) {
 	got, i, err := linked(t, within, func(w Want) (Got, error) { return d.store.Read(ctx, w) })
 	if err != nil {
 		return Offer{}, err
@@ -448,11 +448,11 @@ func (d *Directory) Offered(ctx context.Context, t people.Token, within ident.No
 	if err := i.open(d.now()); err != nil {
 		return Offer{}, err
 	}
-	node, _, err := i.stands(&got)
+	node, _, err := i.validate(&got)
 	if err != nil {
 		return Offer{}, err
 	}
-	return d.offer(ctx, i, node, got.Clients[i.By])
+	return d.offer(ctx, i, node, got.Principals[i.By])
 }
 
 // AcceptInvitation gives somebody who has signed in what they were invited to. Everything is checked now: the token, that their verified
@@ -460,9 +460,9 @@ func (d *Directory) Offered(ctx context.Context, t people.Token, within ident.No
 // (fault.OwnAccess), the inviter's right, the node's state, and that nothing was taken from them there since it was sent. Outside of
 // their bound there is no invitation: whoever runs the app that signed them in could have made up the address. Who has that role or a
 // higher one keeps it. A repetition by the same person succeeds for as long as they have access.
-func (d *Directory) AcceptInvitation(ctx context.Context, who people.SignedIn, t people.Token, request string) (Node, error) {
-	c := Caller{Client: who.Principal(), Session: who.Began, Within: who.Within, Request: request}
-	return again(func() (Node, error) {
+func (d *Directory) AcceptInvitation(ctx context.Context, who credential.SignedIn, t credential.Token, request string) (Node, error) {
+	c := Caller{Principal: who.Principal(), Session: who.Began, Within: who.Within, RequestID: request}
+	return Retry(func() (Node, error) {
 		var v *view
 		_, i, err := linked(t, who.Within, func(w Want) (got Got, err error) {
 			if v, err = d.read(ctx, c, w); err != nil {
@@ -473,7 +473,7 @@ func (d *Directory) AcceptInvitation(ctx context.Context, who people.SignedIn, t
 		if err != nil {
 			return Node{}, err
 		}
-		if i.State == InvitationAccepted && i.Person == c.Client { // what was read beside it may be from before
+		if i.State == InvitationAccepted && i.Person == c.Principal { // what was read beside it may be from before
 			_, node, dec, err := d.reach(ctx, c, i.Node, access.Read)
 			if err == nil {
 				return seenBy(node, dec), nil
@@ -489,10 +489,10 @@ func (d *Directory) AcceptInvitation(ctx context.Context, who people.SignedIn, t
 		if err := invited(&who, i); err != nil {
 			return Node{}, err
 		}
-		if i.By == c.Client {
+		if i.By == c.Principal {
 			return Node{}, fault.OwnAccess.New("Nobody changes their own access. Have somebody else who manages users there send you the invitation.")
 		}
-		node, right, err := i.stands(&v.Got)
+		node, right, err := i.validate(&v.Got)
 		if err != nil {
 			return Node{}, err
 		}
@@ -501,20 +501,20 @@ func (d *Directory) AcceptInvitation(ctx context.Context, who people.SignedIn, t
 			return Node{}, err
 		}
 		accepted := *i
-		accepted.State, accepted.Closed, accepted.Person, accepted.Version = InvitationAccepted, now, c.Client, i.Version+1
+		accepted.State, accepted.Closed, accepted.Person, accepted.Version = InvitationAccepted, now, c.Principal, i.Version+1
 		dec := access.Decide(bound(person, c.Within), &v.Tree, node, access.Read)
 		data := accepted.about()
-		data["principalId"], data["role"], data["name"] = c.Client, person.Grants[i.Node], person.Name
+		data["principalId"], data["role"], data["name"] = c.Principal, person.Grants[i.Node], person.Name
 		data["version"] = person.Version
 		steps := append(granting, EditInvitation{Was: i, Now: &accepted, Else: errChanged},
 			d.event(c, event.InvitationAccepted, i.Node, dec.Place.Path, data),
-			CheckGrant{Client: i.By, Node: right, Role: i.needs(), Else: errChanged})
+			CheckGrant{Principal: i.By, Node: right, Role: i.needs(), Else: errChanged})
 		return seenBy(node, dec), unlessExists(d.commit(ctx, &v.Tree, steps...))
 	})
 }
 
 // invited refuses everybody but the person that the invitation was sent to. Its texts tell no address.
-func invited(who *people.SignedIn, i *Invitation) error {
+func invited(who *credential.SignedIn, i *Invitation) error {
 	switch {
 	case i.Guest.Is(who): // whether Microsoft vouches for a guest's address in its token, too, it does not promise
 		return nil
@@ -530,8 +530,8 @@ func invited(who *people.SignedIn, i *Invitation) error {
 
 // grant is the person as they are with the role that they were invited to, and the step that makes them so: none when they have that
 // role or a higher one.
-func (v *view) grant(who *people.SignedIn, i *Invitation, now time.Time) (*access.Principal, []Step, error) {
-	was := v.Clients[who.Principal()]
+func (v *view) grant(who *credential.SignedIn, i *Invitation, now time.Time) (*access.Principal, []Step, error) {
+	was := v.Principals[who.Principal()]
 	if was != nil && !i.Sent.After(lastCut(was, i.Node)) {
 		return nil, nil, fault.InvitationClosed.New("The invitation was sent before your role there was changed. " +
 			"Ask those who invited you for a new one.")
@@ -567,7 +567,7 @@ func (v *view) grant(who *people.SignedIn, i *Invitation, now time.Time) (*acces
 const unnamed hierarchy.Name = "(no name)"
 
 // nameOf is the name that a person has everywhere: Microsoft's, and not what one of those who invite calls them.
-func nameOf(who *people.SignedIn) hierarchy.Name {
+func nameOf(who *credential.SignedIn) hierarchy.Name {
 	name, err := ParsePersonName(who.Name)
 	if err != nil {
 		return unnamed
@@ -644,7 +644,7 @@ func unlessExists(err error) error {
 // Mail is what is mailed for an invitation.
 type Mail struct {
 	Offer
-	Token      people.Token
+	Token      credential.Token
 	Generation int
 	of         *Invitation
 }
@@ -653,7 +653,7 @@ type Mail struct {
 // is closed, or what became of its mail is known; when only that it was begun is, it gives ErrMailBegun. What nobody could accept just now
 // is not mailed: its mail has failed, with InvitationVoid.
 func (d *Directory) DueMail(ctx context.Context, id ident.Invitation, generation int) (*Mail, error) {
-	return again(func() (*Mail, error) {
+	return Retry(func() (*Mail, error) {
 		got, err := d.store.Read(ctx, Want{Invitations: []ident.Invitation{id}})
 		if err != nil {
 			return nil, err
@@ -669,17 +669,17 @@ func (d *Directory) DueMail(ctx context.Context, id ident.Invitation, generation
 		default:
 			return nil, nil
 		}
-		if got, err = d.store.Read(ctx, Want{Nodes: []ident.Node{i.Node}, Clients: []ident.Principal{i.By}, Keyring: true}); err != nil {
+		if got, err = d.store.Read(ctx, Want{Nodes: []ident.Node{i.Node}, Principals: []ident.Principal{i.By}, Keyring: true}); err != nil {
 			return nil, err
 		}
 		m := &Mail{Generation: generation, of: i}
-		node, _, err := i.stands(&got)
+		node, _, err := i.validate(&got)
 		if err != nil {
 			_, err := d.RefuseMail(ctx, m, InvitationVoid)
 			return nil, err
 		}
 		m.Token, _ = got.Keyring.InvitationToken(i.Key, id, generation)
-		m.Offer, err = d.offer(ctx, i, node, got.Clients[i.By])
+		m.Offer, err = d.offer(ctx, i, node, got.Principals[i.By])
 		if err != nil {
 			return nil, err
 		}
@@ -690,7 +690,7 @@ func (d *Directory) DueMail(ctx context.Context, id ident.Invitation, generation
 // ClaimMail begins the mailing of what DueMail gave: of all who ask, one is told that it is theirs, once. The guest is who was made one for
 // it; without one, a guest of an earlier link still is.
 func (d *Directory) ClaimMail(ctx context.Context, m *Mail, made Guest) (claimed bool, err error) {
-	return d.settleMail(ctx, m, func(now *Invitation) {
+	return d.noteMail(ctx, m, func(now *Invitation) {
 		now.Mail = MailSending
 		if made != (Guest{}) {
 			now.Guest = made
@@ -700,11 +700,11 @@ func (d *Directory) ClaimMail(ctx context.Context, m *Mail, made Guest) (claimed
 
 // RefuseMail ends what DueMail gave without a mail. It says whether that was still to be said.
 func (d *Directory) RefuseMail(ctx context.Context, m *Mail, why MailProblem) (refused bool, err error) {
-	return d.settleMail(ctx, m, func(now *Invitation) { now.Mail, now.MailProblem = MailFailed, why })
+	return d.noteMail(ctx, m, func(now *Invitation) { now.Mail, now.MailProblem = MailFailed, why })
 }
 
-// settleMail decides about a mail that is due, unless that was done meanwhile: nothing else changes an invitation whose mail still is.
-func (d *Directory) settleMail(ctx context.Context, m *Mail, change func(now *Invitation)) (bool, error) {
+// noteMail decides about a mail that is due, unless that was done meanwhile: nothing else changes an invitation whose mail still is.
+func (d *Directory) noteMail(ctx context.Context, m *Mail, change func(now *Invitation)) (bool, error) {
 	now := *m.of
 	now.Version++
 	change(&now)
@@ -721,19 +721,19 @@ func (d *Directory) mailIs(ctx context.Context, was *Invitation, state MailState
 	return d.store.Commit(ctx, EditInvitation{Was: was, Now: &now, Else: errChanged})
 }
 
-// howFar orders the states of a mail that was begun.
-var howFar = map[MailState]int{MailSending: 1, MailSent: 2, MailBounced: 3, MailComplained: 3, MailFailed: 3}
+// rank orders the states of a mail that was begun.
+var rank = map[MailState]int{MailSending: 1, MailSent: 2, MailBounced: 3, MailComplained: 3, MailFailed: 3}
 
 // NoteMail writes what became of a mail, unless another link was mailed since. States only go on: from sending to sent to bounced or
 // complained.
 func (d *Directory) NoteMail(ctx context.Context, id ident.Invitation, generation int, state MailState) error {
-	_, err := again(func() (none struct{}, err error) {
+	_, err := Retry(func() (none struct{}, err error) {
 		got, err := d.store.Read(ctx, Want{Invitations: []ident.Invitation{id}})
 		if err != nil {
 			return none, err
 		}
 		i := got.Invitations[id]
-		if i == nil || i.Generation != generation || i.Mail == MailQueued || howFar[state] <= howFar[i.Mail] {
+		if i == nil || i.Generation != generation || i.Mail == MailQueued || rank[state] <= rank[i.Mail] {
 			return none, nil
 		}
 		return none, d.mailIs(ctx, i, state)
@@ -742,7 +742,7 @@ func (d *Directory) NoteMail(ctx context.Context, id ident.Invitation, generatio
 }
 
 // ring is the keyring that was read, or one that is made when there is none.
-func (d *Directory) ring(ctx context.Context, v *view) (people.Keyring, error) {
+func (d *Directory) ring(ctx context.Context, v *view) (credential.Keyring, error) {
 	if len(v.Keyring) > 0 {
 		return v.Keyring, nil
 	}
@@ -750,20 +750,20 @@ func (d *Directory) ring(ctx context.Context, v *view) (people.Keyring, error) {
 }
 
 // Keyring is the platform's keyring, which is made when there is none.
-func (d *Directory) Keyring(ctx context.Context) (people.Keyring, error) {
-	return d.keyring(ctx, func(r people.Keyring) bool { return len(r) == 0 })
+func (d *Directory) Keyring(ctx context.Context) (credential.Keyring, error) {
+	return d.keyring(ctx, func(r credential.Keyring) bool { return len(r) == 0 })
 }
 
 // RotateKeyring makes a new key, with which everything is sealed from now on. What was sealed with the last one is good still, and
 // with those before it no longer.
 func (d *Directory) RotateKeyring(ctx context.Context) error {
-	_, err := d.keyring(ctx, func(people.Keyring) bool { return true })
+	_, err := d.keyring(ctx, func(credential.Keyring) bool { return true })
 	return err
 }
 
 // keyring reads the keyring, and turns it when it is due.
-func (d *Directory) keyring(ctx context.Context, due func(people.Keyring) bool) (people.Keyring, error) {
-	return again(func() (people.Keyring, error) {
+func (d *Directory) keyring(ctx context.Context, due func(credential.Keyring) bool) (credential.Keyring, error) {
+	return Retry(func() (credential.Keyring, error) {
 		got, err := d.store.Read(ctx, Want{Keyring: true})
 		if err != nil || !due(got.Keyring) {
 			return got.Keyring, err
@@ -785,9 +785,9 @@ func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who 
 	if !who.IsPerson() {
 		needed = access.ManageClients
 	}
-	_, err := once(ctx, d, c, node, needed, Want{Clients: []ident.Principal{who}},
-		func(v *view, _ *hierarchy.Node, dec access.Decision) (none attempt[struct{}], err error) {
-			p := v.Clients[who]
+	_, err := Do(ctx, d, c, node, needed, Want{Principals: []ident.Principal{who}},
+		func(v *view, _ *hierarchy.Node, dec access.Decision) (none Plan[struct{}], err error) {
+			p := v.Principals[who]
 			if p == nil || !p.Revoked.IsZero() || p.Grants[node] == access.None {
 				return none, fault.NotFound.New("There is nobody with this id who has a role here. Who has one further up is changed there.")
 			}
@@ -800,7 +800,7 @@ func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who 
 			case role > was && !who.IsPerson():
 				return none, fault.Immutable.New("It is an API client. Give it a higher role where it is managed: "+
 					"PUT /v1/api-clients/%s/grants/%s.", who, node)
-			case c.Client == who:
+			case c.Principal == who:
 				return none, fault.OwnAccess.New("Nobody changes their own access. Ask somebody else who manages users here.")
 			case was > dec.Role:
 				return none, fault.RoleTooHigh.New("Your role there is %s and theirs is %s. Ask somebody who has that role too.", dec.Role, was)
@@ -830,7 +830,7 @@ func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who 
 				cut(&now, node, d.now())
 			}
 			// The caller's right is held: an owner who removes another one stays, as in stillOwner.
-			return attempt[struct{}]{steps: []Step{EditClient{Was: p, Now: &now, Else: errChanged},
+			return Plan[struct{}]{steps: []Step{EditClient{Was: p, Now: &now, Else: errChanged},
 				stillInviter(v, node, dec.Place, max(was, role, needed.Needs())),
 				d.event(c, t, node, dec.Place.Path,
 					map[string]any{"principalId": who, "name": p.Name, "role": told, "version": now.Version})}}, nil
@@ -842,10 +842,10 @@ func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who 
 // whoever runs the app that it is of has no say in others. The event is the bound's, or the root's, since sessions belong to no node; for
 // somebody without a role there is none: anybody can sign in.
 func (d *Directory) SignOutEverywhere(ctx context.Context, c Caller) error {
-	if !c.Client.IsPerson() {
+	if !c.Principal.IsPerson() {
 		return fault.Forbidden.New("An API client has no sessions. Remove the secret that must not be used any more.")
 	}
-	_, err := again(func() (none struct{}, err error) {
+	_, err := Retry(func() (none struct{}, err error) {
 		w := Want{}
 		if c.Within != "" {
 			w.Nodes = []ident.Node{c.Within}
@@ -854,9 +854,9 @@ func (d *Directory) SignOutEverywhere(ctx context.Context, c Caller) error {
 		if err != nil {
 			return none, err
 		}
-		was := v.Clients[c.Client]
+		was := v.Principals[c.Principal]
 		if was == nil {
-			now := newPrincipal(c.Client, d.now())
+			now := newPrincipal(c.Principal, d.now())
 			endSessions(&now, c, d.now())
 			return none, unlessExists(d.store.Commit(ctx, AddClient{now}))
 		}
@@ -869,7 +869,7 @@ func (d *Directory) SignOutEverywhere(ctx context.Context, c Caller) error {
 			at, path = node.ID, v.Tree.Place(node).Path
 		}
 		if len(was.Grants) > 0 {
-			steps = append(steps, d.event(c, event.SignedOutEverywhere, at, path, map[string]any{"principalId": c.Client}))
+			steps = append(steps, d.event(c, event.SignedOutEverywhere, at, path, map[string]any{"principalId": c.Principal}))
 		}
 		return none, d.commit(ctx, &v.Tree, steps...)
 	})
@@ -886,7 +886,7 @@ func endSessions(p *access.Principal, c Caller, now time.Time) {
 		now = c.Session.Add(time.Microsecond)
 	}
 	from := maps.Clone(p.SessionsFrom)
-	maps.DeleteFunc(from, func(_ ident.Node, at time.Time) bool { return now.Sub(at) > people.Absolute+time.Hour })
+	maps.DeleteFunc(from, func(_ ident.Node, at time.Time) bool { return now.Sub(at) > credential.Absolute+time.Hour })
 	if from == nil {
 		from = map[ident.Node]time.Time{}
 	}

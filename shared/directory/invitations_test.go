@@ -15,13 +15,13 @@ import (
 	"pgregory.net/rapid"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 )
 
 // party is a shop with an admin at a who invites.
@@ -37,13 +37,13 @@ func newParty(t *testing.T) *party {
 }
 
 // guest is somebody who has signed in, with a verified address.
-func guest(name string, began time.Time) people.SignedIn {
-	return people.SignedIn{Tenant: "11111111-1111-1111-1111-111111111111", Object: "object of " + name, Name: strings.ToUpper(name),
+func guest(name string, began time.Time) credential.SignedIn {
+	return credential.SignedIn{Tenant: "11111111-1111-1111-1111-111111111111", Object: "object of " + name, Name: strings.ToUpper(name),
 		Email: name + "@example.com", Verified: true, Began: began}
 }
 
-func as(who people.SignedIn) directory.Caller {
-	return directory.Caller{Client: who.Principal(), Session: who.Began}
+func as(who credential.SignedIn) directory.Caller {
+	return directory.Caller{Principal: who.Principal(), Session: who.Began}
 }
 
 func (s *party) invite(c directory.Caller, node ident.Node, email string, role access.Role) directory.Invitation {
@@ -61,7 +61,7 @@ func (s *party) inviteFor(c directory.Caller, node ident.Node, email string, rol
 }
 
 // link is the token of the present link of an invitation.
-func link(d *directory.Directory, i directory.Invitation) people.Token {
+func link(d *directory.Directory, i directory.Invitation) credential.Token {
 	ring, err := d.Keyring(context.Background())
 	if err != nil {
 		panic(err)
@@ -88,20 +88,20 @@ func claim(ctx context.Context, d *directory.Directory, id ident.Invitation, gen
 	return m, nil
 }
 
-func (s *party) token(i directory.Invitation) people.Token { return link(s.d, i) }
+func (s *party) token(i directory.Invitation) credential.Token { return link(s.d, i) }
 
 // stored is the principal of a person, nil when there is none.
 func (s *party) stored(id ident.Principal) *access.Principal {
 	s.t.Helper()
-	got, err := s.Read(s.t.Context(), directory.Want{Clients: []ident.Principal{id}})
+	got, err := s.Read(s.t.Context(), directory.Want{Principals: []ident.Principal{id}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return got.Clients[id]
+	return got.Principals[id]
 }
 
 // member gives a person grants, by no invitation.
-func member(f directory.Store, who people.SignedIn, grants map[ident.Node]access.Role) directory.Caller {
+func member(f directory.Store, who credential.SignedIn, grants map[ident.Node]access.Role) directory.Caller {
 	p := access.Principal{ID: who.Principal(), Name: hierarchy.Name(who.Name), Grants: grants, CursorKey: make([]byte, 32), Version: 1,
 		Created: today, Person: &access.Person{Tenant: who.Tenant, Object: who.Object, Email: who.Email}}
 	if err := f.Commit(context.Background(), directory.AddClient{Client: p}); err != nil {
@@ -113,16 +113,16 @@ func member(f directory.Store, who people.SignedIn, grants map[ident.Node]access
 func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 	s, ctx := newParty(t), t.Context()
 	in := directory.NewInvitation{Node: s.b, Email: " Ann@Example.com", Name: "Ann A", Role: access.Operator, Message: "hello", Days: 3}
-	s.admin.Request = "req"
+	s.admin.RequestID = "req"
 	i, err := s.d.Invite(ctx, s.admin, in)
 	want := directory.Invitation{ID: i.ID, Node: s.b, Email: " Ann@Example.com", Name: "Ann A", Role: access.Operator, Message: "hello",
-		By: s.admin.Client, State: directory.InvitationPending, Created: s.now, Expires: s.now.Add(3 * 24 * time.Hour), Sent: s.now,
+		By: s.admin.Principal, State: directory.InvitationPending, Created: s.now, Expires: s.now.Add(3 * 24 * time.Hour), Sent: s.now,
 		Generation: 1, Key: 1, Mail: directory.MailQueued, Version: 1}
 	if err != nil || fmt.Sprint(i) != fmt.Sprint(want) {
 		t.Fatalf("%+v, %v; want %+v", i, err, want)
 	}
 	made := s.Events()[len(s.Events())-1]
-	if data := fmt.Sprint(made.Data); made.Type != event.InvitationMade || made.Node != s.b || made.Request != "req" ||
+	if data := fmt.Sprint(made.Data); made.Type != event.InvitationMade || made.Node != s.b || made.RequestID != "req" ||
 		data != fmt.Sprint(map[string]any{"invitationId": i.ID, "generation": 1, "role": access.Operator, "name": in.Name}) {
 		t.Errorf("%+v", made)
 	}
@@ -137,7 +137,7 @@ func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 		t.Fatalf("mailed %+v, %v", mail, err)
 	}
 	offer := directory.Offer{Node: s.b, Kind: hierarchy.Partner, Partner: "b", Brand: mail.Brand, Email: in.Email, Name: in.Name, Role: in.Role,
-		Message: in.Message, Expires: want.Expires, By: s.stored(s.admin.Client).Name}
+		Message: in.Message, Expires: want.Expires, By: s.stored(s.admin.Principal).Name}
 	if err != nil || mail.Offer != offer || mail.Generation != 1 || mail.Token != token {
 		t.Fatalf("mailed %+v, %v", mail, err)
 	}
@@ -160,7 +160,7 @@ func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 	}
 	events := len(s.Events())
 	last := s.Events()[events-1]
-	if last.Type != event.InvitationAccepted || last.Actor != ann.Principal() || last.Request != "accepting" || last.Node != s.b ||
+	if last.Type != event.InvitationAccepted || last.Actor != ann.Principal() || last.RequestID != "accepting" || last.Node != s.b ||
 		fmt.Sprint(last.Data) != fmt.Sprint(map[string]any{"invitationId": i.ID, "generation": 1, "role": access.Operator,
 			"name": hierarchy.Name("ANN"), "principalId": ann.Principal(), "version": 1}) {
 		t.Errorf("%+v", last)
@@ -353,7 +353,7 @@ func TestANewLinkEndsTheOld(t *testing.T) {
 	s.refused("another version", fault.PreconditionFailed, err)
 	s.founder.IfMatch = nil
 	again, err := s.d.Resend(ctx, s.founder, i.ID)
-	if err != nil || again.Generation != 2 || again.By != s.founder.Client || !again.Expires.Equal(s.now.Add(7*24*time.Hour)) ||
+	if err != nil || again.Generation != 2 || again.By != s.founder.Principal || !again.Expires.Equal(s.now.Add(7*24*time.Hour)) ||
 		!again.Sent.Equal(s.now) || again.State != directory.InvitationPending || again.Mail != directory.MailQueued || again.Hash != nil {
 		t.Fatalf("%+v, %v", again, err)
 	}
@@ -367,7 +367,7 @@ func TestANewLinkEndsTheOld(t *testing.T) {
 	if mail, err := claim(ctx, s.d, i.ID, 1); mail != nil || err != nil {
 		t.Errorf("the old link is mailed: %v, %v", mail, err)
 	}
-	if err := s.d.RevokeClient(ctx, s.founder, owner.Client); err != nil { // who made it counts no more
+	if err := s.d.RevokeClient(ctx, s.founder, owner.Principal); err != nil { // who made it counts no more
 		t.Fatal(err)
 	}
 	for range directory.MaxLinks - 2 {
@@ -391,7 +391,7 @@ func TestARevokedInvitation(t *testing.T) {
 	i := s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
 	s.now = s.now.Add(time.Hour)
 	revoked, err := s.d.RevokeInvitation(ctx, s.founder, i.ID)
-	if err != nil || revoked.State != directory.InvitationRevoked || !revoked.Closed.Equal(s.now) || revoked.By != s.admin.Client {
+	if err != nil || revoked.State != directory.InvitationRevoked || !revoked.Closed.Equal(s.now) || revoked.By != s.admin.Principal {
 		t.Errorf("%+v, %v", revoked, err)
 	}
 	events := len(s.Events())
@@ -417,8 +417,8 @@ func TestARevokedInvitation(t *testing.T) {
 func TestWhatKeepsAnInvitationFromBeingAccepted(t *testing.T) {
 	ctx := t.Context()
 	type try struct {
-		who   people.SignedIn
-		token people.Token
+		who   credential.SignedIn
+		token credential.Token
 	}
 	closed := fault.InvitationClosed
 	for what, c := range map[string]struct {
@@ -461,7 +461,7 @@ func TestWhatKeepsAnInvitationFromBeingAccepted(t *testing.T) {
 			try.token = s.token(again)
 		}, fault.OwnAccess, nil},
 		"the key of its link is gone": {func(s *party, _ directory.Invitation, _ *try) {
-			for range people.MaxKeys {
+			for range credential.MaxKeys {
 				if err := s.d.RotateKeyring(ctx); err != nil {
 					t.Fatal(err)
 				}
@@ -474,12 +474,12 @@ func TestWhatKeepsAnInvitationFromBeingAccepted(t *testing.T) {
 		}, nil, nil},
 		"moved away": {func(s *party, _ directory.Invitation, _ *try) { s.done(s.d.Move(ctx, s.founder, s.b, s.e)) }, closed, closed},
 		"the inviter is revoked": {func(s *party, _ directory.Invitation, _ *try) {
-			if err := s.d.RevokeClient(ctx, s.founder, s.admin.Client); err != nil {
+			if err := s.d.RevokeClient(ctx, s.founder, s.admin.Principal); err != nil {
 				t.Fatal(err)
 			}
 		}, closed, closed},
 		"the inviter is operator now": {func(s *party, _ directory.Invitation, _ *try) {
-			if _, err := s.d.GrantRole(ctx, s.founder, s.admin.Client, s.a, access.Operator); err != nil {
+			if _, err := s.d.GrantRole(ctx, s.founder, s.admin.Principal, s.a, access.Operator); err != nil {
 				t.Fatal(err)
 			}
 		}, closed, closed},
@@ -497,11 +497,11 @@ func TestWhatKeepsAnInvitationFromBeingAccepted(t *testing.T) {
 			other := s.invite(s.admin, s.b, "ann@example.com", access.Viewer)
 			text, _, _ := strings.Cut(try.token.Text(), ".")
 			_, secret, _ := strings.Cut(s.token(other).Text(), ".")
-			try.token, _ = people.ParseToken(text + "." + secret)
+			try.token, _ = credential.ParseToken(text + "." + secret)
 		}, fault.NotFound, fault.NotFound},
 		"no invitation": {func(s *party, _ directory.Invitation, try *try) {
 			_, secret, _ := strings.Cut(try.token.Text(), ".")
-			try.token, _ = people.ParseToken(ident.Bare(ident.NewInvitation()) + "." + secret)
+			try.token, _ = credential.ParseToken(ident.Bare(ident.NewInvitation()) + "." + secret)
 		}, fault.NotFound, fault.NotFound},
 		"signed out everywhere": {func(s *party, _ directory.Invitation, try *try) {
 			if err := s.d.SignOutEverywhere(ctx, as(try.who)); err != nil {
@@ -569,7 +569,7 @@ func TestAcceptingTakesNothingAway(t *testing.T) {
 			t.Errorf("%s: %+v", what, p)
 		}
 		if at, err := s.Grants(ctx, s.e, "", 9); err != nil || !slices.ContainsFunc(at.Items, func(g directory.Grant) bool {
-			return g.Client == p.ID && g.Name == name
+			return g.Principal == p.ID && g.Name == name
 		}) {
 			t.Errorf("%s: elsewhere they are listed as %+v, %v", what, at.Items, err)
 		}
@@ -636,7 +636,7 @@ func TestManyRemovalsAreNotedInLittle(t *testing.T) {
 	member(s, ann, map[ident.Node]access.Role{})
 	const many = access.MaxGrants + 5
 	var nodes []ident.Node
-	var open []people.Token
+	var open []credential.Token
 	for n := range many {
 		s.now = s.now.Add(time.Hour)
 		child, err := s.d.CreatePartner(ctx, s.founder, directory.NewPartner{Parent: s.root, Name: hierarchy.Name(fmt.Sprint("n", n))})
@@ -680,7 +680,7 @@ func TestManyRemovalsAreNotedInLittle(t *testing.T) {
 }
 
 // grants gives a person a role, by no invitation.
-func (s *party) grants(who people.SignedIn, node ident.Node, role access.Role) {
+func (s *party) grants(who credential.SignedIn, node ident.Node, role access.Role) {
 	s.t.Helper()
 	was := s.stored(who.Principal())
 	now := *was
@@ -766,9 +766,9 @@ func TestWhoLosesTheRightMeanwhileHasNotInvited(t *testing.T) {
 		},
 	} {
 		for how, end := range map[string]func(s *party) error{
-			"revoked": func(s *party) error { return s.d.RevokeClient(ctx, s.founder, s.admin.Client) },
+			"revoked": func(s *party) error { return s.d.RevokeClient(ctx, s.founder, s.admin.Principal) },
 			"lowered": func(s *party) error {
-				_, err := s.d.GrantRole(ctx, s.founder, s.admin.Client, s.a, access.Operator)
+				_, err := s.d.GrantRole(ctx, s.founder, s.admin.Principal, s.a, access.Operator)
 				return err
 			},
 		} {
@@ -794,7 +794,7 @@ func TestWhoLosesTheRightMeanwhileHasNotInvited(t *testing.T) {
 func TestWhatNobodyCouldAcceptIsNotMailed(t *testing.T) {
 	ctx := t.Context()
 	for what, end := range map[string]func(s *party) error{
-		"the inviter is revoked": func(s *party) error { return s.d.RevokeClient(ctx, s.founder, s.admin.Client) },
+		"the inviter is revoked": func(s *party) error { return s.d.RevokeClient(ctx, s.founder, s.admin.Principal) },
 		"suspended": func(s *party) error {
 			_, err := s.d.Suspend(ctx, s.founder, s.b, "x")
 			return err
@@ -855,7 +855,7 @@ func TestAPersonsNameIsMicrosofts(t *testing.T) {
 		}
 		found := 0
 		for _, u := range users.Items {
-			if u.Client == ann.Principal() {
+			if u.Principal == ann.Principal() {
 				if found++; string(u.Name) != c.want || u.Tenant != ann.Tenant {
 					t.Errorf("%q: listed as %+v", c.name, u)
 				}
@@ -873,7 +873,7 @@ func TestAPersonsNameIsMicrosofts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(past.Items, func(u directory.User) bool { return u.Client == ann.Principal() && u.Tenant == ann.Tenant }) {
+	if !slices.ContainsFunc(past.Items, func(u directory.User) bool { return u.Principal == ann.Principal() && u.Tenant == ann.Tenant }) {
 		t.Errorf("at a time of the past: %+v", past.Items)
 	}
 }
@@ -1016,7 +1016,7 @@ func TestTheKeyringTurns(t *testing.T) {
 		}
 	}
 	ring, err := s.d.Keyring(ctx)
-	if err != nil || len(ring) != people.MaxKeys || ring[0].ID != 3 || ring[1].ID != 2 {
+	if err != nil || len(ring) != credential.MaxKeys || ring[0].ID != 3 || ring[1].ID != 2 {
 		t.Fatalf("%d keys, %v", len(ring), err)
 	}
 	_, err = s.d.AcceptInvitation(ctx, guest("ann", s.now), token, "")
@@ -1034,7 +1034,7 @@ func TestSigningOutEverywhere(t *testing.T) {
 	s.refused("an API client", fault.Forbidden, s.d.SignOutEverywhere(ctx, s.admin))
 	ann, stranger := guest("ann", s.now), guest("bob", s.now)
 	member(s, ann, map[ident.Node]access.Role{s.b: access.Viewer})
-	for _, who := range []people.SignedIn{ann, stranger} {
+	for _, who := range []credential.SignedIn{ann, stranger} {
 		if _, err := s.d.Me(ctx, as(who)); err != nil {
 			t.Fatal(err)
 		}
@@ -1057,7 +1057,7 @@ func TestSigningOutEverywhere(t *testing.T) {
 		t.Errorf("%+v", last)
 	}
 	// Anybody can sign in, and who has no role writes nothing into a log, however often.
-	for _, who := range []people.SignedIn{stranger, ann} {
+	for _, who := range []credential.SignedIn{stranger, ann} {
 		if who == ann {
 			if err := s.d.SetRole(ctx, s.admin, s.b, ann.Principal(), access.None); err != nil {
 				t.Fatal(err)
@@ -1088,7 +1088,7 @@ func TestRolesOfOthersAreChanged(t *testing.T) {
 	const viewer, operator, admin, owner = access.Viewer, access.Operator, access.Admin, access.Owner
 	foreign := func(role access.Role) func(s *party, who *ident.Principal) {
 		return func(s *party, who *ident.Principal) { // an API client of another home
-			*who = s.admin.Client
+			*who = s.admin.Principal
 			if _, err := s.d.GrantRole(ctx, s.founder, *who, s.b, role); err != nil {
 				t.Fatal(err)
 			}
@@ -1112,7 +1112,7 @@ func TestRolesOfOthersAreChanged(t *testing.T) {
 		"of nobody":              {owner, viewer, operator, func(_ *party, who *ident.Principal) { *who = ident.NewClient() }, fault.NotFound},
 		"up in the trash":        {admin, viewer, operator, func(s *party, _ *ident.Principal) { s.trash(s.b) }, fault.NotFound},
 		"of an API client at home": {owner, viewer, operator, func(s *party, who *ident.Principal) {
-			*who = s.client(s.b, viewer).Client
+			*who = s.client(s.b, viewer).Principal
 		}, fault.Immutable},
 		"of an API client elsewhere":           {owner, admin, access.None, foreign(admin), nil},
 		"of an API client elsewhere, lower":    {owner, admin, viewer, foreign(admin), nil},
@@ -1165,7 +1165,7 @@ func TestRolesOfOthersAreChanged(t *testing.T) {
 	s := newParty(t)
 	ann, above := guest("ann", s.now), member(s, guest("pat", s.now), map[ident.Node]access.Role{s.root: owner})
 	member(s, ann, map[ident.Node]access.Role{s.b: viewer})
-	s.refused("one's own", fault.OwnAccess, s.d.SetRole(ctx, above, s.root, above.Client, access.None))
+	s.refused("one's own", fault.OwnAccess, s.d.SetRole(ctx, above, s.root, above.Principal, access.None))
 	s.refused("further up", fault.NotFound, s.d.SetRole(ctx, above, s.a, ann.Principal(), access.None))
 	s.refused("from beside", fault.NotFound, s.d.SetRole(ctx, s.client(s.e, owner), s.b, ann.Principal(), access.None))
 	s.trash(s.b)
@@ -1181,11 +1181,11 @@ func TestPeopleAreNotListedAsAPIClients(t *testing.T) {
 	member(s, guest("ann", s.now.Add(-time.Hour)), map[ident.Node]access.Role{s.a: access.Owner, s.root: access.Owner})
 	for _, limit := range []int{1, 2, 100} {
 		list, err := s.d.Clients(ctx, s.founder, s.a, directory.Paging{Limit: limit})
-		if err != nil || len(list.Items) != 1 || list.Items[0].Client != s.admin.Client {
+		if err != nil || len(list.Items) != 1 || list.Items[0].Principal != s.admin.Principal {
 			t.Errorf("%+v, %v", list, err)
 		}
 	}
-	if p, _, err := s.d.Recover(ctx); err != nil || p.ID != s.founder.Client {
+	if p, _, err := s.d.Recover(ctx); err != nil || p.ID != s.founder.Principal {
 		t.Errorf("%+v, %v", p, err)
 	}
 }
@@ -1195,13 +1195,13 @@ func TestRecoveringTheRoot(t *testing.T) {
 	ctx := t.Context()
 	works := func(s *party, p access.Principal, key string) {
 		t.Helper()
-		k, ok := people.ParseAPIKey(key)
+		k, ok := credential.ParseAPIKey(key)
 		stored := s.stored(p.ID)
 		if !ok || stored == nil || !k.Verify(stored) || stored.Grants[s.root] != access.Owner {
 			t.Fatalf("%+v", stored)
 		}
 		s.now = s.now.Add(time.Second) // or it would be as old
-		if _, err := s.d.CreateClient(ctx, directory.Caller{Client: p.ID, Key: k.ID}, s.root, "C", access.Owner); err != nil {
+		if _, err := s.d.CreateClient(ctx, directory.Caller{Principal: p.ID, Key: k.ID}, s.root, "C", access.Owner); err != nil {
 			t.Error(err)
 		}
 	}
@@ -1212,8 +1212,8 @@ func TestRecoveringTheRoot(t *testing.T) {
 		s.client(s.root, access.Owner)
 	}
 	p, key, err := s.d.Recover(ctx)
-	if err != nil || p.ID != s.founder.Client {
-		t.Fatalf("%s, and not the founder %s: %v", p.ID, s.founder.Client, err)
+	if err != nil || p.ID != s.founder.Principal {
+		t.Fatalf("%s, and not the founder %s: %v", p.ID, s.founder.Principal, err)
 	}
 	works(s, p, key)
 
@@ -1223,7 +1223,7 @@ func TestRecoveringTheRoot(t *testing.T) {
 	if _, err := s.d.CreateClient(ctx, s.founder, s.root, "Admin", access.Admin); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.d.RevokeClient(ctx, ann, s.founder.Client); err != nil {
+	if err := s.d.RevokeClient(ctx, ann, s.founder.Principal); err != nil {
 		t.Fatal(err)
 	}
 	events := len(s.Events())
@@ -1452,7 +1452,7 @@ func TestInvitationsInEveryOrder(t *testing.T) {
 		a, b, e ident.Node
 		admin   directory.Caller
 		i       directory.Invitation
-		token   people.Token
+		token   credential.Token
 		began   time.Time
 	}
 	accept := func(name string) func(ctx context.Context, w *world) error {
@@ -1490,7 +1490,7 @@ func TestInvitationsInEveryOrder(t *testing.T) {
 		}, closed, "other"},
 		"trash": {func(ctx context.Context, w *world) error { _, err := w.d.Trash(ctx, w.founder, w.b); return err }, closed, "other"},
 		"take the right away": {func(ctx context.Context, w *world) error {
-			return w.d.RemoveGrant(ctx, w.founder, w.admin.Client, w.a)
+			return w.d.RemoveGrant(ctx, w.founder, w.admin.Principal, w.a)
 		}, closed, "other"},
 	} {
 		happened := map[string]int{}
@@ -1504,7 +1504,7 @@ func TestInvitationsInEveryOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.admin = directory.Caller{Client: made.ID, Key: made.SecretID}
+			w.admin = directory.Caller{Principal: made.ID, Key: made.SecretID}
 			if _, err := s.d.GrantRole(t.Context(), s.founder, made.ID, w.a, access.Admin); err != nil {
 				t.Fatal(err)
 			}
@@ -1546,11 +1546,11 @@ func TestInvitationsInEveryOrder(t *testing.T) {
 				}
 				granted := 0
 				got, err := s.Fake.Read(context.Background(), directory.Want{
-					Clients: []ident.Principal{guest("ann", w.began).Principal(), guest("bob", w.began).Principal()}})
+					Principals: []ident.Principal{guest("ann", w.began).Principal(), guest("bob", w.began).Principal()}})
 				if err != nil {
 					return err
 				}
-				for _, p := range got.Clients {
+				for _, p := range got.Principals {
 					granted += len(p.Grants)
 				}
 				wants := 0
@@ -1632,8 +1632,8 @@ func TestTwoOwnersRemoveEachOther(t *testing.T) {
 			owners = append(owners, member(s.Fake, guest(name, today), map[ident.Node]access.Role{b: access.Owner}))
 		}
 		for i := range owners {
-			s.begin(string(owners[i].Client), false, func(ctx context.Context) error {
-				err := s.d.SetRole(ctx, owners[i], b, owners[1-i].Client, access.None)
+			s.begin(string(owners[i].Principal), false, func(ctx context.Context) error {
+				err := s.d.SetRole(ctx, owners[i], b, owners[1-i].Principal, access.None)
 				if fault.NotFound.Is(err) { // they are gone themselves
 					return nil
 				}

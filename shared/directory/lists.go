@@ -110,7 +110,7 @@ func (d *Directory) Me(ctx context.Context, c Caller) (Me, error) {
 	if err != nil {
 		return Me{}, err
 	}
-	me, within := Me{ID: c.Client, Grants: []MyGrant{}}, v.caller.Within
+	me, within := Me{ID: c.Principal, Grants: []MyGrant{}}, v.caller.Within
 	if within == "" { // otherwise that they are known elsewhere does not show
 		me.Name = v.caller.Name
 	}
@@ -243,7 +243,7 @@ func (d *Directory) Tree(ctx context.Context, c Caller, id ident.Node, depth int
 func (d *Directory) open(ctx context.Context, partners []*TreeNode) ([][2]Page[hierarchy.Node], error) {
 	kinds := [...]hierarchy.Kind{hierarchy.Partner, hierarchy.Customer}
 	found := make([][len(kinds)]Page[hierarchy.Node], len(partners))
-	err := severally(ctx, len(kinds)*len(partners), func(ctx context.Context, i int) (err error) {
+	err := concurrently(ctx, len(kinds)*len(partners), func(ctx context.Context, i int) (err error) {
 		at, kind := i/len(kinds), i%len(kinds)
 		found[at][kind], err = d.store.Children(ctx, partners[at].ID, kinds[kind], false, "", maxSiblings)
 		return err
@@ -251,8 +251,8 @@ func (d *Directory) open(ctx context.Context, partners []*TreeNode) ([][2]Page[h
 	return found, err
 }
 
-// severally calls do for each number below n, several at a time, until the first error. When it returns nothing goes on any more.
-func severally(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+// concurrently calls do for each number below n, several at a time, until the first error. When it returns nothing goes on any more.
+func concurrently(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
 	const atOnce = 8
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -305,7 +305,7 @@ func (d *Directory) descend(ctx context.Context, c Caller, id ident.Node, kind h
 		return List[TrashItem]{}, err
 	}
 	name := listName("descendants", string(id), string(kind), strconv.FormatBool(trash))
-	return again(func() (none List[TrashItem], err error) {
+	return Retry(func() (none List[TrashItem], err error) {
 		v, _, dec, err := d.reach(ctx, c, id, access.Read)
 		if err != nil {
 			return none, err

@@ -56,14 +56,14 @@ func TestALogHasWhatHappenedBelowTheNewestFirst(t *testing.T) {
 		for what, f := range map[string]directory.LogFilter{
 			"by type":  {Type: event.CustomerSuspended},
 			"by time":  {From: began.Add(2 * time.Minute)},
-			"all of":   {From: began.Add(2 * time.Minute), Until: began.Add(3 * time.Minute), Type: event.CustomerSuspended, Actor: s.founder.Client},
+			"all of":   {From: began.Add(2 * time.Minute), Until: began.Add(3 * time.Minute), Type: event.CustomerSuspended, Actor: s.founder.Principal},
 			"of a day": {From: began.Add(2 * time.Minute), Until: began.Add(2*time.Minute + time.Microsecond)},
 		} {
 			if got := types(s.log(s.founder, s.a, f, limit)); !slices.Equal(got, []event.Type{event.CustomerSuspended}) {
 				t.Errorf("%s, %d a page: %v", what, limit, got)
 			}
 		}
-		if got := s.log(s.founder, s.a, directory.LogFilter{Actor: other.Client}, limit); len(got) != 1 || got[0].Type != event.PartnerEdited ||
+		if got := s.log(s.founder, s.a, directory.LogFilter{Actor: other.Principal}, limit); len(got) != 1 || got[0].Type != event.PartnerEdited ||
 			got[0].Path != hierarchy.Path("").Child(s.a).Child(s.b).Child(s.c) {
 			t.Errorf("by actor, %d a page: %+v", limit, got)
 		}

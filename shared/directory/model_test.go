@@ -77,13 +77,13 @@ func TestDirectoryAgreesWithAModel(t *testing.T) {
 		ctx := context.Background()
 		store := new(directorytest.Fake)
 		d := directory.New(store, time.Now)
-		root, founder, _, err := d.Found(ctx, "Root", "Founder")
+		root, founder, _, err := d.CreateRoot(ctx, "Root", "Founder")
 		if err != nil {
 			t.Fatal(err)
 		}
 		m := &model{map[ident.Node]ident.Node{root.ID: ""}, map[ident.Node]hierarchy.Name{root.ID: "Root"},
 			map[ident.Principal]map[ident.Node]access.Role{founder.ID: founder.Grants},
-			map[ident.Principal]directory.Caller{founder.ID: {Client: founder.ID, Key: founder.Secrets[0].ID}}}
+			map[ident.Principal]directory.Caller{founder.ID: {Principal: founder.ID, Key: founder.Secrets[0].ID}}}
 		brand, err := d.CreateBrand(ctx, m.callers[founder.ID], directory.NewBrand{Partner: root.ID, Name: "B", Domain: "b.example", Regions: []string{"eu-west-1"}})
 		if err != nil {
 			t.Fatal(err)
@@ -97,14 +97,14 @@ func TestDirectoryAgreesWithAModel(t *testing.T) {
 			"create partner": func(t *rapid.T) {
 				c, parent, n := caller(t), drawNode(t, m, true), name.Draw(t, "name")
 				got, err := d.CreatePartner(ctx, c, directory.NewPartner{Parent: parent, Name: n, Portal: brand.ID, Available: []ident.Brand{brand.ID}})
-				if want(t, "create partner", m.role(c.Client, parent), access.Admin, err) {
+				if want(t, "create partner", m.role(c.Principal, parent), access.Admin, err) {
 					m.parent[got.ID], m.name[got.ID] = parent, n
 				}
 			},
 			"create customer": func(t *rapid.T) {
 				c, parent, n := caller(t), drawNode(t, m, true), name.Draw(t, "name")
 				got, err := d.CreateCustomer(ctx, c, directory.NewCustomer{Partner: parent, Name: n, Details: hierarchy.Details{Brand: brand.ID}})
-				if want(t, "create customer", m.role(c.Client, parent), access.Operator, err) {
+				if want(t, "create customer", m.role(c.Principal, parent), access.Operator, err) {
 					m.parent[got.ID], m.name[got.ID] = parent, n
 				}
 			},
@@ -118,49 +118,49 @@ func TestDirectoryAgreesWithAModel(t *testing.T) {
 				} else {
 					_, err = d.EditPartner(ctx, c, id, directory.PartnerPatch{Name: &n})
 				}
-				if want(t, "rename", m.role(c.Client, id), needs, err) {
+				if want(t, "rename", m.role(c.Principal, id), needs, err) {
 					m.name[id] = n
 				}
 			},
 			"create client": func(t *rapid.T) {
 				c, id, r := caller(t), drawNode(t, m, false), role.Draw(t, "role")
 				got, err := d.CreateClient(ctx, c, id, "C", r)
-				if want(t, "create client", m.role(c.Client, id), access.Owner, err) {
+				if want(t, "create client", m.role(c.Principal, id), access.Owner, err) {
 					m.grants[got.ID] = map[ident.Node]access.Role{id: r}
-					m.callers[got.ID] = directory.Caller{Client: got.ID, Key: got.SecretID}
+					m.callers[got.ID] = directory.Caller{Principal: got.ID, Key: got.SecretID}
 				}
 			},
 			"grant": func(t *rapid.T) {
 				id, to, r := drawNode(t, m, false), caller(t), role.Draw(t, "role")
-				if to.Client == founder.ID {
+				if to.Principal == founder.ID {
 					return
 				}
-				if _, err := d.GrantRole(ctx, m.callers[founder.ID], to.Client, id, r); err != nil {
+				if _, err := d.GrantRole(ctx, m.callers[founder.ID], to.Principal, id, r); err != nil {
 					t.Fatal(err)
 				}
-				m.grants[to.Client][id] = r
+				m.grants[to.Principal][id] = r
 			},
 			"remove grant": func(t *rapid.T) {
 				from := caller(t)
-				if len(m.grants[from.Client]) == 0 || from.Client == founder.ID {
+				if len(m.grants[from.Principal]) == 0 || from.Principal == founder.ID {
 					return
 				}
-				id := rapid.SampledFrom(slices.Sorted(maps.Keys(m.grants[from.Client]))).Draw(t, "grant")
-				if err := d.RemoveGrant(ctx, m.callers[founder.ID], from.Client, id); err != nil {
+				id := rapid.SampledFrom(slices.Sorted(maps.Keys(m.grants[from.Principal]))).Draw(t, "grant")
+				if err := d.RemoveGrant(ctx, m.callers[founder.ID], from.Principal, id); err != nil {
 					t.Fatal(err)
 				}
-				delete(m.grants[from.Client], id)
+				delete(m.grants[from.Principal], id)
 			},
 			"revoke": func(t *rapid.T) {
 				c := caller(t)
-				if c.Client == founder.ID {
+				if c.Principal == founder.ID {
 					return
 				}
-				if err := d.RevokeClient(ctx, m.callers[founder.ID], c.Client); err != nil {
+				if err := d.RevokeClient(ctx, m.callers[founder.ID], c.Principal); err != nil {
 					t.Fatal(err)
 				}
-				delete(m.callers, c.Client)
-				delete(m.grants, c.Client)
+				delete(m.callers, c.Principal)
+				delete(m.grants, c.Principal)
 				if _, err := d.Me(ctx, c); !fault.Unauthenticated.Is(err) {
 					t.Fatalf("a revoked client gets %v", err)
 				}

@@ -67,20 +67,20 @@ func (d *Directory) CreateCustomer(ctx context.Context, c Caller, in NewCustomer
 // may have been moved meanwhile.
 func (d *Directory) create(ctx context.Context, c Caller, parentID ident.Node, a access.Action, n hierarchy.Node, own []hierarchy.MarkKind,
 	t event.Type, data map[string]any) (Node, error) {
-	return once(ctx, d, c, parentID, a, Want{}, func(v *view, parent *hierarchy.Node, dec access.Decision) (attempt[Node], error) {
+	return Do(ctx, d, c, parentID, a, Want{}, func(v *view, parent *hierarchy.Node, dec access.Decision) (Plan[Node], error) {
 		if err := live(dec.Place); err != nil {
-			return attempt[Node]{}, err
+			return Plan[Node]{}, err
 		}
 		draw := n.Draws()
 		if err := usable(parent, draw); err != nil {
-			return attempt[Node]{}, err
+			return Plan[Node]{}, err
 		}
 		node, err := n.Below(parent, dec.Place, own...)
 		if err != nil {
-			return attempt[Node]{}, err
+			return Plan[Node]{}, err
 		}
 		if node.Place.Path.Depth() > hierarchy.MaxDepth { // the parent has moved up, and is still stored too deep to store more below it
-			return attempt[Node]{}, d.rewriteFirst(ctx, &v.Tree, parent)
+			return Plan[Node]{}, d.rewriteFirst(ctx, &v.Tree, parent)
 		}
 		place := hierarchy.Place{Path: dec.Place.Path.Child(node.ID), Marks: append(slices.Clone(dec.Place.Marks), node.OwnMarks()...)}
 		happened := d.event(c, t, node.ID, place.Path, data)
@@ -91,12 +91,12 @@ func (d *Directory) create(ctx context.Context, c Caller, parentID ident.Node, a
 			check.Height = 1
 			low, _, err := d.tooLow(ctx, c, dec.Place.Path, parent.Height, 1)
 			if err != nil {
-				return attempt[Node]{}, err
+				return Plan[Node]{}, err
 			}
 			steps = append(steps, raise(low)...)
 		}
 		steps = append([]Step{check}, steps...)
-		return attempt[Node]{seen(&node, place, true), steps}, nil
+		return Plan[Node]{seen(&node, place, true), steps}, nil
 	})
 }
 
@@ -204,7 +204,7 @@ func set(to, from *string) {
 // writing, whatever If-Match says: it may be the repetition of one that was applied (RFC 9110, 13.1.1).
 func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.Action, t event.Type,
 	changes func(was, now *hierarchy.Node) map[string]any, change func(n *hierarchy.Node, dec access.Decision) error) (Node, error) {
-	return again(func() (Node, error) {
+	return Retry(func() (Node, error) {
 		v, was, dec, err := d.reach(ctx, c, id, a)
 		if err != nil {
 			return Node{}, err
@@ -381,7 +381,7 @@ func match(versions []int64, version int64) error {
 // The data of events, by the names of the API.
 
 func partnerData(n *hierarchy.Node, canProvision bool) map[string]any {
-	return map[string]any{"name": n.Name, "portalBrandId": n.Brands.Portal, "availableBrandIds": never(n.Brands.Available), "canProvisionServices": canProvision}
+	return map[string]any{"name": n.Name, "portalBrandId": n.Brands.Portal, "availableBrandIds": nonNil(n.Brands.Available), "canProvisionServices": canProvision}
 }
 
 func customerData(n *hierarchy.Node) map[string]any {
@@ -399,7 +399,7 @@ func partnerChanges(was, now *hierarchy.Node) map[string]any {
 	note(c, "name", was.Name, now.Name)
 	note(c, "portalBrandId", was.Brands.Portal, now.Brands.Portal)
 	if !slices.Equal(was.Brands.Available, now.Brands.Available) {
-		c["availableBrandIds"] = fromTo{never(was.Brands.Available), never(now.Brands.Available)}
+		c["availableBrandIds"] = fromTo{nonNil(was.Brands.Available), nonNil(now.Brands.Available)}
 	}
 	return c
 }
@@ -413,8 +413,8 @@ func customerChanges(was, now *hierarchy.Node) map[string]any {
 	return c
 }
 
-// never is the list as it is written for others: never null.
-func never(brands []ident.Brand) []ident.Brand { return append([]ident.Brand{}, brands...) }
+// nonNil is the list as it is written for others: nonNil null.
+func nonNil(brands []ident.Brand) []ident.Brand { return append([]ident.Brand{}, brands...) }
 
 type changes = map[string]any
 
@@ -429,9 +429,9 @@ func note[T comparable](c changes, name string, was, now T) {
 	}
 }
 
-// Found makes the root of the tree and its first owner, once. It takes no caller: whoever may call it has been let
+// CreateRoot makes the root of the tree and its first owner, once. It takes no caller: whoever may call it has been let
 // in by AWS. It returns the API key of that owner, which is not kept.
-func (d *Directory) Found(ctx context.Context, partner, client hierarchy.Name) (hierarchy.Node, access.Principal, string, error) {
+func (d *Directory) CreateRoot(ctx context.Context, partner, client hierarchy.Name) (hierarchy.Node, access.Principal, string, error) {
 	root := hierarchy.Node{ID: ident.NewPartner(), Name: partner, Version: 1}
 	root.Place.Path = hierarchy.Path("").Child(root.ID)
 	root.Brands.Uses = map[ident.Brand]int64{}
@@ -440,7 +440,7 @@ func (d *Directory) Found(ctx context.Context, partner, client hierarchy.Name) (
 	owner, key := newClient(client, root.ID, access.Owner, root.Created)
 	happened.Event.Data = map[string]any{"name": root.Name, "clientId": owner.ID, "clientName": owner.Name, "role": access.Owner}
 	err := d.store.Commit(ctx,
-		Found{Root: root.ID, Else: fault.AlreadyFounded.New("The platform has its root and its first owner already. That owner can create others.")},
+		AddTree{Root: root.ID, Else: fault.AlreadyFounded.New("The platform has its root and its first owner already. That owner can create others.")},
 		AddNode{root}, AddClient{owner}, happened)
 	return root, owner, key, err
 }

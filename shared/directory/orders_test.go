@@ -39,8 +39,8 @@ func (s *stage) remember(ctx context.Context, w directory.Want, got directory.Go
 	for _, id := range w.Brands {
 		s.given(ctx, "brand %+v", got.Brands[id])
 	}
-	for _, id := range w.Clients {
-		if p := got.Clients[id]; p != nil {
+	for _, id := range w.Principals {
+		if p := got.Principals[id]; p != nil {
 			s.given(ctx, "client %s %d %v", p.ID, p.Version, p.Grants)
 		}
 	}
@@ -235,7 +235,7 @@ func planted(parents []int) *stage {
 	s := &stage{Fake: new(directorytest.Fake), over: make(chan struct{}), anyOrder: true, exact: true}
 	s.root, s.brand = nodeNo(0), "brd_0000000000000000"
 	s.d = directory.New(s, func() time.Time { return fixed.Add(s.later) })
-	s.founder = directory.Caller{Client: "cli_0000000000000000", Key: "key_0000000000000000"}
+	s.founder = directory.Caller{Principal: "cli_0000000000000000", Key: "key_0000000000000000"}
 	nodes := make([]hierarchy.Node, len(parents)+1)
 	for i := range nodes {
 		n := &nodes[i]
@@ -256,8 +256,8 @@ func planted(parents []int) *stage {
 			}
 		}
 	}
-	steps := []directory.Step{directory.Found{Root: s.root, Else: errEnded}, directory.AddClient{Client: access.Principal{
-		ID: s.founder.Client, Name: "Founder", Home: s.root, Grants: map[ident.Node]access.Role{s.root: access.Owner},
+	steps := []directory.Step{directory.AddTree{Root: s.root, Else: errEnded}, directory.AddClient{Client: access.Principal{
+		ID: s.founder.Principal, Name: "Founder", Home: s.root, Grants: map[ident.Node]access.Role{s.root: access.Owner},
 		Secrets: []access.Secret{{ID: s.founder.Key}}, CursorKey: make([]byte, 32), Version: 1, Created: fixed}}}
 	for _, n := range nodes {
 		steps = append(steps, directory.AddNode{Node: n})

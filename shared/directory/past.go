@@ -127,22 +127,22 @@ func (s *standing) apply(e *event.Event) {
 	}
 	if g, ok := grantIn(e); ok {
 		version, _ := e.Data["version"].(float64) // none: it was made, or it was told before events had it
-		if version < s.versions[g.Client] {
+		if version < s.versions[g.Principal] {
 			return // clocks differ: it was before another event that has the earlier time
 		}
-		s.grants[g.Client], s.versions[g.Client] = g, version
+		s.grants[g.Principal], s.versions[g.Principal] = g, version
 		if g.Role == access.None {
-			delete(s.grants, g.Client)
+			delete(s.grants, g.Principal)
 		}
 	}
 }
 
-// news are the grants that were given, or got another role, since it went on the last time.
-func (s *standing) news() map[ident.Principal]Grant {
+// newGrants are the grants that were given, or got another role, since it went on the last time.
+func (s *standing) newGrants() map[ident.Principal]Grant {
 	news := map[ident.Principal]Grant{}
 	for i := s.was; i < s.next; i++ {
-		if g, ok := grantIn(&s.events[i]); ok && s.grants[g.Client].Role != access.None {
-			news[g.Client] = s.grants[g.Client]
+		if g, ok := grantIn(&s.events[i]); ok && s.grants[g.Principal].Role != access.None {
+			news[g.Principal] = s.grants[g.Principal]
 		}
 	}
 	return news
@@ -167,7 +167,7 @@ func grantIn(e *event.Event) (Grant, bool) {
 		return Grant{}, false
 	}
 	text := func(name string) string { s, _ := e.Data[name].(string); return s }
-	g := Grant{Node: e.Node, Client: ident.Principal(cmp.Or(text("principalId"), text("clientId"))), Name: hierarchy.Name(text(name))}
+	g := Grant{Node: e.Node, Principal: ident.Principal(cmp.Or(text("principalId"), text("clientId"))), Name: hierarchy.Name(text(name))}
 	if e.Type != event.UserRemoved && e.Type != event.ClientGrantRemoved {
 		g.Role, _ = access.ParseRole(text("role"))
 	}
@@ -199,7 +199,7 @@ func (d *Directory) past(ctx context.Context, c Caller, node *hierarchy.Node, de
 				p.stood[id] = &standing{grants: map[ident.Principal]Grant{}, versions: map[ident.Principal]float64{}}
 			}
 		}
-		err := severally(ctx, len(missing), func(ctx context.Context, i int) error {
+		err := concurrently(ctx, len(missing), func(ctx context.Context, i int) error {
 			return d.pastOf(ctx, missing[i], p.stood[missing[i]], w, all)
 		})
 		if err != nil {
@@ -302,9 +302,9 @@ func (p *past) moments() []time.Time {
 	return slices.CompactFunc(all, time.Time.Equal)
 }
 
-// told reports whether the caller is told what was granted at a node, and whether it was suspended: not of what is elsewhere now and out
+// visible reports whether the caller is visible what was granted at a node, and whether it was suspended: not of what is elsewhere now and out
 // of their sight.
-func (p *past) told(id ident.Node) bool { return p.sees[id] || p.path.Index(id) >= 0 }
+func (p *past) visible(id ident.Node) bool { return p.sees[id] || p.path.Index(id) >= 0 }
 
 // at goes on to a moment and returns the node as it stood then, in a tree in which nothing is left to settle. It is not all told when
 // the history of something above it is gone: then it is as if it had been right below the root, where everything is. What was above it and
@@ -324,7 +324,7 @@ func (p *past) at(t time.Time) (node *hierarchy.Node, all bool) {
 		}
 	}
 	for _, id := range slices.Backward(up) {
-		if !p.told(id) {
+		if !p.visible(id) {
 			all = false
 			continue
 		}

@@ -30,7 +30,7 @@ type question struct {
 
 // asked is what is asked about somebody and a node.
 func asked(who ident.Principal, node ident.Node) question {
-	actions := []access.Action{access.Read, access.Invite, access.Place}
+	actions := []access.Action{access.Read, access.Invite, access.ManageSubtree}
 	return question{who, node, actions[int(who[len(who)-1]+node[len(node)-1])%len(actions)]}
 }
 
@@ -59,9 +59,9 @@ type chronicle struct {
 func newChronicle(t *rapid.T) *chronicle {
 	c := &chronicle{T: t, fake: new(directorytest.Fake), now: time.Date(2026, 3, 2, 9, 0, 0, 123_000, time.UTC)}
 	c.d = directory.New(c.fake, func() time.Time { c.now = c.now.Add(time.Millisecond); return c.now })
-	root, founder, _, err := c.d.Found(t.Context(), "Root", "Founder")
+	root, founder, _, err := c.d.CreateRoot(t.Context(), "Root", "Founder")
 	c.must(err)
-	c.founder = directory.Caller{Client: founder.ID, Key: founder.Secrets[0].ID}
+	c.founder = directory.Caller{Principal: founder.ID, Key: founder.Secrets[0].ID}
 	b, err := c.d.CreateBrand(t.Context(), c.founder, directory.NewBrand{Partner: root.ID, Name: "B", Domain: "b.example",
 		Regions: []string{"eu-west-1"}})
 	c.must(err)
@@ -105,7 +105,7 @@ func (c *chronicle) happens() {
 	case "client":
 		if made, err := c.d.CreateClient(ctx, c.founder, c.node(), "API", c.role()); err == nil {
 			c.who = append(c.who, made.ID)
-			c.callers = append(c.callers, directory.Caller{Client: made.ID, Key: made.SecretID})
+			c.callers = append(c.callers, directory.Caller{Principal: made.ID, Key: made.SecretID})
 		}
 	case "invite":
 		who := guest(rapid.SampledFrom([]string{"ann", "bob"}).Draw(c.T, "guest"), c.now)
@@ -209,7 +209,7 @@ func (c *chronicle) usersAt(node ident.Node, w directory.Window, limit int) (all
 
 // sameExplanation compares all but words and when it was.
 func sameExplanation(a, b directory.Explanation) bool {
-	return a.Client == b.Client && a.Name == b.Name && a.Node == b.Node && a.Action == b.Action && a.Allowed == b.Allowed &&
+	return a.Principal == b.Principal && a.Name == b.Name && a.Node == b.Node && a.Action == b.Action && a.Allowed == b.Allowed &&
 		a.Role == b.Role && slices.Equal(a.Sources, b.Sources) && maps.Equal(a.Known, b.Known)
 }
 
@@ -263,19 +263,19 @@ func (c *chronicle) hides(caller directory.Caller, w directory.Window, then []sn
 		for _, u := range all {
 			switch {
 			case sees[u.Node]:
-				want = append(want, fmt.Sprint(u.Client, u.Node))
+				want = append(want, fmt.Sprint(u.Principal, u.Node))
 			case told(u.Node):
-				want = append(want, fmt.Sprint(u.Client))
+				want = append(want, fmt.Sprint(u.Principal))
 			}
 		}
 		got := []string{}
 		for _, u := range list.Items {
-			got = append(got, fmt.Sprint(u.Client, u.Node))
+			got = append(got, fmt.Sprint(u.Principal, u.Node))
 		}
 		slices.Sort(want)
 		slices.Sort(got)
 		if !slices.Equal(got, want) || list.Incomplete != incomplete {
-			c.Fatalf("%s is told of %s at %v (incomplete: %v)\n%v\nwant (%v)\n%v", caller.Client, node, w, list.Incomplete, got, incomplete, want)
+			c.Fatalf("%s is told of %s at %v (incomplete: %v)\n%v\nwant (%v)\n%v", caller.Principal, node, w, list.Incomplete, got, incomplete, want)
 		}
 	}
 }
@@ -321,7 +321,7 @@ func bestOf(then []snapshot, q question) (best directory.Explanation, told bool)
 			if _, there := s.paths[q.node]; !there {
 				continue
 			}
-			e = directory.Explanation{Client: q.who, Node: q.node, Action: q.action, Sources: []directory.Source{}} // who was not made yet
+			e = directory.Explanation{Principal: q.who, Node: q.node, Action: q.action, Sources: []directory.Source{}} // who was not made yet
 		}
 		if !told || e.Allowed || e.Role > best.Role || e.Role == best.Role && len(e.Sources) > len(best.Sources) {
 			best = e
@@ -346,17 +346,17 @@ func strongest(then []snapshot, node ident.Node) []directory.User {
 	best := map[grant]listed{}
 	for _, s := range then {
 		for _, u := range s.users[node] {
-			was, ok := best[grant{u.Client, u.Node}]
+			was, ok := best[grant{u.Principal, u.Node}]
 			if !ok {
 				was.up = len(s.paths[node]) - slices.Index(s.paths[node], u.Node)
 			}
 			if !ok || u.Counts() && !was.Counts() || u.Counts() == was.Counts() && u.Role > was.Role {
-				best[grant{u.Client, u.Node}] = listed{u, was.up}
+				best[grant{u.Principal, u.Node}] = listed{u, was.up}
 			}
 		}
 	}
 	all := slices.SortedFunc(maps.Values(best), func(a, b listed) int {
-		return cmp.Or(cmp.Compare(a.up, b.up), cmp.Compare(a.Client, b.Client), cmp.Compare(a.Node, b.Node))
+		return cmp.Or(cmp.Compare(a.up, b.up), cmp.Compare(a.Principal, b.Principal), cmp.Compare(a.Node, b.Node))
 	})
 	var users []directory.User
 	for _, l := range all {
@@ -369,7 +369,7 @@ func strongest(then []snapshot, node ident.Node) []directory.User {
 func subset(c *chronicle, got, want []directory.User) {
 	c.Helper()
 	for _, u := range got {
-		if !slices.ContainsFunc(want, func(w directory.User) bool { return w.Client == u.Client && w.Node == u.Node && w.Name == u.Name }) {
+		if !slices.ContainsFunc(want, func(w directory.User) bool { return w.Principal == u.Principal && w.Node == u.Node && w.Name == u.Name }) {
 			c.Fatalf("%v is made up; there were %v", u, want)
 		}
 	}
@@ -398,7 +398,7 @@ func (s *shop) usersAt(c directory.Caller, node ident.Node, w directory.Window) 
 func TestAMomentIncludesWhatHappenedInIt(t *testing.T) {
 	s := newShop(t)
 	s.now = s.now.Add(time.Hour + 5*time.Millisecond + 123*time.Microsecond)
-	made, who := s.now, s.client(s.b, access.Viewer).Client
+	made, who := s.now, s.client(s.b, access.Viewer).Principal
 	s.now = s.now.Add(time.Hour)
 	if err := s.d.RevokeClient(t.Context(), s.founder, who); err != nil {
 		t.Fatal(err)
@@ -424,7 +424,7 @@ func TestAMomentIncludesWhatHappenedInIt(t *testing.T) {
 		{"a window that begins before the end", window(revoked.Add(-time.Microsecond), revoked.Add(time.Millisecond)), true},
 	} {
 		e := s.whyAt(s.founder, who, s.c, c.w)
-		listed := slices.ContainsFunc(s.usersAt(s.founder, s.c, c.w).Items, func(u directory.User) bool { return u.Client == who })
+		listed := slices.ContainsFunc(s.usersAt(s.founder, s.c, c.w).Items, func(u directory.User) bool { return u.Principal == who })
 		if e.Allowed != c.want || listed != c.want {
 			t.Errorf("%s: %v, listed %v", c.what, e.Allowed, listed)
 		}
@@ -442,7 +442,7 @@ func TestWhatIsNotCertainIsRefused(t *testing.T) {
 		"today":          directory.Day(s.now),
 		"just too young": {From: ripe, Until: ripe}, "a window until now": {From: ripe.Add(-time.Hour), Until: s.now},
 	} {
-		_, err := s.d.WhyAt(t.Context(), s.founder, s.founder.Client, s.a, access.Read, w)
+		_, err := s.d.WhyAt(t.Context(), s.founder, s.founder.Principal, s.a, access.Read, w)
 		s.refused(what, fault.Invalid, err)
 		if f := fault.From(err).Fields; len(f) != 1 || f[0].Pointer != "at" {
 			t.Errorf("%s: %+v", what, f)
@@ -451,8 +451,8 @@ func TestWhatIsNotCertainIsRefused(t *testing.T) {
 		s.refused(what, fault.Invalid, err)
 	}
 	old := ripe.Add(-time.Microsecond)
-	s.whyAt(s.founder, s.founder.Client, s.a, directory.Window{From: old, Until: old})
-	s.whyAt(s.founder, s.founder.Client, s.a, directory.Day(s.now.AddDate(0, 0, -1)))
+	s.whyAt(s.founder, s.founder.Principal, s.a, directory.Window{From: old, Until: old})
+	s.whyAt(s.founder, s.founder.Principal, s.a, directory.Day(s.now.AddDate(0, 0, -1)))
 }
 
 // Who was above then sees now what they see now. Of what is elsewhere now, and out of sight, nothing is told but that there was something.
@@ -474,7 +474,7 @@ func TestThePastIsSeenFromThePresent(t *testing.T) {
 	s.now = s.now.Add(time.Hour)
 
 	for _, w := range []directory.Window{suspended, before, after} {
-		_, err := s.d.WhyAt(t.Context(), old, old.Client, s.b, access.Read, w)
+		_, err := s.d.WhyAt(t.Context(), old, old.Principal, s.b, access.Read, w)
 		s.refused("from the old branch", fault.NotFound, err)
 		_, err = s.d.UsersAt(t.Context(), old, s.b, w, directory.Paging{Limit: 10})
 		s.refused("from the old branch", fault.NotFound, err)
@@ -495,7 +495,7 @@ func TestThePastIsSeenFromThePresent(t *testing.T) {
 		{"by itself, before", own, before, false, "", "", false},
 		{"by itself, suspended", own, suspended, false, "", "", false},
 	} {
-		e := s.whyAt(c.as, old.Client, s.c, c.w)
+		e := s.whyAt(c.as, old.Principal, s.c, c.w)
 		want := []directory.Source{{Source: access.Source{Node: s.a, Role: access.Admin, Blocked: c.at, By: c.by}, Inherited: true}}
 		if !c.told {
 			want = want[:0]
@@ -507,31 +507,31 @@ func TestThePastIsSeenFromThePresent(t *testing.T) {
 			t.Errorf("%s: %+v", c.what, e)
 		}
 		list := s.usersAt(c.as, s.c, c.w)
-		i := slices.IndexFunc(list.Items, func(u directory.User) bool { return u.Client == old.Client })
+		i := slices.IndexFunc(list.Items, func(u directory.User) bool { return u.Principal == old.Principal })
 		if (i >= 0) != c.told || c.told && list.Items[i].Source != want[0] || list.Incomplete == c.told {
 			t.Errorf("%s: %+v", c.what, list)
 		}
 		// What was granted above both branches, and here, is told as ever.
-		here := slices.IndexFunc(list.Items, func(u directory.User) bool { return u.Client == own.Client && u.Node == s.b })
-		above := slices.IndexFunc(list.Items, func(u directory.User) bool { return u.Client == top.Client && u.Inherited })
+		here := slices.IndexFunc(list.Items, func(u directory.User) bool { return u.Principal == own.Principal && u.Node == s.b })
+		above := slices.IndexFunc(list.Items, func(u directory.User) bool { return u.Principal == top.Principal && u.Inherited })
 		if here < 0 || above < 0 || list.Items[here].By != c.by || list.Items[above].By != "" {
 			t.Errorf("%s: here and at the root: %+v", c.what, list)
 		}
 	}
-	if e := s.whyAt(gained, old.Client, s.b, after); e.Allowed || len(e.Sources) > 0 {
+	if e := s.whyAt(gained, old.Principal, s.b, after); e.Allowed || len(e.Sources) > 0 {
 		t.Errorf("after it had left: %+v", e)
 	}
-	if e := s.whyAt(gained, gained.Client, s.b, before); e.Allowed || len(e.Sources) > 0 || !e.Incomplete {
+	if e := s.whyAt(gained, gained.Principal, s.b, before); e.Allowed || len(e.Sources) > 0 || !e.Incomplete {
 		t.Errorf("before it came: %+v", e)
 	}
-	if e := s.whyAt(gained, gained.Client, s.b, after); e.Incomplete {
+	if e := s.whyAt(gained, gained.Principal, s.b, after); e.Incomplete {
 		t.Errorf("after it came: %+v", e)
 	}
-	if e := s.whyAt(gained, gained.Client, s.b, after); !e.Allowed || e.Sources[0].Node != s.e {
+	if e := s.whyAt(gained, gained.Principal, s.b, after); !e.Allowed || e.Sources[0].Node != s.e {
 		t.Errorf("after it came: %+v", e)
 	}
 	// Both have had it on the day of the move.
-	for _, who := range []ident.Principal{old.Client, gained.Client} {
+	for _, who := range []ident.Principal{old.Principal, gained.Principal} {
 		if e := s.whyAt(s.founder, who, s.c, directory.Window{From: before.From, Until: after.Until}); !e.Allowed {
 			t.Errorf("on the day: %+v", e)
 		}
@@ -539,7 +539,7 @@ func TestThePastIsSeenFromThePresent(t *testing.T) {
 	// A bound session sees no further.
 	bound := member(s.Fake, guest("ann", s.now), map[ident.Node]access.Role{s.root: access.Viewer})
 	bound.Within = s.e
-	if e := s.whyAt(bound, old.Client, s.c, before); len(e.Sources) > 0 || !e.Incomplete {
+	if e := s.whyAt(bound, old.Principal, s.c, before); len(e.Sources) > 0 || !e.Incomplete {
 		t.Errorf("within a bound: %+v", e)
 	}
 }
@@ -554,16 +554,16 @@ func TestWhatIsAboveStillIsToldOverWhatIsNot(t *testing.T) {
 	s.done(s.d.Move(t.Context(), s.founder, s.c, s.a))
 	s.now = s.now.Add(time.Hour)
 	list := s.usersAt(own, s.c, before)
-	for who, told := range map[ident.Principal]bool{own.Client: true, atB.Client: false, atA.Client: true, s.founder.Client: true} {
-		i := slices.IndexFunc(list.Items, func(u directory.User) bool { return u.Client == who })
-		if (i >= 0) != told || told && (list.Items[i].Node == "") != (who != own.Client) {
+	for who, told := range map[ident.Principal]bool{own.Principal: true, atB.Principal: false, atA.Principal: true, s.founder.Principal: true} {
+		i := slices.IndexFunc(list.Items, func(u directory.User) bool { return u.Principal == who })
+		if (i >= 0) != told || told && (list.Items[i].Node == "") != (who != own.Principal) {
 			t.Errorf("%s: %+v", who, list)
 		}
 	}
 	if !list.Incomplete {
 		t.Error("it is complete")
 	}
-	if e := s.whyAt(own, atA.Client, s.c, before); !e.Allowed || !e.Incomplete || e.Sources[0].Node != "" {
+	if e := s.whyAt(own, atA.Principal, s.c, before); !e.Allowed || !e.Incomplete || e.Sources[0].Node != "" {
 		t.Errorf("%+v", e)
 	}
 }
@@ -577,20 +577,20 @@ func TestWhatWasPurgedIsMissing(t *testing.T) {
 	s.now = s.now.Add(time.Hour)
 	s.done(s.d.Move(t.Context(), s.founder, s.c, s.e))
 	s.trash(s.b)
-	if e := s.whyAt(s.founder, there.Client, s.c, w); !e.Allowed || e.Incomplete {
+	if e := s.whyAt(s.founder, there.Principal, s.c, w); !e.Allowed || e.Incomplete {
 		t.Errorf("in the trash: %+v", e)
 	}
 	s.now = s.now.Add(hierarchy.KeepTrash + time.Second)
 	s.purge()
 	check := func(what string) {
 		t.Helper()
-		for who, allowed := range map[ident.Principal]bool{there.Client: false, above.Client: false, here.Client: true, s.founder.Client: true} {
+		for who, allowed := range map[ident.Principal]bool{there.Principal: false, above.Principal: false, here.Principal: true, s.founder.Principal: true} {
 			if e := s.whyAt(s.founder, who, s.c, w); e.Allowed != allowed || !e.Incomplete || !strings.Contains(e.Text, "as far as is known") {
 				t.Errorf("%s: %+v", what, e)
 			}
 		}
 		list := s.usersAt(s.founder, s.c, w)
-		if len(list.Items) != 2 || !list.Incomplete || list.Items[0].Client != here.Client || list.Items[1].Client != s.founder.Client {
+		if len(list.Items) != 2 || !list.Incomplete || list.Items[0].Principal != here.Principal || list.Items[1].Principal != s.founder.Principal {
 			t.Errorf("%s: %+v", what, list)
 		}
 	}
@@ -607,7 +607,7 @@ func TestWhatWasPurgedIsMissing(t *testing.T) {
 	}
 	// Who was at home there has lost all other roles with it, from then on.
 	s.now = s.now.Add(time.Hour)
-	if _, err := s.d.GrantRole(t.Context(), s.founder, there.Client, s.e, access.Viewer); !fault.NotFound.Is(err) {
+	if _, err := s.d.GrantRole(t.Context(), s.founder, there.Principal, s.e, access.Viewer); !fault.NotFound.Is(err) {
 		t.Errorf("revoked with its home: %v", err)
 	}
 }
@@ -615,7 +615,7 @@ func TestWhatWasPurgedIsMissing(t *testing.T) {
 // A client whose home is purged loses its roles elsewhere when that is erased, and no event tells of it.
 func TestWhoIsRevokedWithTheirHomeCouldUntilThen(t *testing.T) {
 	s := newShop(t)
-	who := s.client(s.b, access.Viewer).Client
+	who := s.client(s.b, access.Viewer).Principal
 	if _, err := s.d.GrantRole(t.Context(), s.founder, who, s.e, access.Viewer); err != nil {
 		t.Fatal(err)
 	}
@@ -632,7 +632,7 @@ func TestWhoIsRevokedWithTheirHomeCouldUntilThen(t *testing.T) {
 	not := directory.Moment(s.now)
 	s.now = s.now.Add(time.Hour)
 	for w, want := range map[directory.Window]bool{could: true, not: false} {
-		listed := slices.ContainsFunc(s.usersAt(s.founder, s.e, w).Items, func(u directory.User) bool { return u.Client == who })
+		listed := slices.ContainsFunc(s.usersAt(s.founder, s.e, w).Items, func(u directory.User) bool { return u.Principal == who })
 		if e := s.whyAt(s.founder, who, s.e, w); e.Allowed != want || listed != want {
 			t.Errorf("%v: %v, listed %v", w, e.Allowed, listed)
 		}
@@ -654,7 +654,7 @@ func TestMovesInTheWrongOrderEnd(t *testing.T) {
 	moved(s.a, s.e, s.now.Add(time.Second))
 	s.now = s.now.Add(time.Hour)
 	w := directory.Moment(s.now.Add(-time.Minute))
-	if e := s.whyAt(s.founder, s.founder.Client, s.c, w); !e.Allowed || !e.Incomplete {
+	if e := s.whyAt(s.founder, s.founder.Principal, s.c, w); !e.Allowed || !e.Incomplete {
 		t.Errorf("%+v", e)
 	}
 	if list := s.usersAt(s.founder, s.c, w); len(list.Items) != 1 || !list.Incomplete {
@@ -684,7 +684,7 @@ func (s *shop) role(who ident.Principal, role access.Role) event.Event {
 func TestOnlyTheDayItselfCanHaveTooMuch(t *testing.T) {
 	s := newShop(t)
 	began := s.now
-	who := s.client(s.root, access.Viewer).Client
+	who := s.client(s.root, access.Viewer).Principal
 	s.now = time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC)
 	s.many(3000, s.role(who, access.Operator))
 	s.many(2000, event.Event{Type: event.PartnerResumed, Node: s.b, Path: hierarchy.Path("").Child(s.root).Child(s.a).Child(s.b)})
@@ -706,7 +706,7 @@ func TestOnlyTheDayItselfCanHaveTooMuch(t *testing.T) {
 			}
 			return
 		}
-		listed := slices.ContainsFunc(list.Items, func(u directory.User) bool { return u.Client == who && u.Role == want })
+		listed := slices.ContainsFunc(list.Items, func(u directory.User) bool { return u.Principal == who && u.Role == want })
 		if err != nil || other != nil || e.Role != want || !listed {
 			t.Errorf("%s: %v, %v, %v, %+v", what, e.Role, err, other, list)
 		}
@@ -750,7 +750,7 @@ func TestOnlyTheDayItselfCanHaveTooMuch(t *testing.T) {
 func TestThePastIsReadForSomeSecondsOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShop(t)
-		who := s.client(s.root, access.Viewer).Client
+		who := s.client(s.root, access.Viewer).Principal
 		s.many(12_000, s.role(who, access.Admin))
 		s.now = s.now.Add(time.Hour)
 		pages := 0
@@ -775,7 +775,7 @@ func TestWhatWasTakenAwayStaysSoWhateverTheClocksSay(t *testing.T) {
 	for _, late := range []time.Duration{0, 40 * time.Millisecond} {
 		s := newShop(t)
 		ctx := t.Context()
-		ann := member(s.Fake, guest("ann", s.now), map[ident.Node]access.Role{s.a: access.Viewer}).Client
+		ann := member(s.Fake, guest("ann", s.now), map[ident.Node]access.Role{s.a: access.Viewer}).Principal
 		api, err := s.d.CreateClient(ctx, s.founder, s.root, "API", access.Viewer)
 		if err != nil {
 			t.Fatal(err)
@@ -819,7 +819,7 @@ func TestManyWhoWereRevokedTakeMorePages(t *testing.T) {
 		}
 		return p.ID
 	}
-	left := []ident.Principal{s.founder.Client}
+	left := []ident.Principal{s.founder.Principal}
 	for i := range 1200 {
 		who := made()
 		if i%400 == 7 {
@@ -842,7 +842,7 @@ func TestManyWhoWereRevokedTakeMorePages(t *testing.T) {
 				t.Errorf("%d calls for a page", reads)
 			}
 			for _, u := range list.Items {
-				got = append(got, u.Client)
+				got = append(got, u.Principal)
 			}
 			if page.Cursor = list.Next; page.Cursor == "" {
 				break
@@ -864,7 +864,7 @@ func TestThePastTakesFewReads(t *testing.T) {
 	count := func(what, want string) {
 		t.Helper()
 		before := len(s.Calls())
-		s.whyAt(s.founder, s.founder.Client, s.c, then)
+		s.whyAt(s.founder, s.founder.Principal, s.c, then)
 		calls := s.Calls()[before:]
 		slices.Sort(calls)
 		if got := fmt.Sprint(calls); got != want {

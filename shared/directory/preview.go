@@ -32,9 +32,9 @@ const grantPages = 5
 
 // AccessChange is somebody whose role at the node, and so at everything below it, changes. None is: no access.
 type AccessChange struct {
-	Client ident.Principal
-	Name   hierarchy.Name
-	Role   [2]access.Role // before, after
+	Principal ident.Principal
+	Name      hierarchy.Name
+	Role      [2]access.Role // before, after
 	// Through is where the better of the two comes from, "" when that lies out of the caller's sight.
 	Through ident.Node
 }
@@ -45,7 +45,7 @@ func (d *Directory) PreviewMove(ctx context.Context, c Caller, id, to ident.Node
 	if err != nil {
 		return MovePreview{}, err
 	}
-	node, dec, err := v.decide(id, access.Place)
+	node, dec, err := v.decide(id, access.ManageSubtree)
 	if err != nil {
 		return MovePreview{}, err
 	}
@@ -116,7 +116,7 @@ func accessChanges(principals map[ident.Principal]*access.Principal, id ident.No
 	_ []AccessChange, more bool) {
 	var found []AccessChange
 	for _, p := range principals {
-		a := AccessChange{Client: p.ID, Name: p.Name}
+		a := AccessChange{Principal: p.ID, Name: p.Name}
 		for i, place := range places {
 			dec := decideAt(p, id, place, access.Read)
 			a.Role[i] = dec.Role
@@ -135,7 +135,7 @@ func accessChanges(principals map[ident.Principal]*access.Principal, id ident.No
 		found = append(found, a)
 	}
 	slices.SortFunc(found, func(a, b AccessChange) int {
-		return cmp.Or(cmp.Compare(a.Name.SortKey(), b.Name.SortKey()), cmp.Compare(a.Client, b.Client))
+		return cmp.Or(cmp.Compare(a.Name.SortKey(), b.Name.SortKey()), cmp.Compare(a.Principal, b.Principal))
 	})
 	if len(found) > MaxAccessChanges {
 		found, more = found[:MaxAccessChanges], true
@@ -155,7 +155,7 @@ func (d *Directory) grantedOn(ctx context.Context, paths ...hierarchy.Path) (map
 		}
 	}
 	found, read := make([][]Grant, len(ids)), make([]ident.Principal, len(ids))
-	err := severally(ctx, len(ids), func(ctx context.Context, i int) error {
+	err := concurrently(ctx, len(ids), func(ctx context.Context, i int) error {
 		after := ""
 		for range grantPages {
 			page, err := d.store.Grants(ctx, ids[i], after, MaxLimit)
@@ -167,7 +167,7 @@ func (d *Directory) grantedOn(ctx context.Context, paths ...hierarchy.Path) (map
 				return nil
 			}
 		}
-		read[i] = found[i][len(found[i])-1].Client
+		read[i] = found[i][len(found[i])-1].Principal
 		return nil
 	})
 	if err != nil {
@@ -181,13 +181,13 @@ func (d *Directory) grantedOn(ctx context.Context, paths ...hierarchy.Path) (map
 	}
 	principals := map[ident.Principal]*access.Principal{}
 	for _, g := range slices.Concat(found...) {
-		if end != "" && g.Client > end {
+		if end != "" && g.Principal > end {
 			continue
 		}
-		p := principals[g.Client]
+		p := principals[g.Principal]
 		if p == nil {
-			p = &access.Principal{ID: g.Client, Name: g.Name, Grants: map[ident.Node]access.Role{}}
-			principals[g.Client] = p
+			p = &access.Principal{ID: g.Principal, Name: g.Name, Grants: map[ident.Node]access.Role{}}
+			principals[g.Principal] = p
 		}
 		p.Grants[g.Node] = g.Role
 	}

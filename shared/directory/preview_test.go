@@ -47,7 +47,7 @@ func TestAPreviewNamesWhoGainsAndWhoLoses(t *testing.T) {
 		if err := s.d.RemoveGrant(ctx, s.founder, made.ID, s.root); err != nil {
 			t.Fatal(err)
 		}
-		return directory.Caller{Client: made.ID, Key: made.SecretID}
+		return directory.Caller{Principal: made.ID, Key: made.SecretID}
 	}
 	loser := client("ända", map[ident.Node]access.Role{s.a: access.Operator})
 	gainer := client("Berta", map[ident.Node]access.Role{s.e: access.Viewer, f: access.Owner})
@@ -55,7 +55,7 @@ func TestAPreviewNamesWhoGainsAndWhoLoses(t *testing.T) {
 	lower := client("Alma", map[ident.Node]access.Role{s.a: access.Admin, s.e: access.Viewer})
 	client("below", map[ident.Node]access.Role{s.c: access.Owner})
 	gone := client("gone", map[ident.Node]access.Role{s.a: access.Owner})
-	if err := s.d.RevokeClient(ctx, s.founder, gone.Client); err != nil {
+	if err := s.d.RevokeClient(ctx, s.founder, gone.Principal); err != nil {
 		t.Fatal(err)
 	}
 	mover := client("mover", map[ident.Node]access.Role{s.a: access.Admin, f: access.Admin})
@@ -69,9 +69,9 @@ func TestAPreviewNamesWhoGainsAndWhoLoses(t *testing.T) {
 		got, err := s.d.PreviewMove(ctx, c.caller, s.b, f)
 		want := directory.MovePreview{MissingBrands: []ident.Brand{}, Depth: [2]int{3, 4}, Levels: 1, CanProvision: [2]bool{true, false}}
 		want.Access = []directory.AccessChange{
-			{Client: lower.Client, Name: "Alma", Role: [2]access.Role{access.Admin, access.Viewer}, Through: c.lowers},
-			{Client: loser.Client, Name: "ända", Role: [2]access.Role{access.Operator, access.None}, Through: s.a},
-			{Client: gainer.Client, Name: "Berta", Role: [2]access.Role{access.None, access.Owner}, Through: c.gained},
+			{Principal: lower.Principal, Name: "Alma", Role: [2]access.Role{access.Admin, access.Viewer}, Through: c.lowers},
+			{Principal: loser.Principal, Name: "ända", Role: [2]access.Role{access.Operator, access.None}, Through: s.a},
+			{Principal: gainer.Principal, Name: "Berta", Role: [2]access.Role{access.None, access.Owner}, Through: c.gained},
 		}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n%+v, %v; want\n%+v", c.who, got, err, want)
@@ -81,11 +81,11 @@ func TestAPreviewNamesWhoGainsAndWhoLoses(t *testing.T) {
 		t.Error("a preview wrote")
 	}
 	// Those who begin at f do not see e, through which somebody gains.
-	if err := s.d.RemoveGrant(ctx, s.founder, gainer.Client, f); err != nil {
+	if err := s.d.RemoveGrant(ctx, s.founder, gainer.Principal, f); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.d.PreviewMove(ctx, mover, s.b, f)
-	if err != nil || len(got.Access) != 3 || got.Access[2].Client != gainer.Client || got.Access[2].Through != "" {
+	if err != nil || len(got.Access) != 3 || got.Access[2].Principal != gainer.Principal || got.Access[2].Through != "" {
 		t.Errorf("out of sight: %+v, %v", got, err)
 	}
 	if got, err = s.d.PreviewMove(ctx, s.founder, s.b, f); err != nil || got.Access[2].Through != s.e {
@@ -166,7 +166,7 @@ func TestAPreviewIsBounded(t *testing.T) {
 		var ids []ident.Principal
 		loses := map[ident.Principal]bool{}
 		for i := range c.all {
-			client := s.client(s.a, access.Viewer).Client
+			client := s.client(s.a, access.Viewer).Principal
 			if ids = append(ids, client); i < c.lose {
 				loses[client] = true
 			} else if _, err := s.d.GrantRole(ctx, s.founder, client, s.e, access.Viewer); err != nil {
@@ -183,7 +183,7 @@ func TestAPreviewIsBounded(t *testing.T) {
 		got, err := s.d.PreviewMove(ctx, s.founder, s.b, s.e)
 		var told []ident.Principal
 		for _, a := range got.Access {
-			if told = append(told, a.Client); a.Role != [2]access.Role{access.Viewer, access.None} || a.Through != s.a {
+			if told = append(told, a.Principal); a.Role != [2]access.Role{access.Viewer, access.None} || a.Through != s.a {
 				t.Errorf("%+v", a)
 			}
 		}
@@ -205,11 +205,11 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ctx, store := context.Background(), new(directorytest.Fake)
 		d := directory.New(store, time.Now)
-		root, founder, _, err := d.Found(ctx, "Root", "Founder")
+		root, founder, _, err := d.CreateRoot(ctx, "Root", "Founder")
 		if err != nil {
 			t.Fatal(err)
 		}
-		owner := directory.Caller{Client: founder.ID, Key: founder.Secrets[0].ID}
+		owner := directory.Caller{Principal: founder.ID, Key: founder.Secrets[0].ID}
 		var brands []ident.Brand
 		for i := range 3 {
 			b, err := d.CreateBrand(ctx, owner, directory.NewBrand{Partner: root.ID, Name: "B", Domain: fmt.Sprint(i, ".example"),
@@ -255,10 +255,10 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			clients, callers = append(clients, c.ID), append(callers, directory.Caller{Client: c.ID, Key: c.SecretID})
+			clients, callers = append(clients, c.ID), append(callers, directory.Caller{Principal: c.ID, Key: c.SecretID})
 		}
 		read := func() directory.Got {
-			got, err := store.Read(ctx, directory.Want{Nodes: all, Clients: clients})
+			got, err := store.Read(ctx, directory.Want{Nodes: all, Principals: clients})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -322,30 +322,30 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 			}
 			want := map[ident.Principal][2]access.Role{}
 			for _, client := range clients {
-				was := access.Decide(before.Clients[client], &before.Tree, before.Nodes[id], access.Read)
-				is := access.Decide(after.Clients[client], &after.Tree, after.Nodes[id], access.Read)
+				was := access.Decide(before.Principals[client], &before.Tree, before.Nodes[id], access.Read)
+				is := access.Decide(after.Principals[client], &after.Tree, after.Nodes[id], access.Read)
 				if was.Role != is.Role {
 					want[client] = [2]access.Role{was.Role, is.Role}
 				}
 			}
 			told := map[ident.Principal][2]access.Role{}
 			for _, a := range preview.Access {
-				told[a.Client] = a.Role
+				told[a.Principal] = a.Role
 				better, got := 0, before
 				if a.Role[1] > a.Role[0] {
 					better, got = 1, after
 				}
 				if a.Through == "" {
 					for _, at := range places[better].Path.IDs() {
-						dec := access.Decide(got.Clients[c.Client], &got.Tree, got.Nodes[at], access.Read)
-						if got.Clients[a.Client].Grants[at] == a.Role[better] && dec.Visible() {
+						dec := access.Decide(got.Principals[c.Principal], &got.Tree, got.Nodes[at], access.Read)
+						if got.Principals[a.Principal].Grants[at] == a.Role[better] && dec.Visible() {
 							t.Fatalf("%+v: it comes from %s, which the caller sees", a, at)
 						}
 					}
 					continue
 				}
-				dec := access.Decide(got.Clients[c.Client], &got.Tree, got.Nodes[a.Through], access.Read)
-				if !dec.Visible() || got.Clients[a.Client].Grants[a.Through] != a.Role[better] || places[better].Path.Index(a.Through) < 0 {
+				dec := access.Decide(got.Principals[c.Principal], &got.Tree, got.Nodes[a.Through], access.Read)
+				if !dec.Visible() || got.Principals[a.Principal].Grants[a.Through] != a.Role[better] || places[better].Path.Index(a.Through) < 0 {
 					t.Fatalf("%+v: the caller has %s there, the path is %s", a, dec.Role, places[better].Path)
 				}
 			}
@@ -353,7 +353,7 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 				t.Fatalf("%v are told, and it was %v", told, want)
 			}
 			if !slices.IsSortedFunc(preview.Access, func(a, b directory.AccessChange) int {
-				return cmp.Or(cmp.Compare(a.Name.SortKey(), b.Name.SortKey()), cmp.Compare(a.Client, b.Client))
+				return cmp.Or(cmp.Compare(a.Name.SortKey(), b.Name.SortKey()), cmp.Compare(a.Principal, b.Principal))
 			}) {
 				t.Fatalf("not sorted: %+v", preview.Access)
 			}

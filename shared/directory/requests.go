@@ -26,20 +26,20 @@ type AskedMove struct {
 // AskMove asks for a node to be moved below a partner, by somebody who needs admin above the node and no right at the partner.
 // Whether there is such a partner the answer does not tell.
 func (d *Directory) AskMove(ctx context.Context, c Caller, id, to ident.Node, message string) (AskedMove, error) {
-	return once(ctx, d, c, id, access.Place, Want{Nodes: []ident.Node{to}},
-		func(v *view, node *hierarchy.Node, dec access.Decision) (attempt[AskedMove], error) {
+	return Do(ctx, d, c, id, access.ManageSubtree, Want{Nodes: []ident.Node{to}},
+		func(v *view, node *hierarchy.Node, dec access.Decision) (Plan[AskedMove], error) {
 			_, there, _ := v.decide(to, access.Read)
 			switch {
 			case to == id || there.Visible() && there.Place.Path.Index(id) >= 0:
-				return attempt[AskedMove]{}, movesIntoItself()
+				return Plan[AskedMove]{}, movesIntoItself()
 			case to == node.Parent:
-				return attempt[AskedMove]{}, fault.RequestVoid.New("It is right below that partner already. Choose another one.")
+				return Plan[AskedMove]{}, fault.RequestVoid.New("It is right below that partner already. Choose another one.")
 			}
 			if err := untrashed(dec.Place); err != nil {
-				return attempt[AskedMove]{}, err
+				return Plan[AskedMove]{}, err
 			}
 			now := d.now()
-			r := MoveRequest{ID: ident.NewRequest(), Node: id, Name: node.Name, To: to, Message: message, By: c.Client, Within: c.Within,
+			r := MoveRequest{ID: ident.NewMoveRequest(), Node: id, Name: node.Name, To: to, Message: message, By: c.Principal, Within: c.Within,
 				State: RequestOpen, Created: now, Ends: now.Add(MoveRequestFor), Version: 1}
 			steps := []Step{AddRequest{Request: r, Open: fault.RequestOpen.New(
 				"A move of it is asked for already. Withdraw that request first, or wait until it is decided on.")}}
@@ -47,7 +47,7 @@ func (d *Directory) AskMove(ctx context.Context, c Caller, id, to ident.Node, me
 			offer := destsSide(&r)
 			offer["message"] = message
 			steps = append(steps, d.tell(fromOver(), v, event.MoveOffered, to, offer)...)
-			return attempt[AskedMove]{r.seen(c, now, true, there.Visible()), steps}, nil
+			return Plan[AskedMove]{r.seen(c, now, true, there.Visible()), steps}, nil
 		})
 }
 
@@ -88,7 +88,7 @@ func (r *MoveRequest) at(now time.Time) RequestState {
 
 // askedBy reports whether it was the caller who asked. Within a bound they did not ask for more than what was asked for there.
 func (r *MoveRequest) askedBy(c Caller) bool {
-	return r.By == c.Client && (c.Within == "" || c.Within == r.Within)
+	return r.By == c.Principal && (c.Within == "" || c.Within == r.Within)
 }
 
 // seen is the request as a caller sees it. What was said to the other side, and where that is, a closed one tells only to it and to
@@ -136,7 +136,7 @@ func (d *Directory) MoveRequests(ctx context.Context, c Caller, id ident.Node, p
 		return List[AskedMove]{}, err
 	}
 	requests := page.Items
-	if dec.Above < access.Place.Needs() {
+	if dec.Above < access.ManageSubtree.Needs() {
 		requests = slices.DeleteFunc(requests, func(r MoveRequest) bool { return r.Node == id })
 	}
 	visible := map[ident.Node]bool{id: true}
@@ -178,7 +178,7 @@ func (s *sides) say() bool { return s.move.Allowed() || s.take.Allowed() }
 
 // sides decides about a request that was read, with its node and its destination if there are such.
 func (v *view) sides(r *MoveRequest) sides {
-	_, move, _ := v.decide(r.Node, access.Place)
+	_, move, _ := v.decide(r.Node, access.ManageSubtree)
 	_, take, _ := v.decide(r.To, access.CreatePartner)
 	return sides{r, move, take}
 }
@@ -190,19 +190,19 @@ func (s *sides) seen(c Caller, now time.Time) AskedMove {
 // asked reads a move request, and then both its sides. It refuses those who have no say on either and did not ask, or within their
 // bound could not any more; one that there
 // is not takes as many reads.
-func (d *Directory) asked(ctx context.Context, c Caller, id ident.Request) (sides, error) {
-	v, err := d.read(ctx, c, Want{Requests: []ident.Request{id}})
+func (d *Directory) asked(ctx context.Context, c Caller, id ident.MoveRequest) (sides, error) {
+	v, err := d.read(ctx, c, Want{MoveRequests: []ident.MoveRequest{id}})
 	if err != nil {
 		return sides{}, err
 	}
 	node, to := nowhere, nowhere
-	if r := v.Requests[id]; r != nil {
+	if r := v.MoveRequests[id]; r != nil {
 		node, to = r.Node, r.To
 	}
-	if v, err = d.read(ctx, c, Want{Nodes: []ident.Node{node, to}, Requests: []ident.Request{id}}); err != nil {
+	if v, err = d.read(ctx, c, Want{Nodes: []ident.Node{node, to}, MoveRequests: []ident.MoveRequest{id}}); err != nil {
 		return sides{}, err
 	}
-	if r := v.Requests[id]; r != nil {
+	if r := v.MoveRequests[id]; r != nil {
 		if s := v.sides(r); s.say() || r.askedBy(c) && c.reaches(s.move.Place) {
 			return s, nil
 		}
@@ -212,7 +212,7 @@ func (d *Directory) asked(ctx context.Context, c Caller, id ident.Request) (side
 
 // MoveRequest returns a move request to those who may decide on it or withdraw it, and to whoever asked, who learns in this way
 // what became of it.
-func (d *Directory) MoveRequest(ctx context.Context, c Caller, id ident.Request) (AskedMove, error) {
+func (d *Directory) MoveRequest(ctx context.Context, c Caller, id ident.MoveRequest) (AskedMove, error) {
 	s, err := d.asked(ctx, c, id)
 	if err != nil {
 		return AskedMove{}, err
@@ -222,16 +222,16 @@ func (d *Directory) MoveRequest(ctx context.Context, c Caller, id ident.Request)
 
 // decideOn carries out what one side of a request does with it: those who may move the node (access.Place), or those who may take
 // it in. The request is found first; then all is read in one batch and decided on again.
-func decideOn[T any](ctx context.Context, d *Directory, c Caller, id ident.Request, a access.Action,
-	do func(v *view, s sides) (attempt[T], error)) (T, error) {
-	return again(func() (none T, err error) {
+func decideOn[T any](ctx context.Context, d *Directory, c Caller, id ident.MoveRequest, a access.Action,
+	do func(v *view, s sides) (Plan[T], error)) (T, error) {
+	return Retry(func() (none T, err error) {
 		s, err := d.asked(ctx, c, id)
 		if err != nil {
 			return none, err
 		}
 		target, dec := s.To, s.take
 		refusal := fault.Forbidden.New("This is for an admin of the partner that it is to move to. You can withdraw the request.")
-		if a == access.Place {
+		if a == access.ManageSubtree {
 			target, dec = s.Node, s.move
 			refusal = fault.Forbidden.New("This is for an admin of the side that asked. You can accept the request or decline it.")
 		}
@@ -244,11 +244,11 @@ func decideOn[T any](ctx context.Context, d *Directory, c Caller, id ident.Reque
 		default:
 			return none, refusal
 		}
-		w := Want{Nodes: []ident.Node{s.Node, s.To}, Clients: []ident.Principal{s.By}, Requests: []ident.Request{id}}
-		return try(ctx, d, c, target, a, w, func(v *view, _ *hierarchy.Node, _ access.Decision) (attempt[T], error) {
-			r := v.Requests[id]
+		w := Want{Nodes: []ident.Node{s.Node, s.To}, Principals: []ident.Principal{s.By}, MoveRequests: []ident.MoveRequest{id}}
+		return Round(ctx, d, c, target, a, w, func(v *view, _ *hierarchy.Node, _ access.Decision) (Plan[T], error) {
+			r := v.MoveRequests[id]
 			if r == nil {
-				return attempt[T]{}, access.Hidden()
+				return Plan[T]{}, access.Hidden()
 			}
 			return do(v, v.sides(r))
 		})
@@ -257,24 +257,24 @@ func decideOn[T any](ctx context.Context, d *Directory, c Caller, id ident.Reque
 
 // AcceptMove does the move that was asked for, with everything checked again: it needs admin at the destination of the caller, and
 // above the node of whoever asked. A node that is there already is not moved.
-func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.Request) (Changed, error) {
-	return decideOn(ctx, d, c, id, access.CreatePartner, func(v *view, s sides) (attempt[Changed], error) {
+func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.MoveRequest) (Changed, error) {
+	return decideOn(ctx, d, c, id, access.CreatePartner, func(v *view, s sides) (Plan[Changed], error) {
 		now := d.now()
 		if err := s.open(now); err != nil {
-			return attempt[Changed]{}, err
+			return Plan[Changed]{}, err
 		}
 		if err := match(c.IfMatch, s.Version); err != nil {
-			return attempt[Changed]{}, err
+			return Plan[Changed]{}, err
 		}
 		m := moving{v.Nodes[s.Node], v.Nodes[s.To], s.move.Place, s.take.Place}
 		_, closing := s.close(RequestAccepted, now)
 		if s.move.Visible() && m.there() {
 			steps := append(d.tell(c, v, event.MoveAccepted, s.Node, map[string]any{"moveRequestId": s.ID}), closing)
-			return attempt[Changed]{Changed{Node: seenBy(m.node, s.move)}, steps}, nil
+			return Plan[Changed]{Changed{Node: seenBy(m.node, s.move)}, steps}, nil
 		}
 		right := s.right(v)
 		if right == "" || untrashed(m.from) != nil || m.intoItself() || m.node.Name != s.Name {
-			return attempt[Changed]{}, fault.RequestVoid.New(
+			return Plan[Changed]{}, fault.RequestVoid.New(
 				"Those who asked cannot move it as it is now, or it was renamed. Decline the request, or have them withdraw it and ask again.")
 		}
 		mover := c
@@ -283,7 +283,7 @@ func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.Request) 
 		if !s.move.Visible() {
 			err = unseen(err)
 		}
-		try.steps = append(try.steps, closing, CheckGrant{Client: s.By, Node: right, Role: access.Place.Needs(), Else: errChanged})
+		try.steps = append(try.steps, closing, CheckGrant{Principal: s.By, Node: right, Role: access.ManageSubtree.Needs(), Else: errChanged})
 		return try, err
 	})
 }
@@ -304,11 +304,11 @@ func unseen(err error) error {
 // right is where whoever asked has the right that the request lives on, "" when they have it no longer (who is revoked has no
 // grants), or there is nothing left to move.
 func (s *sides) right(v *view) ident.Node {
-	by := v.Clients[s.By]
+	by := v.Principals[s.By]
 	if by == nil {
 		return ""
 	}
-	return nearest(bound(by, s.Within), s.Node, s.move.Place, access.Place, func(dec *access.Decision) bool { return dec.Allowed() })
+	return nearest(bound(by, s.Within), s.Node, s.move.Place, access.ManageSubtree, func(dec *access.Decision) bool { return dec.Allowed() })
 }
 
 // nearest is the lowest node on a node's path at which the principal has a grant that is enough alone, "" when none is.
@@ -328,33 +328,33 @@ func decideAt(p *access.Principal, id ident.Node, place hierarchy.Place, a acces
 }
 
 // DeclineMove closes a move request; it needs admin at the destination. One that is closed so already is answered as it is.
-func (d *Directory) DeclineMove(ctx context.Context, c Caller, id ident.Request) (AskedMove, error) {
-	return decideOn(ctx, d, c, id, access.CreatePartner, func(v *view, s sides) (attempt[AskedMove], error) {
+func (d *Directory) DeclineMove(ctx context.Context, c Caller, id ident.MoveRequest) (AskedMove, error) {
+	return decideOn(ctx, d, c, id, access.CreatePartner, func(v *view, s sides) (Plan[AskedMove], error) {
 		return d.close(c, v, s, RequestDeclined, event.MoveDeclined, fromOver(), c)
 	})
 }
 
 // WithdrawMove closes a move request; it needs admin above the node. One that is closed so already is answered as it is.
-func (d *Directory) WithdrawMove(ctx context.Context, c Caller, id ident.Request) (AskedMove, error) {
-	return decideOn(ctx, d, c, id, access.Place, func(v *view, s sides) (attempt[AskedMove], error) {
+func (d *Directory) WithdrawMove(ctx context.Context, c Caller, id ident.MoveRequest) (AskedMove, error) {
+	return decideOn(ctx, d, c, id, access.ManageSubtree, func(v *view, s sides) (Plan[AskedMove], error) {
 		return d.close(c, v, s, RequestWithdrawn, event.MoveWithdrawn, c, fromOver())
 	})
 }
 
 // close closes a request without a move; atNode and atDest is who did it, as each side may know it.
-func (d *Directory) close(c Caller, v *view, s sides, state RequestState, t event.Type, atNode, atDest Caller) (attempt[AskedMove], error) {
+func (d *Directory) close(c Caller, v *view, s sides, state RequestState, t event.Type, atNode, atDest Caller) (Plan[AskedMove], error) {
 	now := d.now()
 	if s.State == state {
-		return attempt[AskedMove]{answer: s.seen(c, now)}, nil
+		return Plan[AskedMove]{answer: s.seen(c, now)}, nil
 	}
 	if err := s.open(now); err != nil {
-		return attempt[AskedMove]{}, err
+		return Plan[AskedMove]{}, err
 	}
 	if err := match(c.IfMatch, s.Version); err != nil {
-		return attempt[AskedMove]{}, err
+		return Plan[AskedMove]{}, err
 	}
 	closed, closing := s.close(state, now)
 	steps := slices.Concat([]Step{closing}, d.tell(atNode, v, t, s.Node, nodesSide(closed)), d.tell(atDest, v, t, s.To, destsSide(closed)))
 	s.MoveRequest = closed
-	return attempt[AskedMove]{s.seen(c, now), steps}, nil
+	return Plan[AskedMove]{s.seen(c, now), steps}, nil
 }

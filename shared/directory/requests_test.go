@@ -33,7 +33,7 @@ func newBorder(t *testing.T) *border {
 	return &border{s, s.client(s.a, access.Admin), s.client(s.e, access.Admin)}
 }
 
-func (s *border) ask() ident.Request {
+func (s *border) ask() ident.MoveRequest {
 	s.t.Helper()
 	r, err := s.d.AskMove(s.t.Context(), s.left, s.b, s.e, "please")
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *border) ask() ident.Request {
 }
 
 // state is what became of a request, as somebody sees it who sees all.
-func (s *border) state(id ident.Request) directory.RequestState {
+func (s *border) state(id ident.MoveRequest) directory.RequestState {
 	s.t.Helper()
 	r, err := s.d.MoveRequest(s.t.Context(), s.founder, id)
 	if err != nil {
@@ -99,7 +99,7 @@ func TestAMoveIsAskedForAndAccepted(t *testing.T) {
 
 	asked, err := s.d.AskMove(ctx, s.left, s.b, s.e, "please")
 	want := directory.AskedMove{NodeVisible: true, MoveRequest: directory.MoveRequest{ID: asked.ID, Node: s.b, Name: "b", To: s.e,
-		Message: "please", By: s.left.Client, State: directory.RequestOpen, Created: s.now, Ends: s.now.Add(14 * 24 * time.Hour), Version: 1}}
+		Message: "please", By: s.left.Principal, State: directory.RequestOpen, Created: s.now, Ends: s.now.Add(14 * 24 * time.Hour), Version: 1}}
 	if err != nil || asked != want {
 		t.Fatalf("%+v, %v", asked, err)
 	}
@@ -131,7 +131,7 @@ func TestAMoveIsAskedForAndAccepted(t *testing.T) {
 	if _, err := s.d.Get(ctx, s.right, s.c); err != nil {
 		t.Errorf("to those who have it now: %v", err)
 	}
-	want.NodeVisible, want.By, want.State, want.Closed, want.Version = true, s.left.Client, directory.RequestAccepted, s.now, 2
+	want.NodeVisible, want.By, want.State, want.Closed, want.Version = true, s.left.Principal, directory.RequestAccepted, s.now, 2
 	if got, err := s.d.MoveRequest(ctx, s.right, asked.ID); err != nil || got != want {
 		t.Errorf("accepted it is %+v, %v", got, err)
 	}
@@ -161,32 +161,32 @@ func TestAMoveIsAskedForAndAccepted(t *testing.T) {
 // Who stands where, and what they may do with the request.
 func TestWhoHasASayInAMoveRequest(t *testing.T) {
 	no, low, above := fault.NotFound, fault.Forbidden, fault.NeedsGrantAbove
-	operations := []func(s *border, c directory.Caller, id ident.Request) error{
-		func(s *border, c directory.Caller, _ ident.Request) error {
+	operations := []func(s *border, c directory.Caller, id ident.MoveRequest) error{
+		func(s *border, c directory.Caller, _ ident.MoveRequest) error {
 			_, err := s.d.AskMove(s.t.Context(), c, s.x, s.e, "")
 			return err
 		},
-		func(s *border, c directory.Caller, id ident.Request) error {
+		func(s *border, c directory.Caller, id ident.MoveRequest) error {
 			_, err := s.d.MoveRequest(s.t.Context(), c, id)
 			return err
 		},
-		func(s *border, c directory.Caller, id ident.Request) error {
+		func(s *border, c directory.Caller, id ident.MoveRequest) error {
 			_, err := s.d.AcceptMove(s.t.Context(), c, id)
 			return err
 		},
-		func(s *border, c directory.Caller, id ident.Request) error {
+		func(s *border, c directory.Caller, id ident.MoveRequest) error {
 			_, err := s.d.DeclineMove(s.t.Context(), c, id)
 			return err
 		},
-		func(s *border, c directory.Caller, id ident.Request) error {
+		func(s *border, c directory.Caller, id ident.MoveRequest) error {
 			_, err := s.d.WithdrawMove(s.t.Context(), c, id)
 			return err
 		},
-		func(s *border, c directory.Caller, _ ident.Request) error {
+		func(s *border, c directory.Caller, _ ident.MoveRequest) error {
 			_, err := s.d.MoveRequests(s.t.Context(), c, s.b, directory.Paging{Limit: 10})
 			return err
 		},
-		func(s *border, c directory.Caller, _ ident.Request) error {
+		func(s *border, c directory.Caller, _ ident.MoveRequest) error {
 			_, err := s.d.MoveRequests(s.t.Context(), c, s.e, directory.Paging{Limit: 10})
 			return err
 		},
@@ -197,7 +197,7 @@ func TestWhoHasASayInAMoveRequest(t *testing.T) {
 	}
 	also := func(c func(s *border) directory.Caller, at func(s *border) ident.Node, role access.Role) func(s *border) directory.Caller {
 		return func(s *border) directory.Caller {
-			if _, err := s.d.GrantRole(s.t.Context(), s.founder, c(s).Client, at(s), role); err != nil {
+			if _, err := s.d.GrantRole(s.t.Context(), s.founder, c(s).Principal, at(s), role); err != nil {
 				s.t.Fatal(err)
 			}
 			return c(s)
@@ -264,11 +264,11 @@ func TestAnInvisibleDestinationIsLikeAnUnknownOne(t *testing.T) {
 		note(s.requests(s.left, s.b), nil)
 		s.now = s.now.Add(time.Second)
 		note(s.d.WithdrawMove(ctx, s.left, r.ID))
-		for _, e := range s.log(s.left, s.a, directory.LogFilter{Actor: s.left.Client}, 100) {
+		for _, e := range s.log(s.left, s.a, directory.LogFilter{Actor: s.left.Principal}, 100) {
 			note(string(e.Type), nil)
 		}
 		all := strings.Join(seen, "\n")
-		for _, own := range []string{string(r.ID), string(dest), string(s.a), string(s.b), string(s.left.Client)} {
+		for _, own := range []string{string(r.ID), string(dest), string(s.a), string(s.b), string(s.left.Principal)} {
 			all = strings.ReplaceAll(all, own, "*")
 		}
 		return all, s.Calls()[begins:]
@@ -304,7 +304,7 @@ func TestAnInvisibleDestinationIsLikeAnUnknownOne(t *testing.T) {
 	_, err := s.d.MoveRequest(t.Context(), stranger, id)
 	s.refused("a request of others", fault.NotFound, err)
 	middle := len(s.Calls())
-	_, unknown := s.d.MoveRequest(t.Context(), stranger, ident.NewRequest())
+	_, unknown := s.d.MoveRequest(t.Context(), stranger, ident.NewMoveRequest())
 	if fmt.Sprint(err) != fmt.Sprint(unknown) || len(s.Calls())-middle != middle-begins {
 		t.Errorf("a request of others: %v, %d calls; an unknown one: %v, %d calls", err, middle-begins, unknown, len(s.Calls())-middle)
 	}
@@ -369,14 +369,14 @@ func TestAMoveRequestIsDeclinedOrWithdrawn(t *testing.T) {
 	for _, c := range []struct {
 		state directory.RequestState
 		what  event.Type
-		do    func(s *border, id ident.Request) (directory.AskedMove, error)
+		do    func(s *border, id ident.MoveRequest) (directory.AskedMove, error)
 	}{
 		{directory.RequestDeclined, event.MoveDeclined,
-			func(s *border, id ident.Request) (directory.AskedMove, error) {
+			func(s *border, id ident.MoveRequest) (directory.AskedMove, error) {
 				return s.d.DeclineMove(t.Context(), s.right, id)
 			}},
 		{directory.RequestWithdrawn, event.MoveWithdrawn,
-			func(s *border, id ident.Request) (directory.AskedMove, error) {
+			func(s *border, id ident.MoveRequest) (directory.AskedMove, error) {
 				return s.d.WithdrawMove(t.Context(), s.left, id)
 			}},
 	} {
@@ -431,17 +431,17 @@ func TestAMoveRequestIsDeclinedOrWithdrawn(t *testing.T) {
 func TestAMoveRequestLivesOnTheRightOfThoseWhoAsked(t *testing.T) {
 	var said string
 	for what, do := range map[string]func(s *border) error{
-		"revoked":     func(s *border) error { return s.d.RevokeClient(t.Context(), s.founder, s.left.Client) },
-		"not granted": func(s *border) error { return s.d.RemoveGrant(t.Context(), s.founder, s.left.Client, s.a) },
+		"revoked":     func(s *border) error { return s.d.RevokeClient(t.Context(), s.founder, s.left.Principal) },
+		"not granted": func(s *border) error { return s.d.RemoveGrant(t.Context(), s.founder, s.left.Principal, s.a) },
 		"only operator": func(s *border) error {
-			_, err := s.d.GrantRole(t.Context(), s.founder, s.left.Client, s.a, access.Operator)
+			_, err := s.d.GrantRole(t.Context(), s.founder, s.left.Principal, s.a, access.Operator)
 			return err
 		},
 		"only at the node itself": func(s *border) error {
-			if _, err := s.d.GrantRole(t.Context(), s.founder, s.left.Client, s.b, access.Owner); err != nil {
+			if _, err := s.d.GrantRole(t.Context(), s.founder, s.left.Principal, s.b, access.Owner); err != nil {
 				return err
 			}
-			return s.d.RemoveGrant(t.Context(), s.founder, s.left.Client, s.a)
+			return s.d.RemoveGrant(t.Context(), s.founder, s.left.Principal, s.a)
 		},
 		"suspended": func(s *border) error { s.done(s.d.Suspend(t.Context(), s.founder, s.a, "x")); return nil },
 		"moved":     func(s *border) error { s.done(s.d.Move(t.Context(), s.founder, s.b, s.root)); return nil },
@@ -560,7 +560,7 @@ func TestASideLearnsNothingOfTheOther(t *testing.T) {
 			}
 		}
 		low := s.client(s.c, access.Viewer) // goes with the node
-		s.left.Request, s.right.Request = "left-request", "right-request"
+		s.left.RequestID, s.right.RequestID = "left-request", "right-request"
 		var left, right []any
 		asked, err := s.d.AskMove(ctx, s.left, s.b, s.e, "please")
 		if err != nil {
@@ -606,11 +606,11 @@ func TestASideLearnsNothingOfTheOther(t *testing.T) {
 			t.Errorf("%s: told %v", end, told)
 		}
 		secret := map[string][]string{
-			"left":  {string(s.root), string(s.right.Client), "right-request", "Rightmost"},
-			"right": {string(s.root), string(s.a), string(s.left.Client), "left-request", "Leftmost"},
+			"left":  {string(s.root), string(s.right.Principal), "right-request", "Rightmost"},
+			"right": {string(s.root), string(s.a), string(s.left.Principal), "left-request", "Leftmost"},
 		}
 		if end != "accept" {
-			secret["right"] = append(secret["right"], string(s.b), string(s.c), string(s.x), string(low.Client))
+			secret["right"] = append(secret["right"], string(s.b), string(s.c), string(s.x), string(low.Principal))
 		}
 		for side, answers := range map[string][]any{"left": left, "right": right} {
 			b, err := json.Marshal(answers)
@@ -669,11 +669,11 @@ func TestTheDeepestMoveFits(t *testing.T) {
 // TestAMoveRequestSurvivesACrashAnywhere fails every call of the store, before it does anything and after it has done all. The
 // request sent again gets the one right answer, and everything happened once.
 func TestAMoveRequestSurvivesACrashAnywhere(t *testing.T) {
-	type does func(s *border, left, right directory.Caller, id ident.Request) (any, error)
-	ask := does(func(s *border, left, _ directory.Caller, _ ident.Request) (any, error) {
+	type does func(s *border, left, right directory.Caller, id ident.MoveRequest) (any, error)
+	ask := does(func(s *border, left, _ directory.Caller, _ ident.MoveRequest) (any, error) {
 		return s.d.AskMove(t.Context(), left, s.b, s.e, "please")
 	})
-	accept := does(func(s *border, _, right directory.Caller, id ident.Request) (any, error) {
+	accept := does(func(s *border, _, right directory.Caller, id ident.MoveRequest) (any, error) {
 		return s.d.AcceptMove(t.Context(), right, id)
 	})
 	for name, c := range map[string]struct {
@@ -687,17 +687,17 @@ func TestAMoveRequestSurvivesACrashAnywhere(t *testing.T) {
 		"accept": {nil, accept, false, directory.RequestAccepted, []event.Type{event.PartnerMoved}},
 		"accept what is there": {func(s *border) { s.done(s.d.Move(t.Context(), s.founder, s.b, s.e)) },
 			accept, false, directory.RequestAccepted, []event.Type{event.MoveAccepted}},
-		"decline": {nil, func(s *border, _, right directory.Caller, id ident.Request) (any, error) {
+		"decline": {nil, func(s *border, _, right directory.Caller, id ident.MoveRequest) (any, error) {
 			return s.d.DeclineMove(t.Context(), right, id)
 		}, false, directory.RequestDeclined, []event.Type{event.MoveDeclined, event.MoveDeclined}},
-		"withdraw": {nil, func(s *border, left, _ directory.Caller, id ident.Request) (any, error) {
+		"withdraw": {nil, func(s *border, left, _ directory.Caller, id ident.MoveRequest) (any, error) {
 			return s.d.WithdrawMove(t.Context(), left, id)
 		}, false, directory.RequestWithdrawn, []event.Type{event.MoveWithdrawn, event.MoveWithdrawn}},
 	} {
 		for _, applied := range []bool{false, true} {
 			for nth, crashed := 0, true; crashed; nth++ {
 				s := newBorder(t)
-				id := ident.Request("")
+				id := ident.MoveRequest("")
 				if !c.asks {
 					id = s.ask()
 				}
@@ -763,7 +763,7 @@ func TestMoveRequestsInEveryOrder(t *testing.T) {
 		*stage
 		a, b, e     ident.Node
 		left, right directory.Caller
-		id          ident.Request
+		id          ident.MoveRequest
 	}
 	type does func(ctx context.Context, w *world) error
 	accept := func(ctx context.Context, w *world) error { _, err := w.d.AcceptMove(ctx, w.right, w.id); return err }
@@ -778,7 +778,7 @@ func TestMoveRequestsInEveryOrder(t *testing.T) {
 			return err
 		}, fault.RequestClosed, false},
 		"take the right away": {func(ctx context.Context, w *world) error {
-			return w.d.RemoveGrant(ctx, w.founder, w.left.Client, w.a)
+			return w.d.RemoveGrant(ctx, w.founder, w.left.Principal, w.a)
 		}, fault.RequestVoid, true},
 		"trash": {func(ctx context.Context, w *world) error { _, err := w.d.Trash(ctx, w.founder, w.b); return err }, fault.RequestVoid, true},
 		"move it away": {func(ctx context.Context, w *world) error {
@@ -797,7 +797,7 @@ func TestMoveRequestsInEveryOrder(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				*c = directory.Caller{Client: made.ID, Key: made.SecretID}
+				*c = directory.Caller{Principal: made.ID, Key: made.SecretID}
 			}
 			r, err := s.d.AskMove(t.Context(), w.left, w.b, w.e, "")
 			if err != nil {

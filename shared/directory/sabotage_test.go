@@ -62,19 +62,19 @@ func (d duel) fight(ignore string) error {
 // honest says what is wrong with a tree that was planted: with a node's version, brands, clients, progress, or with the log.
 func (s *stage) honest() error {
 	ids := s.ids()
-	brands, clients, changes := map[ident.Brand]bool{s.brand: true}, map[ident.Principal]bool{s.founder.Client: true}, changesIn(s.Fake)
+	brands, clients, changes := map[ident.Brand]bool{s.brand: true}, map[ident.Principal]bool{s.founder.Principal: true}, changesIn(s.Fake)
 	versions, asleep, grants := map[ident.Node]int64{}, map[ident.Node]bool{}, map[ident.Principal]map[ident.Node]access.Role{
-		s.founder.Client: {s.root: access.Owner}}
+		s.founder.Principal: {s.root: access.Owner}}
 	looks := map[ident.Brand]int64{}
 	answered, asked, closed := map[string]bool{}, map[ident.Node]int{}, map[ident.Invitation]bool{}
 	for _, e := range s.Events() {
 		client, _ := e.Data["clientId"].(ident.Principal)
 		switch e.Type {
 		case event.PartnerCreated:
-			if e.Request != "" && answered[e.Request] {
-				return fmt.Errorf("%s was carried out twice", e.Request)
+			if e.RequestID != "" && answered[e.RequestID] {
+				return fmt.Errorf("%s was carried out twice", e.RequestID)
 			}
-			answered[e.Request] = true
+			answered[e.RequestID] = true
 			if at := e.Path.At(e.Path.Depth() - 2); asleep[at] {
 				return fmt.Errorf("%s was made in the trash, below %s", e.Node, at)
 			}
@@ -117,7 +117,7 @@ func (s *stage) honest() error {
 			versions[e.Node]++
 		}
 	}
-	got, err := s.Fake.Read(context.Background(), directory.Want{Nodes: ids, Clients: slices.Collect(maps.Keys(clients)),
+	got, err := s.Fake.Read(context.Background(), directory.Want{Nodes: ids, Principals: slices.Collect(maps.Keys(clients)),
 		Brands: slices.Collect(maps.Keys(brands)), Changes: changes})
 	if err != nil {
 		return err
@@ -161,7 +161,7 @@ func (s *stage) honest() error {
 		}
 	}
 	owners := 0
-	for id, p := range got.Clients {
+	for id, p := range got.Principals {
 		if p.Grants[s.root] == access.Owner {
 			owners++
 		}
@@ -263,14 +263,14 @@ func settler(s *stage, id ident.Change) does {
 // client makes an API client with a role.
 func client(s *stage, at ident.Node, role access.Role) (directory.Caller, error) {
 	c, err := s.d.CreateClient(context.Background(), s.founder, at, "C", role)
-	return directory.Caller{Client: c.ID, Key: c.SecretID}, err
+	return directory.Caller{Principal: c.ID, Key: c.SecretID}, err
 }
 
 // clientsOf are the clients that the events tell of.
 func clientsOf(s *stage) (all []directory.Caller) {
 	for _, e := range s.Events() {
 		if e.Type == event.ClientCreated {
-			all = append(all, directory.Caller{Client: e.Data["clientId"].(ident.Principal), Key: e.Data["secretId"].(ident.Key)})
+			all = append(all, directory.Caller{Principal: e.Data["clientId"].(ident.Principal), Key: e.Data["secretId"].(ident.Key)})
 		}
 	}
 	return all
@@ -362,7 +362,7 @@ var duels = map[string]duel{
 		tree: chain,
 		begin: func(s *stage) []does {
 			c := s.founder
-			c.Request, c.Repeat = "once", &directory.Repeat{Key: "k", Fingerprint: []byte("f")}
+			c.RequestID, c.Repeat = "once", &directory.Repeat{Key: "k", Fingerprint: []byte("f")}
 			do := func(ctx context.Context) error {
 				_, err := s.d.CreatePartner(ctx, c, directory.NewPartner{Parent: nodeNo(4), Name: "new", Portal: s.brand,
 					Available: []ident.Brand{s.brand}, CanProvision: true})
@@ -378,7 +378,7 @@ var duels = map[string]duel{
 		begin: func(s *stage) []does {
 			grant := func(node int) does {
 				return func(ctx context.Context) error {
-					_, err := s.d.GrantRole(ctx, s.founder, clientsOf(s)[0].Client, nodeNo(node), access.Viewer)
+					_, err := s.d.GrantRole(ctx, s.founder, clientsOf(s)[0].Principal, nodeNo(node), access.Viewer)
 					return err
 				}
 			}
@@ -394,7 +394,7 @@ var duels = map[string]duel{
 		},
 		begin: func(s *stage) []does {
 			take := func(by, from directory.Caller) does {
-				return func(ctx context.Context) error { return s.d.RemoveGrant(ctx, by, from.Client, s.root) }
+				return func(ctx context.Context) error { return s.d.RemoveGrant(ctx, by, from.Principal, s.root) }
 			}
 			other := clientsOf(s)[0]
 			return []does{take(s.founder, other), take(other, s.founder)}
@@ -409,7 +409,7 @@ var duels = map[string]duel{
 		},
 		begin: func(s *stage) []does {
 			revoke := func(by, whom directory.Caller) does {
-				return func(ctx context.Context) error { return s.d.RevokeClient(ctx, by, whom.Client) }
+				return func(ctx context.Context) error { return s.d.RevokeClient(ctx, by, whom.Principal) }
 			}
 			other := clientsOf(s)[0]
 			return []does{revoke(s.founder, other), revoke(other, s.founder)}
@@ -580,7 +580,7 @@ var shownBy = map[string]string{
 var unmet = map[string]struct{ before, step func(s *stage) directory.Step }{
 	"AddNode.New": {step: func(s *stage) directory.Step { return directory.AddNode{Node: *s.now(nodeNo(2))} }},
 	"AddClient.New": {step: func(s *stage) directory.Step {
-		return directory.AddClient{Client: access.Principal{ID: s.founder.Client}}
+		return directory.AddClient{Client: access.Principal{ID: s.founder.Principal}}
 	}},
 	"AddBrand.New": {before: aBrand, step: aBrand},
 	"AddBrand.AsOf": {step: func(s *stage) directory.Step {
@@ -599,7 +599,7 @@ var unmet = map[string]struct{ before, step func(s *stage) directory.Step }{
 	}, step: anInvitation(1)},
 	"CountLink.To": {before: aLink("to", "by", 9), step: aLink("to", "another", 1)},
 	"CountLink.By": {before: aLink("to", "by", 9), step: aLink("another", "by", 1)},
-	"Found.New":    {step: func(s *stage) directory.Step { return directory.Found{Root: s.root, Else: errEnded} }},
+	"Found.New":    {step: func(s *stage) directory.Step { return directory.AddTree{Root: s.root, Else: errEnded} }},
 	"RaiseHeight.Exists": {step: func(s *stage) directory.Step {
 		return directory.RaiseHeight{Node: nodeNo(9), Height: 1, Else: errEnded}
 	}},
@@ -631,7 +631,7 @@ var unmet = map[string]struct{ before, step func(s *stage) directory.Step }{
 			return directory.EditClient{Was: was, Now: &now, Else: errEnded}
 		},
 		step: func(s *stage) directory.Step {
-			return directory.CheckGrant{Client: s.founder.Client, Node: s.root, Role: access.Owner, Else: errEnded}
+			return directory.CheckGrant{Principal: s.founder.Principal, Node: s.root, Role: access.Owner, Else: errEnded}
 		},
 	},
 	"CloseRequest.Version": {before: aRequest, step: closeAfter(func(r *directory.MoveRequest) { r.Version-- })},
@@ -650,11 +650,11 @@ func placeAfter(differs func(was *hierarchy.Node)) func(s *stage) directory.Step
 }
 
 func (s *stage) principal() *access.Principal {
-	got, err := s.Fake.Read(context.Background(), directory.Want{Clients: []ident.Principal{s.founder.Client}})
+	got, err := s.Fake.Read(context.Background(), directory.Want{Principals: []ident.Principal{s.founder.Principal}})
 	if err != nil {
 		panic(err)
 	}
-	return got.Clients[s.founder.Client]
+	return got.Principals[s.founder.Principal]
 }
 
 func aBrand(s *stage) directory.Step {
@@ -667,12 +667,12 @@ func anEvent(s *stage) directory.Step {
 	return directory.AddEvent{Event: e}
 }
 
-func requestOf(id ident.Request, created time.Time) directory.MoveRequest {
+func requestOf(id ident.MoveRequest, created time.Time) directory.MoveRequest {
 	return directory.MoveRequest{ID: id, Node: nodeNo(4), To: nodeNo(2), State: directory.RequestOpen, Created: created,
 		Ends: created.Add(time.Hour), Version: 1}
 }
 
-const request, later = ident.Request("mrq_0000000000000001"), ident.Request("mrq_0000000000000002")
+const request, later = ident.MoveRequest("mrq_0000000000000001"), ident.MoveRequest("mrq_0000000000000002")
 
 // aRequest asks for something that was asked for an hour before, each time.
 func aRequest(s *stage) directory.Step {
@@ -721,11 +721,11 @@ func (s *stage) must(steps ...directory.Step) {
 
 func closeAfter(differs func(was *directory.MoveRequest)) func(s *stage) directory.Step {
 	return func(s *stage) directory.Step {
-		got, err := s.Fake.Read(context.Background(), directory.Want{Requests: []ident.Request{request}})
+		got, err := s.Fake.Read(context.Background(), directory.Want{MoveRequests: []ident.MoveRequest{request}})
 		if err != nil {
 			panic(err)
 		}
-		was := *got.Requests[request]
+		was := *got.MoveRequests[request]
 		differs(&was)
 		return closed(s, was)
 	}

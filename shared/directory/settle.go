@@ -204,7 +204,7 @@ var order = []ProgressState{Settling, Waiting, Settled}
 
 // advance notes how far a change is, together with what belongs to it, unless it is further already.
 func (d *Directory) advance(ctx context.Context, p *Progress, state ProgressState, nodes int64, with ...Step) error {
-	_, err := again(func() (struct{}, error) {
+	_, err := Retry(func() (struct{}, error) {
 		if slices.Index(order, p.State) > slices.Index(order, state) || p.State == Settled {
 			return struct{}{}, nil
 		}

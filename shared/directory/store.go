@@ -6,10 +6,10 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 )
 
 // Store keeps the directory. Everything it reads is strongly consistent, but for Below.
@@ -47,9 +47,9 @@ type Store interface {
 	// Invitations lists the invitations at the very node, the newest first.
 	Invitations(ctx context.Context, node ident.Node, after string, limit int) (Page[Invitation], error)
 
-	// Due lists what was put into the trash before until, and not restored or taken off the list since: the earliest first, at
+	// PurgeQueue lists what was put into the trash before until, and not restored or taken off the list since: the earliest first, at
 	// most limit. Never nil.
-	Due(ctx context.Context, until time.Time, limit int) ([]Due, error)
+	PurgeQueue(ctx context.Context, until time.Time, limit int) ([]PurgeEntry, error)
 
 	// Erase deletes some of what is kept with a node, other than the node itself, its children's entries and the grants at it: the
 	// invitations to it as well, but not the move requests, which are also the other side's. It says whether that was all. Repeating it
@@ -73,31 +73,31 @@ type Page[T any] struct {
 
 // Want names what to read. The tree state always comes along. At most 100 items in all.
 type Want struct {
-	Nodes       []ident.Node
-	Clients     []ident.Principal
-	Brands      []ident.Brand
-	Domains     []string
-	Logos       []ident.Brand
-	Changes     []ident.Change
-	Requests    []ident.Request
-	Invitations []ident.Invitation
-	Keyring     bool
-	Memo        *MemoKey
+	Nodes        []ident.Node
+	Principals   []ident.Principal
+	Brands       []ident.Brand
+	Domains      []string
+	Logos        []ident.Brand
+	Changes      []ident.Change
+	MoveRequests []ident.MoveRequest
+	Invitations  []ident.Invitation
+	Keyring      bool
+	Memo         *MemoKey
 }
 
 // Got is what was read.
 type Got struct {
-	Tree        hierarchy.TreeState
-	Nodes       map[ident.Node]*hierarchy.Node
-	Clients     map[ident.Principal]*access.Principal
-	Brands      map[ident.Brand]*brand.Brand
-	Domains     map[string]Domain
-	Logos       map[ident.Brand][]byte // a PNG
-	Changes     map[ident.Change]*Progress
-	Requests    map[ident.Request]*MoveRequest
-	Invitations map[ident.Invitation]*Invitation
-	Keyring     people.Keyring // as it was asked for; empty when there is none yet
-	Memo        *Memo          // nil when there is none that is still valid
+	Tree         hierarchy.TreeState
+	Nodes        map[ident.Node]*hierarchy.Node
+	Principals   map[ident.Principal]*access.Principal
+	Brands       map[ident.Brand]*brand.Brand
+	Domains      map[string]Domain
+	Logos        map[ident.Brand][]byte // a PNG
+	Changes      map[ident.Change]*Progress
+	MoveRequests map[ident.MoveRequest]*MoveRequest
+	Invitations  map[ident.Invitation]*Invitation
+	Keyring      credential.Keyring // as it was asked for; empty when there is none yet
+	Memo         *Memo              // nil when there is none that is still valid
 }
 
 // Domain is whose domain one is: neither ever changes.
@@ -121,28 +121,28 @@ func LogPosition(t time.Time, at string) string { return max(t.UTC().Format(logT
 // logTime begins every position in a log; "#" and the id of an event may follow.
 const logTime = "2006-01-02T15:04:05.000000Z"
 
-// Due is a node that was put into the trash: until it is restored, or nothing is left of it.
-type Due struct {
+// PurgeEntry is a node that was put into the trash: until it is restored, or nothing is left of it.
+type PurgeEntry struct {
 	Node  ident.Node
 	Since time.Time // its Trashed
 }
 
 // Grant is one principal's role at one node, as it is listed there.
 type Grant struct {
-	Node    ident.Node
-	Client  ident.Principal
-	Role    access.Role
-	Name    hierarchy.Name // of the client
-	Home    ident.Node     // of the client
-	Created time.Time      // of the client
-	Tenant  string         // of a person: whose they are
+	Node      ident.Node
+	Principal ident.Principal
+	Role      access.Role
+	Name      hierarchy.Name // of the client
+	Home      ident.Node     // of the client
+	Created   time.Time      // of the client
+	Tenant    string         // of a person: whose they are
 }
 
 // MemoKey addresses what is remembered of a request: Idempotency-Keys of different principals have nothing to do with
 // each other.
 type MemoKey struct {
-	Client ident.Principal
-	Key    string // the Idempotency-Key; stores keep only a hash of it
+	Principal ident.Principal
+	Key       string // the Idempotency-Key; stores keep only a hash of it
 }
 
 // Memo is what is remembered of a request that was carried out, for the next time that it comes.
@@ -213,10 +213,10 @@ type EditClient struct {
 
 // CheckGrant fails with Else unless the client still has at least this role granted at the node, and is not revoked.
 type CheckGrant struct {
-	Client ident.Principal
-	Node   ident.Node
-	Role   access.Role
-	Else   error
+	Principal ident.Principal
+	Node      ident.Node
+	Role      access.Role
+	Else      error
 }
 
 // AddEvent adds an event, once.
@@ -225,14 +225,14 @@ type AddEvent struct{ Event event.Event }
 // Remember adds a memo. It fails with ErrRemembered when there is a valid one.
 type Remember struct{ Memo Memo }
 
-// Found makes the tree state, of a tree with this root. It fails with Else when there is one.
-type Found struct {
+// AddTree makes the tree state, of a tree with this root. It fails with Else when there is one.
+type AddTree struct {
 	Root ident.Node
 	Else error
 }
 
 // PlaceNode gives a node another place: another parent, or other marks of its own. It writes Now's parent, place, AsOf,
-// version, time of update and Trashed (with Now.Trashed it becomes Due, with none any more it is Due no longer), and moves or rewrites its entry in the list of its parent's children. It fails unless the
+// version, time of update and Trashed (with Now.Trashed it enters the purge queue, with none any more it leaves the queue), and moves or rewrites its entry in the list of its parent's children. It fails unless the
 // node has Was.Version, Was.AsOf and Was.Parent, and its Height is still at most Was.Height: the heights above its new
 // parent are raised by what was read. Else says what the failure means, from what the node is now (nil: gone).
 type PlaceNode struct {
@@ -241,14 +241,14 @@ type PlaceNode struct {
 }
 
 // RemoveNode deletes a node and its entry in the list of its parent's children. It fails with Else unless the node has
-// Was.Version and Was.AsOf. That the node is Due stays.
+// Was.Version and Was.AsOf. Its entry in the purge queue stays.
 type RemoveNode struct {
 	Was  *hierarchy.Node
 	Else error
 }
 
-// Undue takes something off the list of what is Due. What is not there (any more) is no failure.
-type Undue struct{ Due Due }
+// RemovePurgeEntry takes an entry out of the purge queue. What is not there (any more) is no failure.
+type RemovePurgeEntry struct{ Entry PurgeEntry }
 
 // RemoveBrand deletes a brand and gives its domain back. One that is not there (any more) is no failure. The node that owns it
 // is left alone.
@@ -295,7 +295,7 @@ type EditInvitation struct {
 
 // PutKeyring replaces the keyring. It fails with Else unless its newest key is Was, 0 when there is none.
 type PutKeyring struct {
-	Keyring people.Keyring
+	Keyring credential.Keyring
 	Was     int
 	Else    error
 }
@@ -345,7 +345,7 @@ type PutProgress struct {
 
 // MoveRequest is that somebody who is admin above a node asks for it to be moved below a partner where they are not.
 type MoveRequest struct {
-	ID      ident.Request
+	ID      ident.MoveRequest
 	Node    ident.Node
 	Name    hierarchy.Name  // of the node, when it was asked for: all that the other side learns of it
 	To      ident.Node      // as it was given: whether there is such a partner, the asking side does not learn
@@ -394,31 +394,31 @@ const (
 	Settled  ProgressState = "settled"  // the change has left the tree state
 )
 
-func (AddNode) step()        {}
-func (CheckParent) step()    {}
-func (EditNode) step()       {}
-func (AddBrand) step()       {}
-func (EditBrand) step()      {}
-func (PutLogo) step()        {}
-func (AddClient) step()      {}
-func (EditClient) step()     {}
-func (CheckGrant) step()     {}
-func (AddEvent) step()       {}
-func (Remember) step()       {}
-func (Found) step()          {}
-func (PlaceNode) step()      {}
-func (AddInvitation) step()  {}
-func (CountLink) step()      {}
-func (EditInvitation) step() {}
-func (PutKeyring) step()     {}
-func (RaiseHeight) step()    {}
-func (RemoveNode) step()     {}
-func (RemoveBrand) step()    {}
-func (Undue) step()          {}
-func (AddRequest) step()     {}
-func (CloseRequest) step()   {}
-func (AddChange) step()      {}
-func (CheckSeq) step()       {}
-func (Rewrite) step()        {}
-func (DropChange) step()     {}
-func (PutProgress) step()    {}
+func (AddNode) step()          {}
+func (CheckParent) step()      {}
+func (EditNode) step()         {}
+func (AddBrand) step()         {}
+func (EditBrand) step()        {}
+func (PutLogo) step()          {}
+func (AddClient) step()        {}
+func (EditClient) step()       {}
+func (CheckGrant) step()       {}
+func (AddEvent) step()         {}
+func (Remember) step()         {}
+func (AddTree) step()          {}
+func (PlaceNode) step()        {}
+func (AddInvitation) step()    {}
+func (CountLink) step()        {}
+func (EditInvitation) step()   {}
+func (PutKeyring) step()       {}
+func (RaiseHeight) step()      {}
+func (RemoveNode) step()       {}
+func (RemoveBrand) step()      {}
+func (RemovePurgeEntry) step() {}
+func (AddRequest) step()       {}
+func (CloseRequest) step()     {}
+func (AddChange) step()        {}
+func (CheckSeq) step()         {}
+func (Rewrite) step()          {}
+func (DropChange) step()       {}
+func (PutProgress) step()      {}

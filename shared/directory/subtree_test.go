@@ -82,14 +82,14 @@ func newBranch(t *testing.T) *branch {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return directory.Caller{Client: c.ID, Key: c.SecretID}
+		return directory.Caller{Principal: c.ID, Key: c.SecretID}
 	}
 	w.inside, w.outside = client(w.c), client(w.d)
 	customer, err := s.d.CreateCustomer(t.Context(), s.founder,
 		directory.NewCustomer{Partner: w.c, Name: "x", Details: hierarchy.Details{Brand: s.brand}})
 	if err == nil {
 		w.all = append(w.all, customer.ID)
-		_, err = s.d.GrantRole(t.Context(), s.founder, w.outside.Client, w.leaf, access.Viewer)
+		_, err = s.d.GrantRole(t.Context(), s.founder, w.outside.Principal, w.leaf, access.Viewer)
 	}
 	if err == nil {
 		err = w.ownBrand(w.c)

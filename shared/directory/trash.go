@@ -61,7 +61,7 @@ func (d *Directory) Purge(ctx context.Context, budget time.Duration) (Swept, err
 	var swept Swept
 	for deadline := time.Now().Add(budget); ; {
 		until := d.now().Add(-hierarchy.KeepTrash)
-		due, err := d.store.Due(ctx, until, sweptAtOnce)
+		due, err := d.store.PurgeQueue(ctx, until, sweptAtOnce)
 		if err != nil {
 			return swept, err
 		}
@@ -87,8 +87,8 @@ func (d *Directory) Purge(ctx context.Context, budget time.Duration) (Swept, err
 }
 
 // purge reports whether a node that is due is out of the trash for good.
-func (d *Directory) purge(ctx context.Context, due Due, deadline time.Time) (bool, error) {
-	return again(func() (bool, error) {
+func (d *Directory) purge(ctx context.Context, due PurgeEntry, deadline time.Time) (bool, error) {
+	return Retry(func() (bool, error) {
 		got, err := d.store.Read(ctx, Want{Nodes: []ident.Node{due.Node}})
 		if err != nil {
 			return false, err
@@ -98,7 +98,7 @@ func (d *Directory) purge(ctx context.Context, due Due, deadline time.Time) (boo
 			if err := d.erasePartition(ctx, due.Node, deadline); err != nil {
 				return false, err
 			}
-			return true, d.store.Commit(ctx, Undue{due})
+			return true, d.store.Commit(ctx, RemovePurgeEntry{due})
 		}
 		place := got.Tree.Place(n)
 		if place.Marked(hierarchy.Purged) || !n.Trashed.Equal(due.Since) {
@@ -154,7 +154,7 @@ func (d *Directory) alone(ctx context.Context, n *hierarchy.Node) (bool, error) 
 }
 
 // purgeLeaf removes a node that is alone, and then erases what was kept with it. It stays due until all of that is done.
-func (d *Directory) purgeLeaf(ctx context.Context, tree *hierarchy.TreeState, n *hierarchy.Node, due Due, deadline time.Time) error {
+func (d *Directory) purgeLeaf(ctx context.Context, tree *hierarchy.TreeState, n *hierarchy.Node, due PurgeEntry, deadline time.Time) error {
 	steps, err := d.removal(ctx, n, true)
 	if err != nil {
 		return err
@@ -166,7 +166,7 @@ func (d *Directory) purgeLeaf(ctx context.Context, tree *hierarchy.TreeState, n 
 	if err := d.erasePartition(ctx, n.ID, deadline); err != nil {
 		return err
 	}
-	return d.store.Commit(ctx, Undue{due})
+	return d.store.Commit(ctx, RemovePurgeEntry{due})
 }
 
 // removal is the steps that remove a node. When it is the top of what is purged, its parent gets the brands back that it drew; the
@@ -246,12 +246,12 @@ func (d *Directory) erasePartition(ctx context.Context, id ident.Node, deadline 
 // dropGrant takes a grant at a node that goes from its principal. A principal whose home goes is revoked: nobody could manage it any
 // more.
 func (d *Directory) dropGrant(ctx context.Context, g Grant) error {
-	_, err := again(func() (struct{}, error) {
-		got, err := d.store.Read(ctx, Want{Clients: []ident.Principal{g.Client}})
+	_, err := Retry(func() (struct{}, error) {
+		got, err := d.store.Read(ctx, Want{Principals: []ident.Principal{g.Principal}})
 		if err != nil {
 			return struct{}{}, err
 		}
-		was := got.Clients[g.Client]
+		was := got.Principals[g.Principal]
 		if was == nil || was.Grants[g.Node] == access.None {
 			return struct{}{}, nil
 		}
@@ -278,7 +278,7 @@ func (d *Directory) erase(ctx context.Context, ids []ident.Node, top ident.Node,
 			return err
 		}
 	}
-	_, err := again(func() (struct{}, error) {
+	_, err := Retry(func() (struct{}, error) {
 		got, err := d.store.Read(ctx, Want{Nodes: ids})
 		if err != nil {
 			return struct{}{}, err
@@ -296,7 +296,7 @@ func (d *Directory) erase(ctx context.Context, ids []ident.Node, top ident.Node,
 				return struct{}{}, err
 			}
 			if !n.Trashed.IsZero() {
-				steps = append(steps, Undue{Due{id, n.Trashed}})
+				steps = append(steps, RemovePurgeEntry{PurgeEntry{id, n.Trashed}})
 			}
 			if err := d.store.Commit(ctx, steps...); err != nil {
 				return struct{}{}, err

@@ -29,11 +29,11 @@ type shop struct {
 func newShop(t *testing.T) *shop {
 	s := &shop{Fake: new(directorytest.Fake), t: t, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
 	s.d = directory.New(s.Fake, func() time.Time { return s.now })
-	root, founder, _, err := s.d.Found(t.Context(), "Root", "Founder")
+	root, founder, _, err := s.d.CreateRoot(t.Context(), "Root", "Founder")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.root, s.founder = root.ID, directory.Caller{Client: founder.ID, Key: founder.Secrets[0].ID}
+	s.root, s.founder = root.ID, directory.Caller{Principal: founder.ID, Key: founder.Secrets[0].ID}
 	b, err := s.d.CreateBrand(t.Context(), s.founder, directory.NewBrand{Partner: s.root, Name: "B", Domain: "b.example", Regions: []string{"eu-west-1"}})
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func (s *shop) client(node ident.Node, role access.Role) directory.Caller {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return directory.Caller{Client: c.ID, Key: c.SecretID}
+	return directory.Caller{Principal: c.ID, Key: c.SecretID}
 }
 
 func (s *shop) trash(id ident.Node) { s.t.Helper(); s.done(s.d.Trash(s.t.Context(), s.founder, id)) }
@@ -187,7 +187,7 @@ func TestWhatIsInTheTrashIsOutOfTheWayAndComesBackWhole(t *testing.T) {
 		"restore":   func() error { _, err := s.d.Restore(ctx, s.founder, s.c); return err },
 		"provision": func() error { _, err := s.d.SetCanProvision(ctx, s.founder, s.c, false); return err },
 		"client":    func() error { _, err := s.d.CreateClient(ctx, s.founder, s.c, "C", access.Viewer); return err },
-		"grant":     func() error { _, err := s.d.GrantRole(ctx, s.founder, above.Client, s.c, access.Viewer); return err },
+		"grant":     func() error { _, err := s.d.GrantRole(ctx, s.founder, above.Principal, s.c, access.Viewer); return err },
 		"customer": func() error {
 			_, err := s.d.CreateCustomer(ctx, s.founder, directory.NewCustomer{Partner: s.c, Name: "y", Details: hierarchy.Details{Brand: s.brand}})
 			return err
@@ -275,7 +275,7 @@ func TestTrashWithinTheTrash(t *testing.T) {
 func TestPurgingALeaf(t *testing.T) {
 	s, ctx := newShop(t), t.Context()
 	elsewhere, home := s.client(s.e, access.Viewer), s.client(s.x, access.Viewer)
-	for c, node := range map[ident.Principal]ident.Node{elsewhere.Client: s.x, home.Client: s.e} {
+	for c, node := range map[ident.Principal]ident.Node{elsewhere.Principal: s.x, home.Principal: s.e} {
 		if _, err := s.d.GrantRole(ctx, s.founder, c, node, access.Viewer); err != nil {
 			t.Fatal(err)
 		}
@@ -359,11 +359,11 @@ func TestPurgingABranch(t *testing.T) {
 	if swept := s.purge(); swept != (directory.Swept{}) {
 		t.Errorf("again: %+v", swept)
 	}
-	got, err := s.Read(ctx, directory.Want{Nodes: []ident.Node{s.b, s.c, s.x, s.a}, Clients: []ident.Principal{inside.Client}})
+	got, err := s.Read(ctx, directory.Want{Nodes: []ident.Node{s.b, s.c, s.x, s.a}, Principals: []ident.Principal{inside.Principal}})
 	if err != nil || len(got.Nodes) != 1 || len(got.Tree.Changes) > 0 || got.Nodes[s.a].Brands.Uses[s.brand] != 0 {
 		t.Errorf("left: %+v, %v", got, err)
 	}
-	if p := got.Clients[inside.Client]; p.Revoked.IsZero() || len(p.Grants) > 0 {
+	if p := got.Principals[inside.Principal]; p.Revoked.IsZero() || len(p.Grants) > 0 {
 		t.Errorf("who was at home there: %+v", p)
 	}
 	if _, err := s.d.CreateBrand(ctx, s.founder, directory.NewBrand{Partner: s.e, Name: "O", Domain: "o.example", Regions: []string{"eu-west-1"}}); err != nil {

@@ -17,9 +17,9 @@ import (
 // User is one grant by which somebody has access to a node, or would have if it counted. Who was granted several roles on the way to
 // the node is listed with each.
 type User struct {
-	Client ident.Principal
-	Name   hierarchy.Name
-	Tenant string // of a person: whose they are, by which people of one name can be told apart
+	Principal ident.Principal
+	Name      hierarchy.Name
+	Tenant    string // of a person: whose they are, by which people of one name can be told apart
 	Source
 }
 
@@ -74,7 +74,7 @@ func (d *Directory) Users(ctx context.Context, c Caller, id ident.Node, p Paging
 	for ; begin < len(levels); begin, after = begin+levelsAtOnce, "" {
 		some := levels[begin:min(begin+levelsAtOnce, len(levels))]
 		pages, room := make([]Page[Grant], len(some)), max(1, p.Limit-len(users.Items))
-		if err := severally(ctx, len(some), func(ctx context.Context, i int) (err error) {
+		if err := concurrently(ctx, len(some), func(ctx context.Context, i int) (err error) {
 			from := ""
 			if i == 0 {
 				from = after
@@ -89,14 +89,14 @@ func (d *Directory) Users(ctx context.Context, c Caller, id ident.Node, p Paging
 				if len(users.Items) == p.Limit {
 					last := "" // nothing of this level yet: it begins the next page
 					if j > 0 {
-						last = string(page.Items[j-1].Client)
+						last = string(page.Items[j-1].Principal)
 					}
 					users.Next = signCursor(v.caller, list, strconv.Itoa(begin+i)+" "+last)
 					return users, nil
 				}
 				s := some[i]
 				s.Role = g.Role
-				users.Items = append(users.Items, User{g.Client, g.Name, g.Tenant, sourceSeen(s, dec.Place.Path, dec.First)})
+				users.Items = append(users.Items, User{g.Principal, g.Name, g.Tenant, sourceSeen(s, dec.Place.Path, dec.First)})
 			}
 			if page.Next != "" {
 				users.Next = signCursor(v.caller, list, strconv.Itoa(begin+i)+" "+page.Next)
@@ -152,14 +152,14 @@ func (d *Directory) UsersAt(ctx context.Context, c Caller, id ident.Node, w Wind
 		}
 		clients := make([]ident.Principal, len(some))
 		for i, h := range some {
-			clients[i] = h.client
+			clients[i] = h.principal
 		}
-		read, err := d.read(ctx, c, Want{Clients: clients})
+		read, err := d.read(ctx, c, Want{Principals: clients})
 		if err != nil {
 			return fail(err)
 		}
 		for i, h := range some {
-			user := h.user(read.Clients[h.client])
+			user := h.user(read.Principals[h.principal])
 			if user != nil && len(page.Items) == p.Limit {
 				return more(begin + i)
 			}
@@ -181,10 +181,10 @@ const pastReads = 10
 
 // had is a grant that was there in the window, unless whose it was had been revoked before.
 type had struct {
-	up     int // levels above the node, at first
-	client ident.Principal
-	node   ident.Node
-	better []better // the oldest first
+	up        int // levels above the node, at first
+	principal ident.Principal
+	node      ident.Node
+	better    []better // the oldest first
 }
 
 // better is a grant from when it gave more than before.
@@ -223,7 +223,7 @@ func (p *past) users() (all []*had, incomplete bool, err error) {
 		for up, s := range levelsOf(&hierarchy.TreeState{}, node, node.Place.Path) {
 			grants := p.stood[s.Node].grants
 			if alike { // the others gave the same a moment before
-				grants = p.stood[s.Node].news()
+				grants = p.stood[s.Node].newGrants()
 			}
 			if looked += len(grants); i > 0 && looked > maxLooked {
 				return nil, false, tooMuch()
@@ -231,18 +231,18 @@ func (p *past) users() (all []*had, incomplete bool, err error) {
 			for client, g := range grants {
 				h := found[key{client, s.Node}]
 				if h == nil {
-					h = &had{up: up, client: client, node: s.Node}
+					h = &had{up: up, principal: client, node: s.Node}
 					found[key{client, s.Node}] = h
 				} else if was := &h.better[len(h.better)-1]; was.Counts() && !s.Counts() || was.Counts() == s.Counts() && was.Role >= g.Role {
 					continue
 				}
 				s.Role = g.Role
-				h.better = append(h.better, better{moment, User{Client: client, Name: g.Name, Source: p.seen(s)}})
+				h.better = append(h.better, better{moment, User{Principal: client, Name: g.Name, Source: p.seen(s)}})
 			}
 		}
 	}
 	all = slices.SortedFunc(maps.Values(found), func(a, b *had) int {
-		return cmp.Or(cmp.Compare(a.up, b.up), cmp.Compare(a.client, b.client), cmp.Compare(a.node, b.node))
+		return cmp.Or(cmp.Compare(a.up, b.up), cmp.Compare(a.principal, b.principal), cmp.Compare(a.node, b.node))
 	})
 	return all, incomplete, nil
 }

@@ -61,7 +61,7 @@ func (m *audience) users(c ident.Principal, node ident.Node) (all []directory.Us
 			if m.grants[who][at] == access.None {
 				continue
 			}
-			u := directory.User{Client: who, Name: "C", Source: directory.Source{Inherited: i > 0}}
+			u := directory.User{Principal: who, Name: "C", Source: directory.Source{Inherited: i > 0}}
 			u.Node, u.Role, u.Blocked = at, m.grants[who][at], m.blocker(at)
 			u.By = m.off[u.Blocked]
 			if i > sees {
@@ -98,9 +98,9 @@ func drawAudience(t *rapid.T, d *directory.Directory) *audience {
 		}
 	}
 	ctx := t.Context()
-	root, founder, _, err := d.Found(ctx, "Root", "C")
+	root, founder, _, err := d.CreateRoot(ctx, "Root", "C")
 	must(err)
-	by := directory.Caller{Client: founder.ID, Key: founder.Secrets[0].ID}
+	by := directory.Caller{Principal: founder.ID, Key: founder.Secrets[0].ID}
 	brand, err := d.CreateBrand(ctx, by, directory.NewBrand{Partner: root.ID, Name: "B", Domain: "b.example", Regions: []string{"eu-west-1"}})
 	must(err)
 	m := &audience{map[ident.Node]ident.Node{root.ID: ""}, map[ident.Node]hierarchy.MarkKind{},
@@ -118,7 +118,7 @@ func drawAudience(t *rapid.T, d *directory.Directory) *audience {
 		at, r := node(), role.Draw(t, "role")
 		c, err := d.CreateClient(ctx, by, at, "C", r)
 		must(err)
-		m.grants[c.ID], m.callers[c.ID] = map[ident.Node]access.Role{at: r}, directory.Caller{Client: c.ID, Key: c.SecretID}
+		m.grants[c.ID], m.callers[c.ID] = map[ident.Node]access.Role{at: r}, directory.Caller{Principal: c.ID, Key: c.SecretID}
 		for range rapid.IntRange(0, 3).Draw(t, "more grants") {
 			at, r := node(), role.Draw(t, "role")
 			_, err := d.GrantRole(ctx, by, c.ID, at, r)
@@ -195,7 +195,7 @@ func (m *audience) explained(t *rapid.T, d *directory.Directory, c directory.Cal
 		known := map[ident.Node]bool{}
 		counts := false
 		for _, u := range slices.Backward(listed) {
-			if u.Client == who {
+			if u.Principal == who {
 				sources = append(sources, u.Source)
 				counts = counts || u.Counts()
 				known[u.Node], known[u.Blocked] = true, true
@@ -211,7 +211,7 @@ func (m *audience) explained(t *rapid.T, d *directory.Directory, c directory.Cal
 				t.Fatal(err)
 			}
 			enough := role
-			if a == access.Place {
+			if a == access.ManageSubtree {
 				enough, _ = m.role(who, m.parent[id])
 			}
 			if e.Role != role || !slices.Equal(e.Sources, sources) || e.Allowed != (enough >= a.Needs()) || (e.Name != "") != (len(sources) > 0) {
@@ -237,7 +237,7 @@ func (m *audience) explained(t *rapid.T, d *directory.Directory, c directory.Cal
 // A path longer than what is read at once has all its users, and a page of few takes few reads.
 func TestUsersOfADeepPath(t *testing.T) {
 	s := newShop(t)
-	one, other := s.client(s.c, access.Viewer).Client, s.client(s.c, access.Viewer).Client
+	one, other := s.client(s.c, access.Viewer).Principal, s.client(s.c, access.Viewer).Principal
 	both := []ident.Principal{min(one, other), max(one, other)}
 	at, want := s.c, slices.Clone(both)
 	for i := range 20 {
@@ -249,11 +249,11 @@ func TestUsersOfADeepPath(t *testing.T) {
 		}
 		want = append(want, both...)
 	}
-	want = append(want, s.founder.Client)
+	want = append(want, s.founder.Principal)
 	for limit := range 20 {
 		got := []ident.Principal{}
 		for _, u := range usersOf(t, s.d, s.founder, at, limit+1) {
-			got = append(got, u.Client)
+			got = append(got, u.Principal)
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%d a page: %v; want %v", limit+1, got, want)
@@ -298,8 +298,8 @@ func TestAnExplanationIsOneReadAndOneForNames(t *testing.T) {
 		who   ident.Principal
 		reads int
 	}{
-		"nobody": {ident.NewClient(), 1}, "a grant at the node": {here.Client, 1}, "a grant above": {above.Client, 2},
-		"the root's": {s.founder.Client, 2},
+		"nobody": {ident.NewClient(), 1}, "a grant at the node": {here.Principal, 1}, "a grant above": {above.Principal, 2},
+		"the root's": {s.founder.Principal, 2},
 	} {
 		before := len(s.Calls())
 		if _, err := s.d.Why(t.Context(), s.founder, want.who, s.c, access.Read); err != nil {

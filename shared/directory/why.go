@@ -13,13 +13,13 @@ import (
 
 // Explanation is why somebody may do something at a node, or why not.
 type Explanation struct {
-	Client  ident.Principal
-	Name    hierarchy.Name // "" when they have no grant at the node or above it
-	Node    ident.Node
-	Action  access.Action
-	Allowed bool
-	Role    access.Role // at the node; None: to them it does not exist
-	Sources []Source    // their grants on the way to the node, from the top down, whether they count or not
+	Principal ident.Principal
+	Name      hierarchy.Name // "" when they have no grant at the node or above it
+	Node      ident.Node
+	Action    access.Action
+	Allowed   bool
+	Role      access.Role // at the node; None: to them it does not exist
+	Sources   []Source    // their grants on the way to the node, from the top down, whether they count or not
 	// Known are the names of the nodes in Sources that the caller sees.
 	Known map[ident.Node]hierarchy.Name
 	Text  string // all of this in words
@@ -37,15 +37,15 @@ func (d *Directory) Why(ctx context.Context, c Caller, client ident.Principal, i
 	if err != nil {
 		return Explanation{}, err
 	}
-	who := v.Clients[client]
+	who := v.Principals[client]
 	switch {
-	case client == c.Client:
+	case client == c.Principal:
 		who = v.caller
 	case who == nil:
 		who = &access.Principal{}
 	}
 	theirs, sources := access.Why(who, &v.Tree, node, a)
-	e := Explanation{Client: client, Node: id}
+	e := Explanation{Principal: client, Node: id}
 	e.found(who, &theirs, sources, func(s access.Source) Source { return sourceSeen(s, dec.Place.Path, dec.First) })
 	if err := d.name(ctx, c, node, &e); err != nil {
 		return Explanation{}, err
@@ -71,12 +71,12 @@ func (d *Directory) WhyAt(ctx context.Context, c Caller, client ident.Principal,
 	if err != nil {
 		return Explanation{}, err
 	}
-	e := Explanation{Client: client, Node: id, Action: a, At: w.Until}
+	e := Explanation{Principal: client, Node: id, Action: a, At: w.Until}
 	var theirs access.Decision
 	for i, moment := range past.moments() {
 		then, all := past.at(moment)
 		who := &access.Principal{}
-		if lived(v.Clients[client], moment) {
+		if lived(v.Principals[client], moment) {
 			who = past.principal(client, then.Place.Path)
 		}
 		found, sources := access.Why(who, &hierarchy.TreeState{}, then, a)
@@ -92,7 +92,7 @@ func (d *Directory) WhyAt(ctx context.Context, c Caller, client ident.Principal,
 	if err := d.name(ctx, c, node, &e); err != nil {
 		return Explanation{}, err
 	}
-	e.Text = e.told(&theirs, node, w)
+	e.Text = e.wordsOfPast(&theirs, node, w)
 	return e, nil
 }
 
@@ -147,14 +147,14 @@ var doing = map[access.Action]string{
 	access.EditCustomer:   "edit this %s",
 	access.CreatePartner:  "create partners at this %s",
 	access.EditPartner:    "edit this %s",
-	access.Place:          "move, suspend, resume, trash or restore this %s",
+	access.ManageSubtree:  "move, suspend, resume, trash or restore this %s",
 	access.ManageBrands:   "manage brands of this %s",
 	access.ManageClients:  "manage API clients at this %s",
 	access.Invite:         "invite people to this %s and change what they may do",
 }
 
-// told is words about the past: when it was, and what is not known of it.
-func (e *Explanation) told(d *access.Decision, node *hierarchy.Node, w Window) string {
+// wordsOfPast is words about the past: when it was, and what is not known of it.
+func (e *Explanation) wordsOfPast(d *access.Decision, node *hierarchy.Node, w Window) string {
 	if text := w.before(node); text != "" {
 		return text
 	}
@@ -191,7 +191,7 @@ func (e *Explanation) words(d *access.Decision, within ident.Node) string {
 	t := e.tense()
 	who := string(e.Name)
 	if who == "" {
-		who = string(e.Client)
+		who = string(e.Principal)
 	}
 	kind := hierarchy.KindOf(e.Node)
 	may := fmt.Sprintf(doing[e.Action], kind)
@@ -203,7 +203,7 @@ func (e *Explanation) words(d *access.Decision, within ident.Node) string {
 		case !s.Counts():
 			idle = append(idle, fmt.Sprintf("as %s %s", s.Role, e.where(s)))
 			why = e.whatIs(s)
-		case (e.Action != access.Place || s.Inherited) && s.Role >= reason.Role:
+		case (e.Action != access.ManageSubtree || s.Inherited) && s.Role >= reason.Role:
 			reason = s
 		}
 	}
@@ -219,7 +219,7 @@ func (e *Explanation) words(d *access.Decision, within ident.Node) string {
 		text = fmt.Sprintf("%s %s no access to this %s, and no grant here or above.", who, t.has, kind)
 	case e.Role == access.None:
 		text = fmt.Sprintf("%s %s no access to this %s.", who, t.has, kind)
-	case e.Action != access.Place:
+	case e.Action != access.ManageSubtree:
 		text = fmt.Sprintf("%s %s not %s: the role here %s %s, and this takes %s.", who, t.may, may, t.is, e.Role, needs)
 	case d.Place.Path.Depth() == 1:
 		text = fmt.Sprintf("%s %s not %s: nobody %s, since it is the root.", who, t.may, may, t.may)

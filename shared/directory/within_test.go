@@ -9,18 +9,18 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 )
 
 // boundary is a party with a person who has signed in twice: by the platform's app, and by that of the partner a.
 type boundary struct {
 	*party
-	ann    people.SignedIn
+	ann    credential.SignedIn
 	free   directory.Caller
 	within directory.Caller
 }
@@ -74,7 +74,7 @@ func TestABoundedCallerIsLikeAnOwnerOfTheBound(t *testing.T) {
 			return s.d.Children(ctx, c, id, hierarchy.Partner, directory.Paging{Limit: 9})
 		},
 		"why": func(c directory.Caller, id ident.Node) (any, error) {
-			return s.d.Why(ctx, c, s.founder.Client, id, access.Place)
+			return s.d.Why(ctx, c, s.founder.Principal, id, access.ManageSubtree)
 		},
 		"preview": func(c directory.Caller, id ident.Node) (any, error) { return s.d.PreviewMove(ctx, c, id, s.a) },
 		"out of it": func(c directory.Caller, id ident.Node) (any, error) {
@@ -152,7 +152,7 @@ func TestMeWithinABound(t *testing.T) {
 			}
 			got = append(got, fmt.Sprint(g.Node.Name, " ", g.Role, " ", strings.Join(path, "/")))
 		}
-		if err != nil || !slices.Equal(got, c.want) || (me.Name != "") != c.named || me.ID != s.free.Client {
+		if err != nil || !slices.Equal(got, c.want) || (me.Name != "") != c.named || me.ID != s.free.Principal {
 			t.Errorf("%s: %q, named %q, %v; want %q", name, got, me.Name, err, c.want)
 		}
 		s.done(s.d.Suspend(t.Context(), s.founder, s.a, "x"))
@@ -193,23 +193,23 @@ func TestExplainingThemselvesWithinABound(t *testing.T) {
 	s := newBoundary(t, ownsAll)
 	why := func(c directory.Caller, id ident.Node, a access.Action) directory.Explanation {
 		t.Helper()
-		e, err := s.d.Why(t.Context(), c, s.free.Client, id, a)
+		e, err := s.d.Why(t.Context(), c, s.free.Principal, id, a)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return e
 	}
-	if e := why(s.within, s.a, access.Place); e.Allowed || e.Role != access.Owner || len(e.Sources) != 1 || e.Sources[0].Node != "" ||
+	if e := why(s.within, s.a, access.ManageSubtree); e.Allowed || e.Role != access.Owner || len(e.Sources) != 1 || e.Sources[0].Node != "" ||
 		!strings.Contains(e.Text, "signed in at this portal, which reaches nothing above this partner") {
 		t.Errorf("within: %+v", e)
 	}
-	if e := why(s.free, s.a, access.Place); !e.Allowed || e.Sources[0].Node != s.root {
+	if e := why(s.free, s.a, access.ManageSubtree); !e.Allowed || e.Sources[0].Node != s.root {
 		t.Errorf("without: %+v", e)
 	}
-	if e := why(s.within, s.b, access.Place); !e.Allowed || !strings.Contains(e.Text, "further up than you can see") {
+	if e := why(s.within, s.b, access.ManageSubtree); !e.Allowed || !strings.Contains(e.Text, "further up than you can see") {
 		t.Errorf("below: %+v", e)
 	}
-	_, err := s.d.Why(t.Context(), s.within, s.free.Client, s.e, access.Read)
+	_, err := s.d.Why(t.Context(), s.within, s.free.Principal, s.e, access.Read)
 	s.refused("outside", fault.NotFound, err)
 }
 
@@ -219,7 +219,7 @@ func TestMoveRequestsWithinABound(t *testing.T) {
 	s := newBoundary(t, ownsAll)
 	ctx := t.Context()
 	f := s.partner(s.e, "f")
-	ask := func(c directory.Caller, id, to ident.Node) ident.Request {
+	ask := func(c directory.Caller, id, to ident.Node) ident.MoveRequest {
 		t.Helper()
 		r, err := s.d.AskMove(ctx, c, id, to, "secret")
 		if err != nil {
@@ -228,7 +228,7 @@ func TestMoveRequestsWithinABound(t *testing.T) {
 		return r.ID
 	}
 	outside, itself, inside := ask(s.free, f, s.root), ask(s.free, s.a, s.e), ask(s.within, s.b, s.e)
-	for id, want := range map[ident.Request]*fault.Type{outside: fault.NotFound, itself: fault.NotFound, inside: nil} {
+	for id, want := range map[ident.MoveRequest]*fault.Type{outside: fault.NotFound, itself: fault.NotFound, inside: nil} {
 		_, err := s.d.MoveRequest(ctx, s.within, id)
 		s.refused("seen", want, err)
 		_, err = s.d.MoveRequest(ctx, s.free, id)
@@ -383,7 +383,7 @@ func TestSigningOutEverywhereFromWithinABound(t *testing.T) {
 		_, err = s.d.Me(ctx, c)
 		s.refused("with the last bound", fault.Unauthenticated, err)
 	}
-	if n := len(s.stored(s.free.Client).SessionsFrom); n > 8 {
+	if n := len(s.stored(s.free.Principal).SessionsFrom); n > 8 {
 		t.Errorf("%d bounds are known", n)
 	}
 	// And without a bound all end.
@@ -401,21 +401,21 @@ func TestAnOwnerWithinABoundManagesOnlyThere(t *testing.T) {
 	s := newBoundary(t, ownsAll)
 	ctx := t.Context()
 	c := s.client(s.b, access.Viewer)
-	if _, err := s.d.GrantRole(ctx, s.founder, c.Client, s.e, access.Viewer); err != nil {
+	if _, err := s.d.GrantRole(ctx, s.founder, c.Principal, s.e, access.Viewer); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.d.AddSecret(ctx, s.within, c.Client)
+	_, err := s.d.AddSecret(ctx, s.within, c.Principal)
 	s.refused("the key of a client that has a role outside", fault.RoleTooHigh, err)
-	_, err = s.d.GrantRole(ctx, s.within, c.Client, s.root, access.Viewer)
+	_, err = s.d.GrantRole(ctx, s.within, c.Principal, s.root, access.Viewer)
 	s.refused("a role outside", fault.NotFound, err)
-	if got, err := s.d.Client(ctx, s.within, c.Client); err != nil || len(got.Grants) != 1 || got.Grants[0].Node != s.b {
+	if got, err := s.d.Client(ctx, s.within, c.Principal); err != nil || len(got.Grants) != 1 || got.Grants[0].Node != s.b {
 		t.Errorf("%+v, %v", got, err)
 	}
-	_, err = s.d.GrantRole(ctx, s.within, c.Client, s.a, access.Owner)
+	_, err = s.d.GrantRole(ctx, s.within, c.Principal, s.a, access.Owner)
 	s.refused("a role inside", nil, err)
-	err = s.d.SetRole(ctx, s.within, s.root, s.founder.Client, access.None)
+	err = s.d.SetRole(ctx, s.within, s.root, s.founder.Principal, access.None)
 	s.refused("another owner's outside", fault.NotFound, err)
-	s.refused("their own", fault.NotFound, s.d.SetRole(ctx, s.within, s.root, s.within.Client, access.None))
+	s.refused("their own", fault.NotFound, s.d.SetRole(ctx, s.within, s.root, s.within.Principal, access.None))
 	_, err = s.d.GetBrand(ctx, s.within, s.brand)
 	s.refused("the brand from above", fault.NotFound, err)
 	_, err = s.d.Move(ctx, s.within, s.b, s.e)

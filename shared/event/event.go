@@ -68,14 +68,14 @@ const Source = "partnertree"
 
 // Event is one thing that happened to one node.
 type Event struct {
-	ID      ident.Event     `json:"id"`
-	Type    Type            `json:"type"`
-	Time    time.Time       `json:"time"`
-	Node    ident.Node      `json:"node"`
-	Path    hierarchy.Path  `json:"path"`           // canonical, when it happened; of a move: after it
-	Left    hierarchy.Path  `json:"left,omitempty"` // of a move: the canonical path before it
-	Actor   ident.Principal `json:"actor"`          // "" for whoever founded the platform with AWS rights
-	Request string          `json:"request,omitempty"`
+	ID        ident.Event     `json:"id"`
+	Type      Type            `json:"type"`
+	Time      time.Time       `json:"time"`
+	Node      ident.Node      `json:"node"`
+	Path      hierarchy.Path  `json:"path"`           // canonical, when it happened; of a move: after it
+	Left      hierarchy.Path  `json:"left,omitempty"` // of a move: the canonical path before it
+	Actor     ident.Principal `json:"actor"`          // "" for whoever founded the platform with AWS rights
+	RequestID string          `json:"request,omitempty"`
 	// Data is what changed, by the names of the API. Where somebody got another role, version is the access.Principal.Version that
 	// came of it: of two such events the one that happened later has the higher one, whatever the clocks said.
 	Data map[string]any `json:"data,omitempty"`
@@ -121,7 +121,7 @@ func (e Event) SeenFrom(node ident.Node) Event {
 	}
 	if e.Left != "" && here < 0 {
 		if _, asked := data["moveRequestId"]; asked { // the other side accepted it
-			e.Actor, e.Request = "", ""
+			e.Actor, e.RequestID = "", ""
 		}
 	}
 	switch e.Type {

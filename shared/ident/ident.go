@@ -19,14 +19,14 @@ var encoding = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
 
 // Each kind of id is a type of its own, so that two of them cannot be swapped.
 type (
-	Node       string // ptn_… or cus_…: a node of the tree
-	Brand      string // brd_…
-	Principal  string // cli_…: an API client; usr_…: a person. Who can be granted roles
-	Key        string // key_…: one secret of an API client
-	Event      string // evt_…
-	Change     string // chg_…: something that happened to a whole subtree
-	Invitation string // inv_…: somebody is invited at a node
-	Request    string // mrq_…: somebody asks for a move to where they are no admin
+	Node        string // ptn_… or cus_…: a node of the tree
+	Brand       string // brd_…
+	Principal   string // cli_…: an API client; usr_…: a person. Who can be granted roles
+	Key         string // key_…: one secret of an API client
+	Event       string // evt_…
+	Change      string // chg_…: something that happened to a whole subtree
+	Invitation  string // inv_…: somebody is invited at a node
+	MoveRequest string // mrq_…: somebody asks for a move to where they are no admin
 )
 
 // Prefixes.
@@ -50,15 +50,15 @@ func random(prefix string) string {
 }
 
 // NewPartner and the functions below make a new id.
-func NewPartner() Node          { return Node(random(Partner)) }
-func NewCustomer() Node         { return Node(random(Customer)) }
-func NewBrand() Brand           { return Brand(random(brand)) }
-func NewClient() Principal      { return Principal(random(client)) }
-func NewKey() Key               { return Key(random(key)) }
-func NewEvent() Event           { return Event(random(event)) }
-func NewChange() Change         { return Change(random(change)) }
-func NewInvitation() Invitation { return Invitation(random(invitation)) }
-func NewRequest() Request       { return Request(random(request)) }
+func NewPartner() Node            { return Node(random(Partner)) }
+func NewCustomer() Node           { return Node(random(Customer)) }
+func NewBrand() Brand             { return Brand(random(brand)) }
+func NewClient() Principal        { return Principal(random(client)) }
+func NewKey() Key                 { return Key(random(key)) }
+func NewEvent() Event             { return Event(random(event)) }
+func NewChange() Change           { return Change(random(change)) }
+func NewInvitation() Invitation   { return Invitation(random(invitation)) }
+func NewMoveRequest() MoveRequest { return MoveRequest(random(request)) }
 
 // ParseNode and the functions below read an id. Their error says what an id looks like and never repeats the input.
 func ParseNode(s string) (Node, error) {
@@ -80,8 +80,10 @@ func ParseBrand(s string) (Brand, error) { return parse[Brand](s, brand, "a bran
 // ParseChange reads the id of a change.
 func ParseChange(s string) (Change, error) { return parse[Change](s, change, "a change") }
 
-// ParseRequest reads the id of a move request.
-func ParseRequest(s string) (Request, error) { return parse[Request](s, request, "a move request") }
+// ParseMoveRequest reads the id of a move request.
+func ParseMoveRequest(s string) (MoveRequest, error) {
+	return parse[MoveRequest](s, request, "a move request")
+}
 
 // PersonOf is the principal id of a person: an object of a Microsoft Entra tenant, both given as GUIDs in lower case. It is the first
 // 80 bits of their SHA-256, so nobody has to look it up; to be taken for somebody else takes as many tries as to guess an id.

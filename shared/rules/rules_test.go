@@ -27,7 +27,7 @@ type pkg struct {
 var (
 	domain = []string{
 		"shared/access", "shared/brand", "shared/contract", "shared/directory", "shared/event", "shared/fault", "shared/guest", "shared/hierarchy",
-		"shared/ident", "shared/mail", "shared/people",
+		"shared/ident", "shared/mail", "shared/credential",
 	}
 	adapters = []string{"shared/table", "shared/graph/entra", "shared/graph/guests"}
 )
@@ -236,7 +236,7 @@ func TestEachRuleSeesWhatBreaksIt(t *testing.T) {
 		"infra imports names and schemas":          {"infra/local/stack", "shared/table"},
 		"only infra, and not infra/local":          {"infra/local/stack", "infra/stacks"},
 		"a function imports no other":              {"functions/people", "functions/brands"},
-		"shared imports no function":               {"shared/people", "functions/internal/api"},
+		"shared imports no function":               {"shared/credential", "functions/internal/api"},
 		"only the portal imports":                  {"functions/hierarchy", "shared/contract/docs"},
 		"only functions/guests imports":            {"functions/notify", "shared/graph/guests"},
 		"no function imports the SDK's package co": {"functions/relay", "github.com/aws/aws-sdk-go-v2/config"},

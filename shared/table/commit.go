@@ -159,7 +159,7 @@ func (t *Table) parts(s directory.Step, now time.Time, nth int) ([]part, error) 
 		return t.addEvent(s)
 	case directory.Remember:
 		return t.remember(s, now), nil
-	case directory.Found:
+	case directory.AddTree:
 		var parts []part
 		for i := range treeCopies {
 			it, err := encodeTree(i, hierarchy.TreeState{Root: s.Root})
@@ -173,8 +173,8 @@ func (t *Table) parts(s directory.Step, now time.Time, nth int) ([]part, error) 
 		return t.placeNode(s), nil
 	case directory.RemoveNode:
 		return t.removeNode(s), nil
-	case directory.Undue:
-		return []part{t.remove(dueKey(s.Due))}, nil
+	case directory.RemovePurgeEntry:
+		return []part{t.remove(dueKey(s.Entry))}, nil
 	case directory.RemoveBrand:
 		return t.removeBrand(s), nil
 	case directory.AddRequest:
@@ -366,7 +366,7 @@ func (t *Table) checkGrant(s directory.CheckGrant) []part {
 	}
 	condition := "attribute_not_exists(" + e.name("revoked") + ") AND " +
 		e.name("grants") + "." + e.name(string(s.Node)) + " IN (" + strings.Join(enough, ", ") + ")"
-	return []part{{t.check(clientKey(s.Client), condition, e), is(s.Else)}}
+	return []part{{t.check(clientKey(s.Principal), condition, e), is(s.Else)}}
 }
 
 func (t *Table) remember(s directory.Remember, now time.Time) []part {
@@ -392,7 +392,7 @@ func (t *Table) placeNode(s directory.PlaceNode) []part {
 	parts := []part{{t.update(nodeKey(was.ID), update, strings.Join(conditions, " AND "), e), elseNode(was.ID, s.Else)}}
 	// That the node is at Was.Version says that it is due, and listed, as of Was.
 	if !was.Trashed.IsZero() && !was.Trashed.Equal(now.Trashed) {
-		parts = append(parts, t.remove(dueKey(directory.Due{Node: was.ID, Since: was.Trashed})))
+		parts = append(parts, t.remove(dueKey(directory.PurgeEntry{Node: was.ID, Since: was.Trashed})))
 	}
 	if !now.Trashed.IsZero() && !now.Trashed.Equal(was.Trashed) {
 		parts = append(parts, t.put(encodeDue(now)))

@@ -14,11 +14,11 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 	"example.com/partnertree/shared/table/schema"
 )
 
@@ -479,7 +479,7 @@ func encodeClient(p *access.Principal) item {
 				last = at
 			}
 		}
-		it.number(schema.TTLAttr, last.Add(people.Absolute+24*time.Hour).Unix())
+		it.number(schema.TTLAttr, last.Add(credential.Absolute+24*time.Hour).Unix())
 	}
 	it.text("name", string(p.Name))
 	it.text("home", string(p.Home))
@@ -565,7 +565,7 @@ func decodeGrant(node ident.Node, it item) (directory.Grant, error) {
 		r.fail(schema.SK)
 	}
 	g := directory.Grant{
-		Node: node, Client: client, Role: r.role("role"), Name: hierarchy.Name(r.text("name")),
+		Node: node, Principal: client, Role: r.role("role"), Name: hierarchy.Name(r.text("name")),
 		Home: ident.Node(r.text("home")), Created: r.time("created"), Tenant: r.text("tenant"),
 	}
 	return g, r.err
@@ -650,7 +650,7 @@ func encodeMemo(m *directory.Memo) item {
 
 // decodeMemo returns nil for a memo that has expired.
 func decodeMemo(k directory.MemoKey, it item, now time.Time) (*directory.Memo, error) {
-	r := &reader{item: it, what: "memo of client " + string(k.Client)}
+	r := &reader{item: it, what: "memo of client " + string(k.Principal)}
 	m := &directory.Memo{
 		MemoKey: k, Fingerprint: r.bytes("fingerprint"), Answer: r.bytes("answer"),
 		Expires: time.Unix(r.number(schema.TTLAttr), 0).UTC(),
@@ -718,7 +718,7 @@ func encodeRequest(k key, kind string, m *directory.MoveRequest) item {
 
 func decodeRequest(it item) (directory.MoveRequest, error) {
 	r := &reader{item: it, what: "move request"}
-	id, err := ident.ParseRequest(r.text("id"))
+	id, err := ident.ParseMoveRequest(r.text("id"))
 	if err != nil {
 		r.fail("id")
 	}
@@ -798,7 +798,7 @@ func decodeInvitation(it item) (directory.Invitation, error) {
 
 // The keyring.
 
-func encodeKeyring(ring people.Keyring) item {
+func encodeKeyring(ring credential.Keyring) item {
 	it := newItem(keyringKey(), "keyring")
 	keys := make([]item, len(ring))
 	for i, k := range ring {
@@ -811,11 +811,11 @@ func encodeKeyring(ring people.Keyring) item {
 	return it
 }
 
-func decodeKeyring(it item) (people.Keyring, error) {
+func decodeKeyring(it item) (credential.Keyring, error) {
 	r := &reader{item: it, what: "keyring"}
-	var ring people.Keyring
+	var ring credential.Keyring
 	r.each("keys", func(r *reader) {
-		k := people.Key{ID: int(r.number("id")), Created: r.time("created")}
+		k := credential.Key{ID: int(r.number("id")), Created: r.time("created")}
 		if secret := r.bytes("secret"); copy(k.Secret[:], secret) < len(k.Secret) || len(secret) > len(k.Secret) {
 			r.fail("secret")
 		}
@@ -829,10 +829,10 @@ func decodeKeyring(it item) (people.Keyring, error) {
 
 // encodeDue says that a node is in the trash, or not all erased.
 func encodeDue(n *hierarchy.Node) item {
-	return newItem(dueKey(directory.Due{Node: n.ID, Since: n.Trashed}), "due")
+	return newItem(dueKey(directory.PurgeEntry{Node: n.ID, Since: n.Trashed}), "due")
 }
 
-func decodeDue(it item) (directory.Due, error) {
+func decodeDue(it item) (directory.PurgeEntry, error) {
 	r := &reader{item: it, what: "list of what is due"}
 	since, id, _ := strings.Cut(r.text(schema.SK), "#")
 	node, err := ident.ParseNode(id)
@@ -843,7 +843,7 @@ func decodeDue(it item) (directory.Due, error) {
 	if err != nil {
 		r.fail(schema.SK)
 	}
-	return directory.Due{Node: node, Since: t}, r.err
+	return directory.PurgeEntry{Node: node, Since: t}, r.err
 }
 
 // brandsAdded and brandsRemoved are the brands that became, and stopped being, usable at a partner by an edit, sorted.

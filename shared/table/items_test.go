@@ -11,11 +11,11 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 	"example.com/partnertree/shared/table/schema"
 	"example.com/partnertree/shared/table/tabletest/itemsize"
 )
@@ -189,7 +189,7 @@ func full(t *testing.T) map[string]struct {
 		Created: time.Now(), Color: "secret-name", Logo: "secret-name",
 		App: &brand.App{Client: "secret-name", Tenant: "secret-name", SingleTenant: true},
 	}
-	k := directory.MemoKey{Client: p.ID, Key: "k"}
+	k := directory.MemoKey{Principal: p.ID, Key: "k"}
 	m := directory.Memo{MemoKey: k, Fingerprint: []byte{1}, Answer: []byte("secret-name"), Expires: time.Now().Add(time.Hour)}
 	change := func(c hierarchy.Change) item {
 		c.Seq, c.Node = 1, n.ID
@@ -209,7 +209,7 @@ func full(t *testing.T) map[string]struct {
 		t.Fatal(err)
 	}
 	request := directory.MoveRequest{
-		ID: ident.NewRequest(), Node: n.ID, Name: "secret-name", To: n.Parent, Message: "secret-name", By: p.ID, State: directory.RequestDeclined,
+		ID: ident.NewMoveRequest(), Node: n.ID, Name: "secret-name", To: n.Parent, Message: "secret-name", By: p.ID, State: directory.RequestDeclined,
 		Created: time.Now(), Ends: time.Now(), Closed: time.Now(), Version: 2,
 	}
 	person := p
@@ -227,7 +227,7 @@ func full(t *testing.T) map[string]struct {
 		t.Fatal(err)
 	}
 	invited := encodeInvitation(invitationKey(invitation.ID), "", &invitation)
-	ring := people.Keyring(nil).Rotated(time.Now())
+	ring := credential.Keyring(nil).Rotated(time.Now())
 	due := encodeDue(&n)
 	progress := directory.Progress{
 		ID: ident.NewChange(), Seq: 1, Node: n.ID, Kind: hierarchy.Moved, State: directory.Waiting, Started: time.Now(), Updated: time.Now(), Version: 1,
@@ -358,7 +358,7 @@ func TestWhatANodeCannotDoWithoutIsMissed(t *testing.T) {
 // A secret that is shorter or longer is not one that was written.
 func TestASecretHasItsLength(t *testing.T) {
 	for _, length := range []int{0, 1, 31, 33, 64} {
-		it := encodeKeyring(people.Keyring(nil).Rotated(time.Now()))
+		it := encodeKeyring(credential.Keyring(nil).Rotated(time.Now()))
 		first := item(it["keys"].(*types.AttributeValueMemberL).Value[0].(*types.AttributeValueMemberM).Value)
 		first["secret"] = &types.AttributeValueMemberB{Value: make([]byte, length)}
 		if _, err := decodeKeyring(it); err == nil {
@@ -464,7 +464,7 @@ func TestAPersonWithTheMostRolesIsOneReadUnit(t *testing.T) {
 	p.Person, p.Grants, p.Cut = nil, nil, nil // has only signed out everywhere
 	r := reader{item: encodeClient(&p)}
 	from := p.SessionsFrom[""]
-	if end := time.Unix(r.number(schema.TTLAttr), 0); end.Before(from.Add(people.Absolute+time.Hour)) || end.After(from.AddDate(0, 0, 3)) {
+	if end := time.Unix(r.number(schema.TTLAttr), 0); end.Before(from.Add(credential.Absolute+time.Hour)) || end.After(from.AddDate(0, 0, 3)) {
 		t.Errorf("it expires %s after the sign-out", end.Sub(from))
 	}
 }

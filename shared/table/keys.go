@@ -100,7 +100,7 @@ func before(position string) string {
 // moment is a time within a key: such keys sort by time.
 func moment(t time.Time) string { return t.UTC().Format(timeFormat) }
 
-func requestKey(id ident.Request) key { return key{"Q#" + string(id), "Q"} }
+func requestKey(id ident.MoveRequest) key { return key{"Q#" + string(id), "Q"} }
 
 const askedPrefix = "Q#"
 
@@ -138,7 +138,7 @@ func linksKey(who string, t time.Time) key {
 
 func keyringKey() key { return key{schema.KeyringPrefix + "1", "K"} }
 
-func dueKey(d directory.Due) key { return key{duePK, moment(d.Since) + "#" + string(d.Node)} }
+func dueKey(d directory.PurgeEntry) key { return key{duePK, moment(d.Since) + "#" + string(d.Node)} }
 
 const duePK = "P"
 
@@ -160,7 +160,7 @@ func progressKey(id ident.Change) key { return key{"H#" + string(id), "H"} }
 
 func memoKey(k directory.MemoKey) key {
 	sum := sha256.Sum256([]byte(k.Key))
-	return key{"I#" + string(k.Client) + "#" + hex.EncodeToString(sum[:]), "I"}
+	return key{"I#" + string(k.Principal) + "#" + hex.EncodeToString(sum[:]), "I"}
 }
 
 func rateKey(who string, window time.Time) key {

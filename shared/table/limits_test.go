@@ -77,9 +77,9 @@ func TestFunctionsStayWithinTheirLimits(t *testing.T) {
 	plain, store := table.New(tabletest.Client(t), name), table.New(noted, name)
 	now := time.Now()
 	made, dir := directory.New(plain, func() time.Time { return now }), directory.New(store, func() time.Time { return now })
-	root, founder, _, err := made.Found(t.Context(), "Vendor", "Founder")
+	root, founder, _, err := made.CreateRoot(t.Context(), "Vendor", "Founder")
 	must(err)
-	by := directory.Caller{Client: founder.ID, Key: founder.Secrets[0].ID}
+	by := directory.Caller{Principal: founder.ID, Key: founder.Secrets[0].ID}
 	b, err := made.CreateBrand(t.Context(), by, directory.NewBrand{Partner: root.ID, Name: "B", Domain: "red.example", Regions: []string{"eu-west-1"}})
 	must(err)
 	app := &brand.App{Client: "00000000-0000-4000-8000-000000000001", Tenant: "00000000-0000-4000-8000-000000000002", SingleTenant: true}
@@ -108,7 +108,7 @@ func TestFunctionsStayWithinTheirLimits(t *testing.T) {
 	for function, does := range map[string]func(){
 		"authorizer": func() {
 			for _, client := range []ident.Principal{founder.ID, ident.NewClient()} {
-				_, err := store.Read(t.Context(), directory.Want{Clients: []ident.Principal{client}})
+				_, err := store.Read(t.Context(), directory.Want{Principals: []ident.Principal{client}})
 				must(err)
 			}
 			for domain, known := range map[string]bool{"red.example": true, "blue.example": false} {
@@ -142,7 +142,7 @@ func TestFunctionsStayWithinTheirLimits(t *testing.T) {
 		used := map[string]map[string]bool{}
 		for use := range noted.all {
 			action, key := use[0], use[1]
-			allowed := schema.Limits[function][action]
+			allowed := schema.ReadableKeys[function][action]
 			i := slices.IndexFunc(allowed, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 			if i < 0 {
 				t.Errorf("%s does %s of %s, and may not", function, action, key)
@@ -153,7 +153,7 @@ func TestFunctionsStayWithinTheirLimits(t *testing.T) {
 			}
 			used[action][allowed[i]] = true
 		}
-		for action, allowed := range schema.Limits[function] {
+		for action, allowed := range schema.ReadableKeys[function] {
 			for _, prefix := range allowed {
 				if !used[action][prefix] {
 					t.Errorf("%s may do %s of %s, and does not", function, action, prefix)

@@ -54,7 +54,7 @@ func newSpoiled(t *testing.T) *spoiled {
 	s.root = hierarchy.Node{ID: ident.NewPartner(), Name: "Root", Version: 1}
 	s.root.Place.Path = hierarchy.Path("").Child(s.root.ID)
 	s.root.Brands.Owned, s.root.Brands.Uses = []ident.Brand{s.made}, map[ident.Brand]int64{s.made: 0}
-	if err := s.Commit(t.Context(), directory.Found{Root: s.root.ID, Else: errElse}, directory.AddNode{Node: s.root}); err != nil {
+	if err := s.Commit(t.Context(), directory.AddTree{Root: s.root.ID, Else: errElse}, directory.AddNode{Node: s.root}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -144,7 +144,7 @@ func TestATransactionThatWasAppliedIsNotTakenForOneThatFailed(t *testing.T) {
 	// that it was applied, had it got that far. A new token would meet its own work.
 	s.wire.Spoil(commits, tabletest.AnswerLost(), tabletest.Throttled(), tabletest.Broken(), tabletest.InProgress())
 	id, steps := s.create()
-	memo := directory.MemoKey{Client: ident.NewClient(), Key: "k"}
+	memo := directory.MemoKey{Principal: ident.NewClient(), Key: "k"}
 	steps = append(steps, directory.Remember{Memo: directory.Memo{MemoKey: memo, Expires: time.Now().Add(time.Hour)}})
 	if err := s.Commit(t.Context(), steps...); err != nil {
 		t.Fatalf("Commit: %v", err)
@@ -430,7 +430,7 @@ func TestBusyIsSaidAfterEightSecondsAndNeverNotFound(t *testing.T) {
 			return err
 		},
 		"Due": func(ctx context.Context, s *table.Table) error {
-			_, err := s.Due(ctx, time.Now(), 10)
+			_, err := s.PurgeQueue(ctx, time.Now(), 10)
 			return err
 		},
 		"Erase": func(ctx context.Context, s *table.Table) error {
@@ -442,7 +442,7 @@ func TestBusyIsSaidAfterEightSecondsAndNeverNotFound(t *testing.T) {
 			return err
 		},
 		"Commit": func(ctx context.Context, s *table.Table) error {
-			return s.Commit(ctx, directory.CheckGrant{Client: ident.NewClient(), Node: node, Role: access.Owner, Else: errElse})
+			return s.Commit(ctx, directory.CheckGrant{Principal: ident.NewClient(), Node: node, Role: access.Owner, Else: errElse})
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -76,7 +76,7 @@ func (t *Table) Read(ctx context.Context, w directory.Want) (directory.Got, erro
 	for _, id := range w.Nodes {
 		wanted[nodeKey(id)] = true
 	}
-	for _, id := range w.Clients {
+	for _, id := range w.Principals {
 		wanted[clientKey(id)] = true
 	}
 	for _, id := range w.Brands {
@@ -91,7 +91,7 @@ func (t *Table) Read(ctx context.Context, w directory.Want) (directory.Got, erro
 	for _, id := range w.Changes {
 		wanted[progressKey(id)] = true
 	}
-	for _, id := range w.Requests {
+	for _, id := range w.MoveRequests {
 		wanted[requestKey(id)] = true
 	}
 	for _, id := range w.Invitations {
@@ -142,7 +142,7 @@ func (t *Table) batch(ctx context.Context, wanted map[key]bool) (map[key]item, e
 
 func decodeGot(w directory.Want, tree key, found map[key]item) (directory.Got, error) {
 	var errs []error
-	readRequest := func(_ ident.Request, it item) (*directory.MoveRequest, error) {
+	readRequest := func(_ ident.MoveRequest, it item) (*directory.MoveRequest, error) {
 		r, err := decodeRequest(it)
 		return &r, err
 	}
@@ -151,11 +151,11 @@ func decodeGot(w directory.Want, tree key, found map[key]item) (directory.Got, e
 		return &i, err
 	}
 	got := directory.Got{
-		Nodes:    decodeAll[ident.Node, hierarchy.Node](w.Nodes, nodeKey, decodeNode, found, &errs),
-		Clients:  decodeAll[ident.Principal, access.Principal](w.Clients, clientKey, decodeClient, found, &errs),
-		Brands:   decodeAll[ident.Brand, brand.Brand](w.Brands, brandKey, decodeBrand, found, &errs),
-		Changes:  decodeAll[ident.Change, directory.Progress](w.Changes, progressKey, decodeProgress, found, &errs),
-		Requests: decodeAll[ident.Request, directory.MoveRequest](w.Requests, requestKey, readRequest, found, &errs),
+		Nodes:        decodeAll[ident.Node, hierarchy.Node](w.Nodes, nodeKey, decodeNode, found, &errs),
+		Principals:   decodeAll[ident.Principal, access.Principal](w.Principals, clientKey, decodeClient, found, &errs),
+		Brands:       decodeAll[ident.Brand, brand.Brand](w.Brands, brandKey, decodeBrand, found, &errs),
+		Changes:      decodeAll[ident.Change, directory.Progress](w.Changes, progressKey, decodeProgress, found, &errs),
+		MoveRequests: decodeAll[ident.MoveRequest, directory.MoveRequest](w.MoveRequests, requestKey, readRequest, found, &errs),
 
 		Invitations: decodeAll[ident.Invitation, directory.Invitation](w.Invitations, invitationKey, readInvitation, found, &errs),
 
@@ -258,8 +258,8 @@ func (t *Table) Log(ctx context.Context, node ident.Node, q directory.LogQuery) 
 	return list(ctx, t, l, func(it item) (event.Event, error) { return decodeEvent(node, it) })
 }
 
-// Due implements directory.Store.
-func (t *Table) Due(ctx context.Context, until time.Time, limit int) ([]directory.Due, error) {
+// PurgeQueue implements directory.Store.
+func (t *Table) PurgeQueue(ctx context.Context, until time.Time, limit int) ([]directory.PurgeEntry, error) {
 	l := listing{pk: duePK, low: "0", high: moment(until), limit: limit} // DynamoDB compares with no empty string
 	page, err := list(ctx, t, l, decodeDue)
 	return page.Items, err

@@ -118,12 +118,12 @@ func (a *API) Handle(ctx context.Context, event events.APIGatewayV2HTTPRequest) 
 		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Request-Id": id, "traceparent": parent,
 	}
 	r := &Request{event: &event}
-	r.Caller.Request = id
+	r.Caller.RequestID = id
 
 	reply, err := a.serve(ctx, r, headers)
 	response := events.APIGatewayV2HTTPResponse{StatusCode: reply.Status, Headers: headers}
 	line := []slog.Attr{slog.String("requestId", id), slog.String("traceId", trace), slog.String("operation", a.operations[event.RouteKey].ID),
-		slog.String("principal", string(r.Caller.Client))}
+		slog.String("principal", string(r.Caller.Principal))}
 	if err == nil && reply.Body != nil {
 		response.Body, err = encode(reply.Body)
 		headers["Content-Type"] = "application/json"
@@ -204,7 +204,7 @@ func (r *Request) authenticate(now time.Time) error {
 	client, err1 := ident.ParseClient(principal)
 	secret, err2 := ident.ParseKey(key)
 	if err1 == nil && err2 == nil {
-		r.Caller.Client, r.Caller.Key = client, secret
+		r.Caller.Principal, r.Caller.Key = client, secret
 		return nil
 	}
 	person, err1 := ident.ParsePerson(principal)
@@ -219,7 +219,7 @@ func (r *Request) authenticate(now time.Time) error {
 		if !now.Before(time.UnixMilli(end)) {
 			return fault.Unauthenticated.New("The access token has expired. Get a new one, and send it as `Authorization: Bearer …`.")
 		}
-		r.Caller.Client, r.Caller.Session, r.Caller.Within = person, time.UnixMilli(began), within
+		r.Caller.Principal, r.Caller.Session, r.Caller.Within = person, time.UnixMilli(began), within
 		return nil
 	}
 	refusal, _ := found["refusal"].(string)

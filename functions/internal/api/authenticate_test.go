@@ -31,10 +31,10 @@ func TestWhomTheAuthorizerFoundIsTheCaller(t *testing.T) {
 		found map[string]any
 		want  directory.Caller // none: refused
 	}{
-		"a person":       {person, directory.Caller{Client: "usr_0000000000000001", Session: began}},
-		"within a bound": {with("within", within), directory.Caller{Client: "usr_0000000000000001", Session: began, Within: within}},
+		"a person":       {person, directory.Caller{Principal: "usr_0000000000000001", Session: began}},
+		"within a bound": {with("within", within), directory.Caller{Principal: "usr_0000000000000001", Session: began, Within: within}},
 		"a client": {with("principal", "cli_0000000000000001", "key", "key_0000000000000001"),
-			directory.Caller{Client: "cli_0000000000000001", Key: "key_0000000000000001"}},
+			directory.Caller{Principal: "cli_0000000000000001", Key: "key_0000000000000001"}},
 		"within nothing":         {with("within", ""), directory.Caller{}},
 		"within what is no node": {with("within", "brd_0000000000000001"), directory.Caller{}},
 		"within what is no text": {with("within", 1.0), directory.Caller{}},
@@ -52,10 +52,10 @@ func TestWhomTheAuthorizerFoundIsTheCaller(t *testing.T) {
 			r.event.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{Lambda: c.found}
 			err := r.authenticate(now)
 			got := r.Caller
-			if got.Client != c.want.Client || got.Key != c.want.Key || !got.Session.Equal(c.want.Session) || got.Within != c.want.Within {
+			if got.Principal != c.want.Principal || got.Key != c.want.Key || !got.Session.Equal(c.want.Session) || got.Within != c.want.Within {
 				t.Errorf("%s, at %s: %+v, want %+v", name, host, got, c.want)
 			}
-			if refused := c.want.Client == ""; refused != (err != nil) || refused && !fault.Unauthenticated.Is(err) {
+			if refused := c.want.Principal == ""; refused != (err != nil) || refused && !fault.Unauthenticated.Is(err) {
 				t.Errorf("%s, at %s: %v", name, host, err)
 			}
 		}

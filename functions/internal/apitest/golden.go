@@ -35,8 +35,8 @@ const (
 	goldenOwn      = ident.Brand("brd_00000000000000b2")     // of Vazon Bay IT
 	goldenClient   = ident.Principal("cli_00000000000000a1") // an owner at Vazon Bay IT
 	goldenKey      = ident.Key("key_00000000000000k1")
-	goldenRequest  = ident.Request("mrq_00000000000000q1") // to move Fjordtele below Vale Telecom Services
-	goldenEvent    = ident.Event("evt_00000000000000e1")   // Braye Harbour Clinic was put into the trash
+	goldenRequest  = ident.MoveRequest("mrq_00000000000000q1") // to move Fjordtele below Vale Telecom Services
+	goldenEvent    = ident.Event("evt_00000000000000e1")       // Braye Harbour Clinic was put into the trash
 	goldenPerson   = ident.Principal("usr_00000000000000h1")
 	goldenInvited  = ident.Invitation("inv_00000000000000t1") // somebody to Vale Telecom Services
 )
@@ -118,7 +118,7 @@ func goldenStore(t *testing.T, now time.Time) *directorytest.Fake {
 		return directory.CheckParent{Parent: parent, Draw: []ident.Brand{goldenBrand}, Else: failed}
 	}
 	for _, steps := range [][]directory.Step{
-		{directory.Found{Root: goldenRoot, Else: directory.ErrExists}, directory.AddNode{Node: *root}},
+		{directory.AddTree{Root: goldenRoot, Else: directory.ErrExists}, directory.AddNode{Node: *root}},
 		{directory.AddBrand{Owner: root, Taken: directory.ErrExists, Else: failed, Brand: brand.Brand{ID: goldenBrand, Owner: goldenRoot,
 			Name: "Vazon Cloud", Domain: "vazon.example", Regions: []string{"eu-west-1", "eu-west-2"}, State: brand.Draft, Version: 1,
 			Created: now.Add(-time.Hour)}}},
@@ -132,7 +132,7 @@ func goldenStore(t *testing.T, now time.Time) *directorytest.Fake {
 		{draw(vale), directory.AddNode{Node: *was}},
 		{directory.PlaceNode{Was: was, Now: &trashed, Else: failed}, directory.AddEvent{Event: event.Event{ID: goldenEvent,
 			Type: event.CustomerTrashed, Time: trashed.Trashed, Node: goldenTrashed, Path: trashed.Place.Path, Actor: goldenClient,
-			Request: "BzYh2jvXjoEEI1w="}}},
+			RequestID: "BzYh2jvXjoEEI1w="}}},
 		{directory.AddRequest{Open: directory.ErrExists, Request: directory.MoveRequest{ID: goldenRequest, Node: goldenBeside,
 			Name: fjordtele.Name, To: goldenChild, Message: "We are one company now.", By: "cli_00000000000000a2",
 			State: directory.RequestOpen, Created: now.Add(-time.Hour), Ends: now.Add(directory.MoveRequestFor - time.Hour), Version: 1}}},

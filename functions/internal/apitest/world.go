@@ -29,9 +29,9 @@ import (
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/contract/contracttest"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 )
 
 // Store is what the API needs of a store.
@@ -56,9 +56,9 @@ type World struct {
 type Actor struct {
 	World  *World
 	ID     ident.Principal
-	Key    string           // of an API client
-	Person *people.SignedIn // a person
-	Always []With           // applied to each request
+	Key    string               // of an API client
+	Person *credential.SignedIn // a person
+	Always []With               // applied to each request
 }
 
 // tokenFor is how long after each request the access token of a person counts.
@@ -76,7 +76,7 @@ func New(t testing.TB, store Store) *World {
 	} {
 		w.apis[name] = api.New(name, ops(w.Dir), store, w.Now, log)
 	}
-	root, owner, key, err := w.Dir.Found(t.Context(), "Cloudvendor", "Founder")
+	root, owner, key, err := w.Dir.CreateRoot(t.Context(), "Cloudvendor", "Founder")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func (a *Actor) Do(method, target string, body any, with ...With) *Answer {
 		}
 		event.QueryStringParameters[name] = strings.Join(values, ",")
 	}
-	if key, ok := people.ParseAPIKey(a.Key); ok {
+	if key, ok := credential.ParseAPIKey(a.Key); ok {
 		event.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
 			Lambda: map[string]any{"principal": string(key.Client), "key": string(key.ID)}}
 	}
@@ -308,7 +308,7 @@ func (a *Actor) Client(node ident.Node, role string) *Actor {
 
 // Stranger is a person who has just signed in, with their verified address, and was never invited.
 func (w *World) Stranger(email string) *Actor {
-	who := people.SignedIn{Tenant: guid(), Object: guid(), Name: "Alice Le Page", Email: email, Verified: true, Began: w.Now()}
+	who := credential.SignedIn{Tenant: guid(), Object: guid(), Name: "Alice Le Page", Email: email, Verified: true, Began: w.Now()}
 	return &Actor{World: w, ID: who.Principal(), Person: &who}
 }
 
@@ -346,13 +346,13 @@ func (a *Actor) Accepts(invitation string) error {
 }
 
 // AcceptsLink takes the invitation that a link is of.
-func (a *Actor) AcceptsLink(link people.Token) error {
+func (a *Actor) AcceptsLink(link credential.Token) error {
 	_, err := a.World.Dir.AcceptInvitation(a.World.T.Context(), *a.Person, link, "test-request")
 	return err
 }
 
 // Link is the present link of an invitation.
-func (w *World) Link(invitation string) people.Token {
+func (w *World) Link(invitation string) credential.Token {
 	w.T.Helper()
 	id := ident.Invitation(invitation)
 	got, err := w.Store.Read(w.T.Context(), directory.Want{Invitations: []ident.Invitation{id}, Keyring: true})

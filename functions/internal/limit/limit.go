@@ -46,7 +46,7 @@ func who(c directory.Caller) string {
 	if c.Key != "" {
 		return string(c.Key)
 	}
-	return string(c.Client) + string(c.Within)
+	return string(c.Principal) + string(c.Within)
 }
 
 // window is somebody's present window, as this process knows it.

@@ -83,13 +83,13 @@ func TestAWindowEndsForEverybody(t *testing.T) {
 func TestWhatHasAQuotaOfItsOwn(t *testing.T) {
 	l, now := New(new(counter)), time.Unix(1_800_000_000, 0)
 	callers := []directory.Caller{
-		{Client: "cli_0000000000000001", Key: "key_0000000000000001"}, {Client: "cli_0000000000000001", Key: "key_0000000000000002"},
-		{Client: "usr_0000000000000001"}, {Client: "usr_0000000000000001", Within: "ptn_0000000000000001"},
-		{Client: "usr_0000000000000001", Within: "ptn_0000000000000002"}, {Client: "usr_0000000000000002"},
+		{Principal: "cli_0000000000000001", Key: "key_0000000000000001"}, {Principal: "cli_0000000000000001", Key: "key_0000000000000002"},
+		{Principal: "usr_0000000000000001"}, {Principal: "usr_0000000000000001", Within: "ptn_0000000000000001"},
+		{Principal: "usr_0000000000000001", Within: "ptn_0000000000000002"}, {Principal: "usr_0000000000000002"},
 	}
 	for n := range int64(3) {
 		for _, c := range callers {
-			c.Session, c.Request = now.Add(time.Duration(n)), string(ident.NewKey())
+			c.Session, c.RequestID = now.Add(time.Duration(n)), string(ident.NewKey())
 			if got := l.Take(t.Context(), c, now); got.used != n+1 {
 				t.Errorf("%+v: number %d, want %d", c, got.used, n+1)
 			}

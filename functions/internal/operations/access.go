@@ -135,7 +135,7 @@ type user struct {
 }
 
 func userShape(u directory.User) user {
-	return user{u.Client, kindOf(u.Client), u.Name, u.Tenant, sourceShape(u.Source)}
+	return user{u.Principal, kindOf(u.Principal), u.Name, u.Tenant, sourceShape(u.Source)}
 }
 
 type explanation struct {
@@ -158,7 +158,7 @@ type namedSource struct {
 }
 
 func explanationShape(e directory.Explanation) explanation {
-	shape := explanation{Principal: e.Client, Name: e.Name, Node: e.Node, Action: e.Action.String(), Allowed: e.Allowed,
+	shape := explanation{Principal: e.Principal, Name: e.Name, Node: e.Node, Action: e.Action.String(), Allowed: e.Allowed,
 		Incomplete: e.Incomplete, Text: e.Text,
 		Sources: each(e.Sources, func(s directory.Source) namedSource { return namedSource{sourceShape(s), e.Known[s.Node]} })}
 	if !e.At.IsZero() {

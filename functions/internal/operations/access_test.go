@@ -253,7 +253,7 @@ func TestWhatIsExplainedIsWhatHappens(t *testing.T) {
 		access.Invite: {func(c *chain, as *apitest.Actor, p, cus ident.Node) *apitest.Answer {
 			return as.Do("POST", apitest.NodePath(p)+"/invitations", map[string]any{"email": "bob@vale.example", "role": "viewer"})
 		}, false},
-		access.Place: {func(c *chain, as *apitest.Actor, p, cus ident.Node) *apitest.Answer { return as.Do(suspend(p)) }, false},
+		access.ManageSubtree: {func(c *chain, as *apitest.Actor, p, cus ident.Node) *apitest.Answer { return as.Do(suspend(p)) }, false},
 	} {
 		for role := access.Viewer; role <= access.Owner; role++ {
 			c := newChain(t)
@@ -268,7 +268,7 @@ func TestWhatIsExplainedIsWhatHappens(t *testing.T) {
 				if told.Get("allowed") != fmt.Sprint(done.Status/100 == 2) {
 					t.Errorf("%s as %s at %s: %s; and then %d %s", action, role, at, told.Body, done.Status, done.Body)
 				}
-				if action == access.Place {
+				if action == access.ManageSubtree {
 					c.Founder.Do(resume(c.vale))
 				}
 			}

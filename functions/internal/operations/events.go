@@ -53,5 +53,5 @@ func eventShape(e event.Event) happening {
 		}
 		return p.IDs()
 	}
-	return happening{e.ID, e.Type, stamp(e.Time), e.Node, ids(e.Path), ids(e.Left), e.Actor, e.Request, e.Data}
+	return happening{e.ID, e.Type, stamp(e.Time), e.Node, ids(e.Path), ids(e.Left), e.Actor, e.RequestID, e.Data}
 }

@@ -106,13 +106,13 @@ func Hierarchy(d *directory.Directory) map[string]api.Operation {
 		"listMoveRequests":         listAt(ident.ParsePartner, d.MoveRequests, requestShape),
 		"listCustomerMoveRequests": listAt(ident.ParseCustomer, d.MoveRequests, requestShape),
 		"getMoveRequest": func(ctx context.Context, r *api.Request) (api.Reply, error) {
-			id, err := plainID(r, ident.ParseRequest)
+			id, err := plainID(r, ident.ParseMoveRequest)
 			if err != nil {
 				return api.Reply{}, err
 			}
 			return foundRequest(d.MoveRequest(ctx, r.Caller, id))
 		},
-		"acceptMove":   change(ident.ParseRequest, readNothing, alone(d.AcceptMove)),
+		"acceptMove":   change(ident.ParseMoveRequest, readNothing, alone(d.AcceptMove)),
 		"declineMove":  closeRequest(d.DeclineMove),
 		"withdrawMove": closeRequest(d.WithdrawMove),
 	}

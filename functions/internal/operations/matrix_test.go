@@ -52,7 +52,7 @@ func newScene(t *testing.T, op contract.Operation) *scene {
 	s.self = below(parent, "Self")
 	sibling := below(parent, "Sibling")
 	s.customer = f.Customer(s.self, "Customer", s.brand)
-	s.dest, s.request = sibling, string(ident.NewRequest())
+	s.dest, s.request = sibling, string(ident.NewMoveRequest())
 	s.positions = map[string]ident.Node{
 		"self": s.self, "root": w.Root, "top": top, "parent": parent, "child": below(s.self, "Child"),
 		"sibling": sibling, "nephew": below(sibling, "Nephew"), "uncle": uncle, "cousin": below(uncle, "Cousin"), "other top": below(w.Root, "Other top"),
@@ -375,7 +375,7 @@ func (s *scene) watched(do func() *apitest.Answer) (*apitest.Answer, string) {
 func (s *scene) unknown(do call, as *apitest.Actor) *apitest.Answer {
 	none := *s
 	none.self, none.customer, none.ownBrand = ident.NewPartner(), ident.NewCustomer(), string(ident.NewBrand())
-	none.change, none.request, none.invited = string(ident.NewChange()), string(ident.NewRequest()), string(ident.NewInvitation())
+	none.change, none.request, none.invited = string(ident.NewChange()), string(ident.NewMoveRequest()), string(ident.NewInvitation())
 	none.user = &apitest.Actor{World: s.World, ID: ident.PersonOf("none", "none")}
 	none.client = &apitest.Actor{World: s.World, ID: ident.NewClient()}
 	return do(&none, as)

@@ -209,5 +209,5 @@ func clientSummaryShape(g directory.Grant) clientSummary {
 	if home != g.Node {
 		home = ""
 	}
-	return clientSummary{g.Client, g.Name, home, g.Role.String(), stamp(g.Created)}
+	return clientSummary{g.Principal, g.Name, home, g.Role.String(), stamp(g.Created)}
 }

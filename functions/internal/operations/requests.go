@@ -59,9 +59,9 @@ func askMove(d *directory.Directory, parse func(string) (ident.Node, error)) api
 }
 
 // closeRequest is an answer to a move request by which nothing is moved.
-func closeRequest(do func(context.Context, directory.Caller, ident.Request) (directory.AskedMove, error)) api.Operation {
+func closeRequest(do func(context.Context, directory.Caller, ident.MoveRequest) (directory.AskedMove, error)) api.Operation {
 	return func(ctx context.Context, r *api.Request) (api.Reply, error) {
-		id, err := plainID(r, ident.ParseRequest)
+		id, err := plainID(r, ident.ParseMoveRequest)
 		if err != nil {
 			return api.Reply{}, err
 		}
@@ -80,7 +80,7 @@ func foundRequest(m directory.AskedMove, err error) (api.Reply, error) {
 }
 
 type moveRequest struct {
-	ID      ident.Request          `json:"id"`
+	ID      ident.MoveRequest      `json:"id"`
 	Kind    hierarchy.Kind         `json:"kind"`
 	Name    hierarchy.Name         `json:"name"`
 	Node    ident.Node             `json:"nodeId,omitzero"`
@@ -135,11 +135,11 @@ type block struct {
 }
 
 type accessChange struct {
-	Client ident.Principal `json:"principalId"`
-	Name   hierarchy.Name  `json:"name"`
-	Before string          `json:"before,omitzero"`
-	After  string          `json:"after,omitzero"`
-	Node   ident.Node      `json:"nodeId,omitzero"`
+	Principal ident.Principal `json:"principalId"`
+	Name      hierarchy.Name  `json:"name"`
+	Before    string          `json:"before,omitzero"`
+	After     string          `json:"after,omitzero"`
+	Node      ident.Node      `json:"nodeId,omitzero"`
 }
 
 func previewShape(p directory.MovePreview) preview {
@@ -156,7 +156,7 @@ func previewShape(p directory.MovePreview) preview {
 		append([]ident.Brand{}, p.MissingBrands...),
 		beforeAfter[int]{p.Depth[0], p.Depth[1]}, p.Levels, beforeAfter[bool]{p.CanProvision[0], p.CanProvision[1]},
 		each(p.Access, func(a directory.AccessChange) accessChange {
-			return accessChange{a.Client, a.Name, role(a.Role[0]), role(a.Role[1]), a.Through}
+			return accessChange{a.Principal, a.Name, role(a.Role[0]), role(a.Role[1]), a.Through}
 		}),
 		p.More,
 		each(p.Invitations, func(i directory.Invitation) voided { return voided{i.ID, i.Name, i.Role.String()} }),

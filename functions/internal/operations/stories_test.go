@@ -13,11 +13,11 @@ import (
 	"example.com/partnertree/functions/internal/apitest"
 	"example.com/partnertree/functions/internal/limit"
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 )
 
 func world(t *testing.T) (w *apitest.World, founder *apitest.Actor, brand string) {
@@ -705,7 +705,7 @@ func TestNobodyIsNobody(t *testing.T) {
 }
 
 func keyOf(t *testing.T, a *apitest.Actor) ident.Key {
-	key, ok := people.ParseAPIKey(a.Key)
+	key, ok := credential.ParseAPIKey(a.Key)
 	if !ok {
 		t.Fatal("no key")
 	}

@@ -29,7 +29,7 @@ import (
 	"example.com/partnertree/infra/local/stack"
 	"example.com/partnertree/infra/stage"
 	"example.com/partnertree/shared/contract/contracttest"
-	"example.com/partnertree/shared/people"
+	"example.com/partnertree/shared/credential"
 )
 
 var deployed *stack.Stack
@@ -55,7 +55,7 @@ func TestMain(m *testing.M) {
 }
 
 // secret is what no log may have: keys, bearer tokens, tokens of Entra, links of invitations and of guests, sealed cookies, addresses.
-var secret = regexp.MustCompile(`(?i)` + people.KeyPrefix +
+var secret = regexp.MustCompile(`(?i)` + credential.KeyPrefix +
 	`|bearer |eyJ[\w-]{8,}|/invitations/[\w-]{16,}|redeem\?|__Host-\w+=|[\w.%+-]+@[\w-]+\.example`)
 
 // nothingSecretWasLogged reads everything that the whole run has logged: the functions, API Gateway and the rest of the cloud, MiniStack

@@ -91,7 +91,7 @@ func TestWhatIsPurgedIsGoneForGood(t *testing.T) {
 	long := directory.New(store(), func() time.Time { return time.Now().Add(-hierarchy.KeepTrash - 24*time.Hour) })
 	for _, node := range []string{b.moved, leaf} {
 		done, err := long.Trash(t.Context(), directory.Caller{
-			Client: ident.Principal(made.get(t, "id")), Key: ident.Key(made.get(t, "secret", "id")),
+			Principal: ident.Principal(made.get(t, "id")), Key: ident.Key(made.get(t, "secret", "id")),
 		}, ident.Node(node))
 		if err != nil {
 			t.Fatal(err)
@@ -160,8 +160,8 @@ func TestWhatIsPurgedIsGoneForGood(t *testing.T) {
 			t.Errorf("with %s are left %v, %v (%v, %v)", node, grants.Items, events.Items, err1, err2)
 		}
 	}
-	ours := func(d directory.Due) bool { return slices.Contains(nodes, d.Node) }
-	if due, err := store().Due(t.Context(), time.Now(), 100); err != nil || slices.ContainsFunc(due, ours) {
+	ours := func(d directory.PurgeEntry) bool { return slices.Contains(nodes, d.Node) }
+	if due, err := store().PurgeQueue(t.Context(), time.Now(), 100); err != nil || slices.ContainsFunc(due, ours) {
 		t.Errorf("still due: %v, %v", due, err)
 	}
 	b.inside.do(t, 401, "GET", "/v1/me", nil) // its home is gone

@@ -74,8 +74,8 @@ func startProduct(ctx context.Context, m *machine) (peer, error) {
 func (p *partnertree) load(ctx context.Context, w *world) error {
 	admin := access.Principal{ID: ident.NewClient(), Name: "Admin", Home: w.root.ID, Version: 1, CursorKey: make([]byte, 32),
 		Grants: map[ident.Node]access.Role{w.root.ID: access.Admin}, Secrets: []access.Secret{{ID: ident.NewKey(), Hash: make([]byte, 32)}}}
-	p.admin = directory.Caller{Client: admin.ID, Key: admin.Secrets[0].ID}
-	steps := []directory.Step{directory.Found{Root: w.root.ID}, directory.AddNode{Node: *w.root}, directory.AddClient{Client: admin}}
+	p.admin = directory.Caller{Principal: admin.ID, Key: admin.Secrets[0].ID}
+	steps := []directory.Step{directory.AddTree{Root: w.root.ID}, directory.AddNode{Node: *w.root}, directory.AddClient{Client: admin}}
 	for _, n := range w.nodes {
 		steps = append(steps, directory.AddNode{Node: *n})
 	}
@@ -87,7 +87,7 @@ func (p *partnertree) load(ctx context.Context, w *world) error {
 }
 
 func (p *partnertree) caller(who string) directory.Caller {
-	return directory.Caller{Client: ident.Principal(who), Key: p.keys[who]}
+	return directory.Caller{Principal: ident.Principal(who), Key: p.keys[who]}
 }
 
 func (p *partnertree) check(ctx context.Context, who, node string) (bool, error) {
@@ -184,11 +184,11 @@ func (p *partnertree) read(ctx context.Context, questions []pair) (func(i int) b
 	var tree hierarchy.TreeState
 	for i, q := range questions {
 		node, client := ident.Node(q.node), ident.Principal(q.who)
-		got, err := p.store.Read(ctx, directory.Want{Nodes: []ident.Node{node}, Clients: []ident.Principal{client}})
+		got, err := p.store.Read(ctx, directory.Want{Nodes: []ident.Node{node}, Principals: []ident.Principal{client}})
 		if err != nil {
 			return nil, err
 		}
-		nodes[i], clients[i], tree = got.Nodes[node], got.Clients[client], got.Tree
+		nodes[i], clients[i], tree = got.Nodes[node], got.Principals[client], got.Tree
 		if nodes[i] == nil || clients[i] == nil {
 			return nil, fmt.Errorf("%s or %s is not there", node, client)
 		}

@@ -11,11 +11,11 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 )
 
 // Alike commits random steps, most of them reasonable and many not, to a store and to a Fake, and compares every outcome
@@ -28,7 +28,7 @@ func Alike(t *testing.T, open func(t *testing.T) directory.Store) {
 		root := hierarchy.Node{ID: ident.Node(s.id(ident.Partner)), Name: "Root", Version: 1, Created: then, Updated: then}
 		root.Place.Path = hierarchy.Path("").Child(root.ID)
 		s.root, s.nodes = &root, []ident.Node{root.ID}
-		m.commit(directory.Found{Root: root.ID, Else: errElse}, directory.AddNode{Node: root})
+		m.commit(directory.AddTree{Root: root.ID, Else: errElse}, directory.AddNode{Node: root})
 		for range 3 {
 			m.commit(m.addBrand(m.present(root.ID)))
 		}
@@ -205,17 +205,17 @@ func (m *machine) step() directory.Step {
 			}
 			return directory.EditClient{Was: &was, Now: &now, Else: errElse}
 		}
-		return directory.Found{Else: errElse}
+		return directory.AddTree{Else: errElse}
 	case "grant":
 		id := ident.Principal("cli_0000000000000000")
 		if len(m.clients) > 0 {
 			id = rapid.SampledFrom(m.clients).Draw(m.r, "client")
 		}
 		role := access.Role(rapid.IntRange(int(access.Viewer), int(access.Owner)).Draw(m.r, "role"))
-		return directory.CheckGrant{Client: id, Node: m.anyNode().ID, Role: role, Else: errAnother}
+		return directory.CheckGrant{Principal: id, Node: m.anyNode().ID, Role: role, Else: errAnother}
 	case "memo":
 		lives := rapid.SampledFrom([]time.Duration{-time.Hour, time.Hour}).Draw(m.r, "lives")
-		k := directory.MemoKey{Client: "cli_0000000000000000", Key: fmt.Sprint(rapid.IntRange(0, 2).Draw(m.r, "key"))}
+		k := directory.MemoKey{Principal: "cli_0000000000000000", Key: fmt.Sprint(rapid.IntRange(0, 2).Draw(m.r, "key"))}
 		return directory.Remember{Memo: directory.Memo{MemoKey: k, Expires: time.Now().Add(lives)}}
 	case "place":
 		was := m.anyNode()
@@ -233,7 +233,7 @@ func (m *machine) step() directory.Step {
 		return directory.CheckSeq{Seq: m.seq(), Else: errElse}
 	case "undue":
 		n := m.anyNode()
-		return directory.Undue{Due: directory.Due{Node: n.ID, Since: rapid.SampledFrom([]time.Time{n.Trashed, then}).Draw(m.r, "since")}}
+		return directory.RemovePurgeEntry{Entry: directory.PurgeEntry{Node: n.ID, Since: rapid.SampledFrom([]time.Time{n.Trashed, then}).Draw(m.r, "since")}}
 	case "edit brand":
 		was := rapid.SampledFrom(m.looks).Draw(m.r, "brand as it was")
 		now := looking(&was, func(b *brand.Brand) {
@@ -274,7 +274,7 @@ func (m *machine) step() directory.Step {
 		return directory.EditInvitation{Was: &was, Now: used(&was, "usr_0000000000000000"), Else: errElse}
 	case "keyring":
 		was := rapid.IntRange(0, 3).Draw(m.r, "newest")
-		ring := people.Keyring{{ID: was + 1, Secret: [32]byte{1, 2, 3}, Created: then}, {ID: was, Created: then}}
+		ring := credential.Keyring{{ID: was + 1, Secret: [32]byte{1, 2, 3}, Created: then}, {ID: was, Created: then}}
 		return directory.PutKeyring{Keyring: ring[:rapid.IntRange(1, 2).Draw(m.r, "keys")], Was: was, Else: errElse}
 	case "height":
 		return directory.RaiseHeight{Node: m.nodeOrNone(), Height: m.height(), Else: errElse}

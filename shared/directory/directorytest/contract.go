@@ -151,7 +151,7 @@ func same(t testing.TB, what string, got, want any) {
 
 // anything reports whether anything but the tree state was found.
 func anything(got directory.Got) bool {
-	return len(got.Nodes)+len(got.Clients)+len(got.Brands)+len(got.Domains)+len(got.Logos)+len(got.Changes)+len(got.Requests)+len(got.Invitations)+len(got.Keyring) > 0 ||
+	return len(got.Nodes)+len(got.Principals)+len(got.Brands)+len(got.Domains)+len(got.Logos)+len(got.Changes)+len(got.MoveRequests)+len(got.Invitations)+len(got.Keyring) > 0 ||
 		got.Memo != nil
 }
 
@@ -159,9 +159,9 @@ func emptyStore(t testing.TB, store directory.Store) {
 	s := newStory(t, store)
 	node, client, b := ident.NewPartner(), ident.NewClient(), ident.NewBrand()
 	got := s.read(directory.Want{
-		Nodes: []ident.Node{node}, Clients: []ident.Principal{client}, Brands: []ident.Brand{b}, Memo: &directory.MemoKey{Client: client, Key: "k"},
+		Nodes: []ident.Node{node}, Principals: []ident.Principal{client}, Brands: []ident.Brand{b}, Memo: &directory.MemoKey{Principal: client, Key: "k"},
 		Domains: []string{"vazonbay.example", ""}, Logos: []ident.Brand{b},
-		Changes: []ident.Change{ident.NewChange()}, Requests: []ident.Request{ident.NewRequest()},
+		Changes: []ident.Change{ident.NewChange()}, MoveRequests: []ident.MoveRequest{ident.NewMoveRequest()},
 		Invitations: []ident.Invitation{ident.NewInvitation()}, Keyring: true,
 	})
 	if anything(got) || got.Tree.Seq != 0 || len(got.Tree.Changes) > 0 {
@@ -177,8 +177,8 @@ func emptyStore(t testing.TB, store directory.Store) {
 	same(t, "log", log, directory.Page[event.Event]{Items: []event.Event{}})
 	requests, err5 := store.Requests(t.Context(), node, "", 10)
 	same(t, "requests", requests, directory.Page[directory.MoveRequest]{Items: []directory.MoveRequest{}})
-	due, err6 := store.Due(t.Context(), then, 10)
-	same(t, "due", due, []directory.Due{})
+	due, err6 := store.PurgeQueue(t.Context(), then, 10)
+	same(t, "due", due, []directory.PurgeEntry{})
 	invitations, err7 := store.Invitations(t.Context(), node, "", 10)
 	same(t, "invitations", invitations, directory.Page[directory.Invitation]{Items: []directory.Invitation{}})
 	if err := errors.Join(err, err2, err3, err4, err5, err6, err7); err != nil {
@@ -210,7 +210,7 @@ func readBack(t testing.TB, store directory.Store) {
 	bare := s.newClient(s.root.ID, map[ident.Node]access.Role{})
 	bare.Secrets, bare.CursorKey = nil, nil
 	memo := directory.Memo{
-		MemoKey: directory.MemoKey{Client: client.ID, Key: "é key"}, Fingerprint: []byte{1, 2}, Answer: []byte(`{"id":1}`),
+		MemoKey: directory.MemoKey{Principal: client.ID, Key: "é key"}, Fingerprint: []byte{1, 2}, Answer: []byte(`{"id":1}`),
 		Expires: time.Now().Add(time.Hour).Truncate(time.Second).UTC(),
 	}
 	s.commits(directory.AddClient{Client: client}, directory.AddClient{Client: bare}, directory.Remember{Memo: memo})
@@ -220,24 +220,24 @@ func readBack(t testing.TB, store directory.Store) {
 	png := bytes.Repeat([]byte{137, 0, 255}, 34_000)
 	s.commits(directory.AddBrand{Brand: owned, Owner: &partner, Taken: errTaken, Else: always(errElse)}, directory.PutLogo{Brand: owned.ID, PNG: png})
 	w := directory.Want{
-		Nodes:   []ident.Node{partner.ID, customer.ID, partner.ID, ident.NewPartner()},
-		Clients: []ident.Principal{client.ID, bare.ID, bare.ID, ident.NewClient()},
-		Brands:  []ident.Brand{owned.ID, owned.ID, ident.NewBrand()},
-		Domains: []string{owned.Domain, owned.Domain, "other.example"},
-		Logos:   []ident.Brand{owned.ID, owned.ID, b[0]},
-		Memo:    &memo.MemoKey,
+		Nodes:      []ident.Node{partner.ID, customer.ID, partner.ID, ident.NewPartner()},
+		Principals: []ident.Principal{client.ID, bare.ID, bare.ID, ident.NewClient()},
+		Brands:     []ident.Brand{owned.ID, owned.ID, ident.NewBrand()},
+		Domains:    []string{owned.Domain, owned.Domain, "other.example"},
+		Logos:      []ident.Brand{owned.ID, owned.ID, b[0]},
+		Memo:       &memo.MemoKey,
 	}
 	partner.Brands.Owned = []ident.Brand{owned.ID}
 	partner.Brands.Uses[owned.ID] = 0
 	partner.Brands.Uses[b[0]] = 1
 	want := directory.Got{
-		Tree:    hierarchy.TreeState{Root: s.root.ID},
-		Nodes:   map[ident.Node]*hierarchy.Node{partner.ID: &partner, customer.ID: &customer},
-		Clients: map[ident.Principal]*access.Principal{client.ID: &client, bare.ID: &bare},
-		Brands:  map[ident.Brand]*brand.Brand{owned.ID: &owned},
-		Domains: map[string]directory.Domain{owned.Domain: {Brand: owned.ID, Owner: partner.ID}},
-		Logos:   map[ident.Brand][]byte{owned.ID: png},
-		Changes: map[ident.Change]*directory.Progress{}, Requests: map[ident.Request]*directory.MoveRequest{},
+		Tree:       hierarchy.TreeState{Root: s.root.ID},
+		Nodes:      map[ident.Node]*hierarchy.Node{partner.ID: &partner, customer.ID: &customer},
+		Principals: map[ident.Principal]*access.Principal{client.ID: &client, bare.ID: &bare},
+		Brands:     map[ident.Brand]*brand.Brand{owned.ID: &owned},
+		Domains:    map[string]directory.Domain{owned.Domain: {Brand: owned.ID, Owner: partner.ID}},
+		Logos:      map[ident.Brand][]byte{owned.ID: png},
+		Changes:    map[ident.Change]*directory.Progress{}, MoveRequests: map[ident.MoveRequest]*directory.MoveRequest{},
 		Invitations: map[ident.Invitation]*directory.Invitation{},
 		Memo:        &memo,
 	}
@@ -293,13 +293,13 @@ func wrongKinds(t testing.TB, store directory.Store) {
 	swapped := ident.Customer + ident.Bare(s.root.ID)
 	b := s.root.Brands.Owned[0]
 	got := s.read(directory.Want{
-		Nodes:   []ident.Node{ident.Node(swapped), ident.Node(b), ident.Node(client.ID), s.root.ID[:19], s.root.ID + "0", "", "N"},
-		Clients: []ident.Principal{ident.Principal(s.root.ID), ident.Principal(b), ""},
-		Brands:  []ident.Brand{ident.Brand(s.root.ID), ident.Brand(client.ID), ""},
-		Domains: []string{string(b), string(s.root.ID)}, Logos: []ident.Brand{ident.Brand(s.root.ID), b, ""},
-		Changes: []ident.Change{ident.Change(s.root.ID), ident.Change(client.ID), ""}, Requests: []ident.Request{ident.Request(s.root.ID), ""},
+		Nodes:      []ident.Node{ident.Node(swapped), ident.Node(b), ident.Node(client.ID), s.root.ID[:19], s.root.ID + "0", "", "N"},
+		Principals: []ident.Principal{ident.Principal(s.root.ID), ident.Principal(b), ""},
+		Brands:     []ident.Brand{ident.Brand(s.root.ID), ident.Brand(client.ID), ""},
+		Domains:    []string{string(b), string(s.root.ID)}, Logos: []ident.Brand{ident.Brand(s.root.ID), b, ""},
+		Changes: []ident.Change{ident.Change(s.root.ID), ident.Change(client.ID), ""}, MoveRequests: []ident.MoveRequest{ident.MoveRequest(s.root.ID), ""},
 		Invitations: []ident.Invitation{ident.Invitation(s.root.ID), ident.Invitation(client.ID), ""},
-		Memo:        &directory.MemoKey{Client: client.ID},
+		Memo:        &directory.MemoKey{Principal: client.ID},
 	})
 	if anything(got) {
 		t.Errorf("ids of the wrong kind found %+v", got)
@@ -312,8 +312,8 @@ func largestRead(t testing.TB, store directory.Store) {
 	for range 92 {
 		w.Nodes = append(w.Nodes, ident.NewPartner())
 	}
-	w.Clients = []ident.Principal{ident.NewClient()}
-	w.Memo = &directory.MemoKey{Client: w.Clients[0], Key: "k"}
+	w.Principals = []ident.Principal{ident.NewClient()}
+	w.Memo = &directory.MemoKey{Principal: w.Principals[0], Key: "k"}
 	w.Nodes = append(w.Nodes, w.Nodes[0])
 	w.Changes = []ident.Change{ident.NewChange()}
 	w.Domains, w.Logos = []string{"vazonbay.example", "vazonbay.example"}, []ident.Brand{ident.NewBrand()}
@@ -341,7 +341,7 @@ func nothingTwice(t testing.TB, store directory.Store) {
 	partner := s.partnerBelow(s.root, "Vale Telecom Services", b)
 	client := s.newClient(partner.ID, map[ident.Node]access.Role{partner.ID: access.Owner, s.root.ID: access.Viewer})
 	e := s.newEvent(partner.ID)
-	memo := directory.Memo{MemoKey: directory.MemoKey{Client: client.ID, Key: "k"}, Answer: []byte("{}"), Expires: time.Now().Add(time.Hour)}
+	memo := directory.Memo{MemoKey: directory.MemoKey{Principal: client.ID, Key: "k"}, Answer: []byte("{}"), Expires: time.Now().Add(time.Hour)}
 	s.add(s.root, partner)
 	s.commits(directory.AddClient{Client: client}, directory.AddEvent{Event: e}, directory.Remember{Memo: memo})
 	again := partner
@@ -352,7 +352,7 @@ func nothingTwice(t testing.TB, store directory.Store) {
 	s.refuses(directory.ErrExists, directory.AddEvent{Event: e})
 	memo.Answer = []byte("other")
 	s.refuses(directory.ErrRemembered, directory.Remember{Memo: memo})
-	s.refuses(errElse, directory.Found{Root: s.root.ID, Else: errElse})
+	s.refuses(errElse, directory.AddTree{Root: s.root.ID, Else: errElse})
 }
 
 // sees asserts that an Else was asked about just this node.
@@ -683,7 +683,7 @@ func listsGrants(t testing.TB, store directory.Store) {
 		for _, g := range pages(t, 2, func(after string, limit int) (directory.Page[directory.Grant], error) {
 			return store.Grants(t.Context(), node, after, limit)
 		}) {
-			ids = append(ids, g.Client)
+			ids = append(ids, g.Principal)
 		}
 		return ids
 	}
@@ -706,7 +706,7 @@ func listsGrants(t testing.TB, store directory.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	grant := directory.Grant{Node: b.ID, Client: at[0], Role: access.Viewer, Name: "Renamed", Home: b.ID, Created: then}
+	grant := directory.Grant{Node: b.ID, Principal: at[0], Role: access.Viewer, Name: "Renamed", Home: b.ID, Created: then}
 	same(t, "grants at B", page.Items, []directory.Grant{grant})
 	page, _ = store.Grants(t.Context(), a.ID, "", 1)
 	grant.Node, grant.Role = a.ID, access.Admin
@@ -731,7 +731,7 @@ func checksGrants(t testing.TB, store directory.Store) {
 	c := s.newClient(p.ID, map[ident.Node]access.Role{p.ID: access.Admin})
 	s.commits(directory.AddClient{Client: c})
 	check := func(id ident.Principal, node ident.Node, role access.Role) directory.CheckGrant {
-		return directory.CheckGrant{Client: id, Node: node, Role: role, Else: errElse}
+		return directory.CheckGrant{Principal: id, Node: node, Role: role, Else: errElse}
 	}
 	for _, role := range []access.Role{access.Viewer, access.Operator, access.Admin} {
 		s.commits(check(c.ID, p.ID, role))
@@ -748,7 +748,7 @@ func checksGrants(t testing.TB, store directory.Store) {
 
 func memos(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
-	k := directory.MemoKey{Client: ident.NewClient(), Key: strings.Repeat("k", 300)}
+	k := directory.MemoKey{Principal: ident.NewClient(), Key: strings.Repeat("k", 300)}
 	remember := func(answer string, lives time.Duration) directory.Remember {
 		return directory.Remember{Memo: directory.Memo{MemoKey: k, Answer: []byte(answer), Expires: time.Now().Add(lives)}}
 	}
@@ -765,7 +765,7 @@ func memos(t testing.TB, store directory.Store) {
 	same(t, "a valid memo", answer(), "new")
 	s.refuses(directory.ErrRemembered, remember("newer", time.Hour))
 	same(t, "after another one was refused", answer(), "new")
-	k.Client = ident.NewClient()
+	k.Principal = ident.NewClient()
 	same(t, "the same key of another client", answer(), "none")
 	k.Key = strings.Repeat("k", 299)
 	s.commits(remember("other", time.Hour))
@@ -778,7 +778,7 @@ func firstFailure(t testing.TB, store directory.Store) {
 	elsewhere := *s.node(s.root.ID)
 	elsewhere.AsOf++
 	check := directory.CheckParent{Parent: &elsewhere, Else: always(errElse)}
-	grant := directory.CheckGrant{Client: ident.NewClient(), Node: p.ID, Role: access.Viewer, Else: errAnother}
+	grant := directory.CheckGrant{Principal: ident.NewClient(), Node: p.ID, Role: access.Viewer, Else: errAnother}
 	s.refuses(errElse, check, grant, directory.AddNode{Node: *p})
 	s.refuses(errAnother, grant, check, directory.AddNode{Node: *p})
 	s.refuses(directory.ErrExists, directory.AddNode{Node: *p}, grant, check)
@@ -1067,7 +1067,7 @@ func rememberedOnce(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	b := s.root.Brands.Owned[0]
 	const many = 20
-	k := directory.MemoKey{Client: ident.NewClient(), Key: "once"}
+	k := directory.MemoKey{Principal: ident.NewClient(), Key: "once"}
 	var nodes []hierarchy.Node
 	for range many {
 		nodes = append(nodes, s.customerBelow(s.root, "Twin", b))

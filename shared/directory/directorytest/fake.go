@@ -15,17 +15,17 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 )
 
 // Call is one call of a Fake that a test may interfere with.
 type Call struct {
-	Name  string           // Read, Children, Grants, Below, Log, Requests, Invitations, Due, Erase, Commit or Count
+	Name  string           // Read, Children, Grants, Below, Log, Requests, Invitations, PurgeQueue, Erase, Commit or Count
 	Nth   int              // how many calls of any name came before
 	Steps []directory.Step // of a Commit
 }
@@ -48,15 +48,15 @@ type Fake struct {
 	logos    map[ident.Brand][]byte
 	memos    map[directory.MemoKey]directory.Memo
 	changes  map[ident.Change]directory.Progress
-	requests map[ident.Request]directory.MoveRequest
-	asked    map[ident.Node]map[ident.Request]bool // which requests are listed there
-	open     map[ident.Node]ident.Request
+	requests map[ident.MoveRequest]directory.MoveRequest
+	asked    map[ident.Node]map[ident.MoveRequest]bool // which requests are listed there
+	open     map[ident.Node]ident.MoveRequest
 	invites  map[ident.Invitation]directory.Invitation
 	invited  map[ident.Node]map[ident.Invitation]bool // which invitations are listed there
 	inviting map[day]int                              // how many were made
 	links    map[linkDay]int                          // how many were mailed
-	keyring  people.Keyring
-	due      map[directory.Due]bool
+	keyring  credential.Keyring
+	due      map[directory.PurgeEntry]bool
 	events   []event.Event
 	known    map[ident.Event]bool
 	logs     map[ident.Node][]logged
@@ -186,8 +186,8 @@ func call[T any](ctx context.Context, f *Fake, name string, steps []directory.St
 func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error) {
 	return call(ctx, f, "Read", nil, func() (directory.Got, error) {
 		got := directory.Got{
-			Nodes: map[ident.Node]*hierarchy.Node{}, Clients: map[ident.Principal]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
-			Changes: map[ident.Change]*directory.Progress{}, Requests: map[ident.Request]*directory.MoveRequest{},
+			Nodes: map[ident.Node]*hierarchy.Node{}, Principals: map[ident.Principal]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
+			Changes: map[ident.Change]*directory.Progress{}, MoveRequests: map[ident.MoveRequest]*directory.MoveRequest{},
 			Invitations: map[ident.Invitation]*directory.Invitation{},
 			Domains:     map[string]directory.Domain{}, Logos: map[ident.Brand][]byte{},
 		}
@@ -205,11 +205,11 @@ func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error
 				got.Nodes[id] = &n
 			}
 		}
-		for _, id := range w.Clients {
+		for _, id := range w.Principals {
 			wanted[string(id)] = true
 			if p, ok := f.clients[id]; ok {
 				p = copyClient(p)
-				got.Clients[id] = &p
+				got.Principals[id] = &p
 			}
 		}
 		for _, id := range w.Brands {
@@ -239,10 +239,10 @@ func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error
 				got.Changes[id] = &p
 			}
 		}
-		for _, id := range w.Requests {
+		for _, id := range w.MoveRequests {
 			wanted[string(id)] = true
 			if r, ok := f.requests[id]; ok {
-				got.Requests[id] = &r
+				got.MoveRequests[id] = &r
 			}
 		}
 		for _, id := range w.Invitations {
@@ -322,7 +322,7 @@ func (f *Fake) Grants(ctx context.Context, node ident.Node, after string, limit 
 
 // grantOf is a principal's grant as the node lists it.
 func grantOf(p *access.Principal, node ident.Node) directory.Grant {
-	g := directory.Grant{Node: node, Client: p.ID, Role: p.Grants[node], Name: p.Name, Home: p.Home, Created: p.Created}
+	g := directory.Grant{Node: node, Principal: p.ID, Role: p.Grants[node], Name: p.Name, Home: p.Home, Created: p.Created}
 	if p.Person != nil {
 		g.Tenant = p.Person.Tenant
 	}
@@ -385,15 +385,15 @@ func (f *Fake) Log(ctx context.Context, node ident.Node, q directory.LogQuery) (
 // Requests implements directory.Store.
 func (f *Fake) Requests(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.MoveRequest], error) {
 	return call(ctx, f, "Requests", nil, func() (directory.Page[directory.MoveRequest], error) {
-		at := func(id ident.Request) string { return position(f.requests[id].Created, string(id)) }
-		var ids []ident.Request
+		at := func(id ident.MoveRequest) string { return position(f.requests[id].Created, string(id)) }
+		var ids []ident.MoveRequest
 		for id := range f.asked[node] {
 			if after == "" || at(id) < after {
 				ids = append(ids, id)
 			}
 		}
-		slices.SortFunc(ids, func(a, b ident.Request) int { return strings.Compare(at(b), at(a)) })
-		return page(ids, limit, at, func(id ident.Request) directory.MoveRequest { return f.requests[id] })
+		slices.SortFunc(ids, func(a, b ident.MoveRequest) int { return strings.Compare(at(b), at(a)) })
+		return page(ids, limit, at, func(id ident.MoveRequest) directory.MoveRequest { return f.requests[id] })
 	})
 }
 
@@ -412,22 +412,22 @@ func (f *Fake) Invitations(ctx context.Context, node ident.Node, after string, l
 	})
 }
 
-// Due implements directory.Store.
-func (f *Fake) Due(ctx context.Context, until time.Time, limit int) ([]directory.Due, error) {
-	return call(ctx, f, "Due", nil, func() ([]directory.Due, error) {
-		var due []directory.Due
+// PurgeQueue implements directory.Store.
+func (f *Fake) PurgeQueue(ctx context.Context, until time.Time, limit int) ([]directory.PurgeEntry, error) {
+	return call(ctx, f, "Due", nil, func() ([]directory.PurgeEntry, error) {
+		var due []directory.PurgeEntry
 		for d := range f.due {
 			if d.Since.Before(micro(until)) {
 				due = append(due, d)
 			}
 		}
-		slices.SortFunc(due, func(a, b directory.Due) int { return strings.Compare(dueAt(a), dueAt(b)) })
-		p, err := page(due, limit, dueAt, func(d directory.Due) directory.Due { return d })
+		slices.SortFunc(due, func(a, b directory.PurgeEntry) int { return strings.Compare(dueAt(a), dueAt(b)) })
+		p, err := page(due, limit, dueAt, func(d directory.PurgeEntry) directory.PurgeEntry { return d })
 		return p.Items, err
 	})
 }
 
-func dueAt(d directory.Due) string { return position(d.Since, string(d.Node)) }
+func dueAt(d directory.PurgeEntry) string { return position(d.Since, string(d.Node)) }
 
 // Erase implements directory.Store.
 func (f *Fake) Erase(ctx context.Context, node ident.Node) (done bool, err error) {
@@ -553,8 +553,8 @@ func touches(s directory.Step) []string {
 		return all
 	case directory.RemoveNode:
 		return append(entry(s.Was), string(s.Was.ID))
-	case directory.Undue:
-		return []string{"due " + dueAt(s.Due)}
+	case directory.RemovePurgeEntry:
+		return []string{"due " + dueAt(s.Entry)}
 	case directory.RemoveBrand:
 		return []string{string(s.Brand.ID), "domain " + s.Brand.Domain, "logo " + string(s.Brand.ID)}
 	case directory.EditBrand:
@@ -608,7 +608,7 @@ func touches(s directory.Step) []string {
 		}
 		return all
 	case directory.CheckGrant:
-		return []string{string(s.Client)}
+		return []string{string(s.Principal)}
 	case directory.AddEvent:
 		all := []string{string(s.Event.ID)}
 		for _, node := range s.Event.Witnesses() {
@@ -622,7 +622,7 @@ func touches(s directory.Step) []string {
 		return all
 	case directory.Remember:
 		return []string{fmt.Sprint("memo ", s.Memo.MemoKey)}
-	case directory.Found:
+	case directory.AddTree:
 		return treeCopies()
 	}
 	return nil
@@ -661,7 +661,7 @@ func dueEntry(n *hierarchy.Node) []string {
 	if n.Trashed.IsZero() {
 		return nil
 	}
-	return []string{"due " + dueAt(directory.Due{Node: n.ID, Since: n.Trashed})}
+	return []string{"due " + dueAt(directory.PurgeEntry{Node: n.ID, Since: n.Trashed})}
 }
 
 // requestItems are a move request, its entries at both nodes, and which request is the node's open one.
@@ -688,7 +688,7 @@ func Conditions() []string {
 	for _, s := range []directory.Step{
 		directory.AddNode{}, directory.CheckParent{Parent: n}, directory.EditNode{Was: n, Now: n}, directory.AddBrand{Owner: n},
 		directory.EditBrand{Was: b, Now: b}, directory.AddClient{}, directory.EditClient{Was: p, Now: p}, directory.CheckGrant{}, directory.AddEvent{}, directory.Remember{},
-		directory.Found{}, directory.PlaceNode{Was: n, Now: n}, directory.RemoveNode{Was: n}, directory.AddRequest{},
+		directory.AddTree{}, directory.PlaceNode{Was: n, Now: n}, directory.RemoveNode{Was: n}, directory.AddRequest{},
 		directory.CloseRequest{Was: r, Now: r}, directory.RaiseHeight{}, directory.AddChange{}, directory.CheckSeq{}, directory.Rewrite{},
 		directory.PutProgress{}, directory.AddInvitation{}, directory.CountLink{}, directory.EditInvitation{Was: i, Now: i},
 		directory.PutKeyring{},
@@ -763,7 +763,7 @@ func (f *Fake) conditions(s directory.Step) []condition {
 		now, exists := f.clients[s.Was.ID]
 		return []condition{{"EditClient.Version", exists && now.Version == s.Was.Version, is(s.Else)}}
 	case directory.CheckGrant:
-		now := f.clients[s.Client]
+		now := f.clients[s.Principal]
 		role := now.Grants[s.Node]
 		return []condition{
 			{"CheckGrant.Role", role != access.None && role >= s.Role, is(s.Else)},
@@ -774,7 +774,7 @@ func (f *Fake) conditions(s directory.Step) []condition {
 	case directory.Remember:
 		m, exists := f.memos[s.Memo.MemoKey]
 		return []condition{{"Remember.New", !exists || !valid(m), is(directory.ErrRemembered)}}
-	case directory.Found:
+	case directory.AddTree:
 		return []condition{{"Found.New", f.tree == nil, is(s.Else)}}
 	case directory.PlaceNode:
 		now := f.node(s.Was.ID)
@@ -932,7 +932,7 @@ func (f *Fake) apply(s directory.Step) {
 		m := copyMemo(s.Memo)
 		m.Expires = time.Unix(m.Expires.Unix(), 0).UTC()
 		put(&f.memos, m.MemoKey, m)
-	case directory.Found:
+	case directory.AddTree:
 		f.tree = &hierarchy.TreeState{Root: s.Root}
 	case directory.PlaceNode:
 		f.change(s.Was.ID, func(n *hierarchy.Node) {
@@ -941,15 +941,15 @@ func (f *Fake) apply(s directory.Step) {
 			n.Parent, n.Place, n.AsOf, n.Version, n.Updated, n.Trashed = now.Parent, now.Place, now.AsOf, now.Version, now.Updated, now.Trashed
 			f.listNode(n)
 		})
-		delete(f.due, directory.Due{Node: s.Was.ID, Since: micro(s.Was.Trashed)})
+		delete(f.due, directory.PurgeEntry{Node: s.Was.ID, Since: micro(s.Was.Trashed)})
 		if !s.Now.Trashed.IsZero() {
-			put(&f.due, directory.Due{Node: s.Was.ID, Since: micro(s.Now.Trashed)}, true)
+			put(&f.due, directory.PurgeEntry{Node: s.Was.ID, Since: micro(s.Now.Trashed)}, true)
 		}
 	case directory.RemoveNode:
 		f.change(s.Was.ID, f.unlistNode)
 		delete(f.nodes, s.Was.ID)
-	case directory.Undue:
-		delete(f.due, directory.Due{Node: s.Due.Node, Since: micro(s.Due.Since)})
+	case directory.RemovePurgeEntry:
+		delete(f.due, directory.PurgeEntry{Node: s.Entry.Node, Since: micro(s.Entry.Since)})
 	case directory.AddRequest:
 		f.setRequest(s.Request)
 		put(&f.open, s.Request.Node, s.Request.ID)

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 )
 
 // What the contract says of people, invitations and the keyring.
@@ -80,8 +80,8 @@ func keepsPeople(t testing.TB, store directory.Store) {
 		t.Errorf("a person's grant is %+v", got)
 	}
 	same(t, "who is at A", s.all().Grants[a.ID], []directory.Grant{grant(a.ID, &c), grant(a.ID, &p)})
-	s.commits(directory.CheckGrant{Client: p.ID, Node: a.ID, Role: access.Admin, Else: errElse})
-	s.refuses(errElse, directory.CheckGrant{Client: p.ID, Node: a.ID, Role: access.Owner, Else: errElse})
+	s.commits(directory.CheckGrant{Principal: p.ID, Node: a.ID, Role: access.Admin, Else: errElse})
+	s.refuses(errElse, directory.CheckGrant{Principal: p.ID, Node: a.ID, Role: access.Owner, Else: errElse})
 
 	now := copyClient(p)
 	now.Name, now.Grants, now.Version = "Åsa", map[ident.Node]access.Role{b.ID: access.Viewer}, 2
@@ -238,18 +238,18 @@ func invitationsAtATime(t testing.TB, store directory.Store) {
 
 func keepsKeyring(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
-	put := func(r people.Keyring, was int) directory.PutKeyring {
+	put := func(r credential.Keyring, was int) directory.PutKeyring {
 		return directory.PutKeyring{Keyring: r, Was: was, Else: errElse}
 	}
-	ring := func() people.Keyring { return s.read(directory.Want{Keyring: true}).Keyring }
-	same(t, "the keyring at first", ring(), people.Keyring(nil))
-	first := people.Keyring(nil).Rotated(then)
+	ring := func() credential.Keyring { return s.read(directory.Want{Keyring: true}).Keyring }
+	same(t, "the keyring at first", ring(), credential.Keyring(nil))
+	first := credential.Keyring(nil).Rotated(then)
 	s.refuses(errElse, put(first, 1))
 	first[0].Created = then.Add(time.Nanosecond).In(time.FixedZone("", 3600))
 	s.commits(put(first, 0))
 	first[0].Created = then
 	same(t, "the first keyring", ring(), first)
-	s.refuses(errElse, put(people.Keyring(nil).Rotated(then), 0))
+	s.refuses(errElse, put(credential.Keyring(nil).Rotated(then), 0))
 	second := first.Rotated(then.Add(time.Hour))
 	s.refuses(errElse, put(second, 2))
 	s.commits(put(second, 1))
@@ -265,9 +265,9 @@ func keepsKeyring(t testing.TB, store directory.Store) {
 
 func keyringAtATime(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
-	var ring people.Keyring
+	var ring credential.Keyring
 	for round := range 3 {
-		next := make([]people.Keyring, 4)
+		next := make([]credential.Keyring, 4)
 		for i := range next {
 			next[i] = ring.Rotated(then)
 		}

@@ -124,8 +124,8 @@ func (o *observed) Below(ctx context.Context, under hierarchy.Path, kind hierarc
 	})
 }
 
-func (o *observed) Due(ctx context.Context, until time.Time, limit int) ([]directory.Due, error) {
-	return watched(o, func() ([]directory.Due, error) { return o.Store.Due(ctx, until, limit) })
+func (o *observed) PurgeQueue(ctx context.Context, until time.Time, limit int) ([]directory.PurgeEntry, error) {
+	return watched(o, func() ([]directory.PurgeEntry, error) { return o.Store.PurgeQueue(ctx, until, limit) })
 }
 
 func (o *observed) Erase(ctx context.Context, node ident.Node) (bool, error) {

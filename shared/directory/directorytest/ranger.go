@@ -58,13 +58,13 @@ func Subtrees(t *rapid.T, store directory.Store, stale bool, step func()) {
 	r := &ranger{t: t, ctx: context.Background(), store: &observed{Store: store, stale: stale}}
 	r.now = time.Now().UTC().Truncate(time.Microsecond)
 	r.d = directory.New(r.store, func() time.Time { return r.now })
-	root, founder, _, err := r.d.Found(r.ctx, "Root", "Founder")
+	root, founder, _, err := r.d.CreateRoot(r.ctx, "Root", "Founder")
 	r.must(err)
 	r.forest = &forest{
 		ids: []ident.Node{root.ID}, parent: map[ident.Node]ident.Node{root.ID: ""}, name: map[ident.Node]hierarchy.Name{root.ID: "Root"},
 		height: map[ident.Node]int{}, suspended: map[ident.Node]bool{}, forbidden: map[ident.Node]bool{}, trashed: map[ident.Node]time.Time{},
 		clients: []ident.Principal{founder.ID}, grants: map[ident.Principal]map[ident.Node]access.Role{founder.ID: founder.Grants},
-		callers: map[ident.Principal]directory.Caller{founder.ID: {Client: founder.ID, Key: founder.Secrets[0].ID}},
+		callers: map[ident.Principal]directory.Caller{founder.ID: {Principal: founder.ID, Key: founder.Secrets[0].ID}},
 		home:    map[ident.Principal]ident.Node{founder.ID: root.ID}, domains: map[string]ident.Node{}, logs: map[ident.Node][]event.Event{},
 		brands: map[string]ident.Brand{}, looks: map[string]hierarchy.Name{},
 	}
@@ -227,7 +227,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 			if len(r.ids) > most {
 				r.t.Skip("enough nodes")
 			}
-			refusal := first(r.allowed(c.Client, parent, access.Admin, false), r.live(parent))
+			refusal := first(r.allowed(c.Principal, parent, access.Admin, false), r.live(parent))
 			if refusal == nil && len(r.path(parent)) >= hierarchy.MaxDepth {
 				refusal = fault.DepthLimit
 			}
@@ -248,7 +248,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 			if len(r.ids) > most {
 				r.t.Skip("enough nodes")
 			}
-			r.try("create customer", first(r.allowed(c.Client, parent, access.Operator, false), r.live(parent)), false, func() error {
+			r.try("create customer", first(r.allowed(c.Principal, parent, access.Operator, false), r.live(parent)), false, func() error {
 				_, err := r.d.CreateCustomer(r.ctx, c, directory.NewCustomer{Partner: parent, Name: n, Details: hierarchy.Details{Brand: r.brand}})
 				return err
 			}, r.created(parent))
@@ -259,7 +259,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 			if hierarchy.KindOf(id) == hierarchy.Customer {
 				needs = access.Operator
 			}
-			r.try("rename", unless(noop, r.allowed(c.Client, id, needs, false), r.live(id)), noop, func() (err error) {
+			r.try("rename", unless(noop, r.allowed(c.Principal, id, needs, false), r.live(id)), noop, func() (err error) {
 				if needs == access.Operator {
 					_, err = r.d.EditCustomer(r.ctx, c, id, directory.CustomerPatch{Name: &n})
 				} else {
@@ -270,7 +270,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 		},
 		"move": func() {
 			c, id, to := r.caller(), r.node(false), r.node(true)
-			r.try("move", r.moves(c.Client, id, to), r.parent[id] == to, func() error {
+			r.try("move", r.moves(c.Principal, id, to), r.parent[id] == to, func() error {
 				_, err := r.d.Move(r.ctx, c, id, to)
 				return err
 			}, func(event.Event) {
@@ -281,7 +281,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 		"suspend": func() {
 			c, id := r.caller(), r.node(false)
 			noop := r.suspended[id]
-			r.try("suspend", first(r.allowed(c.Client, id, access.Admin, true), r.still(id)), noop, func() error {
+			r.try("suspend", first(r.allowed(c.Principal, id, access.Admin, true), r.still(id)), noop, func() error {
 				_, err := r.d.Suspend(r.ctx, c, id, "because")
 				return err
 			}, func(event.Event) { r.suspended[id] = true })
@@ -289,7 +289,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 		"resume": func() {
 			c, id := r.caller(), r.node(false)
 			noop := !r.suspended[id]
-			r.try("resume", first(r.allowed(c.Client, id, access.Admin, true), r.still(id)), noop, func() error {
+			r.try("resume", first(r.allowed(c.Principal, id, access.Admin, true), r.still(id)), noop, func() error {
 				_, err := r.d.Resume(r.ctx, c, id)
 				return err
 			}, func(event.Event) { delete(r.suspended, id) })
@@ -297,7 +297,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 		"can provision": func() {
 			c, id, can := r.caller(), r.node(true), rapid.IntRange(0, 3).Draw(r.t, "can") > 0
 			noop := r.forbidden[id] == !can
-			r.try("can provision", unless(noop, first(r.allowed(c.Client, id, access.Admin, true), r.still(id)), r.live(id)), noop, func() error {
+			r.try("can provision", unless(noop, first(r.allowed(c.Principal, id, access.Admin, true), r.still(id)), r.live(id)), noop, func() error {
 				_, err := r.d.SetCanProvision(r.ctx, c, id, can)
 				return err
 			}, func(event.Event) { r.forbidden[id] = !can })
@@ -308,7 +308,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 				r.t.Skip("not everything")
 			}
 			noop := r.inTrash(id)
-			r.try("trash", first(r.allowed(c.Client, id, access.Admin, true), r.still(r.parent[id])), noop, func() error {
+			r.try("trash", first(r.allowed(c.Principal, id, access.Admin, true), r.still(r.parent[id])), noop, func() error {
 				_, err := r.d.Trash(r.ctx, c, id)
 				return err
 			}, func(e event.Event) { r.trashed[id] = e.Time })
@@ -320,7 +320,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 				id = rapid.SampledFrom(in).Draw(r.t, "in the trash")
 			}
 			noop := !r.inTrash(id)
-			r.try("restore", first(r.allowed(c.Client, id, access.Admin, true), r.still(r.parent[id])), noop, func() error {
+			r.try("restore", first(r.allowed(c.Principal, id, access.Admin, true), r.still(r.parent[id])), noop, func() error {
 				_, err := r.d.Restore(r.ctx, c, id)
 				return err
 			}, func(event.Event) { delete(r.trashed, id) })
@@ -330,7 +330,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 			if owner := r.domains[domain]; owner != "" && !slices.Contains(r.ids, owner) {
 				r.t.Skip("whether it is free already is not known")
 			}
-			refusal := first(r.allowed(c.Client, id, access.Owner, false), r.live(id))
+			refusal := first(r.allowed(c.Principal, id, access.Owner, false), r.live(id))
 			if refusal == nil && r.domains[domain] != "" {
 				refusal = fault.DomainTaken
 			}
@@ -347,7 +347,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 			if !slices.Contains(r.ids, id) {
 				r.t.Skip("no brand")
 			}
-			r.try("edit brand", unless(noop, r.allowed(c.Client, id, access.Owner, false), r.live(id)), noop, func() error {
+			r.try("edit brand", unless(noop, r.allowed(c.Principal, id, access.Owner, false), r.live(id)), noop, func() error {
 				_, err := r.d.EditBrand(r.ctx, c, r.brands[domain], directory.BrandEdit{Name: &n, Logo: &logo})
 				return err
 			}, func(event.Event) { r.looks[domain] = n })
@@ -367,7 +367,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 				}
 				r.clients = append(r.clients, made.ID)
 				r.grants[made.ID], r.home[made.ID] = map[ident.Node]access.Role{id: role}, id
-				r.callers[made.ID] = directory.Caller{Client: made.ID, Key: made.SecretID}
+				r.callers[made.ID] = directory.Caller{Principal: made.ID, Key: made.SecretID}
 			})
 		},
 		"grant": func() {
@@ -511,7 +511,7 @@ func (r *ranger) sweep(budget time.Duration, crashes []int) {
 			r.nothingLeft(left)
 		}
 	}
-	due, err := r.store.Store.Due(r.ctx, until, 100)
+	due, err := r.store.Store.PurgeQueue(r.ctx, until, 100)
 	r.must(err)
 	var behind time.Duration
 	if len(due) > 0 {
@@ -537,10 +537,10 @@ func (r *ranger) nothingLeft(left *remains) {
 	}
 	left.erased = true
 	s := r.store.Store
-	got, err := s.Read(r.ctx, directory.Want{Clients: left.clients})
+	got, err := s.Read(r.ctx, directory.Want{Principals: left.clients})
 	r.must(err)
 	for _, c := range left.clients {
-		if p := got.Clients[c]; p.Revoked.IsZero() || len(p.Grants)+len(p.Secrets) > 0 {
+		if p := got.Principals[c]; p.Revoked.IsZero() || len(p.Grants)+len(p.Secrets) > 0 {
 			r.t.Fatalf("a client is left whose home is purged: %+v", p)
 		}
 		if _, err := r.d.Me(r.ctx, r.callers[c]); !fault.Unauthenticated.Is(err) {
@@ -597,8 +597,8 @@ func Gone(ctx context.Context, s directory.Store, ids ...ident.Node) error {
 	if err != nil || len(got.Nodes) > 0 {
 		return fmt.Errorf("%d nodes are left of %v (%w)", len(got.Nodes), ids, err)
 	}
-	due, err := s.Due(ctx, time.Now().Add(100*hierarchy.KeepTrash), 1000)
-	if i := slices.IndexFunc(due, func(d directory.Due) bool { return slices.Contains(ids, d.Node) }); i >= 0 || err != nil {
+	due, err := s.PurgeQueue(ctx, time.Now().Add(100*hierarchy.KeepTrash), 1000)
+	if i := slices.IndexFunc(due, func(d directory.PurgeEntry) bool { return slices.Contains(ids, d.Node) }); i >= 0 || err != nil {
 		return fmt.Errorf("%v is due still (%w)", due, err)
 	}
 	for _, id := range ids {
@@ -623,12 +623,12 @@ func (r *ranger) agree() {
 			dying = append(dying, left.nodes...)
 		}
 	}
-	got, err := r.store.Store.Read(r.ctx, directory.Want{Nodes: slices.Concat(r.ids, dying), Clients: r.clients})
+	got, err := r.store.Store.Read(r.ctx, directory.Want{Nodes: slices.Concat(r.ids, dying), Principals: r.clients})
 	r.must(err)
 	for _, id := range dying {
 		if n := got.Nodes[id]; n != nil {
 			for _, c := range r.clients {
-				if dec := access.Decide(got.Clients[c], &got.Tree, n, access.Read); dec.Visible() {
+				if dec := access.Decide(got.Principals[c], &got.Tree, n, access.Read); dec.Visible() {
 					r.t.Fatalf("%s is purged, and %s sees it", id, c)
 				}
 			}
@@ -649,7 +649,7 @@ func (r *ranger) agree() {
 				r.trashedAt(id), r.mayProvision(id))
 		}
 		for _, c := range r.clients {
-			dec := access.Decide(got.Clients[c], &got.Tree, n, access.Read)
+			dec := access.Decide(got.Principals[c], &got.Tree, n, access.Read)
 			if at, above := r.roles(c, id); dec.Role != at || dec.Above != above {
 				r.t.Fatalf("%s at %s is %s, and above %s; want %s, %s", c, id, dec.Role, dec.Above, at, above)
 			}
@@ -665,7 +665,7 @@ func (r *ranger) lists() {
 		}
 	}
 	c, top := r.caller(), r.node(true)
-	at, _ := r.roles(c.Client, top)
+	at, _ := r.roles(c.Principal, top)
 	for _, kind := range []hierarchy.Kind{hierarchy.Partner, hierarchy.Customer} {
 		var found []ident.Node
 		for page := (directory.Paging{Limit: 4}); ; {
@@ -746,7 +746,7 @@ func (r *ranger) logged() {
 	case "type":
 		f.Type = event.PartnerMoved
 	case "actor":
-		f.Actor = r.owner.Client
+		f.Actor = r.owner.Principal
 	case "time":
 		e := rapid.SampledFrom(r.store.events).Draw(r.t, "from")
 		f.From, f.Until = e.Time, rapid.SampledFrom(r.store.events).Draw(r.t, "until").Time
@@ -758,7 +758,7 @@ func (r *ranger) logged() {
 	var found []event.Event
 	for page := (directory.Paging{Limit: 10}); ; {
 		list, err := r.d.Log(r.ctx, c, id, f, page)
-		if at, _ := r.roles(c.Client, id); at == access.None {
+		if at, _ := r.roles(c.Principal, id); at == access.None {
 			if !fault.NotFound.Is(err) {
 				r.t.Fatalf("the log of %s: %v; the caller cannot see it", id, err)
 			}

@@ -35,7 +35,7 @@ func logsEvents(t testing.TB, store directory.Store) {
 	here, below := s.happened(p.Place.Path, 1), s.happened(c.Place.Path, 2)
 	moved := s.happened(z.Place.Path.Child(p.ID), 3)
 	moved.Left = p.Place.Path
-	moved.Actor, moved.Request, moved.Type = "cli_0000000000000000", "request", event.PartnerMoved
+	moved.Actor, moved.RequestID, moved.Type = "cli_0000000000000000", "request", event.PartnerMoved
 	moved.Data = map[string]any{"from": a.ID, "to": z.ID, "many": 12, "list": []string{"a", "b"}, "none": nil}
 	moved.Time = moved.Time.Add(999 * time.Nanosecond).In(time.FixedZone("", 3600))
 	for _, e := range []event.Event{moved, below, here} {
@@ -176,8 +176,8 @@ func addsRequests(t testing.TB, store directory.Store) {
 	first := s.newRequest(n, to, then.In(time.FixedZone("", 3600)))
 	s.commits(add(first))
 	first.Created, first.Ends = first.Created.UTC(), first.Ends.UTC()
-	got := s.read(directory.Want{Requests: []ident.Request{first.ID, first.ID, ident.NewRequest()}}).Requests
-	same(t, "as it is read", got, map[ident.Request]*directory.MoveRequest{first.ID: &first})
+	got := s.read(directory.Want{MoveRequests: []ident.MoveRequest{first.ID, first.ID, ident.NewMoveRequest()}}).MoveRequests
+	same(t, "as it is read", got, map[ident.MoveRequest]*directory.MoveRequest{first.ID: &first})
 	same(t, "listed at the node", at(n.ID), []directory.MoveRequest{first})
 	same(t, "listed at the destination", at(to.ID), []directory.MoveRequest{first})
 	s.refuses(directory.ErrExists, add(first))
@@ -234,7 +234,7 @@ func closesRequests(t testing.TB, store directory.Store) {
 		other := want // only the state, the times and the version are written
 		other.Name, other.Message, other.By, other.To, other.Node = "Other", "Other", "", n.ID, to.ID
 		s.commits(directory.CloseRequest{Was: &r, Now: &other, Else: errElse})
-		same(t, "as it is read", s.read(directory.Want{Requests: []ident.Request{r.ID}}).Requests[r.ID], &want)
+		same(t, "as it is read", s.read(directory.Want{MoveRequests: []ident.MoveRequest{r.ID}}).MoveRequests[r.ID], &want)
 		all := s.all()
 		same(t, "listed at the node", all.Requests[n.ID][0], want)
 		same(t, "listed at the destination", all.Requests[to.ID][0], want)
@@ -285,7 +285,7 @@ func requestsAtATime(t testing.TB, store directory.Store) {
 		errs := atOnce(len(states), func(i int) error {
 			return store.Commit(t.Context(), directory.CloseRequest{Was: &open, Now: closed(&open, states[i]), Else: errElse})
 		})
-		got := s.read(directory.Want{Requests: []ident.Request{open.ID}}).Requests[open.ID]
+		got := s.read(directory.Want{MoveRequests: []ident.MoveRequest{open.ID}}).MoveRequests[open.ID]
 		for i, err := range errs {
 			if (err == nil) != (got.State == states[i]) || err != nil && !errors.Is(err, errElse) {
 				t.Errorf("%s gave %v, and it is %s", states[i], err, got.State)

@@ -29,7 +29,7 @@ type story struct {
 	clients []ident.Principal
 	brands  []ident.Brand
 	changes []ident.Change
-	asked   []ident.Request
+	asked   []ident.MoveRequest
 	invites []ident.Invitation
 	ids     *rand.Rand
 }
@@ -63,7 +63,7 @@ func begin(t testing.TB, store directory.Store, brands int) *story {
 	root.Place.Path = hierarchy.Path("").Child(root.ID)
 	root.Brands.Uses = map[ident.Brand]int64{}
 	s.nodes = append(s.nodes, root.ID)
-	s.commits(directory.Found{Root: root.ID, Else: errElse}, directory.AddNode{Node: root})
+	s.commits(directory.AddTree{Root: root.ID, Else: errElse}, directory.AddNode{Node: root})
 	s.root = s.node(root.ID)
 	for range brands {
 		s.brand(s.root)
@@ -119,7 +119,7 @@ func (s *story) node(id ident.Node) *hierarchy.Node {
 
 func (s *story) client(id ident.Principal) *access.Principal {
 	s.t.Helper()
-	p := s.read(directory.Want{Clients: []ident.Principal{id}}).Clients[id]
+	p := s.read(directory.Want{Principals: []ident.Principal{id}}).Principals[id]
 	if p == nil {
 		s.t.Fatalf("client %s is not there", id)
 	}
@@ -231,7 +231,7 @@ func (s *story) newProgress(node ident.Node) directory.Progress {
 
 // newRequest asks for n to be moved below to, from created on for two weeks.
 func (s *story) newRequest(n, to *hierarchy.Node, created time.Time) directory.MoveRequest {
-	id := ident.Request(s.id("mrq_"))
+	id := ident.MoveRequest(s.id("mrq_"))
 	s.asked = append(s.asked, id)
 	return directory.MoveRequest{
 		ID: id, Node: n.ID, Name: n.Name, To: to.ID, Message: "As agreed", By: ident.Principal(s.id("cli_")), Within: n.ID, State: directory.RequestOpen,
@@ -295,7 +295,7 @@ type everything struct {
 	Past     map[ident.Node][]event.Event
 	Requests map[ident.Node][]directory.MoveRequest
 	Invited  map[ident.Node][]directory.Invitation
-	Due      []directory.Due
+	Due      []directory.PurgeEntry
 }
 
 // difference tells the first thing in which two of them differ, "" when in none.
@@ -303,12 +303,12 @@ func difference(got, want everything) string {
 	return cmp.Or(
 		differs("tree state", map[string]any{"": got.Got.Tree}, map[string]any{"": want.Got.Tree}),
 		differs("node", got.Got.Nodes, want.Got.Nodes),
-		differs("client", got.Got.Clients, want.Got.Clients),
+		differs("client", got.Got.Principals, want.Got.Principals),
 		differs("brand", got.Got.Brands, want.Got.Brands),
 		differs("domain", got.Got.Domains, want.Got.Domains),
 		differs("logo", got.Got.Logos, want.Got.Logos),
 		differs("change", got.Got.Changes, want.Got.Changes),
-		differs("request", got.Got.Requests, want.Got.Requests),
+		differs("request", got.Got.MoveRequests, want.Got.MoveRequests),
 		differs("invitation", got.Got.Invitations, want.Got.Invitations),
 		differs("keyring", map[string]any{"": got.Got.Keyring}, map[string]any{"": want.Got.Keyring}),
 		differs("children of", got.Children, want.Children),
@@ -341,8 +341,8 @@ func (s *story) allOf(store directory.Store) everything {
 	s.t.Helper()
 	all := everything{
 		Got: directory.Got{
-			Nodes: map[ident.Node]*hierarchy.Node{}, Clients: map[ident.Principal]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
-			Changes: map[ident.Change]*directory.Progress{}, Requests: map[ident.Request]*directory.MoveRequest{},
+			Nodes: map[ident.Node]*hierarchy.Node{}, Principals: map[ident.Principal]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
+			Changes: map[ident.Change]*directory.Progress{}, MoveRequests: map[ident.MoveRequest]*directory.MoveRequest{},
 			Invitations: map[ident.Invitation]*directory.Invitation{},
 			Domains:     map[string]directory.Domain{}, Logos: map[ident.Brand][]byte{},
 		},
@@ -357,12 +357,12 @@ func (s *story) allOf(store directory.Store) everything {
 		}
 		all.Got.Tree = got.Tree
 		maps.Copy(all.Got.Nodes, got.Nodes)
-		maps.Copy(all.Got.Clients, got.Clients)
+		maps.Copy(all.Got.Principals, got.Principals)
 		maps.Copy(all.Got.Brands, got.Brands)
 		maps.Copy(all.Got.Domains, got.Domains)
 		maps.Copy(all.Got.Logos, got.Logos)
 		maps.Copy(all.Got.Changes, got.Changes)
-		maps.Copy(all.Got.Requests, got.Requests)
+		maps.Copy(all.Got.MoveRequests, got.MoveRequests)
 		maps.Copy(all.Got.Invitations, got.Invitations)
 		if w.Keyring {
 			all.Got.Keyring = got.Keyring
@@ -372,7 +372,7 @@ func (s *story) allOf(store directory.Store) everything {
 		read(directory.Want{Nodes: ids})
 	}
 	for ids := range slices.Chunk(s.clients, 99) {
-		read(directory.Want{Clients: ids})
+		read(directory.Want{Principals: ids})
 	}
 	for ids := range slices.Chunk(s.brands, 32) {
 		w := directory.Want{Brands: ids, Logos: ids, Domains: []string{taken}}
@@ -385,14 +385,14 @@ func (s *story) allOf(store directory.Store) everything {
 		read(directory.Want{Changes: ids})
 	}
 	for ids := range slices.Chunk(s.asked, 99) {
-		read(directory.Want{Requests: ids})
+		read(directory.Want{MoveRequests: ids})
 	}
 	for ids := range slices.Chunk(s.invites, 99) {
 		read(directory.Want{Invitations: ids})
 	}
 	read(directory.Want{Keyring: true})
 	var err error
-	if all.Due, err = store.Due(s.t.Context(), then.AddDate(100, 0, 0), 1000); err != nil {
+	if all.Due, err = store.PurgeQueue(s.t.Context(), then.AddDate(100, 0, 0), 1000); err != nil {
 		s.t.Fatalf("Due: %v", err)
 	}
 	for _, id := range s.nodes {

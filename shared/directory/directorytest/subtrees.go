@@ -375,7 +375,7 @@ func wholeMove(t testing.TB, store directory.Store) {
 	above := dest.Place.Path.IDs()[hierarchy.MaxDepth-2-few : hierarchy.MaxDepth-2]
 	now := placed(was, dest.ID, 1, hierarchy.Place{Path: dest.Place.Path.Child(was.ID)})
 	progress := s.newProgress(was.ID)
-	memo := directory.Memo{MemoKey: directory.MemoKey{Client: ident.NewClient(), Key: "k"}, Expires: time.Now().Add(time.Hour)}
+	memo := directory.Memo{MemoKey: directory.MemoKey{Principal: ident.NewClient(), Key: "k"}, Expires: time.Now().Add(time.Hour)}
 	asked := s.newClient(s.root.ID, map[ident.Node]access.Role{s.root.ID: access.Admin})
 	request := s.newRequest(was, dest, then)
 	s.commits(directory.AddClient{Client: asked}, directory.AddRequest{Request: request, Open: errAnother})
@@ -388,7 +388,7 @@ func wholeMove(t testing.TB, store directory.Store) {
 			directory.CheckParent{Parent: dest, Draw: was.Draws(), Height: 1, Else: always(errElse)},
 			directory.CheckParent{Parent: source, Drop: was.Draws(), Else: always(errElse)},
 			directory.CloseRequest{Was: &request, Now: closed(&request, directory.RequestAccepted), Else: errElse},
-			directory.CheckGrant{Client: asked.ID, Node: s.root.ID, Role: access.Admin, Else: errElse},
+			directory.CheckGrant{Principal: asked.ID, Node: s.root.ID, Role: access.Admin, Else: errElse},
 		}
 		for i, id := range above {
 			steps = append(steps, directory.RaiseHeight{Node: id, Height: few - i + 1, Else: errElse})
@@ -417,7 +417,7 @@ func wholeMove(t testing.TB, store directory.Store) {
 	if p := got.Got.Changes[progress.ID]; p == nil || p.Version != 1 {
 		t.Errorf("the progress is %+v", p)
 	}
-	if r := got.Got.Requests[request.ID]; r.State != directory.RequestAccepted {
+	if r := got.Got.MoveRequests[request.ID]; r.State != directory.RequestAccepted {
 		t.Errorf("the request is %s", r.State)
 	}
 	witnesses := 0

@@ -139,14 +139,16 @@ func pagesWithoutTrash(t testing.TB, store directory.Store) {
 
 func listsDue(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
-	due := func(n *hierarchy.Node) directory.Due { return directory.Due{Node: n.ID, Since: n.Trashed} }
-	expect := func(until time.Time, limit int, want ...directory.Due) {
+	due := func(n *hierarchy.Node) directory.PurgeEntry {
+		return directory.PurgeEntry{Node: n.ID, Since: n.Trashed}
+	}
+	expect := func(until time.Time, limit int, want ...directory.PurgeEntry) {
 		t.Helper()
-		got, err := store.Due(t.Context(), until, limit)
+		got, err := store.PurgeQueue(t.Context(), until, limit)
 		if err != nil || got == nil {
 			t.Fatalf("Due: %v, %v", got, err)
 		}
-		same(t, fmt.Sprint("due until ", until), got, append([]directory.Due{}, want...))
+		same(t, fmt.Sprint("due until ", until), got, append([]directory.PurgeEntry{}, want...))
 	}
 	expect(then, 10)
 	var nodes []*hierarchy.Node
@@ -157,13 +159,13 @@ func listsDue(t testing.TB, store directory.Store) {
 	slices.SortFunc(nodes[:2], func(a, b *hierarchy.Node) int { return slices.Compare([]byte(a.ID), []byte(b.ID)) })
 	slices.SortFunc(nodes[2:], func(a, b *hierarchy.Node) int { return slices.Compare([]byte(a.ID), []byte(b.ID)) })
 	late := then.AddDate(0, 0, 30)
-	all := []directory.Due{due(nodes[0]), due(nodes[1]), due(nodes[2]), due(nodes[3])}
+	all := []directory.PurgeEntry{due(nodes[0]), due(nodes[1]), due(nodes[2]), due(nodes[3])}
 	expect(then, 10)
 	expect(then.Add(time.Microsecond), 10, all[:2]...)
 	expect(then.Add(2*time.Microsecond).In(time.FixedZone("", -3600)), 10, all...)
 	expect(late, 3, all[:3]...)
 	expect(late, 1, all[0])
-	if _, err := store.Due(t.Context(), late, 0); err == nil {
+	if _, err := store.PurgeQueue(t.Context(), late, 0); err == nil {
 		t.Error("nothing was asked for and is no error")
 	}
 	// It stays due wherever it is placed, until it is restored.
@@ -182,7 +184,7 @@ func listsDue(t testing.TB, store directory.Store) {
 	s.commits(directory.RemoveNode{Was: nodes[3], Else: errElse})
 	expect(late, 10, all[0], all[3], due(nodes[1]), due(nodes[2]))
 	for range 2 {
-		s.commits(directory.Undue{Due: all[3]}, directory.Undue{Due: directory.Due{Node: nodes[1].ID, Since: then}})
+		s.commits(directory.RemovePurgeEntry{Entry: all[3]}, directory.RemovePurgeEntry{Entry: directory.PurgeEntry{Node: nodes[1].ID, Since: then}})
 		expect(late, 10, all[0], due(nodes[1]), due(nodes[2]))
 	}
 }

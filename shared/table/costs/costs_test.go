@@ -76,10 +76,10 @@ func newBench(t *testing.T) *bench {
 	b := &bench{t: t, ctx: t.Context(), meter: &meter{API: tabletest.Client(t)}}
 	b.store, b.fast = table.New(b.meter, name), table.New(loader{tabletest.Client(t)}, name)
 	b.dir = directory.New(b.store, clock)
-	root, owner, _, err := b.dir.Found(b.ctx, "Cloudvendor", "Founder")
+	root, owner, _, err := b.dir.CreateRoot(b.ctx, "Cloudvendor", "Founder")
 	b.must(err)
 	b.root = root.ID
-	b.caller = directory.Caller{Client: owner.ID, Key: owner.Secrets[0].ID}
+	b.caller = directory.Caller{Principal: owner.ID, Key: owner.Secrets[0].ID}
 	brand, err := b.dir.CreateBrand(b.ctx, b.caller, b.newBrand(root.ID))
 	b.must(err)
 	b.brand = brand.ID
@@ -315,7 +315,7 @@ func (b *bench) inTrash(id ident.Node) {
 }
 
 // asked makes a move request.
-func (b *bench) asked(id, to ident.Node) ident.Request {
+func (b *bench) asked(id, to ident.Node) ident.MoveRequest {
 	b.t.Helper()
 	r, err := b.dir.AskMove(b.ctx, b.caller, id, to, "As agreed")
 	b.must(err)
@@ -337,7 +337,7 @@ func events(b *bench, p place, at ident.Node) func() error {
 	for i := range 60 {
 		e := event.Event{
 			ID: ident.NewEvent(), Type: event.CustomerEdited, Time: clock().Add(time.Hour + time.Duration(i)*time.Second),
-			Node: p.customer, Path: path, Actor: b.caller.Client, Request: "c817faea-b253-47be-9d98-47d2e427f93f",
+			Node: p.customer, Path: path, Actor: b.caller.Principal, RequestID: "c817faea-b253-47be-9d98-47d2e427f93f",
 			Data: map[string]any{"name": b.name()},
 		}
 		b.must(b.fast.Commit(b.ctx, directory.AddEvent{Event: e}))
@@ -355,7 +355,9 @@ var operations = []operation{
 	}},
 	{"signOutEverywhere", func(b *bench, p place) func() error {
 		who := b.person(p.partner)
-		return func() error { return b.dir.SignOutEverywhere(b.ctx, directory.Caller{Client: who, Session: clock()}) }
+		return func() error {
+			return b.dir.SignOutEverywhere(b.ctx, directory.Caller{Principal: who, Session: clock()})
+		}
 	}},
 	{"createPartner", func(b *bench, p place) func() error {
 		return only(func() (directory.Node, error) {
@@ -648,8 +650,8 @@ func (b *bench) sizes(crowd place, row func(...string), out *strings.Builder) {
 			spent, err := b.meter.during(change.do(top.parent.ID))
 			b.must(err)
 			cells = append(cells, spent.String())
-			due := directory.Due{Node: top.parent.ID, Since: clock()}
-			b.must(b.store.Commit(b.ctx, directory.DropChange{Seq: b.seq()}, directory.Undue{Due: due})) // nothing is read below it any more
+			due := directory.PurgeEntry{Node: top.parent.ID, Since: clock()}
+			b.must(b.store.Commit(b.ctx, directory.DropChange{Seq: b.seq()}, directory.RemovePurgeEntry{Entry: due})) // nothing is read below it any more
 			b.unsettled, b.trashed = nil, nil
 		}
 		if cells[1] != cells[2] || cells[1] != cells[3] {
@@ -775,7 +777,7 @@ func TestTheDearestGetIsThreeReadUnits(t *testing.T) {
 		_, err := b.dir.GrantRole(b.ctx, b.caller, c.ID, at, access.Operator)
 		b.must(err)
 	}
-	caller := directory.Caller{Client: c.ID, Key: c.SecretID}
+	caller := directory.Caller{Principal: c.ID, Key: c.SecretID}
 	spent, err := b.meter.during(only(func() (directory.Node, error) { return b.dir.Get(b.ctx, caller, node.ID) }))
 	b.must(err)
 	if want := (cost{1, 3, 0}); spent != want {

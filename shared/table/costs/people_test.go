@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/people"
 )
 
 // What invitations cost, and the people who accept them.
@@ -53,9 +53,9 @@ func (b *bench) begun(id ident.Invitation) (*directory.Mail, error) {
 }
 
 // signedIn is who was invited by a mail.
-func (b *bench) signedIn(mail *directory.Mail) people.SignedIn {
+func (b *bench) signedIn(mail *directory.Mail) credential.SignedIn {
 	b.made++
-	return people.SignedIn{
+	return credential.SignedIn{
 		Tenant: "72f988bf-86f1-41af-91ab-2d7cd011db47", Object: fmt.Sprintf("00000000-0000-4000-8000-%012d", b.made), Name: "Alice Le Page",
 		Email: mail.Email, Verified: true, Began: clock(),
 	}
@@ -160,7 +160,7 @@ func past(t *testing.T, row func(...string), out *strings.Builder) {
 				do    func() error
 			}{
 				{&why, only(func() (directory.Explanation, error) {
-					return later.WhyAt(b.ctx, b.caller, b.caller.Client, node, access.Read, day)
+					return later.WhyAt(b.ctx, b.caller, b.caller.Principal, node, access.Read, day)
 				})},
 				{&users, only(func() (directory.PastUsers, error) {
 					return later.UsersAt(b.ctx, b.caller, node, day, page)
@@ -185,7 +185,7 @@ func (b *bench) accepted(node *hierarchy.Node, many int) {
 		data := map[string]any{"invitationId": ident.NewInvitation(), "generation": 1, "role": access.Viewer, "name": "Alice Le Page",
 			"principalId": ident.PersonOf("72f988bf-86f1-41af-91ab-2d7cd011db47", fmt.Sprint(b.made)), "version": 1}
 		e := event.Event{ID: ident.NewEvent(), Type: event.InvitationAccepted, Time: clock(), Node: node.ID, Path: node.Place.Path,
-			Actor: b.caller.Client, Request: "c817faea-b253-47be-9d98-47d2e427f93f", Data: data}
+			Actor: b.caller.Principal, RequestID: "c817faea-b253-47be-9d98-47d2e427f93f", Data: data}
 		b.must(b.fast.Commit(b.ctx, directory.AddEvent{Event: e}))
 	}
 }

@@ -48,9 +48,9 @@ const (
 	KeyringPrefix    = "K#"
 )
 
-// Limits are the items that functions may use which have no business with all of them, by function and action of DynamoDB, as beginnings
+// ReadableKeys are the items that functions may use which have no business with all of them, by function and action of DynamoDB, as beginnings
 // of partition keys. The deployment holds them to it. What is meant most is the keyring: by it, sessions of anybody can be made.
-var Limits = map[string]map[string][]string{
+var ReadableKeys = map[string]map[string][]string{
 	"authorizer": {"BatchGetItem": {PrincipalPrefix, TreePrefix, DomainPrefix, BrandPrefix, NodePrefix}},
 	"notify": {
 		"BatchGetItem": {InvitationPrefix, KeyringPrefix, NodePrefix, PrincipalPrefix, BrandPrefix, TreePrefix},

@@ -129,9 +129,9 @@ func newCrowd(t *testing.T) *crowd {
 	ctx := t.Context()
 	store, name := New(t)
 	c := &crowd{t: t, store: store, dir: directory.New(store, time.Now)}
-	founded, founder, _, err := c.dir.Found(ctx, "Root", "Founder")
+	founded, founder, _, err := c.dir.CreateRoot(ctx, "Root", "Founder")
 	c.must(err)
-	c.founder = directory.Caller{Client: founder.ID, Key: founder.Secrets[0].ID}
+	c.founder = directory.Caller{Principal: founder.ID, Key: founder.Secrets[0].ID}
 	sold := directory.NewBrand{Partner: founded.ID, Name: "B", Domain: "b.example", Regions: []string{"eu-west-1"}}
 	brand, err := c.dir.CreateBrand(ctx, c.founder, sold)
 	c.must(err)
@@ -169,7 +169,7 @@ func newCrowd(t *testing.T) *crowd {
 		for _, at := range r.grants {
 			p.Grants[at] = access.Viewer
 		}
-		r.caller = directory.Caller{Client: p.ID, Key: p.Secrets[0].ID}
+		r.caller = directory.Caller{Principal: p.ID, Key: p.Secrets[0].ID}
 		steps = append(steps, directory.AddClient{Client: p})
 	}
 	began := time.Now()

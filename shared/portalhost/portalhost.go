@@ -1,6 +1,6 @@
-// Package site says what stands at a host name: the platform's own portal, or that of a brand. By the site it follows by which app people
+// Package portalhost says what stands at a host name: the platform's own portal, or that of a brand. By the site it follows by which app people
 // sign in there, whose access tokens the API takes under this name, and how much of what somebody has can be reached through it.
-package site
+package portalhost
 
 import (
 	"context"

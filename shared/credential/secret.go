@@ -1,5 +1,6 @@
-// Package people holds what identifies principals: now the secrets of API clients. Sign-in and invitations come here.
-package people
+// Package credential holds what identifies principals: the secrets of API clients, the sessions of people, the links of invitations, and
+// the keyring by which sessions and links are made.
+package credential
 
 import (
 	"crypto/rand"

@@ -1,4 +1,4 @@
-package people
+package credential
 
 import (
 	"crypto/hmac"

@@ -1,4 +1,4 @@
-package site_test
+package portalhost_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/graph/entra"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/site"
+	"example.com/partnertree/shared/portalhost"
 )
 
 const (
@@ -49,10 +49,10 @@ func TestWhatStandsWhere(t *testing.T) {
 	same := &brand.Brand{ID: "brd_4", Owner: owner, Domain: "same.example", App: &brand.App{Client: platform, Tenant: second}}
 	b := &brands{all: map[string]*brand.Brand{"same.example": same, "plain.example": plain, "many.example": many, "one.example": one,
 		"portal.example": many, "execute-api.eu-west-1.amazonaws.com": many}}
-	c := site.Configured(env(site.EnvClient, platform, site.EnvTenants, tenant, site.EnvHosts, "Portal.example, admin.portal.example"))
-	sites := site.New(c, b.at, time.Now)
+	c := portalhost.Configured(env(portalhost.EnvClient, platform, portalhost.EnvTenants, tenant, portalhost.EnvHosts, "Portal.example, admin.portal.example"))
+	sites := portalhost.New(c, b.at, time.Now)
 	ours := entra.App{Client: platform, Tenants: entra.OnlyTenants(tenant)}
-	for host, want := range map[string]*site.Site{
+	for host, want := range map[string]*portalhost.Site{
 		"portal.example": {App: ours}, "admin.portal.example": {App: ours},
 		"a1b2c3.execute-api.eu-west-1.amazonaws.com": {App: ours}, "admin.execute-api.eu-west-1.amazonaws.com": {App: ours},
 		"admin.plain.example": {Brand: plain, App: ours, Within: owner},
@@ -66,7 +66,7 @@ func TestWhatStandsWhere(t *testing.T) {
 		if want != nil {
 			want.Host = host
 		} else {
-			want = new(site.Site)
+			want = new(portalhost.Site)
 		}
 		if err != nil || ok != (want.Host != "") || !reflect.DeepEqual(got, *want) {
 			t.Errorf("%q: %+v, %v, %v; want %+v", host, got, ok, err, want)
@@ -77,8 +77,8 @@ func TestWhatStandsWhere(t *testing.T) {
 func TestASiteIsRememberedForAMinute(t *testing.T) {
 	one := &brand.Brand{ID: "brd_1", Owner: owner, App: &brand.App{Client: app, Tenant: tenant}}
 	b, now := &brands{all: map[string]*brand.Brand{"one.example": one}}, time.Unix(1_800_000_000, 0)
-	sites := site.New(site.Configured(env()), b.at, func() time.Time { return now })
-	at := func(host string) (site.Site, bool) {
+	sites := portalhost.New(portalhost.Configured(env()), b.at, func() time.Time { return now })
+	at := func(host string) (portalhost.Site, bool) {
 		t.Helper()
 		s, ok, err := sites.At(t.Context(), host)
 		if err != nil {
@@ -113,7 +113,7 @@ func TestASiteIsRememberedForAMinute(t *testing.T) {
 
 func TestAnErrorIsNotRemembered(t *testing.T) {
 	b := &brands{err: errors.New("throttled"), all: map[string]*brand.Brand{"one.example": {ID: "brd_1", Owner: owner}}}
-	sites := site.New(site.Configured(env()), b.at, time.Now)
+	sites := portalhost.New(portalhost.Configured(env()), b.at, time.Now)
 	if s, ok, err := sites.At(t.Context(), "admin.one.example"); !errors.Is(err, b.err) || ok || s.Host != "" {
 		t.Errorf("%+v, %v, %v", s, ok, err)
 	}
@@ -126,7 +126,7 @@ func TestAnErrorIsNotRemembered(t *testing.T) {
 // Whoever makes up hosts makes the process remember only so much.
 func TestSoManySitesAreRemembered(t *testing.T) {
 	b := &brands{}
-	sites := site.New(site.Configured(env()), b.at, time.Now)
+	sites := portalhost.New(portalhost.Configured(env()), b.at, time.Now)
 	ask := func(i int) {
 		if _, _, err := sites.At(t.Context(), fmt.Sprintf("admin.%d.example", i)); err != nil {
 			t.Fatal(err)
@@ -153,12 +153,12 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 		authority string
 	}{
 		"nothing": {nil, entra.App{Tenants: entra.OnlyTenants()}, entra.Global.Authority},
-		"any": {[]string{site.EnvClient, "AAAA", site.EnvTenants, "any", site.EnvAuthority, "https://login.example/"},
+		"any": {[]string{portalhost.EnvClient, "AAAA", portalhost.EnvTenants, "any", portalhost.EnvAuthority, "https://login.example/"},
 			entra.App{Client: "aaaa", Tenants: entra.AnyTenant()}, "https://login.example"},
-		"two tenants": {[]string{site.EnvClient, platform, site.EnvTenants, "22222222-0000-4000-8000-000000000001, " + second},
+		"two tenants": {[]string{portalhost.EnvClient, platform, portalhost.EnvTenants, "22222222-0000-4000-8000-000000000001, " + second},
 			entra.App{Client: platform, Tenants: entra.OnlyTenants(tenant, second)}, entra.Global.Authority},
 	} {
-		got := site.Configured(env(c.env...))
+		got := portalhost.Configured(env(c.env...))
 		if !reflect.DeepEqual(got.App, c.app) || got.Cloud.Authority != c.authority || got.Cloud.Graph != entra.Global.Graph {
 			t.Errorf("%s: %+v", name, got)
 		}
@@ -170,13 +170,13 @@ func TestAHeaderNamesTheHostOnADevelopersMachineOnly(t *testing.T) {
 	headers := func(host string) map[string]string {
 		return map[string]string{"x-forwarded-host": host, "host": host, "forwarded": "host=" + host}
 	}
-	aws := site.Configured(env(site.EnvHosts, "portal.example"))
+	aws := portalhost.Configured(env(portalhost.EnvHosts, "portal.example"))
 	for _, h := range []map[string]string{nil, headers("admin.evil.example"), headers("")} {
 		if host, origin := aws.Host("Admin.Brand.example", h); host != "admin.brand.example" || origin != "https://admin.brand.example" {
 			t.Errorf("%v: %s, %s", h, host, origin)
 		}
 	}
-	local := site.Configured(env(site.EnvOrigin, "http://localhost:8080", site.EnvHosts, "portal.example"))
+	local := portalhost.Configured(env(portalhost.EnvOrigin, "http://localhost:8080", portalhost.EnvHosts, "portal.example"))
 	for forwarded, want := range map[string][2]string{
 		"":                             {"localhost", "http://localhost:8080"},
 		"localhost:8080":               {"localhost", "http://localhost:8080"},
@@ -191,19 +191,19 @@ func TestAHeaderNamesTheHostOnADevelopersMachineOnly(t *testing.T) {
 			t.Errorf("%q: %s, %s", forwarded, host, origin)
 		}
 	}
-	sites := site.New(local, (&brands{}).at, time.Now)
+	sites := portalhost.New(local, (&brands{}).at, time.Now)
 	for host, want := range map[string]bool{"localhost": true, "portal.example": false, "127.0.0.1": false} {
 		if _, ok, err := sites.At(t.Context(), host); ok != want || err != nil {
 			t.Errorf("%s: %v, %v", host, ok, err)
 		}
 	}
-	portless := site.Configured(env(site.EnvOrigin, "https://localhost"))
+	portless := portalhost.Configured(env(portalhost.EnvOrigin, "https://localhost"))
 	host, origin := portless.Host("x", headers("admin.brand.localhost:9"))
 	if host != "admin.brand.localhost" || origin != "https://admin.brand.localhost" {
 		t.Errorf("%s, %s", host, origin)
 	}
 	for _, bad := range []string{"localhost", "://", "/"} { // no origin: as in AWS
-		c := site.Configured(env(site.EnvOrigin, bad))
+		c := portalhost.Configured(env(portalhost.EnvOrigin, bad))
 		if host, _ := c.Host("portal.example", headers("evil.example")); host != "portal.example" {
 			t.Errorf("%q: %s", bad, host)
 		}
