@@ -163,11 +163,11 @@ func (a *authorizer) client(ctx context.Context, host string, key credential.API
 		who.outcome = keyElsewhere
 		return who, nil
 	}
-	got, err := a.store.Read(ctx, directory.Want{Principals: []ident.Principal{key.Client}})
+	got, err := a.store.Read(ctx, directory.Want{Records: access.Principals.Refs(key.Client)})
 	if err != nil {
 		return who, err
 	}
-	client, because := got.Principals[key.Client], wrongSecret
+	client, because := access.Principals.In(got.Records, key.Client), wrongSecret
 	switch {
 	case client == nil:
 		client, because = decoy(key), unknownClient

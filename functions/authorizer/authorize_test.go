@@ -19,6 +19,7 @@ import (
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 )
 
 // The secret in the recorded payloads. It opens nothing: it is a sentence, not random.
@@ -34,10 +35,10 @@ type clients struct {
 
 func (c *clients) Read(_ context.Context, w directory.Want) (directory.Got, error) {
 	c.reads = append(c.reads, w)
-	got := directory.Got{Principals: map[ident.Principal]*access.Principal{}}
-	for _, id := range w.Principals {
-		if p, ok := c.all[id]; ok {
-			got.Principals[id] = p
+	got := directory.Got{Records: record.Set{}}
+	for _, ref := range w.Records {
+		if p, ok := c.all[ident.Principal(ref.ID())]; ok {
+			got.Records[ref] = p
 		}
 	}
 	return got, c.err
@@ -113,7 +114,7 @@ func TestEveryKeyCostsOneReadOfOneClient(t *testing.T) {
 		if _, err := a.identify(t.Context(), "api.example", "Bearer "+key); err != nil {
 			t.Fatal(err)
 		}
-		if len(c.reads) != 1 || len(c.reads[0].Principals) != 1 || len(c.reads[0].Nodes)+len(c.reads[0].Brands) != 0 {
+		if len(c.reads) != 1 || len(c.reads[0].Records) != 1 || len(c.reads[0].Nodes) != 0 {
 			t.Errorf("%s: reads %+v", client, c.reads)
 		}
 	}

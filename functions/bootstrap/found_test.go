@@ -64,11 +64,11 @@ func TestTheKeyIsThatOfAnOwnerOfTheRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := store.Read(t.Context(), directory.Want{Principals: []ident.Principal{answer.ClientID}, Nodes: []ident.Node{answer.PartnerID}})
+	got, err := store.Read(t.Context(), directory.Want{Records: access.Principals.Refs(answer.ClientID), Nodes: []ident.Node{answer.PartnerID}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, root := got.Principals[answer.ClientID], got.Nodes[answer.PartnerID]
+	client, root := access.Principals.In(got.Records, answer.ClientID), got.Nodes[answer.PartnerID]
 	if client == nil || root == nil {
 		t.Fatalf("stored: client %v, root %v", client, root)
 	}
@@ -121,11 +121,11 @@ func TestALostKeyIsRecovered(t *testing.T) {
 			t.Fatal("no key")
 		}
 		keys = append(keys, key)
-		got, err := store.Read(t.Context(), directory.Want{Principals: []ident.Principal{answer.ClientID}, Nodes: []ident.Node{answer.PartnerID}})
+		got, err := store.Read(t.Context(), directory.Want{Records: access.Principals.Refs(answer.ClientID), Nodes: []ident.Node{answer.PartnerID}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		client := got.Principals[answer.ClientID]
+		client := access.Principals.In(got.Records, answer.ClientID)
 		if d := access.Decide(client, &got.Tree, got.Nodes[answer.PartnerID], access.ManageClients); !key.Verify(client) || !d.Allowed() || got.Tree.Root != answer.PartnerID {
 			t.Error("the recovered key opens nothing")
 		}

@@ -234,7 +234,7 @@ func (w *world) edit(change func(*directory.Invitation)) {
 	now := *was
 	now.Version++
 	change(&now)
-	w.commit(directory.EditInvitation{Was: was, Now: &now, Else: directory.ErrExists})
+	w.commit(directory.Put{Was: was, Now: &now, Else: directory.ErrExists})
 }
 
 func TestLinksLeadToTheBrandsOwnPortal(t *testing.T) {

@@ -80,18 +80,18 @@ func newWorld(t *testing.T, adjust ...func(*brand.Brand)) *world {
 	root := hierarchy.Node{ID: rootNode, Name: "Vale & Sons", Version: 1, Created: noon, Updated: noon,
 		Place: hierarchy.Place{Path: hierarchy.Path("").Child(rootNode)}, Brands: hierarchy.Brands{Uses: map[ident.Brand]int64{}}}
 	w.commit(directory.AddTree{Root: rootNode, Else: directory.ErrExists}, directory.AddNode{Node: root})
-	w.commit(directory.AddBrand{Owner: &root, Taken: directory.ErrExists, Else: func(*hierarchy.Node) error { return directory.ErrExists },
-		Brand: b})
+	w.commit(directory.Put{Now: &b, Else: directory.ErrExists},
+		directory.OwnBrand{Brand: b.ID, Owner: &root, Else: func(*hierarchy.Node) error { return directory.ErrExists }})
 	branded := w.read(directory.Want{Nodes: []ident.Node{rootNode}}).Nodes[rootNode]
 	edited := *branded
 	edited.Brands.Portal, edited.Version = brandID, branded.Version+1
 	w.commit(directory.EditNode{Was: branded, Now: &edited, Else: func(*hierarchy.Node) error { return directory.ErrExists }})
-	w.commit(directory.AddClient{Client: access.Principal{ID: inviter, Name: "Founder", Home: rootNode, Version: 1, Created: noon,
+	w.commit(directory.Put{Else: directory.ErrExists, Now: &access.Principal{ID: inviter, Name: "Founder", Home: rootNode, Version: 1, Created: noon,
 		Grants: map[ident.Node]access.Role{rootNode: access.Owner}}})
 	ring := credential.Keyring{{ID: 1, Secret: [32]byte{1, 2, 3}, Created: noon}}
 	token, _ := ring.InvitationToken(1, invitation, 2)
-	w.commit(directory.PutKeyring{Keyring: ring, Else: directory.ErrExists})
-	w.commit(directory.AddInvitation{Most: 1, TooMany: directory.ErrExists, Invitation: directory.Invitation{ID: invitation, Node: rootNode,
+	w.commit(directory.Put{Now: &ring, Else: directory.ErrExists})
+	w.commit(directory.Put{Else: directory.ErrExists, Now: &directory.Invitation{ID: invitation, Node: rootNode,
 		Email: address, Name: "Amélie", Role: access.Admin, By: inviter, State: directory.InvitationPending, Created: noon,
 		Expires: noon.Add(7 * 24 * time.Hour), Sent: noon, Generation: 2, Key: 1, Hash: token.Hash(), Mail: directory.MailQueued, Version: 1}})
 	return w
@@ -113,10 +113,16 @@ func (w *world) read(want directory.Want) directory.Got {
 	return got
 }
 
+// ring is the keyring.
+func (w *world) ring() *credential.Keyring {
+	w.t.Helper()
+	return credential.Keyrings.In(w.read(directory.Want{Records: credential.Keyrings.Refs(credential.TheKeyring)}).Records, credential.TheKeyring)
+}
+
 // stored is the invitation.
 func (w *world) stored() *directory.Invitation {
 	w.t.Helper()
-	return w.read(directory.Want{Invitations: []ident.Invitation{invitation}}).Invitations[invitation]
+	return directory.Invitations.In(w.read(directory.Want{Records: directory.Invitations.Refs(invitation)}).Records, invitation)
 }
 
 // state is what the invitation says of its mail.
@@ -125,7 +131,7 @@ func (w *world) state() directory.MailState { return w.stored().Mail }
 // link is the invitation's, at a site.
 func (w *world) link(site string) string {
 	w.t.Helper()
-	token, _ := w.read(directory.Want{Keyring: true}).Keyring.InvitationToken(1, invitation, 2)
+	token, _ := w.ring().InvitationToken(1, invitation, 2)
 	return site + "/invitations/" + token.Text()
 }
 
@@ -259,10 +265,10 @@ func TestWhatIsNotWantedAnyMoreIsNotMailed(t *testing.T) {
 	if failed := w.takes(made(1), made(3), elsewhere); len(failed) > 0 || len(w.post.given) > 0 || w.state() != directory.MailQueued {
 		t.Errorf("%d mails, failed: %v", len(w.post.given), failed)
 	}
-	was := w.read(directory.Want{Invitations: []ident.Invitation{invitation}}).Invitations[invitation]
+	was := directory.Invitations.In(w.read(directory.Want{Records: directory.Invitations.Refs(invitation)}).Records, invitation)
 	now := *was
 	now.State, now.Version = directory.InvitationRevoked, was.Version+1
-	w.commit(directory.EditInvitation{Was: was, Now: &now, Else: directory.ErrExists})
+	w.commit(directory.Put{Was: was, Now: &now, Else: directory.ErrExists})
 	if failed := w.takes(made(2)); len(failed) > 0 || len(w.post.given) > 0 {
 		t.Errorf("%d mails about a revoked invitation, failed: %v", len(w.post.given), failed)
 	}
@@ -271,10 +277,10 @@ func TestWhatIsNotWantedAnyMoreIsNotMailed(t *testing.T) {
 // Nobody is mailed, or made a guest, for somebody who may not invite any more.
 func TestNothingIsMailedForWhoLostTheRight(t *testing.T) {
 	w := newWorld(t, singleTenant)
-	was := w.read(directory.Want{Principals: []ident.Principal{inviter}}).Principals[inviter]
+	was := access.Principals.In(w.read(directory.Want{Records: access.Principals.Refs(inviter)}).Records, inviter)
 	now := *was
 	now.Grants, now.Version = map[ident.Node]access.Role{rootNode: access.Operator}, was.Version+1
-	w.commit(directory.EditClient{Was: was, Now: &now, Else: directory.ErrExists})
+	w.commit(directory.Put{Was: was, Now: &now, Else: directory.ErrExists})
 	if failed := w.takes(made(2), made(2)); len(failed) > 0 || len(w.post.given) > 0 || len(w.desk.given) > 0 {
 		t.Errorf("%d mails, %d guests, failed: %v", len(w.post.given), len(w.desk.given), failed)
 	}
@@ -349,7 +355,7 @@ func TestLogsHaveNoAddressAndNoLink(t *testing.T) {
 		w.log.Write(v.log.Bytes())
 	}
 	text := w.log.String()
-	token, _ := w.read(directory.Want{Keyring: true}).Keyring.InvitationToken(1, invitation, 2)
+	token, _ := w.ring().InvitationToken(1, invitation, 2)
 	for _, never := range []string{address, "vale.example", token.Text(), token.Text()[20:], "/invitations/", "Amélie"} {
 		if strings.Contains(text, never) {
 			t.Errorf("the log has %q:\n%s", never, text)
@@ -380,7 +386,7 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		token, _ := w.read(directory.Want{Keyring: true}).Keyring.InvitationToken(1, invitation, 2)
+		token, _ := w.ring().InvitationToken(1, invitation, 2)
 		mails := []map[string]string{}
 		for _, m := range w.post.given {
 			mails = append(mails, map[string]string{"from": m.Sender, "to": m.To, "subject": m.Subject,

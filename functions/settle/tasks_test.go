@@ -77,7 +77,7 @@ func newWorld(t *testing.T) world {
 		{directory.AddTree{Else: errors.New("never")}, directory.AddNode{Node: *r}},
 		{directory.AddNode{Node: *a}}, {directory.AddNode{Node: *b}}, {directory.AddNode{Node: *m}}, {directory.AddNode{Node: *n}},
 		{directory.AddNode{Node: *c}},
-		{directory.AddClient{Client: access.Principal{
+		{directory.Put{Else: directory.ErrExists, Now: &access.Principal{
 			ID: theAdmin, Name: "Admin", Home: theRoot, Grants: map[ident.Node]access.Role{theRoot: access.Admin},
 			Secrets: []access.Secret{{ID: theKey}}, Version: 1, Created: began,
 		}}},
@@ -86,8 +86,8 @@ func newWorld(t *testing.T) world {
 			directory.AddChange{Else: errors.New("never"), Change: hierarchy.Change{
 				Seq: 1, Node: moved, Kind: hierarchy.Moved, Path: now.Place.Path, From: []hierarchy.Path{m.Place.Path},
 			}},
-			directory.PutProgress{Else: errors.New("never"), Progress: directory.Progress{
-				ID: theChange, Seq: 1, Node: moved, Kind: hierarchy.Moved, State: directory.Settling, Started: began, Updated: began,
+			directory.Put{Else: errors.New("never"), Now: &directory.Progress{
+				ID: theChange, Seq: 1, Node: moved, Kind: hierarchy.Moved, State: directory.Settling, Started: began, Updated: began, Version: 1,
 			}},
 		},
 	} {
@@ -105,11 +105,11 @@ func newWorld(t *testing.T) world {
 // state is where the change is, and how many changes the tree state holds.
 func (w world) state(t *testing.T) (directory.ProgressState, int) {
 	t.Helper()
-	got, err := w.Fake.Read(t.Context(), directory.Want{Changes: []ident.Change{theChange}})
+	got, err := w.Fake.Read(t.Context(), directory.Want{Records: directory.Changes.Refs(theChange)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return got.Changes[theChange].State, len(got.Tree.Changes)
+	return directory.Changes.In(got.Records, theChange).State, len(got.Tree.Changes)
 }
 
 // stored is the path that a node stores, whatever the tree state says of it.

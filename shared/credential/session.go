@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/ident"
 )
 
@@ -31,7 +32,7 @@ func (s SignedIn) Principal() ident.Principal { return ident.PersonOf(s.Tenant, 
 // Limits of a session: it ends when it was not used for Idle, and Absolute after it began.
 const (
 	Idle     = time.Hour
-	Absolute = 12 * time.Hour
+	Absolute = access.MaxSession
 )
 
 // session is what a cookie holds.

@@ -44,7 +44,9 @@ func (d *Directory) CreateBrand(ctx context.Context, c Caller, in NewBrand) (Bra
 		b := b
 		b.Created = d.now()
 		return Plan[Brand]{Brand{b, true}, []Step{
-			AddBrand{Brand: b, Owner: owner, Else: func(now *hierarchy.Node) error {
+			Put{Now: &b, Else: ErrExists},
+			Put{Now: b.DomainRecord(), Else: fault.DomainTaken.New("Another brand has the domain %s. Choose another domain.", b.Domain)},
+			OwnBrand{Brand: b.ID, Owner: owner, Else: func(now *hierarchy.Node) error {
 				if now == nil {
 					return access.Hidden()
 				}
@@ -52,7 +54,7 @@ func (d *Directory) CreateBrand(ctx context.Context, c Caller, in NewBrand) (Bra
 					return err
 				}
 				return errChanged
-			}, Taken: fault.DomainTaken.New("Another brand has the domain %s. Choose another domain.", b.Domain)},
+			}},
 			stillOwner(v, dec),
 			d.event(c, event.BrandCreated, owner.ID, dec.Place.Path,
 				map[string]any{"brandId": b.ID, "name": b.Name, "domain": b.Domain, "regions": b.Regions}),
@@ -78,12 +80,12 @@ func (d *Directory) GetBrand(ctx context.Context, c Caller, id ident.Brand) (Bra
 
 // reachBrand reads a brand, then the partner that owns it with the caller, and decides about that one.
 func (d *Directory) reachBrand(ctx context.Context, c Caller, id ident.Brand, a access.Action) (*view, *brand.Brand, access.Decision, error) {
-	v, err := d.read(ctx, c, Want{Brands: []ident.Brand{id}})
+	v, err := d.read(ctx, c, Want{Records: brand.Brands.Refs(id)})
 	if err != nil {
 		return nil, nil, access.Decision{}, err
 	}
 	owner := nowhere
-	b := v.Brands[id]
+	b := brand.Brands.In(v.Records, id)
 	if b != nil {
 		owner = b.Owner
 	}
@@ -133,15 +135,23 @@ func (d *Directory) EditBrand(ctx context.Context, c Caller, id ident.Brand, edi
 		}
 		now.Version = was.Version + 1
 		data["brandId"] = id
-		steps := []Step{EditBrand{Was: was, Now: &now, Else: errChanged}, holds, d.event(c, event.BrandEdited, was.Owner, dec.Place.Path, data)}
+		steps := []Step{Put{Was: was, Now: &now, Else: errChanged}, holds, d.event(c, event.BrandEdited, was.Owner, dec.Place.Path, data)}
 		if was.Logo != now.Logo {
-			steps = append(steps, PutLogo{id, *edit.Logo})
+			steps = append(steps, writeLogo(&brand.Logo{Brand: id, PNG: *edit.Logo}))
 		}
 		if err := d.commit(ctx, &v.Tree, steps...); err != nil {
 			return Brand{}, err
 		}
 		return Brand{now, true}, nil
 	})
+}
+
+// writeLogo is the step that replaces a logo, or removes it when it is empty. The brand, which is written with it, holds it.
+func writeLogo(l *brand.Logo) Step {
+	if len(l.PNG) == 0 {
+		return Remove{Was: l, Any: true}
+	}
+	return Put{Now: l, Any: true}
 }
 
 // of is the brand after the edit.
@@ -188,29 +198,29 @@ func appData(a *brand.App) map[string]any {
 // Logo returns a brand's logo, a PNG. Anybody may have it: it is shown before people sign in. One that does not exist is
 // fault.NotFound.
 func (d *Directory) Logo(ctx context.Context, id ident.Brand) ([]byte, error) {
-	got, err := d.store.Read(ctx, Want{Logos: []ident.Brand{id}})
+	got, err := d.store.Read(ctx, Want{Records: brand.Logos.Refs(id)})
 	if err != nil {
 		return nil, err
 	}
-	png := got.Logos[id]
-	if png == nil {
+	logo := brand.Logos.In(got.Records, id)
+	if logo == nil {
 		return nil, fault.NotFound.New("There is no such logo.")
 	}
-	return png, nil
+	return logo.PNG, nil
 }
 
 // BrandAt returns the brand that has a domain, nil when there is none, or its owner was purged. It is for what is shown before people
 // sign in, and for what they may sign in by.
 func (d *Directory) BrandAt(ctx context.Context, domain string) (*brand.Brand, error) {
-	got, err := d.store.Read(ctx, Want{Domains: []string{domain}})
+	got, err := d.store.Read(ctx, Want{Records: brand.Domains.Refs(domain)})
 	if err != nil {
 		return nil, err
 	}
-	at, ok := got.Domains[domain]
-	if !ok {
+	at := brand.Domains.In(got.Records, domain)
+	if at == nil {
 		return nil, nil
 	}
-	if got, err = d.store.Read(ctx, Want{Brands: []ident.Brand{at.Brand}, Nodes: []ident.Node{at.Owner}}); err != nil {
+	if got, err = d.store.Read(ctx, Want{Records: brand.Brands.Refs(at.Brand), Nodes: []ident.Node{at.Owner}}); err != nil {
 		return nil, err
 	}
 	owner := got.Nodes[at.Owner]
@@ -220,7 +230,7 @@ func (d *Directory) BrandAt(ctx context.Context, domain string) (*brand.Brand, e
 	if place := got.Tree.Place(owner); place.Marked(hierarchy.Purged) {
 		return nil, nil
 	}
-	return got.Brands[at.Brand], nil
+	return brand.Brands.In(got.Records, at.Brand), nil
 }
 
 // nowhere is a node that does not exist. It is read in the place of one that cannot be known, so that what does not
@@ -238,11 +248,15 @@ func (d *Directory) Brands(ctx context.Context, c Caller, partner ident.Node) ([
 	if len(ids) == 0 {
 		return brands, nil
 	}
-	v, err := d.read(ctx, c, Want{Brands: ids})
+	v, err := d.read(ctx, c, Want{Records: brand.Brands.Refs(ids...)})
 	if err != nil {
 		return nil, err
 	}
-	for _, b := range v.Brands {
+	for _, id := range ids {
+		b := brand.Brands.In(v.Records, id)
+		if b == nil {
+			continue
+		}
 		brands = append(brands, Brand{*b, dec.Place.Path.Index(b.Owner) >= dec.First})
 	}
 	slices.SortFunc(brands, func(a, b Brand) int {

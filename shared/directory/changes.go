@@ -271,7 +271,7 @@ func (d *Directory) announce(tree *hierarchy.TreeState, node ident.Node, change 
 	change.Seq, change.Node = tree.Seq+1, node
 	p := Progress{ID: ident.NewChange(), Seq: change.Seq, Node: node, Kind: change.Kind, State: Settling, Started: d.now(), Version: 1}
 	p.Updated = p.Started
-	return []Step{AddChange{Change: change, Else: errChanged}, PutProgress{Progress: p, Else: ErrExists}}, &p, nil
+	return []Step{AddChange{Change: change, Else: errChanged}, Put{Now: &p, Else: ErrExists}}, &p, nil
 }
 
 // untrashed refuses to change what is in the trash.
@@ -302,12 +302,12 @@ func byKind(n *hierarchy.Node, partner, customer event.Type) event.Type {
 
 // Change tells how far a change is, to those who reach the top of its subtree.
 func (d *Directory) Change(ctx context.Context, c Caller, id ident.Change) (Progress, error) {
-	v, err := d.read(ctx, c, Want{Changes: []ident.Change{id}})
+	v, err := d.read(ctx, c, Want{Records: Changes.Refs(id)})
 	if err != nil {
 		return Progress{}, err
 	}
 	node := nowhere
-	p := v.Changes[id]
+	p := Changes.In(v.Records, id)
 	if p != nil {
 		node = p.Node
 	}

@@ -19,8 +19,8 @@ import (
 type Client struct {
 	ID      ident.Principal
 	Name    hierarchy.Name
-	Home    ident.Node // the node whose owners manage it
-	Grants  []Grant    // those at nodes that the caller sees, by node id; only Node and Role are set
+	Home    ident.Node     // the node whose owners manage it
+	Grants  []access.Grant // those at nodes that the caller sees, by node id; only Node and Role are set
 	Secrets []access.Secret
 	Version int64
 	Created time.Time
@@ -60,7 +60,7 @@ func (d *Directory) CreateClient(ctx context.Context, c Caller, node ident.Node,
 		}
 		p, key := newClient(name, node, role, d.now())
 		answer := ClientWithKey{clientSeen(v, &p), p.Secrets[0].ID, key}
-		return Plan[ClientWithKey]{answer, []Step{AddClient{p}, stillOwner(v, dec),
+		return Plan[ClientWithKey]{answer, []Step{Put{Now: &p, Else: ErrExists}, stillOwner(v, dec),
 			d.event(c, event.ClientCreated, node, dec.Place.Path, map[string]any{"clientId": p.ID, "name": p.Name, "role": role, "secretId": p.Secrets[0].ID}),
 		}}, nil
 	})
@@ -89,25 +89,25 @@ func stillOwner(v *view, dec access.Decision) CheckGrant {
 
 // clientSeen shows of p's grants those at nodes that were read and that the caller sees, and of its secrets no hash.
 func clientSeen(v *view, p *access.Principal) Client {
-	client := Client{ID: p.ID, Name: p.Name, Home: p.Home, Version: p.Version, Created: p.Created, Grants: []Grant{}}
+	client := Client{ID: p.ID, Name: p.Name, Home: p.Home, Version: p.Version, Created: p.Created, Grants: []access.Grant{}}
 	for _, s := range p.Secrets {
 		client.Secrets = append(client.Secrets, access.Secret{ID: s.ID, Hint: s.Hint, Created: s.Created})
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.Grants)) {
 		if _, dec, _ := v.decide(id, access.Read); dec.Visible() {
-			client.Grants = append(client.Grants, Grant{Node: id, Role: p.Grants[id]})
+			client.Grants = append(client.Grants, access.Grant{Node: id, Role: p.Grants[id]})
 		}
 	}
 	return client
 }
 
 // Clients lists the API clients that were granted a role at the very node.
-func (d *Directory) Clients(ctx context.Context, c Caller, node ident.Node, p Paging) (List[Grant], error) {
+func (d *Directory) Clients(ctx context.Context, c Caller, node ident.Node, p Paging) (List[access.Grant], error) {
 	_, page, err := sideBySide(ctx, d, c, node, access.Read, listName("clients", string(node)), p,
-		func(ctx context.Context, after string) (Page[Grant], error) {
-			page, err := d.store.Grants(ctx, node, after, p.Limit)
-			if i := slices.IndexFunc(page.Items, func(g Grant) bool { return g.Principal.IsPerson() }); i >= 0 { // they come after all clients
-				page = Page[Grant]{Items: page.Items[:i]}
+		func(ctx context.Context, after string) (Page[access.Grant], error) {
+			page, err := ListAt(ctx, d.store, access.GrantsAt, node, after, p.Limit)
+			if i := slices.IndexFunc(page.Items, func(g access.Grant) bool { return g.Principal.IsPerson() }); i >= 0 { // they come after all clients
+				page = Page[access.Grant]{Items: page.Items[:i]}
 			}
 			return page, err
 		})
@@ -120,11 +120,11 @@ func (d *Directory) managed(ctx context.Context, c Caller, id ident.Principal, n
 	fail := func(err error) (*view, *access.Principal, access.Decision, error) {
 		return nil, nil, access.Decision{}, err
 	}
-	v, err := d.read(ctx, c, Want{Principals: []ident.Principal{id}})
+	v, err := d.read(ctx, c, Want{Records: access.Principals.Refs(id)})
 	if err != nil {
 		return fail(err)
 	}
-	p := v.Principals[id]
+	p := access.Principals.In(v.Records, id)
 	home := nowhere
 	var nodes []ident.Node
 	if p != nil && p.Revoked.IsZero() && !id.IsPerson() {
@@ -133,7 +133,7 @@ func (d *Directory) managed(ctx context.Context, c Caller, id ident.Principal, n
 	if node == "" {
 		node = home
 	}
-	if v, err = d.read(ctx, c, Want{Nodes: append(nodes, node, home), Principals: []ident.Principal{id}}); err != nil {
+	if v, err = d.read(ctx, c, Want{Nodes: append(nodes, node, home), Records: access.Principals.Refs(id)}); err != nil {
 		return fail(err)
 	}
 	if p != nil && home != nowhere && v.Nodes[home] == nil { // its home was purged: it is managed at the root now
@@ -144,7 +144,7 @@ func (d *Directory) managed(ctx context.Context, c Caller, id ident.Principal, n
 			node = p.Home
 		}
 		home = p.Home
-		if v, err = d.read(ctx, c, Want{Nodes: append(nodes, node, home), Principals: []ident.Principal{id}}); err != nil {
+		if v, err = d.read(ctx, c, Want{Nodes: append(nodes, node, home), Records: access.Principals.Refs(id)}); err != nil {
 			return fail(err)
 		}
 	}
@@ -155,7 +155,7 @@ func (d *Directory) managed(ctx context.Context, c Caller, id ident.Principal, n
 	if home == nowhere {
 		return fail(access.Hidden())
 	}
-	if now := v.Principals[id]; now == nil || now.Version != p.Version {
+	if now := access.Principals.In(v.Records, id); now == nil || now.Version != p.Version {
 		return fail(errChanged)
 	}
 	return v, p, dec, nil
@@ -200,7 +200,7 @@ func (d *Directory) editClient(ctx context.Context, c Caller, id ident.Principal
 
 // changeOf is the steps that change a client. Who changes themselves is held by the condition on the client.
 func changeOf(v *view, was, now *access.Principal, dec access.Decision, happened AddEvent) []Step {
-	steps := []Step{EditClient{Was: was, Now: now, Else: errChanged}, happened}
+	steps := []Step{Put{Was: was, Now: now, Else: errChanged}, happened}
 	if was.ID != v.caller.ID {
 		steps = append(steps, stillOwner(v, dec))
 	}
@@ -323,9 +323,9 @@ func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Principal)
 		if err != nil {
 			return ClientWithKey{}, err
 		}
-		return Round(ctx, d, c, p.Home, access.ManageClients, Want{Principals: []ident.Principal{id}, Nodes: slices.Collect(maps.Keys(p.Grants))},
+		return Round(ctx, d, c, p.Home, access.ManageClients, Want{Records: access.Principals.Refs(id), Nodes: slices.Collect(maps.Keys(p.Grants))},
 			func(v *view, _ *hierarchy.Node, dec access.Decision) (Plan[ClientWithKey], error) {
-				was := v.Principals[id]
+				was := access.Principals.In(v.Records, id)
 				if was == nil || !was.Revoked.IsZero() {
 					return Plan[ClientWithKey]{}, access.Hidden()
 				}
@@ -368,7 +368,7 @@ func (d *Directory) Recover(ctx context.Context) (access.Principal, string, erro
 		if err != nil {
 			return none, err
 		}
-		if got, err = d.store.Read(ctx, Want{Principals: []ident.Principal{oldest}, Nodes: []ident.Node{got.Tree.Root}}); err != nil {
+		if got, err = d.store.Read(ctx, Want{Records: access.Principals.Refs(oldest), Nodes: []ident.Node{got.Tree.Root}}); err != nil {
 			return none, err
 		}
 		root := got.Nodes[got.Tree.Root]
@@ -383,9 +383,9 @@ func (d *Directory) Recover(ctx context.Context) (access.Principal, string, erro
 		if oldest == nobody {
 			p, made := newClient(recoveredName, root.ID, access.Owner, d.now())
 			key = made
-			return p, d.commit(ctx, &got.Tree, AddClient{p}, told(event.ClientCreated, &p, &p.Secrets[0], map[string]any{"role": access.Owner}))
+			return p, d.commit(ctx, &got.Tree, Put{Now: &p, Else: ErrExists}, told(event.ClientCreated, &p, &p.Secrets[0], map[string]any{"role": access.Owner}))
 		}
-		was := got.Principals[oldest]
+		was := access.Principals.In(got.Records, oldest)
 		if was == nil || was.Grants[root.ID] != access.Owner {
 			return none, errChanged
 		}
@@ -394,7 +394,7 @@ func (d *Directory) Recover(ctx context.Context) (access.Principal, string, erro
 		now.Secrets = append(slices.Clone(was.Secrets[max(0, len(was.Secrets)-1):]), secret)
 		now.Version++
 		key = made
-		return now, d.commit(ctx, &got.Tree, EditClient{Was: was, Now: &now, Else: errChanged}, told(event.ClientSecretAdded, &now, &secret, nil))
+		return now, d.commit(ctx, &got.Tree, Put{Was: was, Now: &now, Else: errChanged}, told(event.ClientSecretAdded, &now, &secret, nil))
 	})
 	return owner, key, err
 }
@@ -404,9 +404,9 @@ const nobody ident.Principal = "cli_0000000000000000"
 
 // oldestOwner is the API client that has been there for longest among the owners of a node, or nobody.
 func (d *Directory) oldestOwner(ctx context.Context, node ident.Node) (ident.Principal, error) {
-	oldest := Grant{Principal: nobody}
+	oldest := access.Grant{Principal: nobody}
 	for after := ""; ; {
-		page, err := d.store.Grants(ctx, node, after, MaxLimit)
+		page, err := ListAt(ctx, d.store, access.GrantsAt, node, after, MaxLimit)
 		if err != nil {
 			return "", err
 		}

@@ -44,15 +44,6 @@ type Caller struct {
 	IfMatch   []int64 // versions that an edit may start from; nil: any
 }
 
-// Repeat makes a request safe to send again: for MemoFor, the same key with the same fingerprint gives the same answer.
-type Repeat struct {
-	Key         string
-	Fingerprint []byte // of the operation and its input
-}
-
-// MemoFor is how long an Idempotency-Key is remembered.
-const MemoFor = 24 * time.Hour
-
 // attempts is how often an operation starts over because something that it had read was changed before it committed.
 const attempts = 8
 
@@ -67,12 +58,12 @@ type view struct {
 
 // read reads w and the caller in one batch, and refuses a caller who is not, or no longer, who they were.
 func (d *Directory) read(ctx context.Context, c Caller, w Want) (*view, error) {
-	w.Principals = append(slices.Clip(w.Principals), c.Principal)
+	w.Records = append(slices.Clip(w.Records), access.Principals.Ref(c.Principal))
 	got, err := d.store.Read(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	p := got.Principals[c.Principal]
+	p := access.Principals.In(got.Records, c.Principal)
 	if c.Principal.IsPerson() {
 		if p == nil { // has signed in and was never invited
 			p = &access.Principal{ID: c.Principal}
@@ -100,14 +91,6 @@ func (c Caller) reaches(place hierarchy.Place) bool {
 	return c.Within == "" || place.Path.Index(c.Within) >= 0
 }
 
-// memo is where the answer to the request is remembered: for each bound apart, since an answer tells what could be seen within it.
-func (c Caller) memo() *MemoKey {
-	if c.Within == "" {
-		return &MemoKey{c.Principal, c.Repeat.Key}
-	}
-	return &MemoKey{c.Principal, string(c.Within) + " " + c.Repeat.Key} // which has no space
-}
-
 // decide returns the node and what the caller may do there, or the error that refuses it.
 func (v *view) decide(id ident.Node, a access.Action) (*hierarchy.Node, access.Decision, error) {
 	node := v.Nodes[id]
@@ -121,7 +104,7 @@ func (v *view) decide(id ident.Node, a access.Action) (*hierarchy.Node, access.D
 // reach reads one node with the caller, and others who are wanted, and decides about it.
 func (d *Directory) reach(ctx context.Context, c Caller, id ident.Node, a access.Action, others ...ident.Principal) (
 	*view, *hierarchy.Node, access.Decision, error) {
-	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}, Principals: others})
+	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}, Records: access.Principals.Refs(others...)})
 	if err != nil {
 		return nil, nil, access.Decision{}, err
 	}
@@ -159,7 +142,7 @@ func Round[T any](ctx context.Context, d *Directory, c Caller, target ident.Node
 	do func(v *view, node *hierarchy.Node, dec access.Decision) (Plan[T], error)) (none T, err error) {
 	w.Nodes = append(slices.Clip(w.Nodes), target)
 	if c.Repeat != nil {
-		w.Memo = c.memo()
+		w.Records = append(slices.Clip(w.Records), memos.Ref(c.memo()))
 	}
 	v, err := d.read(ctx, c, w)
 	if err != nil {
@@ -169,8 +152,10 @@ func Round[T any](ctx context.Context, d *Directory, c Caller, target ident.Node
 	if err != nil {
 		return none, err
 	}
-	if v.Memo != nil {
-		return recall[T](v.Memo, c.Repeat)
+	if c.Repeat != nil {
+		if m := memos.In(v.Records, c.memo()); m != nil && !m.expired(d.now()) {
+			return recall[T](m, c.Repeat)
+		}
 	}
 	prepared, err := do(v, node, dec)
 	if err != nil {
@@ -182,14 +167,15 @@ func Round[T any](ctx context.Context, d *Directory, c Caller, target ident.Node
 		if err != nil {
 			return none, err
 		}
-		memo := Memo{*w.Memo, c.Repeat.Fingerprint, answer, d.now().Add(MemoFor)}
-		steps = append([]Step{Remember{memo}}, steps...)
+		now := d.now()
+		memo := &memo{c.memo(), c.Repeat.Fingerprint, answer, now.Add(MemoFor)}
+		steps = append([]Step{Put{Now: memo, At: now, Else: errRemembered}}, steps...)
 	}
 	if len(steps) == 0 {
 		return prepared.answer, nil
 	}
 	switch err := d.commit(ctx, &v.Tree, steps...); {
-	case errors.Is(err, ErrRemembered):
+	case errors.Is(err, errRemembered):
 		return none, errChanged
 	case err != nil:
 		return none, err
@@ -213,14 +199,6 @@ func (d *Directory) commit(ctx context.Context, tree *hierarchy.TreeState, steps
 		steps = append(slices.Clip(steps), CheckSeq{Seq: tree.Seq, Else: errChanged})
 	}
 	return d.store.Commit(ctx, steps...)
-}
-
-func recall[T any](m *Memo, r *Repeat) (T, error) {
-	var answer T
-	if !slices.Equal(m.Fingerprint, r.Fingerprint) {
-		return answer, fault.IdempotencyKeyReused.New("This Idempotency-Key came with another request before. Use a new key for each new request.")
-	}
-	return answer, json.Unmarshal(m.Answer, &answer)
 }
 
 // event makes the record of what happened at a node.

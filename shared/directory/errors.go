@@ -7,6 +7,3 @@ var ErrExists = errors.New("exists already")
 
 // ErrMailBegun says that the mailing of a link was begun before, and what became of it is not noted.
 var ErrMailBegun = errors.New("the mail was begun before")
-
-// ErrRemembered is Remember's failure: the request was carried out before, or is being carried out elsewhere just now.
-var ErrRemembered = errors.New("remembered already")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -11,11 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 )
 
 // stage runs operations side by side and decides, at every call of the store, who goes on. A read is up to three calls, the nodes, the
@@ -192,20 +195,20 @@ func (s *stage) parts(w directory.Want) []part {
 	if len(w.Nodes) > 0 {
 		parts = append(parts, part{directory.Want{Nodes: w.Nodes}, func(got *directory.Got, given directory.Got) { got.Nodes = given.Nodes }})
 	}
-	apart := s.apart && len(w.Principals) > 0
-	if apart {
-		parts = append(parts, part{directory.Want{Principals: w.Principals}, func(got *directory.Got, given directory.Got) {
-			got.Principals = given.Principals
-		}})
-	}
-	rest := w
-	if rest.Nodes = nil; apart {
-		rest.Principals = nil
-	}
-	return append(parts, part{rest, func(got *directory.Got, given directory.Got) {
-		if given.Nodes = got.Nodes; apart {
-			given.Principals = got.Principals
+	var principals, others []record.Ref
+	for _, ref := range w.Records {
+		if s.apart && ref.Kind() == access.Principals.Name() {
+			principals = append(principals, ref)
+		} else {
+			others = append(others, ref)
 		}
+	}
+	if len(principals) > 0 {
+		parts = append(parts, part{directory.Want{Records: principals}, func(got *directory.Got, given directory.Got) { got.Records = given.Records }})
+	}
+	return append(parts, part{directory.Want{Records: others}, func(got *directory.Got, given directory.Got) {
+		given.Nodes = got.Nodes
+		maps.Copy(given.Records, got.Records)
 		*got = given
 	}})
 }
@@ -255,9 +258,12 @@ func (s *stage) Children(ctx context.Context, parent ident.Node, kind hierarchy.
 	return page, err
 }
 
-func (s *stage) Grants(ctx context.Context, node ident.Node, after string, _ int) (directory.Page[directory.Grant], error) {
+func (s *stage) List(ctx context.Context, node ident.Node, l *record.Listing, after string, limit int) (directory.Page[directory.Listed], error) {
+	if l != access.GrantsAt.Listing {
+		return s.Fake.List(ctx, node, l, after, limit)
+	}
 	yield(ctx, 1)
-	page, err := s.Fake.Grants(ctx, node, after, 1)
+	page, err := s.Fake.List(ctx, node, l, after, 1)
 	s.given(ctx, "grants %+v", page.Items)
 	return page, err
 }
@@ -341,14 +347,17 @@ func (s *stage) spoil(steps []directory.Step) []directory.Step {
 			if s.sabotage == "height-seq" {
 				continue
 			}
-		case directory.PutProgress:
+		case directory.Put:
+			progress, is := x.Now.(*directory.Progress)
+			if !is {
+				break
+			}
 			if s.sabotage == "relisted uncovered" && edits {
 				continue
 			}
-			if s.sabotage == "seq" && x.Was == 0 {
-				x.Progress.Seq = s.peek(nil).Tree.Seq + 1
+			if s.sabotage == "seq" && x.Was == nil {
+				progress.Seq = s.peek(nil).Tree.Seq + 1
 			}
-			step = x
 		case directory.AddEvent:
 			if s.sabotage == "relisted uncovered" && edits {
 				x.Event.Data = nil

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"example.com/partnertree/shared/guest"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 )
 
 // Invitation is that somebody is asked to take a role at a node.
@@ -42,6 +44,52 @@ type Invitation struct {
 	Guest       Guest           // that they were made to be able to sign in; only for accepting it
 	Person      ident.Principal // who has accepted
 	Version     int64
+}
+
+// Invitations are kept as records, which are listed at their node, and erased with that.
+var Invitations = record.NewKind("invitation", func(id ident.Invitation) *Invitation { return &Invitation{ID: id} })
+
+// InvitationsAt lists the invitations at a node, the newest first.
+var InvitationsAt = record.NewList(record.Listing{Name: "invitation", NewestFirst: true, OnErase: record.Delete},
+	func(_ ident.Node, at string) *Invitation { return &Invitation{ID: ident.Invitation(record.IDAt(at))} })
+
+// keepInvitations is how long an invitation is kept after its end.
+const keepInvitations = 90 * 24 * time.Hour
+
+// Ref implements record.Record.
+func (i *Invitation) Ref() record.Ref { return Invitations.Ref(i.ID) }
+
+// Lists implements record.Record.
+func (i *Invitation) Lists() []record.Entry {
+	return []record.Entry{{List: InvitationsAt.Listing, Node: i.Node, At: record.Time(i.Created) + "#" + string(i.ID), Show: i}}
+}
+
+// Code implements record.Record.
+func (i *Invitation) Code(c *record.Coder) {
+	record.Text(c, "node", &i.Node)
+	record.Text(c, "email", &i.Email)
+	record.Text(c, "name", &i.Name)
+	record.Named(c, "role", &i.Role, access.ParseRole)
+	record.Text(c, "message", &i.Message)
+	record.Text(c, "by", &i.By)
+	record.Text(c, "within", &i.Within)
+	record.Text(c, "state", &i.State)
+	c.Time("created", &i.Created)
+	c.Time("ends", &i.Expires)
+	c.Time("sent", &i.Sent)
+	c.Time("closed", &i.Closed)
+	record.Number(c, "generation", &i.Generation)
+	record.Number(c, "key", &i.Key)
+	c.Bytes("hash", &i.Hash)
+	record.Text(c, "mail", &i.Mail)
+	record.Text(c, "mailProblem", &i.MailProblem)
+	record.Text(c, "guestTenant", &i.Guest.Tenant)
+	record.Text(c, "guest", &i.Guest.Object)
+	record.Text(c, "guestOf", &i.Guest.Of)
+	record.Text(c, "person", &i.Person)
+	c.Version(&i.Version)
+	kept := i.Expires.Add(keepInvitations)
+	c.Expires(&kept)
 }
 
 // Guest is an account that Microsoft made for an invited address in the tenant of a brand's app; all is empty when there is none. Whoever
@@ -184,11 +232,13 @@ func folded(address string) string {
 	return string(b)
 }
 
-// countLink counts a link that is mailed from now on. Its refusal does not tell what others have sent to the address.
-func (i *Invitation) countLink(now time.Time) CountLink {
+// countLink counts a link that is mailed from now on: for the address that it goes to, on the whole platform, of which a hash is kept, and
+// for whoever has it mailed. The refusal does not tell what others have sent to the address.
+func (i *Invitation) countLink(now time.Time) []Step {
 	to := sha256.Sum256([]byte(folded(i.Email)))
-	return CountLink{At: now, To: hex.EncodeToString(to[:]), MostTo: LinksToADay, By: i.By, MostBy: LinksByADay,
-		TooMany: tomorrow(now, "Too many invitations were sent today. Send the next one tomorrow (UTC).")}
+	tooMany := tomorrow(now, "Too many invitations were sent today. Send the next one tomorrow (UTC).")
+	return []Step{Count{Key: "link-" + hex.EncodeToString(to[:]), At: now, Most: LinksToADay, Else: tooMany},
+		Count{Key: "link-" + string(i.By), At: now, Most: LinksByADay, Else: tooMany}}
 }
 
 // tomorrow is the refusal of one more invitation today.
@@ -206,7 +256,7 @@ func stillInviter(v *view, node ident.Node, place hierarchy.Place, needs access.
 
 // Invite invites somebody. It needs access.Invite at the node, and the role. The event tells notify to mail the link.
 func (d *Directory) Invite(ctx context.Context, c Caller, in NewInvitation) (Invitation, error) {
-	return Do(ctx, d, c, in.Node, access.Invite, Want{Keyring: true},
+	return Do(ctx, d, c, in.Node, access.Invite, Want{Records: theKeyring},
 		func(v *view, _ *hierarchy.Node, dec access.Decision) (Plan[Invitation], error) {
 			if err := live(dec.Place); err != nil {
 				return Plan[Invitation]{}, err
@@ -225,9 +275,9 @@ func (d *Directory) Invite(ctx context.Context, c Caller, in NewInvitation) (Inv
 				return Plan[Invitation]{}, err
 			}
 			tooMany := tomorrow(now, "%d invitations were made here today. Make the next one tomorrow (UTC).", InvitationsADay)
-			return Plan[Invitation]{i.seen(now), []Step{AddInvitation{Invitation: i, Most: InvitationsADay, TooMany: tooMany},
-				i.countLink(now), stillInviter(v, in.Node, dec.Place, i.needs()),
-				d.event(c, event.InvitationMade, in.Node, dec.Place.Path, i.about())}}, nil
+			return Plan[Invitation]{i.seen(now), slices.Concat([]Step{Put{Now: &i, Else: ErrExists},
+				Count{Node: in.Node, Key: "invitations", At: now, Most: InvitationsADay, Else: tooMany}}, i.countLink(now),
+				[]Step{stillInviter(v, in.Node, dec.Place, i.needs()), d.event(c, event.InvitationMade, in.Node, dec.Place.Path, i.about())})}, nil
 		})
 }
 
@@ -235,7 +285,7 @@ func (d *Directory) Invite(ctx context.Context, c Caller, in NewInvitation) (Inv
 func (d *Directory) Invitations(ctx context.Context, c Caller, node ident.Node, p Paging) (List[Invitation], error) {
 	_, page, err := sideBySide(ctx, d, c, node, access.Invite, listName("invitations", string(node)), p,
 		func(ctx context.Context, after string) (Page[Invitation], error) {
-			return d.store.Invitations(ctx, node, after, p.Limit)
+			return ListAt(ctx, d.store, InvitationsAt, node, after, p.Limit)
 		})
 	now := d.now()
 	for i := range page.Items {
@@ -246,11 +296,11 @@ func (d *Directory) Invitations(ctx context.Context, c Caller, node ident.Node, 
 
 // invitedAt is the node of an invitation; one that there is not takes as many reads as one out of sight.
 func (d *Directory) invitedAt(ctx context.Context, c Caller, id ident.Invitation) (ident.Node, error) {
-	v, err := d.read(ctx, c, Want{Invitations: []ident.Invitation{id}})
+	v, err := d.read(ctx, c, Want{Records: Invitations.Refs(id)})
 	if err != nil {
 		return "", err
 	}
-	if i := v.Invitations[id]; i != nil {
+	if i := Invitations.In(v.Records, id); i != nil {
 		return i.Node, nil
 	}
 	return nowhere, nil
@@ -270,9 +320,9 @@ func editInvitation(ctx context.Context, d *Directory, c Caller, id ident.Invita
 		if err != nil {
 			return none, err
 		}
-		return Round(ctx, d, c, node, access.Invite, Want{Invitations: []ident.Invitation{id}, Keyring: true},
+		return Round(ctx, d, c, node, access.Invite, Want{Records: append(Invitations.Refs(id), theKeyring...)},
 			func(v *view, _ *hierarchy.Node, dec access.Decision) (Plan[Invitation], error) {
-				was := v.Invitations[id]
+				was := Invitations.In(v.Records, id)
 				if was == nil {
 					return Plan[Invitation]{}, access.Hidden()
 				}
@@ -288,7 +338,7 @@ func editInvitation(ctx context.Context, d *Directory, c Caller, id ident.Invita
 					return Plan[Invitation]{}, err
 				}
 				now.Version++
-				return Plan[Invitation]{now.seen(d.now()), append(more, EditInvitation{Was: was, Now: &now, Else: errChanged},
+				return Plan[Invitation]{now.seen(d.now()), append(more, Put{Was: was, Now: &now, Else: errChanged},
 					d.event(c, t, now.Node, dec.Place.Path, now.about()))}, nil
 			})
 	})
@@ -325,7 +375,7 @@ func (d *Directory) Resend(ctx context.Context, c Caller, id ident.Invitation) (
 		if err := i.link(ring, c, now, i.Expires.Sub(i.Sent)); err != nil {
 			return "", nil, err
 		}
-		return event.InvitationResent, []Step{i.countLink(now), stillInviter(v, i.Node, dec.Place, i.needs())}, nil
+		return event.InvitationResent, append(i.countLink(now), stillInviter(v, i.Node, dec.Place, i.needs())), nil
 	})
 }
 
@@ -374,21 +424,21 @@ func (d *Directory) offer(ctx context.Context, i *Invitation, node *hierarchy.No
 	if id == "" { // the root may have no portal of its own
 		return o, nil
 	}
-	got, err := d.store.Read(ctx, Want{Brands: []ident.Brand{id}})
-	o.Brand = got.Brands[id]
+	got, err := d.store.Read(ctx, Want{Records: brand.Brands.Refs(id)})
+	o.Brand = brand.Brands.In(got.Records, id)
 	return o, err
 }
 
 // linked reads what the link with a token is about: the invitation first, and then, in one batch, all that is decided on. What is no
 // link, what is not the present one, and one to what does not lie within a bound are not told apart.
 func linked(t credential.Token, within ident.Node, read func(w Want) (Got, error)) (Got, *Invitation, error) {
-	w := Want{Invitations: []ident.Invitation{t.ID}}
+	w := Want{Records: Invitations.Refs(t.ID)}
 	for {
 		got, err := read(w)
 		if err != nil {
 			return Got{}, nil, err
 		}
-		i := got.Invitations[t.ID]
+		i := Invitations.In(got.Records, t.ID)
 		if i == nil || !t.Fits(i.Hash) || len(w.Nodes) > 0 && !i.inScope(&got, within) {
 			return Got{}, nil, fault.NotFound.New("There is no such invitation. Open the link from the newest mail, all of it; " +
 				"if that does not help, ask those who invited you for a new one.")
@@ -396,7 +446,7 @@ func linked(t credential.Token, within ident.Node, read func(w Want) (Got, error
 		if len(w.Nodes) > 0 {
 			return got, i, nil
 		}
-		w.Nodes, w.Principals, w.Keyring = []ident.Node{i.Node}, []ident.Principal{i.By}, true
+		w.Nodes, w.Records = []ident.Node{i.Node}, append(append(w.Records, access.Principals.Ref(i.By)), theKeyring...)
 	}
 }
 
@@ -412,7 +462,7 @@ func (i *Invitation) validate(got *Got) (node *hierarchy.Node, right ident.Node,
 	closed := func(why string) (*hierarchy.Node, ident.Node, error) {
 		return nil, "", fault.InvitationClosed.New("%s Ask those who invited you for a new invitation.", why)
 	}
-	if !got.Keyring.Has(i.Key) { // whoever had that key could make the link
+	if !keyringIn(got).Has(i.Key) { // whoever had that key could make the link
 		return closed("The link was withdrawn.")
 	}
 	if node = got.Nodes[i.Node]; node == nil {
@@ -425,7 +475,7 @@ func (i *Invitation) validate(got *Got) (node *hierarchy.Node, right ident.Node,
 	case place.Marked(hierarchy.Suspended):
 		return nil, "", fault.Suspended.New("%s is suspended; open the link again when it is resumed.", node.Name)
 	}
-	if by := got.Principals[i.By]; by != nil && by.Revoked.IsZero() {
+	if by := access.Principals.In(got.Records, i.By); by != nil && by.Revoked.IsZero() {
 		right = nearest(bound(by, i.Within), i.Node, place, access.Invite, func(dec *access.Decision) bool { return dec.Role >= i.needs() })
 	}
 	if right == "" {
@@ -452,7 +502,7 @@ func (d *Directory) Offered(ctx context.Context, t credential.Token, within iden
 	if err != nil {
 		return Offer{}, err
 	}
-	return d.offer(ctx, i, node, got.Principals[i.By])
+	return d.offer(ctx, i, node, access.Principals.In(got.Records, i.By))
 }
 
 // AcceptInvitation gives somebody who has signed in what they were invited to. Everything is checked now: the token, that their verified
@@ -506,7 +556,7 @@ func (d *Directory) AcceptInvitation(ctx context.Context, who credential.SignedI
 		data := accepted.about()
 		data["principalId"], data["role"], data["name"] = c.Principal, person.Grants[i.Node], person.Name
 		data["version"] = person.Version
-		steps := append(granting, EditInvitation{Was: i, Now: &accepted, Else: errChanged},
+		steps := append(granting, Put{Was: i, Now: &accepted, Else: errChanged},
 			d.event(c, event.InvitationAccepted, i.Node, dec.Place.Path, data),
 			CheckGrant{Principal: i.By, Node: right, Role: i.needs(), Else: errChanged})
 		return seenBy(node, dec), unlessExists(d.commit(ctx, &v.Tree, steps...))
@@ -531,7 +581,7 @@ func invited(who *credential.SignedIn, i *Invitation) error {
 // grant is the person as they are with the role that they were invited to, and the step that makes them so: none when they have that
 // role or a higher one.
 func (v *view) grant(who *credential.SignedIn, i *Invitation, now time.Time) (*access.Principal, []Step, error) {
-	was := v.Principals[who.Principal()]
+	was := access.Principals.In(v.Records, who.Principal())
 	if was != nil && !i.Sent.After(lastCut(was, i.Node)) {
 		return nil, nil, fault.InvitationClosed.New("The invitation was sent before your role there was changed. " +
 			"Ask those who invited you for a new one.")
@@ -558,9 +608,9 @@ func (v *view) grant(who *credential.SignedIn, i *Invitation, now time.Time) (*a
 	}
 	p.Grants[i.Node] = i.Role
 	if was == nil {
-		return &p, []Step{AddClient{p}}, nil
+		return &p, []Step{Put{Now: &p, Else: ErrExists}}, nil
 	}
-	return &p, []Step{EditClient{Was: was, Now: &p, Else: errChanged}}, nil
+	return &p, []Step{Put{Was: was, Now: &p, Else: errChanged}}, nil
 }
 
 // unnamed is the name of a person who has none.
@@ -654,11 +704,11 @@ type Mail struct {
 // is not mailed: its mail has failed, with InvitationVoid.
 func (d *Directory) DueMail(ctx context.Context, id ident.Invitation, generation int) (*Mail, error) {
 	return Retry(func() (*Mail, error) {
-		got, err := d.store.Read(ctx, Want{Invitations: []ident.Invitation{id}})
+		got, err := d.store.Read(ctx, Want{Records: Invitations.Refs(id)})
 		if err != nil {
 			return nil, err
 		}
-		i := got.Invitations[id]
+		i := Invitations.In(got.Records, id)
 		if i == nil || i.open(d.now()) != nil || i.Generation != generation {
 			return nil, nil
 		}
@@ -669,7 +719,7 @@ func (d *Directory) DueMail(ctx context.Context, id ident.Invitation, generation
 		default:
 			return nil, nil
 		}
-		if got, err = d.store.Read(ctx, Want{Nodes: []ident.Node{i.Node}, Principals: []ident.Principal{i.By}, Keyring: true}); err != nil {
+		if got, err = d.store.Read(ctx, Want{Nodes: []ident.Node{i.Node}, Records: append(theKeyring, access.Principals.Ref(i.By))}); err != nil {
 			return nil, err
 		}
 		m := &Mail{Generation: generation, of: i}
@@ -678,8 +728,8 @@ func (d *Directory) DueMail(ctx context.Context, id ident.Invitation, generation
 			_, err := d.RefuseMail(ctx, m, InvitationVoid)
 			return nil, err
 		}
-		m.Token, _ = got.Keyring.InvitationToken(i.Key, id, generation)
-		m.Offer, err = d.offer(ctx, i, node, got.Principals[i.By])
+		m.Token, _ = keyringIn(&got).InvitationToken(i.Key, id, generation)
+		m.Offer, err = d.offer(ctx, i, node, access.Principals.In(got.Records, i.By))
 		if err != nil {
 			return nil, err
 		}
@@ -708,7 +758,7 @@ func (d *Directory) noteMail(ctx context.Context, m *Mail, change func(now *Invi
 	now := *m.of
 	now.Version++
 	change(&now)
-	err := d.store.Commit(ctx, EditInvitation{Was: m.of, Now: &now, Else: errChanged})
+	err := d.store.Commit(ctx, Put{Was: m.of, Now: &now, Else: errChanged})
 	if errors.Is(err, errChanged) {
 		return false, nil
 	}
@@ -718,7 +768,7 @@ func (d *Directory) noteMail(ctx context.Context, m *Mail, change func(now *Invi
 func (d *Directory) mailIs(ctx context.Context, was *Invitation, state MailState) error {
 	now := *was
 	now.Mail, now.Version = state, was.Version+1
-	return d.store.Commit(ctx, EditInvitation{Was: was, Now: &now, Else: errChanged})
+	return d.store.Commit(ctx, Put{Was: was, Now: &now, Else: errChanged})
 }
 
 // rank orders the states of a mail that was begun.
@@ -728,11 +778,11 @@ var rank = map[MailState]int{MailSending: 1, MailSent: 2, MailBounced: 3, MailCo
 // complained.
 func (d *Directory) NoteMail(ctx context.Context, id ident.Invitation, generation int, state MailState) error {
 	_, err := Retry(func() (none struct{}, err error) {
-		got, err := d.store.Read(ctx, Want{Invitations: []ident.Invitation{id}})
+		got, err := d.store.Read(ctx, Want{Records: Invitations.Refs(id)})
 		if err != nil {
 			return none, err
 		}
-		i := got.Invitations[id]
+		i := Invitations.In(got.Records, id)
 		if i == nil || i.Generation != generation || i.Mail == MailQueued || rank[state] <= rank[i.Mail] {
 			return none, nil
 		}
@@ -741,10 +791,21 @@ func (d *Directory) NoteMail(ctx context.Context, id ident.Invitation, generatio
 	return err
 }
 
+// theKeyring is what is read to have the keyring.
+var theKeyring = credential.Keyrings.Refs(credential.TheKeyring)
+
+// keyringIn returns the keyring that was read, empty when there is none yet.
+func keyringIn(got *Got) credential.Keyring {
+	if ring := credential.Keyrings.In(got.Records, credential.TheKeyring); ring != nil {
+		return *ring
+	}
+	return nil
+}
+
 // ring is the keyring that was read, or one that is made when there is none.
 func (d *Directory) ring(ctx context.Context, v *view) (credential.Keyring, error) {
-	if len(v.Keyring) > 0 {
-		return v.Keyring, nil
+	if ring := keyringIn(&v.Got); len(ring) > 0 {
+		return ring, nil
 	}
 	return d.Keyring(ctx)
 }
@@ -764,16 +825,17 @@ func (d *Directory) RotateKeyring(ctx context.Context) error {
 // keyring reads the keyring, and turns it when it is due.
 func (d *Directory) keyring(ctx context.Context, due func(credential.Keyring) bool) (credential.Keyring, error) {
 	return Retry(func() (credential.Keyring, error) {
-		got, err := d.store.Read(ctx, Want{Keyring: true})
-		if err != nil || !due(got.Keyring) {
-			return got.Keyring, err
+		got, err := d.store.Read(ctx, Want{Records: theKeyring})
+		was := keyringIn(&got)
+		if err != nil || !due(was) {
+			return was, err
 		}
-		was := 0
-		if len(got.Keyring) > 0 {
-			was = got.Keyring[0].ID
+		next := was.Rotated(d.now())
+		put := Put{Now: &next, Else: errChanged}
+		if len(was) > 0 {
+			put.Was = &was
 		}
-		next := got.Keyring.Rotated(d.now())
-		return next, d.store.Commit(ctx, PutKeyring{Keyring: next, Was: was, Else: errChanged})
+		return next, d.store.Commit(ctx, put)
 	})
 }
 
@@ -785,9 +847,9 @@ func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who 
 	if !who.IsPerson() {
 		needed = access.ManageClients
 	}
-	_, err := Do(ctx, d, c, node, needed, Want{Principals: []ident.Principal{who}},
+	_, err := Do(ctx, d, c, node, needed, Want{Records: access.Principals.Refs(who)},
 		func(v *view, _ *hierarchy.Node, dec access.Decision) (none Plan[struct{}], err error) {
-			p := v.Principals[who]
+			p := access.Principals.In(v.Records, who)
 			if p == nil || !p.Revoked.IsZero() || p.Grants[node] == access.None {
 				return none, fault.NotFound.New("There is nobody with this id who has a role here. Who has one further up is changed there.")
 			}
@@ -830,7 +892,7 @@ func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who 
 				cut(&now, node, d.now())
 			}
 			// The caller's right is held: an owner who removes another one stays, as in stillOwner.
-			return Plan[struct{}]{steps: []Step{EditClient{Was: p, Now: &now, Else: errChanged},
+			return Plan[struct{}]{steps: []Step{Put{Was: p, Now: &now, Else: errChanged},
 				stillInviter(v, node, dec.Place, max(was, role, needed.Needs())),
 				d.event(c, t, node, dec.Place.Path,
 					map[string]any{"principalId": who, "name": p.Name, "role": told, "version": now.Version})}}, nil
@@ -854,16 +916,16 @@ func (d *Directory) SignOutEverywhere(ctx context.Context, c Caller) error {
 		if err != nil {
 			return none, err
 		}
-		was := v.Principals[c.Principal]
+		was := access.Principals.In(v.Records, c.Principal)
 		if was == nil {
 			now := newPrincipal(c.Principal, d.now())
 			endSessions(&now, c, d.now())
-			return none, unlessExists(d.store.Commit(ctx, AddClient{now}))
+			return none, unlessExists(d.store.Commit(ctx, Put{Now: &now, Else: ErrExists}))
 		}
 		now := *was
 		endSessions(&now, c, d.now())
 		now.Version++
-		steps := []Step{EditClient{Was: was, Now: &now, Else: errChanged}}
+		steps := []Step{Put{Was: was, Now: &now, Else: errChanged}}
 		at, path := v.Tree.Root, hierarchy.Path("").Child(v.Tree.Root)
 		if node := v.Nodes[c.Within]; node != nil {
 			at, path = node.ID, v.Tree.Place(node).Path

@@ -441,6 +441,6 @@ func (d *Directory) CreateRoot(ctx context.Context, partner, client hierarchy.Na
 	happened.Event.Data = map[string]any{"name": root.Name, "clientId": owner.ID, "clientName": owner.Name, "role": access.Owner}
 	err := d.store.Commit(ctx,
 		AddTree{Root: root.ID, Else: fault.AlreadyFounded.New("The platform has its root and its first owner already. That owner can create others.")},
-		AddNode{root}, AddClient{owner}, happened)
+		AddNode{root}, Put{Now: &owner, Else: ErrExists}, happened)
 	return root, owner, key, err
 }

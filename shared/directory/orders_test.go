@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 )
 
 // given notes what an actor was given. What it does next depends on nothing else.
@@ -33,27 +35,19 @@ func (s *stage) remember(ctx context.Context, w directory.Want, got directory.Go
 	if len(w.Nodes) == 0 {
 		s.given(ctx, "tree %d %v", got.Tree.Seq, got.Tree.Changes)
 	}
-	for _, id := range w.Changes {
-		s.given(ctx, "progress %+v", *got.Changes[id])
-	}
-	for _, id := range w.Brands {
-		s.given(ctx, "brand %+v", got.Brands[id])
-	}
-	for _, id := range w.Principals {
-		if p := got.Principals[id]; p != nil {
-			s.given(ctx, "client %s %d %v", p.ID, p.Version, p.Grants)
+	for _, ref := range w.Records {
+		switch r := got.Records[ref].(type) {
+		case nil:
+		case *access.Principal:
+			s.given(ctx, "principal %s %d %v", r.ID, r.Version, r.Grants)
+		case *directory.Invitation:
+			s.given(ctx, "invitation %s %s %s %d %d", r.ID, r.State, r.Mail, r.Generation, r.Version)
+		case *credential.Keyring:
+			s.given(ctx, "keyring %d", len(*r))
+		default:
+			fields, err := record.Encode(ref.String(), r.Code)
+			s.given(ctx, "%s %v %v", ref, fields, err)
 		}
-	}
-	for _, id := range w.Invitations {
-		if i := got.Invitations[id]; i != nil {
-			s.given(ctx, "invitation %s %s %s %d %d", i.ID, i.State, i.Mail, i.Generation, i.Version)
-		}
-	}
-	if w.Keyring {
-		s.given(ctx, "keyring %d", len(got.Keyring))
-	}
-	if got.Memo != nil {
-		s.given(ctx, "memo %s", got.Memo.Answer)
 	}
 	for _, id := range w.Nodes {
 		if n := got.Nodes[id]; n == nil {
@@ -256,7 +250,7 @@ func planted(parents []int) *stage {
 			}
 		}
 	}
-	steps := []directory.Step{directory.AddTree{Root: s.root, Else: errEnded}, directory.AddClient{Client: access.Principal{
+	steps := []directory.Step{directory.AddTree{Root: s.root, Else: errEnded}, directory.Put{Else: errEnded, Now: &access.Principal{
 		ID: s.founder.Principal, Name: "Founder", Home: s.root, Grants: map[ident.Node]access.Role{s.root: access.Owner},
 		Secrets: []access.Secret{{ID: s.founder.Key}}, CursorKey: make([]byte, 32), Version: 1, Created: fixed}}}
 	for _, n := range nodes {

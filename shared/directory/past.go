@@ -99,7 +99,7 @@ type standing struct {
 	known              bool // the history begins with the node's own beginning
 	parent             ident.Node
 	suspended, trashed bool
-	grants             map[ident.Principal]Grant
+	grants             map[ident.Principal]access.Grant
 	versions           map[ident.Principal]float64 // of the principals, as of the newest event about each
 }
 
@@ -138,8 +138,8 @@ func (s *standing) apply(e *event.Event) {
 }
 
 // newGrants are the grants that were given, or got another role, since it went on the last time.
-func (s *standing) newGrants() map[ident.Principal]Grant {
-	news := map[ident.Principal]Grant{}
+func (s *standing) newGrants() map[ident.Principal]access.Grant {
+	news := map[ident.Principal]access.Grant{}
 	for i := s.was; i < s.next; i++ {
 		if g, ok := grantIn(&s.events[i]); ok && s.grants[g.Principal].Role != access.None {
 			news[g.Principal] = s.grants[g.Principal]
@@ -157,17 +157,17 @@ func parentIn(e *event.Event) ident.Node {
 }
 
 // grantIn is the role that somebody has at the event's node from then on, access.None when it was taken away.
-func grantIn(e *event.Event) (Grant, bool) {
+func grantIn(e *event.Event) (access.Grant, bool) {
 	name := "name"
 	switch e.Type {
 	case event.PlatformFounded: // where the name is the root's
 		name = "clientName"
 	case event.InvitationAccepted, event.UserChanged, event.UserRemoved, event.ClientCreated, event.ClientGranted, event.ClientGrantRemoved:
 	default:
-		return Grant{}, false
+		return access.Grant{}, false
 	}
 	text := func(name string) string { s, _ := e.Data[name].(string); return s }
-	g := Grant{Node: e.Node, Principal: ident.Principal(cmp.Or(text("principalId"), text("clientId"))), Name: hierarchy.Name(text(name))}
+	g := access.Grant{Node: e.Node, Principal: ident.Principal(cmp.Or(text("principalId"), text("clientId"))), Name: hierarchy.Name(text(name))}
 	if e.Type != event.UserRemoved && e.Type != event.ClientGrantRemoved {
 		g.Role, _ = access.ParseRole(text("role"))
 	}
@@ -196,7 +196,7 @@ func (d *Directory) past(ctx context.Context, c Caller, node *hierarchy.Node, de
 	for missing, all := path.IDs(), false; len(missing) > 0; all = true {
 		for _, id := range missing {
 			if p.stood[id] == nil {
-				p.stood[id] = &standing{grants: map[ident.Principal]Grant{}, versions: map[ident.Principal]float64{}}
+				p.stood[id] = &standing{grants: map[ident.Principal]access.Grant{}, versions: map[ident.Principal]float64{}}
 			}
 		}
 		err := concurrently(ctx, len(missing), func(ctx context.Context, i int) error {

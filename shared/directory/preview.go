@@ -87,7 +87,7 @@ func (d *Directory) voided(ctx context.Context, principals map[ident.Principal]*
 	var found []Invitation
 	now, after := d.now(), ""
 	for range grantPages {
-		page, err := d.store.Invitations(ctx, id, after, MaxLimit)
+		page, err := ListAt(ctx, d.store, InvitationsAt, id, after, MaxLimit)
 		if err != nil {
 			return nil, err
 		}
@@ -154,11 +154,11 @@ func (d *Directory) grantedOn(ctx context.Context, paths ...hierarchy.Path) (map
 			}
 		}
 	}
-	found, read := make([][]Grant, len(ids)), make([]ident.Principal, len(ids))
+	found, read := make([][]access.Grant, len(ids)), make([]ident.Principal, len(ids))
 	err := concurrently(ctx, len(ids), func(ctx context.Context, i int) error {
 		after := ""
 		for range grantPages {
-			page, err := d.store.Grants(ctx, ids[i], after, MaxLimit)
+			page, err := ListAt(ctx, d.store, access.GrantsAt, ids[i], after, MaxLimit)
 			if err != nil {
 				return err
 			}

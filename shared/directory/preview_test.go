@@ -258,7 +258,7 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 			clients, callers = append(clients, c.ID), append(callers, directory.Caller{Principal: c.ID, Key: c.SecretID})
 		}
 		read := func() directory.Got {
-			got, err := store.Read(ctx, directory.Want{Nodes: all, Principals: clients})
+			got, err := store.Read(ctx, directory.Want{Nodes: all, Records: access.Principals.Refs(clients...)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -322,8 +322,8 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 			}
 			want := map[ident.Principal][2]access.Role{}
 			for _, client := range clients {
-				was := access.Decide(before.Principals[client], &before.Tree, before.Nodes[id], access.Read)
-				is := access.Decide(after.Principals[client], &after.Tree, after.Nodes[id], access.Read)
+				was := access.Decide(access.Principals.In(before.Records, client), &before.Tree, before.Nodes[id], access.Read)
+				is := access.Decide(access.Principals.In(after.Records, client), &after.Tree, after.Nodes[id], access.Read)
 				if was.Role != is.Role {
 					want[client] = [2]access.Role{was.Role, is.Role}
 				}
@@ -337,15 +337,15 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 				}
 				if a.Through == "" {
 					for _, at := range places[better].Path.IDs() {
-						dec := access.Decide(got.Principals[c.Principal], &got.Tree, got.Nodes[at], access.Read)
-						if got.Principals[a.Principal].Grants[at] == a.Role[better] && dec.Visible() {
+						dec := access.Decide(access.Principals.In(got.Records, c.Principal), &got.Tree, got.Nodes[at], access.Read)
+						if access.Principals.In(got.Records, a.Principal).Grants[at] == a.Role[better] && dec.Visible() {
 							t.Fatalf("%+v: it comes from %s, which the caller sees", a, at)
 						}
 					}
 					continue
 				}
-				dec := access.Decide(got.Principals[c.Principal], &got.Tree, got.Nodes[a.Through], access.Read)
-				if !dec.Visible() || got.Principals[a.Principal].Grants[a.Through] != a.Role[better] || places[better].Path.Index(a.Through) < 0 {
+				dec := access.Decide(access.Principals.In(got.Records, c.Principal), &got.Tree, got.Nodes[a.Through], access.Read)
+				if !dec.Visible() || access.Principals.In(got.Records, a.Principal).Grants[a.Through] != a.Role[better] || places[better].Path.Index(a.Through) < 0 {
 					t.Fatalf("%+v: the caller has %s there, the path is %s", a, dec.Role, places[better].Path)
 				}
 			}

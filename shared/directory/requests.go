@@ -10,7 +10,106 @@ import (
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 )
+
+// MoveRequest is that somebody who is admin above a node asks for it to be moved below a partner where they are not.
+type MoveRequest struct {
+	ID      ident.MoveRequest
+	Node    ident.Node
+	Name    hierarchy.Name  // of the node, when it was asked for: all that the other side learns of it
+	To      ident.Node      // as it was given: whether there is such a partner, the asking side does not learn
+	Message string          // from those who ask to those who are asked
+	By      ident.Principal // whose right to move the node counts when it is accepted, too
+	Within  ident.Node      // what bounded them when they asked (Caller.Within), and bounds that right
+	State   RequestState
+	Created time.Time
+	Ends    time.Time // when it cannot be accepted any more
+	Closed  time.Time // when it was accepted, declined or withdrawn; zero while open
+	Version int64
+}
+
+// RequestState is what became of a move request.
+type RequestState string
+
+// The states. A request that is open and past its end is Ended, which is not stored.
+const (
+	RequestOpen      RequestState = "open"
+	RequestAccepted  RequestState = "accepted"
+	RequestDeclined  RequestState = "declined"  // by the side that was asked
+	RequestWithdrawn RequestState = "withdrawn" // by the side that asked
+	RequestEnded     RequestState = "ended"
+)
+
+// MoveRequests are kept as records, which are listed at their node and at their destination.
+var MoveRequests = record.NewKind("move-request", func(id ident.MoveRequest) *MoveRequest { return &MoveRequest{ID: id} })
+
+// MoveRequestsAt lists the move requests of which a node is to move or is the destination, the newest first.
+var MoveRequestsAt = record.NewList(record.Listing{Name: "asked-move", NewestFirst: true, OnErase: record.Unlist},
+	func(_ ident.Node, at string) *MoveRequest {
+		return &MoveRequest{ID: ident.MoveRequest(record.IDAt(at))}
+	})
+
+// keepRequests is how long a move request is kept after its end.
+const keepRequests = 90 * 24 * time.Hour
+
+// Ref implements record.Record.
+func (r *MoveRequest) Ref() record.Ref { return MoveRequests.Ref(r.ID) }
+
+// Lists implements record.Record.
+func (r *MoveRequest) Lists() []record.Entry {
+	at := record.Time(r.Created) + "#" + string(r.ID)
+	return []record.Entry{{List: MoveRequestsAt.Listing, Node: r.Node, At: at, Show: r}, {List: MoveRequestsAt.Listing, Node: r.To, At: at, Show: r}}
+}
+
+// Code implements record.Record.
+func (r *MoveRequest) Code(c *record.Coder) {
+	record.Text(c, "node", &r.Node)
+	record.Text(c, "name", &r.Name)
+	record.Text(c, "to", &r.To)
+	record.Text(c, "message", &r.Message)
+	record.Text(c, "by", &r.By)
+	record.Text(c, "within", &r.Within)
+	record.Text(c, "state", &r.State)
+	c.Time("created", &r.Created)
+	c.Time("ends", &r.Ends)
+	c.Time("closed", &r.Closed)
+	c.Version(&r.Version)
+	kept := r.Ends.Add(keepRequests)
+	c.Expires(&kept)
+}
+
+// openMoves says of a node which move request of it is open: one at a time.
+var openMoves = record.NewKind("open-move", func(id ident.Node) *openMove { return &openMove{Node: id} })
+
+// openMove is the open move request of a node. It expires when that ends.
+type openMove struct {
+	Node    ident.Node
+	Request ident.MoveRequest
+	Since   int64 // when it was made, by which it is told from the one before
+	Ends    time.Time
+}
+
+// Add is the steps that make the request, as the open one of its node. They fail with open when the node has another one.
+func (r *MoveRequest) Add(open error) []Step {
+	return []Step{Put{Now: r, Else: ErrExists}, Put{Now: r.slot(), At: r.Created, Else: open}}
+}
+
+// slot returns the request as the open one of its node.
+func (r *MoveRequest) slot() *openMove { return &openMove{r.Node, r.ID, r.Created.UnixMicro(), r.Ends} }
+
+// Ref implements record.Record.
+func (o *openMove) Ref() record.Ref { return openMoves.Ref(o.Node) }
+
+// Lists implements record.Record.
+func (o *openMove) Lists() []record.Entry { return nil }
+
+// Code implements record.Record.
+func (o *openMove) Code(c *record.Coder) {
+	record.Text(c, "id", &o.Request)
+	c.Version(&o.Since)
+	c.Expires(&o.Ends)
+}
 
 // MoveRequestFor is how long a move request can be accepted.
 const MoveRequestFor = 14 * 24 * time.Hour
@@ -40,9 +139,9 @@ func (d *Directory) AskMove(ctx context.Context, c Caller, id, to ident.Node, me
 			}
 			now := d.now()
 			r := MoveRequest{ID: ident.NewMoveRequest(), Node: id, Name: node.Name, To: to, Message: message, By: c.Principal, Within: c.Within,
-				State: RequestOpen, Created: now, Ends: now.Add(MoveRequestFor), Version: 1}
-			steps := []Step{AddRequest{Request: r, Open: fault.RequestOpen.New(
-				"A move of it is asked for already. Withdraw that request first, or wait until it is decided on.")}}
+				State: RequestOpen, Created: now, Ends: now.Add(MoveRequestFor).Truncate(time.Second), Version: 1}
+			steps := r.Add(fault.RequestOpen.New(
+				"A move of it is asked for already. Withdraw that request first, or wait until it is decided on."))
 			steps = append(steps, d.tell(c, v, event.MoveAsked, id, nodesSide(&r))...)
 			offer := destsSide(&r)
 			offer["message"] = message
@@ -105,11 +204,11 @@ func (r *MoveRequest) seen(c Caller, now time.Time, node, to bool) AskedMove {
 	return a
 }
 
-// close is the step that closes an open request, and what the request is then.
-func (r *MoveRequest) close(state RequestState, now time.Time) (*MoveRequest, Step) {
+// close returns what an open request is when it is closed, and the steps that close it.
+func (r *MoveRequest) close(state RequestState, now time.Time) (*MoveRequest, []Step) {
 	closed := *r
 	closed.State, closed.Closed, closed.Version = state, now, r.Version+1
-	return &closed, CloseRequest{Was: r, Now: &closed, Else: errChanged}
+	return &closed, []Step{Put{Was: r, Now: &closed, Else: errChanged}, Remove{Was: r.slot(), Else: errChanged}}
 }
 
 // open refuses a request that nobody decides on any more.
@@ -130,7 +229,7 @@ func (r *MoveRequest) open(now time.Time) error {
 func (d *Directory) MoveRequests(ctx context.Context, c Caller, id ident.Node, p Paging) (List[AskedMove], error) {
 	dec, page, err := sideBySide(ctx, d, c, id, access.CreatePartner, listName("move-requests", string(id)), p,
 		func(ctx context.Context, after string) (Page[MoveRequest], error) {
-			return d.store.Requests(ctx, id, after, p.Limit)
+			return ListAt(ctx, d.store, MoveRequestsAt, id, after, p.Limit)
 		})
 	if err != nil {
 		return List[AskedMove]{}, err
@@ -191,18 +290,18 @@ func (s *sides) seen(c Caller, now time.Time) AskedMove {
 // bound could not any more; one that there
 // is not takes as many reads.
 func (d *Directory) asked(ctx context.Context, c Caller, id ident.MoveRequest) (sides, error) {
-	v, err := d.read(ctx, c, Want{MoveRequests: []ident.MoveRequest{id}})
+	v, err := d.read(ctx, c, Want{Records: MoveRequests.Refs(id)})
 	if err != nil {
 		return sides{}, err
 	}
 	node, to := nowhere, nowhere
-	if r := v.MoveRequests[id]; r != nil {
+	if r := MoveRequests.In(v.Records, id); r != nil {
 		node, to = r.Node, r.To
 	}
-	if v, err = d.read(ctx, c, Want{Nodes: []ident.Node{node, to}, MoveRequests: []ident.MoveRequest{id}}); err != nil {
+	if v, err = d.read(ctx, c, Want{Nodes: []ident.Node{node, to}, Records: MoveRequests.Refs(id)}); err != nil {
 		return sides{}, err
 	}
-	if r := v.MoveRequests[id]; r != nil {
+	if r := MoveRequests.In(v.Records, id); r != nil {
 		if s := v.sides(r); s.say() || r.askedBy(c) && c.reaches(s.move.Place) {
 			return s, nil
 		}
@@ -244,9 +343,9 @@ func decideOn[T any](ctx context.Context, d *Directory, c Caller, id ident.MoveR
 		default:
 			return none, refusal
 		}
-		w := Want{Nodes: []ident.Node{s.Node, s.To}, Principals: []ident.Principal{s.By}, MoveRequests: []ident.MoveRequest{id}}
+		w := Want{Nodes: []ident.Node{s.Node, s.To}, Records: []record.Ref{access.Principals.Ref(s.By), MoveRequests.Ref(id)}}
 		return Round(ctx, d, c, target, a, w, func(v *view, _ *hierarchy.Node, _ access.Decision) (Plan[T], error) {
-			r := v.MoveRequests[id]
+			r := MoveRequests.In(v.Records, id)
 			if r == nil {
 				return Plan[T]{}, access.Hidden()
 			}
@@ -269,7 +368,7 @@ func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.MoveReque
 		m := moving{v.Nodes[s.Node], v.Nodes[s.To], s.move.Place, s.take.Place}
 		_, closing := s.close(RequestAccepted, now)
 		if s.move.Visible() && m.there() {
-			steps := append(d.tell(c, v, event.MoveAccepted, s.Node, map[string]any{"moveRequestId": s.ID}), closing)
+			steps := append(d.tell(c, v, event.MoveAccepted, s.Node, map[string]any{"moveRequestId": s.ID}), closing...)
 			return Plan[Changed]{Changed{Node: seenBy(m.node, s.move)}, steps}, nil
 		}
 		right := s.right(v)
@@ -283,7 +382,7 @@ func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.MoveReque
 		if !s.move.Visible() {
 			err = unseen(err)
 		}
-		try.steps = append(try.steps, closing, CheckGrant{Principal: s.By, Node: right, Role: access.ManageSubtree.Needs(), Else: errChanged})
+		try.steps = append(append(try.steps, closing...), CheckGrant{Principal: s.By, Node: right, Role: access.ManageSubtree.Needs(), Else: errChanged})
 		return try, err
 	})
 }
@@ -304,7 +403,7 @@ func unseen(err error) error {
 // right is where whoever asked has the right that the request lives on, "" when they have it no longer (who is revoked has no
 // grants), or there is nothing left to move.
 func (s *sides) right(v *view) ident.Node {
-	by := v.Principals[s.By]
+	by := access.Principals.In(v.Records, s.By)
 	if by == nil {
 		return ""
 	}
@@ -354,7 +453,7 @@ func (d *Directory) close(c Caller, v *view, s sides, state RequestState, t even
 		return Plan[AskedMove]{}, err
 	}
 	closed, closing := s.close(state, now)
-	steps := slices.Concat([]Step{closing}, d.tell(atNode, v, t, s.Node, nodesSide(closed)), d.tell(atDest, v, t, s.To, destsSide(closed)))
+	steps := slices.Concat(closing, d.tell(atNode, v, t, s.Node, nodesSide(closed)), d.tell(atDest, v, t, s.To, destsSide(closed)))
 	s.MoveRequest = closed
 	return Plan[AskedMove]{s.seen(c, now), steps}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,8 +118,9 @@ func (s *stage) honest() error {
 			versions[e.Node]++
 		}
 	}
-	got, err := s.Fake.Read(context.Background(), directory.Want{Nodes: ids, Principals: slices.Collect(maps.Keys(clients)),
-		Brands: slices.Collect(maps.Keys(brands)), Changes: changes})
+	got, err := s.Fake.Read(context.Background(), directory.Want{Nodes: ids, Records: slices.Concat(
+		access.Principals.Refs(slices.Collect(maps.Keys(clients))...), brand.Brands.Refs(slices.Collect(maps.Keys(brands))...),
+		directory.Changes.Refs(changes...))})
 	if err != nil {
 		return err
 	}
@@ -152,7 +154,7 @@ func (s *stage) honest() error {
 		}
 	}
 	domains := map[string]bool{}
-	for _, b := range got.Brands {
+	for _, b := range brand.Brands.All(got.Records) {
 		if domains[b.Domain] {
 			return fmt.Errorf("two brands have the domain %s", b.Domain)
 		}
@@ -161,18 +163,19 @@ func (s *stage) honest() error {
 		}
 	}
 	owners := 0
-	for id, p := range got.Principals {
+	for _, p := range access.Principals.All(got.Records) {
 		if p.Grants[s.root] == access.Owner {
 			owners++
 		}
-		if !maps.Equal(p.Grants, grants[id]) {
-			return fmt.Errorf("%s has the grants %v, and was given %v", id, p.Grants, grants[id])
+		if !maps.Equal(p.Grants, grants[p.ID]) {
+			return fmt.Errorf("%s has the grants %v, and was given %v", p.ID, p.Grants, grants[p.ID])
 		}
 	}
 	if owners == 0 {
 		return errors.New("the root has no owner any more")
 	}
-	for id, p := range got.Changes {
+	for _, p := range directory.Changes.All(got.Records) {
+		id := p.ID
 		if s.settled == nil {
 			s.settled = map[ident.Change]int64{}
 		}
@@ -499,7 +502,7 @@ var invitations = map[string]duel{
 			return err
 		},
 		begin: func(s *stage) []does {
-			page, err := s.Fake.Invitations(context.Background(), nodeNo(1), "", 1)
+			page, err := directory.ListAt(context.Background(), s.Fake, directory.InvitationsAt, nodeNo(1), "", 1)
 			if err != nil {
 				panic(err)
 			}
@@ -557,21 +560,21 @@ var shownBy = map[string]string{
 	"CheckParent.Draw":       "a brand is taken away, and comes into use",
 	"EditNode.Version":       "two renames",
 	"EditNode.Unused":        "a brand is taken away, and comes into use",
-	"AddBrand.Domain":        "two brands with one domain",
-	"AddBrand.Room":          "the last brand that there is room for",
-	"EditBrand.Version":      "two edits of a brand",
-	"EditClient.Version":     "two grants",
+	"Put.New domain":         "two brands with one domain",
+	"OwnBrand.Room":          "the last brand that there is room for",
+	"Put.Version brand":      "two edits of a brand",
+	"Put.Version principal":  "two grants",
 	"CheckGrant.Role":        "two owners take each other's role",
-	"Remember.New":           "a request, and the same again",
+	"Put.Expired memo":       "a request, and the same again",
 	"PlaceNode.Version":      "a move, and a rename",
 	"PlaceNode.Height":       "a move, and a child below the moved",
-	"AddRequest.Open":        "two requests to move one node",
+	"Put.Expired open-move":  "two requests to move one node",
 	"AddChange.Seq":          "two moves make no circle",
 	"CheckSeq.Seq":           "a move, and a child below the moved",
 	"Rewrite.AsOf":           "a restore below a move",
-	"PutProgress.Version":    "settled twice at a time",
-	"EditInvitation.Version": "accept and revoke",
-	"PutKeyring.Newest":      "two make the keyring",
+	"Put.Version progress":   "settled twice at a time",
+	"Put.Version invitation": "accept and revoke",
+	"Put.New keyring":        "two make the keyring",
 }
 
 // unmet are conditions for what no operation comes to, like an id that is drawn twice, or what another condition of the same
@@ -579,27 +582,22 @@ var shownBy = map[string]string{
 // refused, after what before did.
 var unmet = map[string]struct{ before, step func(s *stage) directory.Step }{
 	"AddNode.New": {step: func(s *stage) directory.Step { return directory.AddNode{Node: *s.now(nodeNo(2))} }},
-	"AddClient.New": {step: func(s *stage) directory.Step {
-		return directory.AddClient{Client: access.Principal{ID: s.founder.Principal}}
+	"Put.New principal": {step: func(s *stage) directory.Step {
+		return directory.Put{Now: &access.Principal{ID: s.founder.Principal}, Else: errEnded}
 	}},
-	"AddBrand.New": {before: aBrand, step: aBrand},
-	"AddBrand.AsOf": {step: func(s *stage) directory.Step {
+	"OwnBrand.AsOf": {step: func(s *stage) directory.Step {
 		owner := s.now(nodeNo(4))
 		owner.AsOf--
-		b := brand.Brand{ID: "brd_0000000000000001", Owner: owner.ID, Domain: "x.example"}
-		return directory.AddBrand{Brand: b, Owner: owner, Taken: errEnded, Else: always}
+		return directory.OwnBrand{Brand: "brd_0000000000000001", Owner: owner, Else: always}
 	}},
-	"AddEvent.New":      {before: anEvent, step: anEvent},
-	"AddRequest.New":    {before: aRequest, step: aRequest},
-	"AddInvitation.New": {before: anInvitation(10), step: anInvitation(10)},
-	"AddInvitation.Room": {before: func(s *stage) directory.Step {
-		step := anInvitation(1)(s).(directory.AddInvitation)
-		step.Invitation.ID = "inv_0000000000000002"
-		return step
-	}, step: anInvitation(1)},
-	"CountLink.To": {before: aLink("to", "by", 9), step: aLink("to", "another", 1)},
-	"CountLink.By": {before: aLink("to", "by", 9), step: aLink("another", "by", 1)},
-	"Found.New":    {step: func(s *stage) directory.Step { return directory.AddTree{Root: s.root, Else: errEnded} }},
+	"AddEvent.New":         {before: anEvent, step: anEvent},
+	"Remove.Version brand": {before: aBrand(1), step: func(s *stage) directory.Step { return directory.Remove{Was: theBrand(2), Else: errEnded} }},
+	"Put.New move-request": {before: aRequest(1), step: aRequest(1)},
+	"Put.Version move-request": {before: aRequest(1), step: func(s *stage) directory.Step {
+		return directory.Put{Was: theRequest(2), Now: theRequest(3), Else: errEnded}
+	}},
+	"Count.Room":  {before: aCount(2), step: aCount(1)},
+	"AddTree.New": {step: func(s *stage) directory.Step { return directory.AddTree{Root: s.root, Else: errEnded} }},
 	"RaiseHeight.Exists": {step: func(s *stage) directory.Step {
 		return directory.RaiseHeight{Node: nodeNo(9), Height: 1, Else: errEnded}
 	}},
@@ -628,15 +626,12 @@ var unmet = map[string]struct{ before, step func(s *stage) directory.Step }{
 			was := s.principal()
 			now := *was
 			now.Revoked = fixed
-			return directory.EditClient{Was: was, Now: &now, Else: errEnded}
+			return directory.Put{Was: was, Now: &now, Else: errEnded}
 		},
 		step: func(s *stage) directory.Step {
 			return directory.CheckGrant{Principal: s.founder.Principal, Node: s.root, Role: access.Owner, Else: errEnded}
 		},
 	},
-	"CloseRequest.Version": {before: aRequest, step: closeAfter(func(r *directory.MoveRequest) { r.Version-- })},
-	"CloseRequest.State":   {before: aClosedRequest, step: closeAfter(func(*directory.MoveRequest) {})},
-	"CloseRequest.Current": {before: aSupersededRequest, step: closeAfter(func(*directory.MoveRequest) {})},
 }
 
 func always(*hierarchy.Node) error { return errEnded }
@@ -650,16 +645,19 @@ func placeAfter(differs func(was *hierarchy.Node)) func(s *stage) directory.Step
 }
 
 func (s *stage) principal() *access.Principal {
-	got, err := s.Fake.Read(context.Background(), directory.Want{Principals: []ident.Principal{s.founder.Principal}})
+	got, err := s.Fake.Read(context.Background(), directory.Want{Records: access.Principals.Refs(s.founder.Principal)})
 	if err != nil {
 		panic(err)
 	}
-	return got.Principals[s.founder.Principal]
+	return access.Principals.In(got.Records, s.founder.Principal)
 }
 
-func aBrand(s *stage) directory.Step {
-	b := brand.Brand{ID: "brd_0000000000000001", Owner: nodeNo(4), Domain: fmt.Sprintf("x%d.example", len(s.Calls()))}
-	return directory.AddBrand{Brand: b, Owner: s.now(nodeNo(4)), Taken: errEnded, Else: func(*hierarchy.Node) error { return errEnded }}
+func theBrand(version int64) *brand.Brand {
+	return &brand.Brand{ID: "brd_0000000000000001", Version: version}
+}
+
+func aBrand(version int64) func(*stage) directory.Step {
+	return func(*stage) directory.Step { return directory.Put{Now: theBrand(version), Else: errEnded} }
 }
 
 func anEvent(s *stage) directory.Step {
@@ -667,67 +665,22 @@ func anEvent(s *stage) directory.Step {
 	return directory.AddEvent{Event: e}
 }
 
-func requestOf(id ident.MoveRequest, created time.Time) directory.MoveRequest {
-	return directory.MoveRequest{ID: id, Node: nodeNo(4), To: nodeNo(2), State: directory.RequestOpen, Created: created,
-		Ends: created.Add(time.Hour), Version: 1}
+func theRequest(version int64) *directory.MoveRequest {
+	return &directory.MoveRequest{ID: "mrq_0000000000000001", Node: nodeNo(4), To: nodeNo(2), State: directory.RequestOpen, Created: fixed,
+		Ends: fixed.Add(time.Hour), Version: version}
 }
 
-const request, later = ident.MoveRequest("mrq_0000000000000001"), ident.MoveRequest("mrq_0000000000000002")
-
-// aRequest asks for something that was asked for an hour before, each time.
-func aRequest(s *stage) directory.Step {
-	return directory.AddRequest{Request: requestOf(request, fixed.Add(time.Duration(len(s.Calls()))*time.Hour)), Open: errEnded}
+func aRequest(version int64) func(*stage) directory.Step {
+	return func(*stage) directory.Step { return directory.Put{Now: theRequest(version), Else: errEnded} }
 }
 
-func anInvitation(most int) func(*stage) directory.Step {
-	return func(*stage) directory.Step {
-		return directory.AddInvitation{Invitation: directory.Invitation{ID: "inv_0000000000000001", Node: nodeNo(1), Created: fixed, Version: 1},
-			Most: most, TooMany: errEnded}
-	}
-}
-
-func closed(s *stage, r directory.MoveRequest) directory.Step {
-	now := r
-	now.State, now.Closed, now.Version = directory.RequestDeclined, fixed, 2
-	return directory.CloseRequest{Was: &r, Now: &now, Else: errEnded}
-}
-
-// aClosedRequest is closed without getting another version.
-func aClosedRequest(s *stage) directory.Step {
-	s.must(directory.AddRequest{Request: requestOf(request, fixed), Open: errEnded})
-	r := requestOf(request, fixed)
-	now := r
-	now.State, now.Closed = directory.RequestDeclined, fixed
-	return directory.CloseRequest{Was: &r, Now: &now, Else: errEnded}
-}
-
-func aLink(to string, by ident.Principal, most int) func(*stage) directory.Step {
-	return func(*stage) directory.Step {
-		return directory.CountLink{At: fixed, To: to, MostTo: most, By: by, MostBy: most, TooMany: errEnded}
-	}
-}
-
-// aSupersededRequest has ended and was not closed, and there is another one.
-func aSupersededRequest(s *stage) directory.Step {
-	s.must(directory.AddRequest{Request: requestOf(request, fixed), Open: errEnded})
-	return directory.AddRequest{Request: requestOf(later, fixed.Add(2*time.Hour)), Open: errEnded}
+func aCount(most int) func(*stage) directory.Step {
+	return func(*stage) directory.Step { return directory.Count{Key: "k", At: fixed, Most: most, Else: errEnded} }
 }
 
 func (s *stage) must(steps ...directory.Step) {
 	if err := s.Fake.Commit(context.Background(), steps...); err != nil {
 		panic(err)
-	}
-}
-
-func closeAfter(differs func(was *directory.MoveRequest)) func(s *stage) directory.Step {
-	return func(s *stage) directory.Step {
-		got, err := s.Fake.Read(context.Background(), directory.Want{MoveRequests: []ident.MoveRequest{request}})
-		if err != nil {
-			panic(err)
-		}
-		was := *got.MoveRequests[request]
-		differs(&was)
-		return closed(s, was)
 	}
 }
 
@@ -745,14 +698,20 @@ func refused(condition, ignore string) bool {
 // TestEveryConditionIsNeeded takes the conditions of all transactions out one at a time. Something goes wrong without each.
 func TestEveryConditionIsNeeded(t *testing.T) {
 	all := merged(duels, settlings, invitations)
+	conditions := slices.Concat(slices.Collect(maps.Keys(shownBy)), slices.Collect(maps.Keys(unmet)))
 	for _, condition := range directorytest.Conditions() {
+		if !slices.ContainsFunc(conditions, func(c string) bool { return c == condition || strings.HasPrefix(c, condition+" ") }) {
+			t.Errorf("nothing shows what %s is for", condition)
+		}
+	}
+	for _, condition := range conditions {
 		t.Run(condition, func(t *testing.T) {
 			t.Parallel()
 			name, shown := shownBy[condition]
 			_, at := unmet[condition]
 			switch {
 			case shown == at:
-				t.Error("nothing shows, or two things, what it is for")
+				t.Error("two things show what it is for")
 			case at && !refused(condition, ""):
 				t.Error("not refused with it")
 			case at && refused(condition, condition):

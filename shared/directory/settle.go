@@ -10,7 +10,52 @@ import (
 
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 )
+
+// Progress is how far the settling of a change is, for people to see.
+type Progress struct {
+	ID      ident.Change
+	Seq     int64
+	Node    ident.Node // the top of the subtree
+	Kind    hierarchy.ChangeKind
+	State   ProgressState
+	Nodes   int64 // looked at so far, in the present walk
+	Started time.Time
+	Updated time.Time
+	Version int64
+}
+
+// ProgressState is where a change is on its way from in effect to settled. It is in effect from the beginning.
+type ProgressState string
+
+// The states.
+const (
+	Settling ProgressState = "settling" // nodes are being rewritten
+	Waiting  ProgressState = "waiting"  // all are; the grace for reads under way runs
+	Settled  ProgressState = "settled"  // the change has left the tree state
+)
+
+// Changes are kept as records: how far each is.
+var Changes = record.NewKind("progress", func(id ident.Change) *Progress { return &Progress{ID: id} })
+
+// Ref implements record.Record.
+func (p *Progress) Ref() record.Ref { return Changes.Ref(p.ID) }
+
+// Lists implements record.Record.
+func (p *Progress) Lists() []record.Entry { return nil }
+
+// Code implements record.Record.
+func (p *Progress) Code(c *record.Coder) {
+	record.Number(c, "seq", &p.Seq)
+	record.Text(c, "node", &p.Node)
+	record.Text(c, "kind", &p.Kind)
+	record.Text(c, "state", &p.State)
+	record.Number(c, "nodes", &p.Nodes)
+	c.Time("started", &p.Started)
+	c.Time("updated", &p.Updated)
+	c.Version(&p.Version)
+}
 
 // Grace is how long a change stays in the tree state after its last node was rewritten. A read is no snapshot: a node that was
 // read just before it was rewritten must not meet a tree state that the change has left. So every attempt to read ends far
@@ -189,11 +234,11 @@ func (d *Directory) Retire(ctx context.Context, id ident.Change) error {
 }
 
 func (d *Directory) progress(ctx context.Context, id ident.Change) (*Progress, *hierarchy.TreeState, error) {
-	got, err := d.store.Read(ctx, Want{Changes: []ident.Change{id}})
+	got, err := d.store.Read(ctx, Want{Records: Changes.Refs(id)})
 	if err != nil {
 		return nil, nil, err
 	}
-	if p := got.Changes[id]; p != nil {
+	if p := Changes.In(got.Records, id); p != nil {
 		return p, &got.Tree, nil
 	}
 	return nil, nil, ErrUnknownChange
@@ -209,8 +254,8 @@ func (d *Directory) advance(ctx context.Context, p *Progress, state ProgressStat
 			return struct{}{}, nil
 		}
 		now := *p
-		now.State, now.Nodes, now.Updated = state, nodes, d.now()
-		err := d.store.Commit(ctx, append(slices.Clip(with), PutProgress{Progress: now, Was: p.Version, Else: errChanged})...)
+		now.State, now.Nodes, now.Updated, now.Version = state, nodes, d.now(), p.Version+1
+		err := d.store.Commit(ctx, append(slices.Clip(with), Put{Was: p, Now: &now, Else: errChanged})...)
 		if errors.Is(err, errChanged) {
 			latest, _, readErr := d.progress(ctx, p.ID)
 			if readErr != nil {

@@ -5,11 +5,10 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/access"
-	"example.com/partnertree/shared/brand"
-	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 )
 
 // Store keeps the directory. Everything it reads is strongly consistent, but for Below.
@@ -29,8 +28,8 @@ type Store interface {
 	// and Brands.Owned are nil.
 	Children(ctx context.Context, parent ident.Node, kind hierarchy.Kind, all bool, after string, limit int) (Page[hierarchy.Node], error)
 
-	// Grants lists who was granted a role at the very node, by principal id.
-	Grants(ctx context.Context, node ident.Node, after string, limit int) (Page[Grant], error)
+	// List lists what is listed at the very node, in the order of the list.
+	List(ctx context.Context, node ident.Node, l *record.Listing, after string, limit int) (Page[Listed], error)
 
 	// Below proposes ids of nodes whose stored path lies below under (not at it), by shard and path: of those that are not in
 	// the trash themselves (what lies below one that is may be among them), or of those that are. It is behind by an
@@ -41,19 +40,12 @@ type Store interface {
 	// Log lists the events of which the node is a witness, or those of its past, by time, then id.
 	Log(ctx context.Context, node ident.Node, q LogQuery) (Page[event.Event], error)
 
-	// Requests lists the move requests of which the node is to move or is the destination, the newest first.
-	Requests(ctx context.Context, node ident.Node, after string, limit int) (Page[MoveRequest], error)
-
-	// Invitations lists the invitations at the very node, the newest first.
-	Invitations(ctx context.Context, node ident.Node, after string, limit int) (Page[Invitation], error)
-
 	// PurgeQueue lists what was put into the trash before until, and not restored or taken off the list since: the earliest first, at
 	// most limit. Never nil.
 	PurgeQueue(ctx context.Context, until time.Time, limit int) ([]PurgeEntry, error)
 
-	// Erase deletes some of what is kept with a node, other than the node itself, its children's entries and the grants at it: the
-	// invitations to it as well, but not the move requests, which are also the other side's. It says whether that was all. Repeating it
-	// is safe.
+	// Erase deletes some of what is kept with a node, other than the node itself and its children's entries: its log, its counts, and its
+	// lists in the way that each of them says (record.OnErase). It reports whether that was all. Repeating it is safe.
 	Erase(ctx context.Context, node ident.Node) (done bool, err error)
 
 	// Commit does all steps or none, in one transaction. When conditions of several steps fail, the first such step's
@@ -73,37 +65,39 @@ type Page[T any] struct {
 
 // Want names what to read. The tree state always comes along. At most 100 items in all.
 type Want struct {
-	Nodes        []ident.Node
-	Principals   []ident.Principal
-	Brands       []ident.Brand
-	Domains      []string
-	Logos        []ident.Brand
-	Changes      []ident.Change
-	MoveRequests []ident.MoveRequest
-	Invitations  []ident.Invitation
-	Keyring      bool
-	Memo         *MemoKey
+	Nodes   []ident.Node
+	Records []record.Ref
 }
 
 // Got is what was read.
 type Got struct {
-	Tree         hierarchy.TreeState
-	Nodes        map[ident.Node]*hierarchy.Node
-	Principals   map[ident.Principal]*access.Principal
-	Brands       map[ident.Brand]*brand.Brand
-	Domains      map[string]Domain
-	Logos        map[ident.Brand][]byte // a PNG
-	Changes      map[ident.Change]*Progress
-	MoveRequests map[ident.MoveRequest]*MoveRequest
-	Invitations  map[ident.Invitation]*Invitation
-	Keyring      credential.Keyring // as it was asked for; empty when there is none yet
-	Memo         *Memo              // nil when there is none that is still valid
+	Tree    hierarchy.TreeState
+	Nodes   map[ident.Node]*hierarchy.Node
+	Records record.Set
 }
 
-// Domain is whose domain one is: neither ever changes.
-type Domain struct {
-	Brand ident.Brand
-	Owner ident.Node // of the brand
+// Listed is what a list shows of a record, and where.
+type Listed struct {
+	At     string
+	Fields record.Fields
+}
+
+// ListAt reads a page of a list at a node.
+func ListAt[T any, P interface {
+	*T
+	Code(c *record.Coder)
+}](ctx context.Context, s Store, l record.List[T, P], node ident.Node, after string, limit int) (Page[T], error) {
+	page, err := s.List(ctx, node, l.Listing, after, limit)
+	if err != nil {
+		return Page[T]{}, err
+	}
+	shown := Page[T]{Items: make([]T, len(page.Items)), Next: page.Next}
+	for i, e := range page.Items {
+		if shown.Items[i], err = l.Decode(node, e.At, e.Fields); err != nil {
+			return Page[T]{}, err
+		}
+	}
+	return shown, nil
 }
 
 // LogQuery is which part of a node's log is wanted. After is a position in the same order.
@@ -125,32 +119,6 @@ const logTime = "2006-01-02T15:04:05.000000Z"
 type PurgeEntry struct {
 	Node  ident.Node
 	Since time.Time // its Trashed
-}
-
-// Grant is one principal's role at one node, as it is listed there.
-type Grant struct {
-	Node      ident.Node
-	Principal ident.Principal
-	Role      access.Role
-	Name      hierarchy.Name // of the client
-	Home      ident.Node     // of the client
-	Created   time.Time      // of the client
-	Tenant    string         // of a person: whose they are
-}
-
-// MemoKey addresses what is remembered of a request: Idempotency-Keys of different principals have nothing to do with
-// each other.
-type MemoKey struct {
-	Principal ident.Principal
-	Key       string // the Idempotency-Key; stores keep only a hash of it
-}
-
-// Memo is what is remembered of a request that was carried out, for the next time that it comes.
-type Memo struct {
-	MemoKey
-	Fingerprint []byte // of the operation and its input
-	Answer      []byte // holds nothing secret
-	Expires     time.Time
 }
 
 // Step is one part of a Commit. Each names the error that its failed condition stands for.
@@ -179,36 +147,41 @@ type EditNode struct {
 	Else     func(now *hierarchy.Node) error
 }
 
-// AddBrand adds a brand, takes its domain for it, and makes it owned and usable at its owner. It fails with
-// DomainTaken when another brand has the domain, and with what Else says when the owner is not what it was (same
-// AsOf) or owns hierarchy.MaxBrands already.
-type AddBrand struct {
-	Brand brand.Brand
-	Owner *hierarchy.Node
-	Taken error
-	Else  func(now *hierarchy.Node) error
+// Put writes a record and its entries in lists, and takes it out of the lists of Was that are not its any more. It fails with Else unless
+// the record that is there has the version of Was; without Was, unless there is none.
+type Put struct {
+	Was, Now record.Record
+	// At, when it is given, makes a record that has expired by then (record.Coder.Expires) count as none.
+	At time.Time
+	// Any replaces whatever there is: another step of the transaction says that it may. There is no Was and no Else then.
+	Any  bool
+	Else error
 }
 
-// EditBrand writes a brand's name, color, app, logo's hash and version. It fails with Else unless the brand has Was.Version.
-type EditBrand struct {
-	Was, Now *brand.Brand
-	Else     error
+// Remove deletes a record and its entries in lists. It fails with Else unless the record that is there has the version of Was.
+type Remove struct {
+	Was record.Record
+	// Any deletes whatever there is, or is not: another step of the transaction says that it may. There is no Else then.
+	Any  bool
+	Else error
 }
 
-// PutLogo replaces a brand's logo; an empty one removes it. RemoveBrand removes it too.
-type PutLogo struct {
+// Count counts one more of what Key says on the day (UTC) of At: at a node, with which the count is erased, or on the whole platform (""). It
+// fails with Else when Most were counted on that day. Counts are kept until their day is over everywhere.
+type Count struct {
+	Node ident.Node
+	Key  string // holds no secret, and no address of anybody
+	At   time.Time
+	Most int
+	Else error
+}
+
+// OwnBrand makes a brand owned by, and usable at, a partner. Else says what it means that the partner is not what it was (same AsOf), or
+// owns hierarchy.MaxBrands already, from what the partner is now (nil: gone).
+type OwnBrand struct {
 	Brand ident.Brand
-	PNG   []byte
-}
-
-// AddClient adds an API client with its grants. It fails with ErrExists.
-type AddClient struct{ Client access.Principal }
-
-// EditClient replaces an API client, and lists it at the nodes where it has grants and no longer where it had them. It fails with
-// Else unless the client has Was.Version.
-type EditClient struct {
-	Was, Now *access.Principal
-	Else     error
+	Owner *hierarchy.Node
+	Else  func(now *hierarchy.Node) error
 }
 
 // CheckGrant fails with Else unless the client still has at least this role granted at the node, and is not revoked.
@@ -221,9 +194,6 @@ type CheckGrant struct {
 
 // AddEvent adds an event, once.
 type AddEvent struct{ Event event.Event }
-
-// Remember adds a memo. It fails with ErrRemembered when there is a valid one.
-type Remember struct{ Memo Memo }
 
 // AddTree makes the tree state, of a tree with this root. It fails with Else when there is one.
 type AddTree struct {
@@ -249,56 +219,6 @@ type RemoveNode struct {
 
 // RemovePurgeEntry takes an entry out of the purge queue. What is not there (any more) is no failure.
 type RemovePurgeEntry struct{ Entry PurgeEntry }
-
-// RemoveBrand deletes a brand and gives its domain back. One that is not there (any more) is no failure. The node that owns it
-// is left alone.
-type RemoveBrand struct{ Brand brand.Brand }
-
-// AddRequest adds a move request, lists it at its node and at its destination, and makes it the node's open one. It fails with
-// Open when the node has one that is open and not at its end.
-type AddRequest struct {
-	Request MoveRequest
-	Open    error
-}
-
-// CloseRequest writes the state and the times of a move request, which is no longer the node's open one. It fails with Else
-// unless the request is open and has Was.Version.
-type CloseRequest struct {
-	Was, Now *MoveRequest
-	Else     error
-}
-
-// AddInvitation adds an invitation, lists it at its node, and counts it there for the day of its Created (UTC). It fails with TooMany
-// when Most were made at the node that day, and with ErrExists when it is there.
-type AddInvitation struct {
-	Invitation Invitation
-	Most       int
-	TooMany    error
-}
-
-// CountLink counts a link of an invitation that is mailed, for the day (UTC) of At: for the address that it goes to, on the whole
-// platform, and for whoever has it mailed. It fails with TooMany when MostTo or MostBy of them were counted that day.
-type CountLink struct {
-	At      time.Time
-	To      string // SHA-256 of the address in hex, and never the address
-	MostTo  int
-	By      ident.Principal
-	MostBy  int
-	TooMany error
-}
-
-// EditInvitation replaces an invitation, all but its ID, Node and Created. It fails with Else unless the invitation has Was.Version.
-type EditInvitation struct {
-	Was, Now *Invitation
-	Else     error
-}
-
-// PutKeyring replaces the keyring. It fails with Else unless its newest key is Was, 0 when there is none.
-type PutKeyring struct {
-	Keyring credential.Keyring
-	Was     int
-	Else    error
-}
 
 // RaiseHeight raises the upper bound of how many levels lie below a node; it never lowers it. A node that is gone fails
 // with Else.
@@ -335,90 +255,21 @@ type Rewrite struct {
 // DropChange takes a change out of the tree state. One that is not there (any more) is no failure.
 type DropChange struct{ Seq int64 }
 
-// PutProgress writes how far a change is: over what is there when Was is its Version (0: there must be nothing). It fails
-// with Else otherwise.
-type PutProgress struct {
-	Progress Progress // its Version is written as Was+1
-	Was      int64
-	Else     error
-}
-
-// MoveRequest is that somebody who is admin above a node asks for it to be moved below a partner where they are not.
-type MoveRequest struct {
-	ID      ident.MoveRequest
-	Node    ident.Node
-	Name    hierarchy.Name  // of the node, when it was asked for: all that the other side learns of it
-	To      ident.Node      // as it was given: whether there is such a partner, the asking side does not learn
-	Message string          // from those who ask to those who are asked
-	By      ident.Principal // whose right to move the node counts when it is accepted, too
-	Within  ident.Node      // what bounded them when they asked (Caller.Within), and bounds that right
-	State   RequestState
-	Created time.Time
-	Ends    time.Time // when it cannot be accepted any more
-	Closed  time.Time // when it was accepted, declined or withdrawn; zero while open
-	Version int64
-}
-
-// RequestState is what became of a move request.
-type RequestState string
-
-// The states. A request that is open and past its end is Ended, which is not stored.
-const (
-	RequestOpen      RequestState = "open"
-	RequestAccepted  RequestState = "accepted"
-	RequestDeclined  RequestState = "declined"  // by the side that was asked
-	RequestWithdrawn RequestState = "withdrawn" // by the side that asked
-	RequestEnded     RequestState = "ended"
-)
-
-// Progress is how far the settling of a change is, for people to see.
-type Progress struct {
-	ID      ident.Change
-	Seq     int64
-	Node    ident.Node // the top of the subtree
-	Kind    hierarchy.ChangeKind
-	State   ProgressState
-	Nodes   int64 // looked at so far, in the present walk
-	Started time.Time
-	Updated time.Time
-	Version int64
-}
-
-// ProgressState is where a change is on its way from in effect to settled. It is in effect from the beginning.
-type ProgressState string
-
-// The states.
-const (
-	Settling ProgressState = "settling" // nodes are being rewritten
-	Waiting  ProgressState = "waiting"  // all are; the grace for reads under way runs
-	Settled  ProgressState = "settled"  // the change has left the tree state
-)
-
+func (Put) step()              {}
+func (Remove) step()           {}
+func (Count) step()            {}
+func (OwnBrand) step()         {}
 func (AddNode) step()          {}
 func (CheckParent) step()      {}
 func (EditNode) step()         {}
-func (AddBrand) step()         {}
-func (EditBrand) step()        {}
-func (PutLogo) step()          {}
-func (AddClient) step()        {}
-func (EditClient) step()       {}
 func (CheckGrant) step()       {}
 func (AddEvent) step()         {}
-func (Remember) step()         {}
 func (AddTree) step()          {}
 func (PlaceNode) step()        {}
-func (AddInvitation) step()    {}
-func (CountLink) step()        {}
-func (EditInvitation) step()   {}
-func (PutKeyring) step()       {}
 func (RaiseHeight) step()      {}
 func (RemoveNode) step()       {}
-func (RemoveBrand) step()      {}
 func (RemovePurgeEntry) step() {}
-func (AddRequest) step()       {}
-func (CloseRequest) step()     {}
 func (AddChange) step()        {}
 func (CheckSeq) step()         {}
 func (Rewrite) step()          {}
 func (DropChange) step()       {}
-func (PutProgress) step()      {}

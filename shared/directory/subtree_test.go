@@ -297,8 +297,8 @@ func crashes(t *testing.T, at string, nth int, applied bool, before func(*branch
 	}
 	w.Before, w.After = nil, nil
 	for _, id := range changesIn(w.Fake) {
-		got, err := w.Fake.Read(t.Context(), directory.Want{Changes: []ident.Change{id}})
-		if p := got.Changes[id]; err != nil || p.State != directory.Settled || p.Nodes < 1 {
+		got, err := w.Fake.Read(t.Context(), directory.Want{Records: directory.Changes.Refs(id)})
+		if p := directory.Changes.In(got.Records, id); err != nil || p.State != directory.Settled || p.Nodes < 1 {
 			t.Fatalf("%s: %+v, %v", at, p, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
@@ -192,14 +193,14 @@ func (d *Directory) dropBrands(ctx context.Context, n *hierarchy.Node) error {
 	if len(n.Brands.Owned) == 0 {
 		return nil
 	}
-	got, err := d.store.Read(ctx, Want{Brands: n.Brands.Owned})
+	got, err := d.store.Read(ctx, Want{Records: brand.Brands.Refs(n.Brands.Owned...)})
 	if err != nil {
 		return err
 	}
 	var steps []Step
 	for _, b := range n.Brands.Owned {
-		if owned := got.Brands[b]; owned != nil {
-			steps = append(steps, RemoveBrand{*owned})
+		if owned := brand.Brands.In(got.Records, b); owned != nil { // then its domain is its own still, and its logo
+			steps = append(steps, Remove{Was: owned, Else: errChanged}, Remove{Was: owned.DomainRecord(), Any: true}, Remove{Was: &brand.Logo{Brand: b}, Any: true})
 		}
 	}
 	for some := range slices.Chunk(steps, brandsAtOnce) {
@@ -210,8 +211,8 @@ func (d *Directory) dropBrands(ctx context.Context, n *hierarchy.Node) error {
 	return nil
 }
 
-// brandsAtOnce is how many brands one transaction deletes: each is three items.
-const brandsAtOnce = 30
+// brandsAtOnce is how many items of brands one transaction deletes: three of each brand.
+const brandsAtOnce = 90
 
 // errLater says that the time is up, and that it goes on where it ended.
 var errLater = errors.New("not all is erased yet")
@@ -220,7 +221,7 @@ var errLater = errors.New("not all is erased yet")
 // than until the deadline it gives errLater.
 func (d *Directory) erasePartition(ctx context.Context, id ident.Node, deadline time.Time) error {
 	for after, more := "", true; more; {
-		page, err := d.store.Grants(ctx, id, after, grantsAtOnce)
+		page, err := ListAt(ctx, d.store, access.GrantsAt, id, after, grantsAtOnce)
 		if err != nil {
 			return err
 		}
@@ -245,13 +246,13 @@ func (d *Directory) erasePartition(ctx context.Context, id ident.Node, deadline 
 
 // dropGrant takes a grant at a node that goes from its principal. A principal whose home goes is revoked: nobody could manage it any
 // more.
-func (d *Directory) dropGrant(ctx context.Context, g Grant) error {
+func (d *Directory) dropGrant(ctx context.Context, g access.Grant) error {
 	_, err := Retry(func() (struct{}, error) {
-		got, err := d.store.Read(ctx, Want{Principals: []ident.Principal{g.Principal}})
+		got, err := d.store.Read(ctx, Want{Records: access.Principals.Refs(g.Principal)})
 		if err != nil {
 			return struct{}{}, err
 		}
-		was := got.Principals[g.Principal]
+		was := access.Principals.In(got.Records, g.Principal)
 		if was == nil || was.Grants[g.Node] == access.None {
 			return struct{}{}, nil
 		}
@@ -266,7 +267,7 @@ func (d *Directory) dropGrant(ctx context.Context, g Grant) error {
 			now.Secrets, now.Revoked = nil, d.now()
 		}
 		now.Version++
-		return struct{}{}, d.store.Commit(ctx, EditClient{Was: was, Now: &now, Else: errChanged})
+		return struct{}{}, d.store.Commit(ctx, Put{Was: was, Now: &now, Else: errChanged})
 	})
 	return err
 }

@@ -359,11 +359,11 @@ func TestPurgingABranch(t *testing.T) {
 	if swept := s.purge(); swept != (directory.Swept{}) {
 		t.Errorf("again: %+v", swept)
 	}
-	got, err := s.Read(ctx, directory.Want{Nodes: []ident.Node{s.b, s.c, s.x, s.a}, Principals: []ident.Principal{inside.Principal}})
+	got, err := s.Read(ctx, directory.Want{Nodes: []ident.Node{s.b, s.c, s.x, s.a}, Records: access.Principals.Refs(inside.Principal)})
 	if err != nil || len(got.Nodes) != 1 || len(got.Tree.Changes) > 0 || got.Nodes[s.a].Brands.Uses[s.brand] != 0 {
 		t.Errorf("left: %+v, %v", got, err)
 	}
-	if p := got.Principals[inside.Principal]; p.Revoked.IsZero() || len(p.Grants) > 0 {
+	if p := access.Principals.In(got.Records, inside.Principal); p.Revoked.IsZero() || len(p.Grants) > 0 {
 		t.Errorf("who was at home there: %+v", p)
 	}
 	if _, err := s.d.CreateBrand(ctx, s.founder, directory.NewBrand{Partner: s.e, Name: "O", Domain: "o.example", Regions: []string{"eu-west-1"}}); err != nil {

@@ -73,13 +73,13 @@ func (d *Directory) Users(ctx context.Context, c Caller, id ident.Node, p Paging
 	users := List[User]{Items: []User{}}
 	for ; begin < len(levels); begin, after = begin+levelsAtOnce, "" {
 		some := levels[begin:min(begin+levelsAtOnce, len(levels))]
-		pages, room := make([]Page[Grant], len(some)), max(1, p.Limit-len(users.Items))
+		pages, room := make([]Page[access.Grant], len(some)), max(1, p.Limit-len(users.Items))
 		if err := concurrently(ctx, len(some), func(ctx context.Context, i int) (err error) {
 			from := ""
 			if i == 0 {
 				from = after
 			}
-			pages[i], err = d.store.Grants(ctx, some[i].Node, from, room)
+			pages[i], err = ListAt(ctx, d.store, access.GrantsAt, some[i].Node, from, room)
 			return err
 		}); err != nil {
 			return fail(err)
@@ -154,12 +154,12 @@ func (d *Directory) UsersAt(ctx context.Context, c Caller, id ident.Node, w Wind
 		for i, h := range some {
 			clients[i] = h.principal
 		}
-		read, err := d.read(ctx, c, Want{Principals: clients})
+		read, err := d.read(ctx, c, Want{Records: access.Principals.Refs(clients...)})
 		if err != nil {
 			return fail(err)
 		}
 		for i, h := range some {
-			user := h.user(read.Principals[h.principal])
+			user := h.user(access.Principals.In(read.Records, h.principal))
 			if user != nil && len(page.Items) == p.Limit {
 				return more(begin + i)
 			}

@@ -37,7 +37,7 @@ func (d *Directory) Why(ctx context.Context, c Caller, client ident.Principal, i
 	if err != nil {
 		return Explanation{}, err
 	}
-	who := v.Principals[client]
+	who := access.Principals.In(v.Records, client)
 	switch {
 	case client == c.Principal:
 		who = v.caller
@@ -76,7 +76,7 @@ func (d *Directory) WhyAt(ctx context.Context, c Caller, client ident.Principal,
 	for i, moment := range past.moments() {
 		then, all := past.at(moment)
 		who := &access.Principal{}
-		if lived(v.Principals[client], moment) {
+		if lived(access.Principals.In(v.Records, client), moment) {
 			who = past.principal(client, then.Place.Path)
 		}
 		found, sources := access.Why(who, &hierarchy.TreeState{}, then, a)

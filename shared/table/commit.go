@@ -40,9 +40,9 @@ func (t *Table) Commit(ctx context.Context, steps ...directory.Step) error {
 		}
 	}
 	var parts []part
-	now, nth := time.Now(), rand.IntN(treeCopies)
+	nth := rand.IntN(treeCopies)
 	for _, s := range steps {
-		p, err := t.parts(s, now, nth)
+		p, err := t.parts(s, nth)
 		if err != nil {
 			return err
 		}
@@ -68,12 +68,7 @@ func (t *Table) Commit(ctx context.Context, steps ...directory.Step) error {
 			return err
 		}
 		in.ClientRequestToken = aws.String(crypto.Text())
-		at, err := why(canceled, parts)
-		if errors.Is(err, errDoneLongAgo) {
-			parts, in.TransactItems = slices.Delete(parts, at, at+1), slices.Delete(in.TransactItems, at, at+1)
-			return errConflict
-		}
-		return err
+		return why(canceled, parts)
 	})
 }
 
@@ -96,12 +91,9 @@ func keyOf(w types.TransactWriteItem) key {
 // errConflict is a transaction that was canceled for nothing that is wrong with it.
 var errConflict = errors.New("in conflict with another transaction, or throttled")
 
-// errDoneLongAgo is the failure of a part that has nothing to do any more, and never will again: the transaction goes without it.
-var errDoneLongAgo = errors.New("done long ago")
-
-// why is what the cancellation of a transaction means: the error of the first part whose condition failed, and which one that is.
+// why is what the cancellation of a transaction means: the error of the first part whose condition failed.
 // Only when none did, the transaction may succeed later.
-func why(canceled *types.TransactionCanceledException, parts []part) (int, error) {
+func why(canceled *types.TransactionCanceledException, parts []part) error {
 	var codes []string
 	later := true
 	for i, reason := range canceled.CancellationReasons {
@@ -111,13 +103,13 @@ func why(canceled *types.TransactionCanceledException, parts []part) (int, error
 			continue
 		case "ConditionalCheckFailed":
 			if i >= len(parts) || parts[i].failed == nil {
-				return i, fmt.Errorf("a condition failed that part %d of the transaction does not have: %w", i, canceled)
+				return fmt.Errorf("a condition failed that part %d of the transaction does not have: %w", i, canceled)
 			}
 			err := parts[i].failed(reason.Item)
 			if err == nil {
-				return i, fmt.Errorf("part %d of the transaction has no error for its failed condition", i)
+				return fmt.Errorf("part %d of the transaction has no error for its failed condition", i)
 			}
-			return i, err
+			return err
 		case "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
 		default:
 			later = false
@@ -125,14 +117,14 @@ func why(canceled *types.TransactionCanceledException, parts []part) (int, error
 		codes = append(codes, strconv.Itoa(i)+" "+code)
 	}
 	if later && codes != nil {
-		return 0, fmt.Errorf("%w: %s", errConflict, strings.Join(codes, ", "))
+		return fmt.Errorf("%w: %s", errConflict, strings.Join(codes, ", "))
 	}
-	return 0, fmt.Errorf("transaction refused: %s: %w", strings.Join(codes, ", "), canceled)
+	return fmt.Errorf("transaction refused: %s: %w", strings.Join(codes, ", "), canceled)
 }
 
 // parts are the writes of a step, each beside what its failure means. The nth copy of the tree state is the one to check:
 // all change together, and transactions that check different ones are not in conflict.
-func (t *Table) parts(s directory.Step, now time.Time, nth int) ([]part, error) {
+func (t *Table) parts(s directory.Step, nth int) ([]part, error) {
 	switch s := s.(type) {
 	case directory.AddNode:
 		return t.addNode(s), nil
@@ -140,25 +132,18 @@ func (t *Table) parts(s directory.Step, now time.Time, nth int) ([]part, error) 
 		return t.checkParent(s), nil
 	case directory.EditNode:
 		return t.editNode(s), nil
-	case directory.AddBrand:
-		return t.addBrand(s), nil
-	case directory.EditBrand:
-		return t.editBrand(s), nil
-	case directory.PutLogo:
-		if len(s.PNG) == 0 {
-			return []part{t.remove(logoKey(s.Brand))}, nil
-		}
-		return []part{t.put(encodeLogo(s.Brand, s.PNG))}, nil
-	case directory.AddClient:
-		return t.addClient(s), nil
-	case directory.EditClient:
-		return t.editClient(s), nil
+	case directory.Put:
+		return t.putRecord(s)
+	case directory.Remove:
+		return t.removeRecord(s)
+	case directory.Count:
+		return t.count(s), nil
+	case directory.OwnBrand:
+		return t.ownBrand(s), nil
 	case directory.CheckGrant:
 		return t.checkGrant(s), nil
 	case directory.AddEvent:
 		return t.addEvent(s)
-	case directory.Remember:
-		return t.remember(s, now), nil
 	case directory.AddTree:
 		var parts []part
 		for i := range treeCopies {
@@ -175,23 +160,6 @@ func (t *Table) parts(s directory.Step, now time.Time, nth int) ([]part, error) 
 		return t.removeNode(s), nil
 	case directory.RemovePurgeEntry:
 		return []part{t.remove(dueKey(s.Entry))}, nil
-	case directory.RemoveBrand:
-		return t.removeBrand(s), nil
-	case directory.AddRequest:
-		return t.addRequest(s), nil
-	case directory.CloseRequest:
-		return t.closeRequest(s), nil
-	case directory.AddInvitation:
-		return t.addInvitation(s), nil
-	case directory.CountLink:
-		return []part{
-			t.countDay(linksKey(s.To, s.At), "links a day", s.At, s.MostTo, s.TooMany),
-			t.countDay(linksKey(string(s.By), s.At), "links a day", s.At, s.MostBy, s.TooMany),
-		}, nil
-	case directory.EditInvitation:
-		return t.editInvitation(s), nil
-	case directory.PutKeyring:
-		return t.putKeyring(s), nil
 	case directory.RaiseHeight:
 		return t.raiseHeight(s), nil
 	case directory.AddChange:
@@ -204,8 +172,6 @@ func (t *Table) parts(s directory.Step, now time.Time, nth int) ([]part, error) 
 		return []part{t.rewrite(s)}, nil
 	case directory.DropChange:
 		return t.dropChange(s), nil
-	case directory.PutProgress:
-		return t.putProgress(s), nil
 	}
 	return nil, fmt.Errorf("a step of type %T", s)
 }
@@ -312,50 +278,14 @@ func (t *Table) editNode(s directory.EditNode) []part {
 	return append(parts, t.put(encodeChild(&listed)))
 }
 
-func (t *Table) addBrand(s directory.AddBrand) []part {
-	parts := []part{t.add(encodeBrand(&s.Brand), directory.ErrExists), t.add(encodeDomain(&s.Brand), s.Taken)}
+func (t *Table) ownBrand(s directory.OwnBrand) []part {
 	var e expression
-	owned, id := e.name("owned"), ident.Bare(s.Brand.ID)
+	owned, id := e.name("owned"), ident.Bare(s.Brand)
 	condition := e.name("asOf") + " = " + e.value(number(s.Owner.AsOf)) +
 		" AND (attribute_not_exists(" + owned + ") OR size(" + owned + ") < " + e.value(number(hierarchy.MaxBrands)) + ")"
-	update := "ADD " + owned + " " + e.value(bareSet([]ident.Brand{s.Brand.ID})) +
+	update := "ADD " + owned + " " + e.value(bareSet([]ident.Brand{s.Brand})) +
 		" SET " + e.name("uses") + "." + e.name(id) + " = " + e.value(number(0))
-	return append(parts, part{t.update(nodeKey(s.Owner.ID), update, condition, e), elseNode(s.Owner.ID, s.Else)})
-}
-
-// editBrand knows the brand to be as it was read from its version.
-func (t *Table) editBrand(s directory.EditBrand) []part {
-	b := *s.Was
-	b.Name, b.Color, b.Logo, b.App, b.Version = s.Now.Name, s.Now.Color, s.Now.Logo, s.Now.App, s.Now.Version
-	var e expression
-	condition := e.name("version") + " = " + e.value(number(s.Was.Version))
-	return []part{{t.putIf(encodeBrand(&b), condition, e), is(s.Else)}}
-}
-
-func (t *Table) addClient(s directory.AddClient) []part {
-	parts := []part{t.add(encodeClient(&s.Client), directory.ErrExists)}
-	for _, node := range slices.Sorted(maps.Keys(s.Client.Grants)) {
-		parts = append(parts, t.put(encodeGrant(&s.Client, node)))
-	}
-	return parts
-}
-
-func (t *Table) editClient(s directory.EditClient) []part {
-	var e expression
-	condition := e.name("version") + " = " + e.value(number(s.Was.Version))
-	parts := []part{{t.putIf(encodeClient(s.Now), condition, e), is(s.Else)}}
-	for _, node := range slices.Sorted(maps.Keys(s.Was.Grants)) {
-		if s.Now.Grants[node] == access.None {
-			parts = append(parts, t.remove(grantKey(node, s.Now.ID)))
-		}
-	}
-	listedAlike := s.Was.Name == s.Now.Name && s.Was.Home == s.Now.Home && s.Was.Created.Equal(s.Now.Created)
-	for _, node := range slices.Sorted(maps.Keys(s.Now.Grants)) {
-		if !listedAlike || s.Was.Grants[node] != s.Now.Grants[node] {
-			parts = append(parts, t.put(encodeGrant(s.Now, node)))
-		}
-	}
-	return parts
+	return []part{{t.update(nodeKey(s.Owner.ID), update, condition, e), elseNode(s.Owner.ID, s.Else)}}
 }
 
 func (t *Table) checkGrant(s directory.CheckGrant) []part {
@@ -364,15 +294,9 @@ func (t *Table) checkGrant(s directory.CheckGrant) []part {
 	for role := s.Role; role <= access.Owner; role++ {
 		enough = append(enough, e.value(text(role.String())))
 	}
-	condition := "attribute_not_exists(" + e.name("revoked") + ") AND " +
-		e.name("grants") + "." + e.name(string(s.Node)) + " IN (" + strings.Join(enough, ", ") + ")"
-	return []part{{t.check(clientKey(s.Principal), condition, e), is(s.Else)}}
-}
-
-func (t *Table) remember(s directory.Remember, now time.Time) []part {
-	var e expression
-	condition := "attribute_not_exists(" + e.name(schema.PK) + ") OR " + e.name(schema.TTLAttr) + " <= " + e.value(number(now.Unix()))
-	return []part{{t.putIf(encodeMemo(&s.Memo), condition, e), is(directory.ErrRemembered)}}
+	condition := "attribute_not_exists(" + e.name(access.RevokedField) + ") AND " +
+		e.name(access.GrantsField) + "." + e.name(string(s.Node)) + " IN (" + strings.Join(enough, ", ") + ")"
+	return []part{{t.check(recordKey(access.Principals.Ref(s.Principal)), condition, e), is(s.Else)}}
 }
 
 func (t *Table) placeNode(s directory.PlaceNode) []part {
@@ -420,92 +344,7 @@ func (t *Table) removeNode(s directory.RemoveNode) []part {
 	return parts
 }
 
-// removeBrand leaves a domain alone that another brand has by now: then this brand is gone for good.
-func (t *Table) removeBrand(s directory.RemoveBrand) []part {
-	var e expression
-	condition := "attribute_not_exists(" + e.name(schema.PK) + ") OR " + e.name("brand") + " = " + e.value(text(string(s.Brand.ID)))
-	return []part{
-		t.remove(brandKey(s.Brand.ID)),
-		t.remove(logoKey(s.Brand.ID)),
-		{t.removeIf(domainKey(s.Brand.Domain), condition, e), is(errDoneLongAgo)},
-	}
-}
-
-func (t *Table) addRequest(s directory.AddRequest) []part {
-	r := &s.Request
-	var e expression
-	ended := "attribute_not_exists(" + e.name(schema.PK) + ") OR " + e.name("ends") + " <= " + e.value(text(moment(r.Created)))
-	return append([]part{
-		t.add(encodeRequest(requestKey(r.ID), "move request", r), directory.ErrExists),
-		{t.putIf(encodeOpen(r), ended, e), is(s.Open)},
-	}, t.listRequest(r)...)
-}
-
-// closeRequest knows the request to be as it was read from its version. When it had ended, another one may be the open one by now.
-func (t *Table) closeRequest(s directory.CloseRequest) []part {
-	r := *s.Was
-	r.State, r.Ends, r.Closed, r.Version = s.Now.State, s.Now.Ends, s.Now.Closed, s.Now.Version
-	var e, o expression
-	open := e.name("version") + " = " + e.value(number(s.Was.Version)) +
-		" AND " + e.name("state") + " = " + e.value(text(string(directory.RequestOpen)))
-	current := "attribute_not_exists(" + o.name(schema.PK) + ") OR " + o.name("id") + " = " + o.value(text(string(r.ID)))
-	return append([]part{
-		{t.putIf(encodeRequest(requestKey(r.ID), "move request", &r), open, e), is(s.Else)},
-		{t.removeIf(openKey(r.Node), current, o), is(s.Else)},
-	}, t.listRequest(&r)...)
-}
-
-// listRequest writes the entries of a request in the lists of both nodes that it is about.
-func (t *Table) listRequest(r *directory.MoveRequest) []part {
-	return []part{
-		t.put(encodeRequest(askedKey(r.Node, r), "asked move", r)),
-		t.put(encodeRequest(askedKey(r.To, r), "asked move", r)),
-	}
-}
-
-func (t *Table) addInvitation(s directory.AddInvitation) []part {
-	i := &s.Invitation
-	return []part{
-		t.add(encodeInvitation(invitationKey(i.ID), "invitation", i), directory.ErrExists),
-		t.countDay(invitingKey(i.Node, i.Created), "invited a day", i.Created, s.Most, s.TooMany),
-		t.put(encodeInvitation(invitedKey(i), "invited", i)),
-	}
-}
-
-// countDay counts one more in an item of the day of a time, which is kept until that day is over everywhere.
-func (t *Table) countDay(k key, kind string, at time.Time, most int, tooMany error) part {
-	var e expression
-	made := e.name("made")
-	room := "attribute_not_exists(" + made + ") OR " + made + " < " + e.value(number(int64(most)))
-	count := "ADD " + made + " " + e.value(number(1)) +
-		" SET " + e.name(schema.TTLAttr) + " = " + e.value(number(at.Add(keepCounted).Unix())) +
-		", " + e.name(schema.TypeAttr) + " = " + e.value(text(kind))
-	return part{t.update(k, count, room, e), is(tooMany)}
-}
-
 const keepCounted = 2 * 24 * time.Hour
-
-// editInvitation leaves alone what the keys are made of.
-func (t *Table) editInvitation(s directory.EditInvitation) []part {
-	i := *s.Now
-	i.ID, i.Node, i.Created = s.Was.ID, s.Was.Node, s.Was.Created
-	var e expression
-	condition := e.name("version") + " = " + e.value(number(s.Was.Version))
-	return []part{
-		{t.putIf(encodeInvitation(invitationKey(i.ID), "invitation", &i), condition, e), is(s.Else)},
-		t.put(encodeInvitation(invitedKey(&i), "invited", &i)),
-	}
-}
-
-func (t *Table) putKeyring(s directory.PutKeyring) []part {
-	it := encodeKeyring(s.Keyring)
-	if s.Was == 0 {
-		return []part{t.add(it, s.Else)}
-	}
-	var e expression
-	condition := e.name("keys") + "[0]." + e.name("id") + " = " + e.value(number(int64(s.Was)))
-	return []part{{t.putIf(it, condition, e), is(s.Else)}}
-}
 
 func (t *Table) raiseHeight(s directory.RaiseHeight) []part {
 	var e expression
@@ -583,17 +422,6 @@ func rewritten(s directory.Rewrite, it item) bool {
 	placed := item{}
 	placed.place(s.Place, s.AsOf)
 	return !slices.ContainsFunc(placeNames, func(name string) bool { return !reflect.DeepEqual(it[name], placed[name]) })
-}
-
-func (t *Table) putProgress(s directory.PutProgress) []part {
-	p := s.Progress
-	p.Version = s.Was + 1
-	if s.Was == 0 {
-		return []part{t.add(encodeProgress(&p), s.Else)}
-	}
-	var e expression
-	condition := e.name("version") + " = " + e.value(number(s.Was))
-	return []part{{t.putIf(encodeProgress(&p), condition, e), is(s.Else)}}
 }
 
 func is(err error) func(item) error { return func(item) error { return err } }

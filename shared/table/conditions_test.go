@@ -170,7 +170,7 @@ func (c *conditions) look(kind string, w map[string]any) (found []string) {
 	return found
 }
 
-// itemOf is what kind of item is written, by its key.
+// itemOf is what kind of item is written, by its key: all records are of one, since the table does not know them.
 func itemOf(w map[string]any) string {
 	k, ok := w["Key"].(map[string]any)
 	if !ok {
@@ -180,6 +180,9 @@ func itemOf(w map[string]any) string {
 		s := k[name].(map[string]any)["S"].(string)
 		before, _, _ := strings.Cut(s, "#")
 		return before
+	}
+	if kind(schema.SK) == "R" {
+		return "record"
 	}
 	return kind(schema.PK) + "/" + kind(schema.SK)
 }

@@ -1,7 +1,6 @@
 package table
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -12,20 +11,18 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"example.com/partnertree/shared/access"
-	"example.com/partnertree/shared/brand"
-	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 	"example.com/partnertree/shared/table/schema"
 )
 
 // What is stored is written and read here, attribute by attribute, apart from the domain's types: they can change
 // without the table. An empty value is an absent attribute. Times have a fixed width, so that they sort.
 
-const timeFormat = "2006-01-02T15:04:05.000000Z"
+const timeFormat = record.TimeFormat
 
 type item map[string]types.AttributeValue
 
@@ -107,21 +104,6 @@ func (r *reader) text(name string) string {
 	return ""
 }
 
-// needed is a text that must be there.
-func (r *reader) needed(name string) string {
-	s := r.text(name)
-	if s == "" {
-		r.fail(name)
-	}
-	return s
-}
-
-// yes is whether something is so. What is not so is not kept.
-func (r *reader) yes(name string) bool {
-	v, ok := value[*types.AttributeValueMemberBOOL](r, name)
-	return ok && v.Value
-}
-
 func (r *reader) number(name string) int64 {
 	if v, ok := value[*types.AttributeValueMemberN](r, name); ok {
 		if n, err := strconv.ParseInt(v.Value, 10, 64); err == nil {
@@ -181,24 +163,6 @@ func (r *reader) fields(name string) map[string]types.AttributeValue {
 		return v.Value
 	}
 	return nil
-}
-
-// each reads the maps in a list.
-func (r *reader) each(name string, read func(*reader)) {
-	list, _ := value[*types.AttributeValueMemberL](r, name)
-	if list == nil {
-		return
-	}
-	for _, v := range list.Value {
-		m, ok := v.(*types.AttributeValueMemberM)
-		if !ok {
-			r.fail(name)
-			return
-		}
-		sub := reader{m.Value, r.what + ", " + name, r.err}
-		read(&sub)
-		r.err = sub.err
-	}
 }
 
 func (it item) list(name string, all []item) {
@@ -425,241 +389,7 @@ func decodeIndexed(it item) (ident.Node, hierarchy.Path, error) {
 	return id, path, r.err
 }
 
-// moments keeps a time for each of some nodes, and perhaps for all of them.
-func (it item) moments(name string, all map[ident.Node]time.Time) {
-	if len(all) == 0 {
-		return
-	}
-	times := item{}
-	for node, at := range all {
-		times.number(cmp.Or(string(node), everywhere), at.UnixMicro())
-	}
-	it[name] = &types.AttributeValueMemberM{Value: times}
-}
-
-// moments is nil when there are none.
-func (r *reader) moments(name string) map[ident.Node]time.Time {
-	times := &reader{item: r.fields(name), what: r.what + ", " + name, err: r.err}
-	var all map[ident.Node]time.Time
-	for node := range times.item {
-		if all == nil {
-			all = map[ident.Node]time.Time{}
-		}
-		all[ident.Node(strings.TrimPrefix(node, everywhere))] = time.UnixMicro(times.number(node)).UTC()
-	}
-	r.err = times.err
-	return all
-}
-
-// API clients, people, and their grants.
-
-// everywhere stands for "" among the nodes of a person's cuts, which are microseconds since 1970: so they fit into a read unit beside as
-// many grants.
-const everywhere = "*"
-
-func encodeClient(p *access.Principal) item {
-	kind := "client"
-	if p.ID.IsPerson() {
-		kind = "person"
-	}
-	it := newItem(clientKey(p.ID), kind)
-	if p.Person != nil {
-		person := item{}
-		person.text("tenant", p.Person.Tenant)
-		person.text("object", p.Person.Object)
-		person.text("email", p.Person.Email)
-		it["person"] = &types.AttributeValueMemberM{Value: person}
-	}
-	it.moments("sessionsFrom", p.SessionsFrom)
-	it.moments("cut", p.Cut)
-	if p.ID.IsPerson() && p.Person == nil { // has only signed out: afterwards there is nothing to keep
-		last := p.Created
-		for _, at := range p.SessionsFrom {
-			if at.After(last) {
-				last = at
-			}
-		}
-		it.number(schema.TTLAttr, last.Add(credential.Absolute+24*time.Hour).Unix())
-	}
-	it.text("name", string(p.Name))
-	it.text("home", string(p.Home))
-	it.number("version", p.Version)
-	it.time("created", p.Created)
-	it.time("revoked", p.Revoked)
-	it.bytes("cursorKey", p.CursorKey)
-	grants := item{}
-	for node, role := range p.Grants {
-		grants.text(string(node), role.String())
-	}
-	it["grants"] = &types.AttributeValueMemberM{Value: grants}
-	secrets := make([]item, len(p.Secrets))
-	for i, s := range p.Secrets {
-		secrets[i] = item{}
-		secrets[i].text("id", string(s.ID))
-		secrets[i].bytes("hash", s.Hash)
-		secrets[i].text("hint", s.Hint)
-		secrets[i].time("created", s.Created)
-	}
-	it.list("secrets", secrets)
-	return it
-}
-
-func decodeClient(id ident.Principal, it item) (*access.Principal, error) {
-	r := &reader{item: it, what: "principal " + string(id)}
-	p := &access.Principal{
-		ID:        id,
-		Name:      hierarchy.Name(r.text("name")),
-		Home:      ident.Node(r.text("home")),
-		Grants:    map[ident.Node]access.Role{},
-		CursorKey: r.bytes("cursorKey"),
-		Version:   r.number("version"),
-		Created:   r.time("created"),
-		Revoked:   r.time("revoked"),
-
-		SessionsFrom: r.moments("sessionsFrom"),
-		Cut:          r.moments("cut"),
-	}
-	if _, known := r.item["person"]; known { // not of somebody who has only signed out everywhere
-		person := &reader{item: r.fields("person"), what: r.what + ", person", err: r.err}
-		p.Person = &access.Person{Tenant: person.needed("tenant"), Object: person.needed("object"), Email: person.text("email")}
-		r.err = person.err
-	}
-	grants := &reader{item: r.fields("grants"), what: r.what + ", grants", err: r.err}
-	for node := range grants.item {
-		p.Grants[ident.Node(node)] = grants.role(node)
-	}
-	r.err = grants.err
-	r.each("secrets", func(r *reader) {
-		p.Secrets = append(p.Secrets, access.Secret{
-			ID: ident.Key(r.text("id")), Hash: r.bytes("hash"), Hint: r.text("hint"), Created: r.time("created"),
-		})
-	})
-	return p, r.err
-}
-
-func (r *reader) role(name string) access.Role {
-	role, ok := access.ParseRole(r.text(name))
-	if !ok {
-		r.fail(name)
-	}
-	return role
-}
-
-// encodeGrant is a principal's grant as the node lists it.
-func encodeGrant(p *access.Principal, node ident.Node) item {
-	it := newItem(grantKey(node, p.ID), "grant")
-	it.text("role", p.Grants[node].String())
-	it.text("name", string(p.Name))
-	it.text("home", string(p.Home))
-	it.time("created", p.Created)
-	if p.Person != nil {
-		it.text("tenant", p.Person.Tenant)
-	}
-	return it
-}
-
-func decodeGrant(node ident.Node, it item) (directory.Grant, error) {
-	r := &reader{item: it, what: "grant at node " + string(node)}
-	client, err := ident.ParsePrincipal(strings.TrimPrefix(r.text(schema.SK), grantPrefix))
-	if err != nil {
-		r.fail(schema.SK)
-	}
-	g := directory.Grant{
-		Node: node, Principal: client, Role: r.role("role"), Name: hierarchy.Name(r.text("name")),
-		Home: ident.Node(r.text("home")), Created: r.time("created"), Tenant: r.text("tenant"),
-	}
-	return g, r.err
-}
-
-// Brands.
-
-func encodeBrand(b *brand.Brand) item {
-	it := newItem(brandKey(b.ID), "brand")
-	it.text("owner", string(b.Owner))
-	it.text("name", string(b.Name))
-	it.text("domain", b.Domain)
-	it.texts("regions", b.Regions)
-	it.text("state", string(b.State))
-	it.text("color", b.Color)
-	it.text("logo", b.Logo)
-	if b.App != nil {
-		app := item{}
-		app.text("client", b.App.Client)
-		app.text("tenant", b.App.Tenant)
-		if b.App.SingleTenant {
-			app["single"] = &types.AttributeValueMemberBOOL{Value: true}
-		}
-		it["app"] = &types.AttributeValueMemberM{Value: app}
-	}
-	it.number("version", b.Version)
-	it.time("created", b.Created)
-	return it
-}
-
-func decodeBrand(id ident.Brand, it item) (*brand.Brand, error) {
-	r := &reader{item: it, what: "brand " + string(id)}
-	b := &brand.Brand{
-		ID: id, Owner: ident.Node(r.text("owner")), Name: hierarchy.Name(r.text("name")), Domain: r.text("domain"),
-		Regions: r.texts("regions"), State: brand.State(r.text("state")), Version: r.number("version"), Created: r.time("created"),
-		Color: r.text("color"), Logo: r.text("logo"),
-	}
-	if _, has := r.item["app"]; has {
-		app := &reader{item: r.fields("app"), what: r.what + ", app", err: r.err}
-		b.App = &brand.App{Client: app.needed("client"), Tenant: app.needed("tenant"), SingleTenant: app.yes("single")}
-		r.err = app.err
-	}
-	return b, r.err
-}
-
-func encodeLogo(id ident.Brand, png []byte) item {
-	it := newItem(logoKey(id), "logo")
-	it.bytes("png", png)
-	return it
-}
-
-func decodeLogo(id ident.Brand, it item) ([]byte, error) {
-	r := &reader{item: it, what: "logo of brand " + string(id)}
-	png := r.bytes("png")
-	if png == nil {
-		r.fail("png")
-	}
-	return png, r.err
-}
-
-func encodeDomain(b *brand.Brand) item {
-	it := newItem(domainKey(b.Domain), "domain")
-	it.text("brand", string(b.ID))
-	it.text("owner", string(b.Owner))
-	return it
-}
-
-func decodeDomain(it item) (directory.Domain, error) {
-	r := &reader{item: it, what: "domain"}
-	return directory.Domain{Brand: ident.Brand(r.needed("brand")), Owner: ident.Node(r.needed("owner"))}, r.err
-}
-
-// Memos and events.
-
-func encodeMemo(m *directory.Memo) item {
-	it := newItem(memoKey(m.MemoKey), "memo")
-	it.bytes("fingerprint", m.Fingerprint)
-	it.bytes("answer", m.Answer)
-	it.number(schema.TTLAttr, m.Expires.Unix())
-	return it
-}
-
-// decodeMemo returns nil for a memo that has expired.
-func decodeMemo(k directory.MemoKey, it item, now time.Time) (*directory.Memo, error) {
-	r := &reader{item: it, what: "memo of client " + string(k.Principal)}
-	m := &directory.Memo{
-		MemoKey: k, Fingerprint: r.bytes("fingerprint"), Answer: r.bytes("answer"),
-		Expires: time.Unix(r.number(schema.TTLAttr), 0).UTC(),
-	}
-	if r.err == nil && now.Unix() >= m.Expires.Unix() {
-		return nil, nil
-	}
-	return m, r.err
-}
+// Events.
 
 // encodeEvent is the event as the log of each of its witnesses has it, the node where it happened first, and as its past has it.
 func encodeEvent(e event.Event) ([]item, error) {
@@ -692,141 +422,6 @@ func decodeEvent(node ident.Node, it item) (event.Event, error) {
 	return e, r.err
 }
 
-// Move requests.
-
-// keepRequests is how long a move request is kept after its end.
-const keepRequests = 90 * 24 * time.Hour
-
-// encodeRequest is a move request as it is kept under one of its keys.
-func encodeRequest(k key, kind string, m *directory.MoveRequest) item {
-	it := newItem(k, kind)
-	it.text("id", string(m.ID))
-	it.text("node", string(m.Node))
-	it.text("name", string(m.Name))
-	it.text("to", string(m.To))
-	it.text("message", m.Message)
-	it.text("by", string(m.By))
-	it.text("within", string(m.Within))
-	it.text("state", string(m.State))
-	it.time("created", m.Created)
-	it.time("ends", m.Ends)
-	it.time("closed", m.Closed)
-	it.number("version", m.Version)
-	it.number(schema.TTLAttr, m.Ends.Add(keepRequests).Unix())
-	return it
-}
-
-func decodeRequest(it item) (directory.MoveRequest, error) {
-	r := &reader{item: it, what: "move request"}
-	id, err := ident.ParseMoveRequest(r.text("id"))
-	if err != nil {
-		r.fail("id")
-	}
-	r.what = "move request " + string(id)
-	m := directory.MoveRequest{
-		ID: id, Node: ident.Node(r.text("node")), Name: hierarchy.Name(r.text("name")), To: ident.Node(r.text("to")),
-		Message: r.text("message"), By: ident.Principal(r.text("by")), Within: ident.Node(r.text("within")),
-		State:   directory.RequestState(r.text("state")),
-		Created: r.time("created"), Ends: r.time("ends"), Closed: r.time("closed"), Version: r.number("version"),
-	}
-	return m, r.err
-}
-
-// encodeOpen says which move request of a node is open, and until when.
-func encodeOpen(m *directory.MoveRequest) item {
-	it := newItem(openKey(m.Node), "open request")
-	it.text("id", string(m.ID))
-	it.time("ends", m.Ends)
-	it.number(schema.TTLAttr, m.Ends.Add(keepRequests).Unix())
-	return it
-}
-
-// Invitations.
-
-// keepInvitations is how long an invitation is kept after its end.
-const keepInvitations = 90 * 24 * time.Hour
-
-// encodeInvitation is an invitation as it is kept under one of its keys.
-func encodeInvitation(k key, kind string, i *directory.Invitation) item {
-	it := newItem(k, kind)
-	it.text("id", string(i.ID))
-	it.text("node", string(i.Node))
-	it.text("email", i.Email)
-	it.text("name", string(i.Name))
-	it.text("role", i.Role.String())
-	it.text("message", i.Message)
-	it.text("by", string(i.By))
-	it.text("within", string(i.Within))
-	it.text("state", string(i.State))
-	it.time("created", i.Created)
-	it.time("ends", i.Expires)
-	it.time("sent", i.Sent)
-	it.time("closed", i.Closed)
-	it.number("generation", int64(i.Generation))
-	it.number("key", int64(i.Key))
-	it.bytes("hash", i.Hash)
-	it.text("mail", string(i.Mail))
-	it.text("mailProblem", string(i.MailProblem))
-	it.text("guestTenant", i.Guest.Tenant)
-	it.text("guest", i.Guest.Object)
-	it.text("guestOf", string(i.Guest.Of))
-	it.text("person", string(i.Person))
-	it.number("version", i.Version)
-	it.number(schema.TTLAttr, i.Expires.Add(keepInvitations).Unix())
-	return it
-}
-
-func decodeInvitation(it item) (directory.Invitation, error) {
-	r := &reader{item: it, what: "invitation"}
-	id, err := ident.ParseInvitation(r.text("id"))
-	if err != nil {
-		r.fail("id")
-	}
-	r.what = "invitation " + string(id)
-	i := directory.Invitation{
-		ID: id, Node: ident.Node(r.text("node")), Email: r.text("email"), Name: hierarchy.Name(r.text("name")), Role: r.role("role"),
-		Message: r.text("message"), By: ident.Principal(r.text("by")), Within: ident.Node(r.text("within")),
-		State:   directory.InvitationState(r.text("state")),
-		Created: r.time("created"), Expires: r.time("ends"), Sent: r.time("sent"), Closed: r.time("closed"),
-		Generation: int(r.number("generation")), Key: int(r.number("key")), Hash: r.bytes("hash"),
-		Mail: directory.MailState(r.text("mail")), MailProblem: directory.MailProblem(r.text("mailProblem")),
-		Guest:  directory.Guest{Tenant: r.text("guestTenant"), Object: r.text("guest"), Of: ident.Node(r.text("guestOf"))},
-		Person: ident.Principal(r.text("person")), Version: r.number("version"),
-	}
-	return i, r.err
-}
-
-// The keyring.
-
-func encodeKeyring(ring credential.Keyring) item {
-	it := newItem(keyringKey(), "keyring")
-	keys := make([]item, len(ring))
-	for i, k := range ring {
-		keys[i] = item{}
-		keys[i].number("id", int64(k.ID))
-		keys[i].bytes("secret", k.Secret[:])
-		keys[i].time("created", k.Created)
-	}
-	it.list("keys", keys)
-	return it
-}
-
-func decodeKeyring(it item) (credential.Keyring, error) {
-	r := &reader{item: it, what: "keyring"}
-	var ring credential.Keyring
-	r.each("keys", func(r *reader) {
-		k := credential.Key{ID: int(r.number("id")), Created: r.time("created")}
-		if secret := r.bytes("secret"); copy(k.Secret[:], secret) < len(k.Secret) || len(secret) > len(k.Secret) {
-			r.fail("secret")
-		}
-		ring = append(ring, k)
-	})
-	if ring == nil {
-		r.fail("keys")
-	}
-	return ring, r.err
-}
-
 // encodeDue says that a node is in the trash, or not all erased.
 func encodeDue(n *hierarchy.Node) item {
 	return newItem(dueKey(directory.PurgeEntry{Node: n.ID, Since: n.Trashed}), "due")
@@ -852,28 +447,3 @@ func brandsAdded(was, now *hierarchy.Node) []ident.Brand {
 }
 
 func brandsRemoved(was, now *hierarchy.Node) []ident.Brand { return brandsAdded(now, was) }
-
-// How far changes are.
-
-func encodeProgress(p *directory.Progress) item {
-	it := newItem(progressKey(p.ID), "progress")
-	it.number("seq", p.Seq)
-	it.text("node", string(p.Node))
-	it.text("kind", string(p.Kind))
-	it.text("state", string(p.State))
-	it.number("nodes", p.Nodes)
-	it.time("started", p.Started)
-	it.time("updated", p.Updated)
-	it.number("version", p.Version)
-	return it
-}
-
-func decodeProgress(id ident.Change, it item) (*directory.Progress, error) {
-	r := &reader{item: it, what: "progress of change " + string(id)}
-	p := &directory.Progress{
-		ID: id, Seq: r.number("seq"), Node: ident.Node(r.text("node")), Kind: hierarchy.ChangeKind(r.text("kind")),
-		State: directory.ProgressState(r.text("state")), Nodes: r.number("nodes"),
-		Started: r.time("started"), Updated: r.time("updated"), Version: r.number("version"),
-	}
-	return p, r.err
-}

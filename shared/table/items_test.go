@@ -10,12 +10,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"example.com/partnertree/shared/access"
-	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/credential"
-	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 	"example.com/partnertree/shared/table/schema"
 	"example.com/partnertree/shared/table/tabletest/itemsize"
 )
@@ -166,10 +166,7 @@ func TestTheLargestTreeStateFitsAnItem(t *testing.T) {
 }
 
 // full is one item of each kind that is read, with how it is read.
-func full(t *testing.T) map[string]struct {
-	item   item
-	decode func(item) error
-} {
+func full(t *testing.T) map[string]kindOfItem {
 	t.Helper()
 	n := hierarchy.Node{ID: ident.NewPartner(), Parent: ident.NewPartner(), Name: "secret-name", Version: 1}
 	n.Created, n.Updated, n.Trashed, n.Height = time.Now(), time.Now(), time.Now(), 3
@@ -179,18 +176,6 @@ func full(t *testing.T) map[string]struct {
 	n.Brands = hierarchy.Brands{
 		Portal: own, Available: []ident.Brand{given}, Owned: []ident.Brand{own}, Uses: map[ident.Brand]int64{own: 1, given: 2},
 	}
-	p := access.Principal{
-		ID: ident.NewClient(), Name: "secret-name", Home: n.ID, Grants: map[ident.Node]access.Role{n.ID: access.Owner}, CursorKey: []byte{1},
-		Version: 1, Created: time.Now(), Revoked: time.Now(),
-		Secrets: []access.Secret{{ID: ident.NewKey(), Hash: []byte{1}, Hint: "abcd", Created: time.Now()}},
-	}
-	b := brand.Brand{
-		ID: own, Owner: n.ID, Name: "secret-name", Domain: "secret-name.example", Regions: []string{"eu-west-1"}, State: brand.Draft,
-		Created: time.Now(), Color: "secret-name", Logo: "secret-name",
-		App: &brand.App{Client: "secret-name", Tenant: "secret-name", SingleTenant: true},
-	}
-	k := directory.MemoKey{Principal: p.ID, Key: "k"}
-	m := directory.Memo{MemoKey: k, Fingerprint: []byte{1}, Answer: []byte("secret-name"), Expires: time.Now().Add(time.Hour)}
 	change := func(c hierarchy.Change) item {
 		c.Seq, c.Node = 1, n.ID
 		it, err := encodeChange(&c)
@@ -208,71 +193,37 @@ func full(t *testing.T) map[string]struct {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request := directory.MoveRequest{
-		ID: ident.NewMoveRequest(), Node: n.ID, Name: "secret-name", To: n.Parent, Message: "secret-name", By: p.ID, State: directory.RequestDeclined,
-		Created: time.Now(), Ends: time.Now(), Closed: time.Now(), Version: 2,
-	}
-	person := p
-	person.ID, person.Home, person.Secrets, person.SessionsFrom = ident.PersonOf("t", "o"), "", nil,
-		map[ident.Node]time.Time{"": time.Now()}
-	person.Person = &access.Person{Tenant: "secret-name", Object: "secret-name", Email: "secret-name"}
-	invitation := directory.Invitation{
-		ID: ident.NewInvitation(), Node: n.ID, Email: "secret-name", Name: "secret-name", Role: access.Admin, Message: "secret-name",
-		By: p.ID, State: directory.InvitationAccepted, Created: time.Now(), Expires: time.Now(), Sent: time.Now(), Closed: time.Now(),
-		Generation: 1, Key: 1, Hash: []byte{1}, Mail: directory.MailSent, Person: person.ID, Version: 1,
-	}
 	edited := event.Event{ID: ident.NewEvent(), Node: n.ID, Path: n.Place.Path, Data: map[string]any{"name": "secret-name"}}
 	happened, err := encodeEvent(edited)
 	if err != nil {
 		t.Fatal(err)
 	}
-	invited := encodeInvitation(invitationKey(invitation.ID), "", &invitation)
-	ring := credential.Keyring(nil).Rotated(time.Now())
 	due := encodeDue(&n)
-	progress := directory.Progress{
-		ID: ident.NewChange(), Seq: 1, Node: n.ID, Kind: hierarchy.Moved, State: directory.Waiting, Started: time.Now(), Updated: time.Now(), Version: 1,
+	all := map[string]kindOfItem{
+		"node":  {encodeNode(&n), func(it item) error { _, err := decodeNode(n.ID, it); return err }},
+		"child": {encodeChild(&n), func(it item) error { _, err := decodeChild(n.Parent, it); return err }},
+		"tree":  {tree, func(it item) error { _, err := decodeTree(it); return err }},
+		"move":  {change(hierarchy.Change{Kind: hierarchy.Moved, Path: n.Place.Path, Marks: n.Place.Marks}), asChange},
+		"mark":  {change(hierarchy.Change{Kind: hierarchy.Marked, Mark: n.Place.Marks[0]}), asChange},
+		"event": {happened[0], func(it item) error { _, err := decodeEvent(n.ID, it); return err }},
+		"due":   {due, func(it item) error { _, err := decodeDue(it); return err }},
 	}
-	return map[string]struct {
-		item   item
-		decode func(item) error
-	}{
-		"node":   {encodeNode(&n), func(it item) error { _, err := decodeNode(n.ID, it); return err }},
-		"child":  {encodeChild(&n), func(it item) error { _, err := decodeChild(n.Parent, it); return err }},
-		"client": {encodeClient(&p), func(it item) error { _, err := decodeClient(p.ID, it); return err }},
-		"grant":  {encodeGrant(&p, n.ID), func(it item) error { _, err := decodeGrant(n.ID, it); return err }},
-		"brand":  {encodeBrand(&b), func(it item) error { _, err := decodeBrand(b.ID, it); return err }},
-		"app": {encodeBrand(&b)["app"].(*types.AttributeValueMemberM).Value, func(it item) error {
-			whole := encodeBrand(&b)
-			whole["app"] = &types.AttributeValueMemberM{Value: it}
-			_, err := decodeBrand(b.ID, whole)
-			return err
-		}},
-		"logo":     {encodeLogo(b.ID, []byte("secret-name")), func(it item) error { _, err := decodeLogo(b.ID, it); return err }},
-		"domain":   {encodeDomain(&b), func(it item) error { _, err := decodeDomain(it); return err }},
-		"memo":     {encodeMemo(&m), func(it item) error { _, err := decodeMemo(k, it, time.Now()); return err }},
-		"tree":     {tree, func(it item) error { _, err := decodeTree(it); return err }},
-		"move":     {change(hierarchy.Change{Kind: hierarchy.Moved, Path: n.Place.Path, Marks: n.Place.Marks}), asChange},
-		"mark":     {change(hierarchy.Change{Kind: hierarchy.Marked, Mark: n.Place.Marks[0]}), asChange},
-		"progress": {encodeProgress(&progress), func(it item) error { _, err := decodeProgress(progress.ID, it); return err }},
-		"request":  {encodeRequest(requestKey(request.ID), "", &request), func(it item) error { _, err := decodeRequest(it); return err }},
-		"event":    {happened[0], func(it item) error { _, err := decodeEvent(n.ID, it); return err }},
-		"person":   {encodeClient(&person), func(it item) error { _, err := decodeClient(person.ID, it); return err }},
-		"who": {encodeClient(&person)["person"].(*types.AttributeValueMemberM).Value, func(it item) error {
-			whole := encodeClient(&person)
-			whole["person"] = &types.AttributeValueMemberM{Value: it}
-			_, err := decodeClient(person.ID, whole)
-			return err
-		}},
-		"invitation": {invited, func(it item) error { _, err := decodeInvitation(it); return err }},
-		"keyring":    {encodeKeyring(ring), func(it item) error { _, err := decodeKeyring(it); return err }},
-		"key": {encodeKeyring(ring)["keys"].(*types.AttributeValueMemberL).Value[0].(*types.AttributeValueMemberM).Value, func(it item) error {
-			whole := item{}
-			whole.list("keys", []item{it})
-			_, err := decodeKeyring(whole)
-			return err
-		}},
-		"due": {due, func(it item) error { _, err := decodeDue(it); return err }},
+	for _, kind := range record.Kinds() {
+		r := record.Empty(kind, "id")
+		directorytest.Fill(r)
+		it, err := recordItem(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all["record "+kind] = kindOfItem{it, func(it item) error { _, err := r.Ref().Decode(fields(it)); return err }}
 	}
+	return all
+}
+
+// kindOfItem is an item and how it is read.
+type kindOfItem struct {
+	item   item
+	decode func(item) error
 }
 
 func TestMalformedItemsAreErrorsThatShowNothing(t *testing.T) {
@@ -294,7 +245,7 @@ func TestMalformedItemsAreErrorsThatShowNothing(t *testing.T) {
 			t.Errorf("%s: %v", kind, err)
 		}
 		for name, right := range one.item {
-			if unread[name] && (kind != "due" || name != schema.SK) || name == schema.TTLAttr && kind != "memo" {
+			if unread[name] && (kind != "due" || name != schema.SK) {
 				continue
 			}
 			for how, value := range wrong {
@@ -319,27 +270,13 @@ func TestMalformedItemsAreErrorsThatShowNothing(t *testing.T) {
 
 func TestWhatANodeCannotDoWithoutIsMissed(t *testing.T) {
 	needs := map[string][]string{
-		"node":       {"name", "version", schema.IndexSK, "asOf", "uses"},
-		"child":      {schema.SK, "name", "version"},
-		"client":     {"version"},
-		"grant":      {schema.SK, "role"},
-		"brand":      {"version"},
-		"app":        {"client", "tenant"},
-		"logo":       {"png"},
-		"domain":     {"brand", "owner"},
-		"memo":       {schema.TTLAttr},
-		"tree":       {"seq", "changes"},
-		"move":       {"kind", "move"},
-		"mark":       {"kind", "mark"},
-		"progress":   {"seq", "nodes", "version"},
-		"request":    {"id", "version"},
-		"event":      {schema.EventAttr},
-		"due":        {schema.SK},
-		"person":     {"version"},
-		"who":        {"tenant", "object"},
-		"invitation": {"id", "role", "generation", "key", "version"},
-		"keyring":    {"keys"},
-		"key":        {"id", "secret"},
+		"node":  {"name", "version", schema.IndexSK, "asOf", "uses"},
+		"child": {schema.SK, "name", "version"},
+		"tree":  {"seq", "changes"},
+		"move":  {"kind", "move"},
+		"mark":  {"kind", "mark"},
+		"event": {schema.EventAttr},
+		"due":   {schema.SK},
 	}
 	for kind, one := range full(t) {
 		for _, name := range needs[kind] {
@@ -351,55 +288,6 @@ func TestWhatANodeCannotDoWithoutIsMissed(t *testing.T) {
 			if err := one.decode(broken); err == nil || !strings.Contains(err.Error(), name) {
 				t.Errorf("%s without %s: %v", kind, name, err)
 			}
-		}
-	}
-}
-
-// A secret that is shorter or longer is not one that was written.
-func TestASecretHasItsLength(t *testing.T) {
-	for _, length := range []int{0, 1, 31, 33, 64} {
-		it := encodeKeyring(credential.Keyring(nil).Rotated(time.Now()))
-		first := item(it["keys"].(*types.AttributeValueMemberL).Value[0].(*types.AttributeValueMemberM).Value)
-		first["secret"] = &types.AttributeValueMemberB{Value: make([]byte, length)}
-		if _, err := decodeKeyring(it); err == nil {
-			t.Errorf("a secret of %d bytes was read", length)
-		}
-	}
-}
-
-// What is kept for some time only: DynamoDB deletes it in the days after.
-func TestInvitationsAreKeptForNinetyDaysAfterTheirEnd(t *testing.T) {
-	created := time.Date(2026, 3, 4, 23, 0, 0, 0, time.UTC)
-	i := directory.Invitation{ID: ident.NewInvitation(), Node: ident.NewPartner(), Created: created, Expires: created.AddDate(0, 0, 7)}
-	ttl := func(it item) time.Time {
-		r := reader{item: it}
-		return time.Unix(r.number(schema.TTLAttr), 0).UTC()
-	}
-	table := New(nil, "table")
-	later := i
-	later.Expires = created.AddDate(0, 0, 30)
-	for what, parts := range map[string][]part{
-		"7":  table.addInvitation(directory.AddInvitation{Invitation: i, Most: 1}),
-		"30": table.editInvitation(directory.EditInvitation{Was: &i, Now: &later}),
-	} {
-		ends := i.Expires
-		if what == "30" {
-			ends = later.Expires
-		}
-		puts := 0
-		for _, p := range parts {
-			switch w := p.write; {
-			case w.Put != nil:
-				puts++
-				if got := ttl(w.Put.Item); !got.Equal(ends.AddDate(0, 0, 90)) {
-					t.Errorf("of %s days: kept until %s", what, got)
-				}
-			case !strings.Contains(*w.Update.UpdateExpression, "SET"):
-				t.Errorf("of %s days: the count is kept for good", what)
-			}
-		}
-		if puts != 2 {
-			t.Errorf("of %s days: %d items", what, puts)
 		}
 	}
 }
@@ -454,7 +342,10 @@ func TestAPersonWithTheMostRolesIsOneReadUnit(t *testing.T) {
 	for range access.MaxGrants {
 		p.Grants[ident.NewPartner()], p.Cut[ident.NewPartner()] = access.Operator, time.Now()
 	}
-	it := encodeClient(&p)
+	it, err := recordItem(&p)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if size := itemsize.Of(it); size > 4096 {
 		t.Errorf("it has %d bytes; a read unit has 4096", size)
 	}
@@ -462,7 +353,11 @@ func TestAPersonWithTheMostRolesIsOneReadUnit(t *testing.T) {
 		t.Error("a person whom others know expires")
 	}
 	p.Person, p.Grants, p.Cut = nil, nil, nil // has only signed out everywhere
-	r := reader{item: encodeClient(&p)}
+	it, err = recordItem(&p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := reader{item: it}
 	from := p.SessionsFrom[""]
 	if end := time.Unix(r.number(schema.TTLAttr), 0); end.Before(from.Add(credential.Absolute+time.Hour)) || end.After(from.AddDate(0, 0, 3)) {
 		t.Errorf("it expires %s after the sign-out", end.Sub(from))

@@ -1,8 +1,7 @@
 package table
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"cmp"
 	"hash/fnv"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 	"example.com/partnertree/shared/table/schema"
 )
 
@@ -20,27 +20,16 @@ import (
 //	item           pk                  sk                                read by
 //	node           N#<id>              N                                 id
 //	child          N#<parent>          C#<ptn or cus>#<folded name>⇥<id> list of children, by name
-//	grant          N#<node>            G#<client or person>              list of who has access at the node
 //	event          N#<node>            E#<time>#<id>                     log of the node, and the stream
 //	log            N#<node>            E#<time>#<id>                     log of another node that witnesses the event
-//	open request   N#<node>            O                                 nobody: a node has one open move request
-//	asked move     N#<node>            Q#<time>#<id>                     list of move requests, at the node and at its destination
-//	client, person U#<id>              U                                 id
-//	brand          B#<id>              B                                 id
-//	logo           B#<id>              L                                 id of the brand
-//	domain         D#<domain>          D                                 domain: whose it is; and it makes the domain unique
-//	tree state     T#<0 to 7>          T                                 every request, one copy at random
-//	memo           I#<client>#<hash>   I                                 Idempotency-Key
-//	rate           R#<secret>#<window> R                                 counter of requests
-//	progress       H#<change>          H                                 id of a change
-//	move request   Q#<id>              Q                                 id
-//	invitation     V#<id>              V                                 id
-//	invited        N#<node>            V#<time>#<id>                     list of invitations at the node
 //	past           N#<node>            P#<time>#<id>                     who could, on a day: events at the very node
-//	invited a day  N#<node>            W#<date>                          nobody: it bounds how many are made
-//	links a day    L#<who>#<date>      L                                 nobody: it bounds how many are mailed to an address, or by somebody
-//	keyring        K#1                 K                                 sessions and links
-//	due            P                   <time>#<node>                     list of what is in the trash, by time
+//	record         <kind>#<id>         R                                 reference
+//	entry          N#<node>            <G, Q or R>#<list>#<position>     list of records at the node (record.OnErase)
+//	count          N#<node>            W#<key>#<date>                    nobody: it bounds how many there are on a day, at the node
+//	count          L#<key>#<date>      L                                 nobody: it does so on the whole platform
+//	tree state     T#<0 to 7>          T                                 every request, one copy at random
+//	rate           R#<secret>#<window> R                                 counter of requests
+//	purge queue    P                   <time>#<node>                     list of what is in the trash, by time
 //
 // Index subtree, of all nodes but the root:
 //
@@ -49,6 +38,10 @@ import (
 
 // key is the primary key of an item.
 type key struct{ pk, sk string }
+
+func (k key) compare(other key) int {
+	return cmp.Or(strings.Compare(k.pk, other.pk), strings.Compare(k.sk, other.sk))
+}
 
 func nodeKey(id ident.Node) key { return key{schema.NodePrefix + string(id), "N"} }
 
@@ -69,12 +62,6 @@ func childPrefix(kind hierarchy.Kind) string {
 
 // childID is the id at the end of a child's sort key.
 func childID(sk string) string { return sk[strings.LastIndex(sk, childEnd)+1:] }
-
-const grantPrefix = "G#"
-
-func grantKey(node ident.Node, client ident.Principal) key {
-	return key{nodeKey(node).pk, grantPrefix + string(client)}
-}
 
 // eventKey sorts the events in the log of a node by time.
 func eventKey(node ident.Node, e *event.Event) key {
@@ -100,68 +87,46 @@ func before(position string) string {
 // moment is a time within a key: such keys sort by time.
 func moment(t time.Time) string { return t.UTC().Format(timeFormat) }
 
-func requestKey(id ident.MoveRequest) key { return key{"Q#" + string(id), "Q"} }
+// recordKey is of a record of any kind.
+func recordKey(r record.Ref) key { return key{r.Kind() + "#" + r.ID(), "R"} }
 
-const askedPrefix = "Q#"
-
-// askedKey sorts the move requests at a node by time.
-func askedKey(node ident.Node, r *directory.MoveRequest) key {
-	return key{nodeKey(node).pk, askedPrefix + moment(r.Created) + "#" + string(r.ID)}
+// entryKey sorts the records in a list at a node by position. What becomes of the list when the node is erased begins the key.
+func entryKey(node ident.Node, l *record.Listing, at string) key {
+	return key{nodeKey(node).pk, listPrefix(l) + at}
 }
 
-func openKey(node ident.Node) key { return key{nodeKey(node).pk, "O"} }
+func listPrefix(l *record.Listing) string { return string(l.OnErase) + "#" + l.Name + "#" }
 
-// kept are the ranges of sort keys, bounds included, of what is kept with a node beside the node itself, its children's
-// entries and the grants at it.
-var kept = [][2]string{{schema.EventPrefix, schema.EventPrefix + last}, {"O", invitingPrefix + last}}
-
-func invitationKey(id ident.Invitation) key { return key{schema.InvitationPrefix + string(id), "V"} }
-
-const invitedPrefix = "V#"
-
-// invitedKey sorts the invitations at a node by time.
-func invitedKey(i *directory.Invitation) key {
-	return key{nodeKey(i.Node).pk, invitedPrefix + moment(i.Created) + "#" + string(i.ID)}
+// recordOf is the key of the record that goes with an entry when its node is erased: false when none does.
+func recordOf(sk string) (k key, goes bool) {
+	name, at, _ := strings.Cut(strings.TrimPrefix(sk, string(record.Delete)+"#"), "#")
+	return key{name + "#" + record.IDAt(at), "R"}, strings.HasPrefix(sk, string(record.Delete)+"#")
 }
 
-const invitingPrefix = "W#"
+const countPrefix = "W#"
 
-// invitingKey is of the day (UTC) of the time.
-func invitingKey(node ident.Node, t time.Time) key {
-	return key{nodeKey(node).pk, invitingPrefix + t.UTC().Format(time.DateOnly)}
+// countKey is of the day (UTC) of a count.
+func countKey(s directory.Count) key {
+	day := s.Key + "#" + s.At.UTC().Format(time.DateOnly)
+	if s.Node != "" {
+		return key{nodeKey(s.Node).pk, countPrefix + day}
+	}
+	return key{"L#" + day, "L"}
 }
 
-// linksKey is of the day (UTC) of the time; who is the hash of an address, or who has links mailed.
-func linksKey(who string, t time.Time) key {
-	return key{"L#" + who + "#" + t.UTC().Format(time.DateOnly), "L"}
-}
-
-func keyringKey() key { return key{schema.KeyringPrefix + "1", "K"} }
+// kept are the ranges of sort keys, bounds included, of what is kept with a node beside the node itself, its children's entries and the
+// lists that stay (record.Keep): the log, and then the past, the lists that go and the counts.
+var kept = [][2]string{{schema.EventPrefix, schema.EventPrefix + last}, {pastPrefix, countPrefix + last}}
 
 func dueKey(d directory.PurgeEntry) key { return key{duePK, moment(d.Since) + "#" + string(d.Node)} }
 
 const duePK = "P"
-
-func clientKey(id ident.Principal) key { return key{schema.PrincipalPrefix + string(id), "U"} }
-
-func brandKey(id ident.Brand) key { return key{schema.BrandPrefix + string(id), "B"} }
-
-func logoKey(id ident.Brand) key { return key{brandKey(id).pk, "L"} }
-
-func domainKey(domain string) key { return key{schema.DomainPrefix + domain, "D"} }
 
 // treeCopies is how many identical copies of the tree state there are. They are written together; a read takes any. One
 // copy serves 3,000 strongly consistent reads a second.
 const treeCopies = 8
 
 func treeKey(nth int) key { return key{schema.TreePrefix + strconv.Itoa(nth), "T"} }
-
-func progressKey(id ident.Change) key { return key{"H#" + string(id), "H"} }
-
-func memoKey(k directory.MemoKey) key {
-	sum := sha256.Sum256([]byte(k.Key))
-	return key{"I#" + string(k.Principal) + "#" + hex.EncodeToString(sum[:]), "I"}
-}
 
 func rateKey(who string, window time.Time) key {
 	return key{schema.RatePrefix + who + "#" + strconv.FormatInt(window.Unix(), 10), "R"}

@@ -108,7 +108,7 @@ func TestFunctionsStayWithinTheirLimits(t *testing.T) {
 	for function, does := range map[string]func(){
 		"authorizer": func() {
 			for _, client := range []ident.Principal{founder.ID, ident.NewClient()} {
-				_, err := store.Read(t.Context(), directory.Want{Principals: []ident.Principal{client}})
+				_, err := store.Read(t.Context(), directory.Want{Records: access.Principals.Refs(client)})
 				must(err)
 			}
 			for domain, known := range map[string]bool{"red.example": true, "blue.example": false} {

@@ -18,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"example.com/partnertree/shared/access"
-	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
@@ -144,13 +143,13 @@ func TestATransactionThatWasAppliedIsNotTakenForOneThatFailed(t *testing.T) {
 	// that it was applied, had it got that far. A new token would meet its own work.
 	s.wire.Spoil(commits, tabletest.AnswerLost(), tabletest.Throttled(), tabletest.Broken(), tabletest.InProgress())
 	id, steps := s.create()
-	memo := directory.MemoKey{Principal: ident.NewClient(), Key: "k"}
-	steps = append(steps, directory.Remember{Memo: directory.Memo{MemoKey: memo, Expires: time.Now().Add(time.Hour)}})
+	p := access.Principal{ID: ident.NewClient(), Version: 1}
+	steps = append(steps, directory.Put{Now: &p, Else: directory.ErrExists})
 	if err := s.Commit(t.Context(), steps...); err != nil {
 		t.Fatalf("Commit: %v", err)
 	}
-	got, err := s.Read(t.Context(), directory.Want{Nodes: []ident.Node{id}, Memo: &memo})
-	if err != nil || got.Nodes[id] == nil || got.Memo == nil {
+	got, err := s.Read(t.Context(), directory.Want{Nodes: []ident.Node{id}, Records: access.Principals.Refs(p.ID)})
+	if err != nil || got.Nodes[id] == nil || len(got.Records) != 1 {
 		t.Errorf("read %+v, %v", got, err)
 	}
 }
@@ -232,37 +231,6 @@ func TestABatchThatWasNotProcessedWhollyIsReadAgainWholly(t *testing.T) {
 	}
 	if !slices.Equal(client.asked, []int{3, 3, 3}) {
 		t.Errorf("the batches had %v keys; all three have to be read together each time", client.asked)
-	}
-}
-
-// Of a brand that is gone and whose domain another one has, nothing is to be removed: the transaction is made without that part.
-func TestATransactionGoesWithoutWhatWasDoneLongAgo(t *testing.T) {
-	s := newSpoiled(t)
-	add := func(b brand.Brand) directory.AddBrand {
-		return directory.AddBrand{Brand: b, Owner: &s.root, Taken: errElse, Else: func(*hierarchy.Node) error { return errElse }}
-	}
-	gone := brand.Brand{ID: ident.NewBrand(), Owner: s.root.ID, Name: "Gone", Domain: "taken.example", Version: 1}
-	other := gone
-	other.ID = ident.NewBrand()
-	if err := s.Commit(t.Context(), add(other)); err != nil {
-		t.Fatal(err)
-	}
-	_, steps := s.create()
-	before := len(s.tokens())
-	s.wire.Spoil(commits, nil, tabletest.AnswerLost())
-	if err := s.Commit(t.Context(), append(steps, directory.RemoveBrand{Brand: gone})...); err != nil {
-		t.Fatal(err)
-	}
-	if drawn, listed := s.counts(t); drawn != 1 || listed != 1 {
-		t.Errorf("%d customers are counted and %d listed; it was created once", drawn, listed)
-	}
-	if tokens := s.tokens()[before:]; len(tokens) != 3 || tokens[0] == tokens[1] || tokens[1] != tokens[2] {
-		t.Errorf("the tokens are %v; without the part it is another transaction, and that was sent twice", tokens)
-	}
-	third := gone
-	third.ID = ident.NewBrand()
-	if err := s.Commit(t.Context(), add(third)); !errors.Is(err, errElse) {
-		t.Errorf("the domain of another brand was given away: %v", err)
 	}
 }
 
@@ -413,8 +381,8 @@ func TestBusyIsSaidAfterEightSecondsAndNeverNotFound(t *testing.T) {
 			_, err := s.Children(ctx, node, hierarchy.Partner, false, "", 10)
 			return err
 		},
-		"Grants": func(ctx context.Context, s *table.Table) error {
-			_, err := s.Grants(ctx, node, "", 10)
+		"List": func(ctx context.Context, s *table.Table) error {
+			_, err := s.List(ctx, node, access.GrantsAt.Listing, "", 10)
 			return err
 		},
 		"Below": func(ctx context.Context, s *table.Table) error {
@@ -425,11 +393,7 @@ func TestBusyIsSaidAfterEightSecondsAndNeverNotFound(t *testing.T) {
 			_, err := s.Log(ctx, node, directory.LogQuery{Limit: 10})
 			return err
 		},
-		"Requests": func(ctx context.Context, s *table.Table) error {
-			_, err := s.Requests(ctx, node, "", 10)
-			return err
-		},
-		"Due": func(ctx context.Context, s *table.Table) error {
+		"PurgeQueue": func(ctx context.Context, s *table.Table) error {
 			_, err := s.PurgeQueue(ctx, time.Now(), 10)
 			return err
 		},

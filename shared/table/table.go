@@ -1,5 +1,5 @@
-// Package table keeps the directory in one DynamoDB table. keys.go has every key, items.go what is stored under it,
-// commit.go what a change writes and what each failed condition means, retry.go which failures are tried again.
+// Package table keeps the directory in one DynamoDB table. keys.go has every key, items.go what is stored of nodes and events, records.go of
+// everything else, commit.go what a change writes and what each failed condition means, retry.go which failures are tried again.
 //
 // All reads are strongly consistent but those of the index, which only proposes. A failure is never "not found": what
 // cannot be read or written for now is fault.Busy, and an item that is not as this package writes it is an error which
@@ -19,13 +19,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/awsenv"
-	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 	"example.com/partnertree/shared/table/schema"
 )
 
@@ -76,32 +75,8 @@ func (t *Table) Read(ctx context.Context, w directory.Want) (directory.Got, erro
 	for _, id := range w.Nodes {
 		wanted[nodeKey(id)] = true
 	}
-	for _, id := range w.Principals {
-		wanted[clientKey(id)] = true
-	}
-	for _, id := range w.Brands {
-		wanted[brandKey(id)] = true
-	}
-	for _, domain := range w.Domains {
-		wanted[domainKey(domain)] = true
-	}
-	for _, id := range w.Logos {
-		wanted[logoKey(id)] = true
-	}
-	for _, id := range w.Changes {
-		wanted[progressKey(id)] = true
-	}
-	for _, id := range w.MoveRequests {
-		wanted[requestKey(id)] = true
-	}
-	for _, id := range w.Invitations {
-		wanted[invitationKey(id)] = true
-	}
-	if w.Keyring {
-		wanted[keyringKey()] = true
-	}
-	if w.Memo != nil {
-		wanted[memoKey(*w.Memo)] = true
+	for _, ref := range w.Records {
+		wanted[recordKey(ref)] = true
 	}
 	if len(wanted) > maxBatch {
 		return directory.Got{}, fmt.Errorf("a read of %d items; %d are possible", len(wanted), maxBatch)
@@ -141,75 +116,34 @@ func (t *Table) batch(ctx context.Context, wanted map[key]bool) (map[key]item, e
 }
 
 func decodeGot(w directory.Want, tree key, found map[key]item) (directory.Got, error) {
+	got := directory.Got{Nodes: map[ident.Node]*hierarchy.Node{}, Records: record.Set{}}
 	var errs []error
-	readRequest := func(_ ident.MoveRequest, it item) (*directory.MoveRequest, error) {
-		r, err := decodeRequest(it)
-		return &r, err
-	}
-	readInvitation := func(_ ident.Invitation, it item) (*directory.Invitation, error) {
-		i, err := decodeInvitation(it)
-		return &i, err
-	}
-	got := directory.Got{
-		Nodes:        decodeAll[ident.Node, hierarchy.Node](w.Nodes, nodeKey, decodeNode, found, &errs),
-		Principals:   decodeAll[ident.Principal, access.Principal](w.Principals, clientKey, decodeClient, found, &errs),
-		Brands:       decodeAll[ident.Brand, brand.Brand](w.Brands, brandKey, decodeBrand, found, &errs),
-		Changes:      decodeAll[ident.Change, directory.Progress](w.Changes, progressKey, decodeProgress, found, &errs),
-		MoveRequests: decodeAll[ident.MoveRequest, directory.MoveRequest](w.MoveRequests, requestKey, readRequest, found, &errs),
-
-		Invitations: decodeAll[ident.Invitation, directory.Invitation](w.Invitations, invitationKey, readInvitation, found, &errs),
-
-		Domains: map[string]directory.Domain{}, Logos: map[ident.Brand][]byte{},
-	}
-	var err error
-	for _, domain := range w.Domains {
-		if it, ok := found[domainKey(domain)]; ok {
-			got.Domains[domain], err = decodeDomain(it)
+	for _, id := range w.Nodes {
+		if it, ok := found[nodeKey(id)]; ok && got.Nodes[id] == nil {
+			n, err := decodeNode(id, it)
+			got.Nodes[id] = n
 			errs = append(errs, err)
 		}
 	}
-	for _, id := range w.Logos {
-		if it, ok := found[logoKey(id)]; ok {
-			got.Logos[id], err = decodeLogo(id, it)
+	for _, ref := range w.Records {
+		if it, ok := found[recordKey(ref)]; ok && got.Records[ref] == nil {
+			r, err := ref.Decode(fields(it))
+			got.Records[ref] = r
 			errs = append(errs, err)
 		}
 	}
 	if it, ok := found[tree]; ok {
+		var err error
 		got.Tree, err = decodeTree(it)
+		errs = append(errs, err)
 	} else if len(got.Nodes) > 0 {
 		// Deciding without it would undo every move and suspension that is still under way.
-		err = fmt.Errorf("there are nodes and no tree state %s", tree.pk)
-	}
-	errs = append(errs, err)
-	if it, ok := found[keyringKey()]; ok && w.Keyring {
-		got.Keyring, err = decodeKeyring(it)
-		errs = append(errs, err)
-	}
-	if w.Memo != nil {
-		if it, ok := found[memoKey(*w.Memo)]; ok {
-			got.Memo, err = decodeMemo(*w.Memo, it, time.Now())
-			errs = append(errs, err)
-		}
+		errs = append(errs, fmt.Errorf("there are nodes and no tree state %s", tree.pk))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return directory.Got{}, err
 	}
 	return got, nil
-}
-
-func decodeAll[ID comparable, T any](ids []ID, keyOf func(ID) key, decode func(ID, item) (*T, error), found map[key]item,
-	errs *[]error) map[ID]*T {
-	all := make(map[ID]*T, len(ids))
-	for _, id := range ids {
-		it, ok := found[keyOf(id)]
-		if !ok || all[id] != nil {
-			continue
-		}
-		v, err := decode(id, it)
-		all[id] = v
-		*errs = append(*errs, err)
-	}
-	return all
 }
 
 // Children implements directory.Store. A position is what follows the kind in the sort key.
@@ -219,22 +153,14 @@ func (t *Table) Children(ctx context.Context, parent ident.Node, kind hierarchy.
 	return list(ctx, t, l, func(it item) (hierarchy.Node, error) { return decodeChild(parent, it) })
 }
 
-// Grants implements directory.Store. A position is the id of a principal.
-func (t *Table) Grants(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.Grant], error) {
-	l := listing{pk: nodeKey(node).pk, prefix: grantPrefix, after: after, limit: limit}
-	return list(ctx, t, l, func(it item) (directory.Grant, error) { return decodeGrant(node, it) })
-}
-
-// Requests implements directory.Store. A position is the time and the id of a request.
-func (t *Table) Requests(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.MoveRequest], error) {
-	l := listing{pk: nodeKey(node).pk, prefix: askedPrefix, after: after, limit: limit, backwards: true}
-	return list(ctx, t, l, decodeRequest)
-}
-
-// Invitations implements directory.Store. A position is the time and the id of an invitation.
-func (t *Table) Invitations(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.Invitation], error) {
-	l := listing{pk: nodeKey(node).pk, prefix: invitedPrefix, after: after, limit: limit, backwards: true}
-	return list(ctx, t, l, decodeInvitation)
+// List implements directory.Store.
+func (t *Table) List(ctx context.Context, node ident.Node, l *record.Listing, after string, limit int) (directory.Page[directory.Listed], error) {
+	prefix := listPrefix(l)
+	part := listing{pk: nodeKey(node).pk, prefix: prefix, after: after, limit: limit, backwards: l.NewestFirst}
+	return list(ctx, t, part, func(it item) (directory.Listed, error) {
+		r := reader{item: it}
+		return directory.Listed{At: strings.TrimPrefix(r.text(schema.SK), prefix), Fields: fields(it)}, nil
+	})
 }
 
 // Log implements directory.Store. A position is a time, or the time and the id of an event.
@@ -370,9 +296,8 @@ func (t *Table) Erase(ctx context.Context, node ident.Node) (done bool, err erro
 		}
 		for _, k := range out.Items {
 			r := reader{item: k}
-			if sk := r.text(schema.SK); strings.HasPrefix(sk, invitedPrefix) {
-				id := ident.Invitation(sk[strings.LastIndex(sk, "#")+1:])
-				listed = append(listed, remove(invitationKey(id).attributes()))
+			if rec, goes := recordOf(r.text(schema.SK)); goes {
+				listed = append(listed, remove(rec.attributes()))
 			}
 			writes = append(writes, remove(k))
 		}

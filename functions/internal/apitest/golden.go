@@ -117,15 +117,19 @@ func goldenStore(t *testing.T, now time.Time) *directorytest.Fake {
 	draw := func(parent *hierarchy.Node) directory.Step {
 		return directory.CheckParent{Parent: parent, Draw: []ident.Brand{goldenBrand}, Else: failed}
 	}
+	brandOf := func(owner *hierarchy.Node, b brand.Brand) []directory.Step {
+		return []directory.Step{directory.Put{Now: &b, Else: directory.ErrExists}, directory.Put{Now: b.DomainRecord(), Else: directory.ErrExists},
+			directory.OwnBrand{Brand: b.ID, Owner: owner, Else: failed}}
+	}
 	for _, steps := range [][]directory.Step{
 		{directory.AddTree{Root: goldenRoot, Else: directory.ErrExists}, directory.AddNode{Node: *root}},
-		{directory.AddBrand{Owner: root, Taken: directory.ErrExists, Else: failed, Brand: brand.Brand{ID: goldenBrand, Owner: goldenRoot,
+		brandOf(root, brand.Brand{ID: goldenBrand, Owner: goldenRoot,
 			Name: "Vazon Cloud", Domain: "vazon.example", Regions: []string{"eu-west-1", "eu-west-2"}, State: brand.Draft, Version: 1,
-			Created: now.Add(-time.Hour)}}},
+			Created: now.Add(-time.Hour)}),
 		{draw(root), directory.AddNode{Node: *vazon}},
-		{directory.AddBrand{Owner: vazon, Taken: directory.ErrExists, Else: failed, Brand: brand.Brand{ID: goldenOwn, Owner: goldenPartner,
+		brandOf(vazon, brand.Brand{ID: goldenOwn, Owner: goldenPartner,
 			Name: "Bay Cloud", Domain: "cloud.bay.example", Regions: []string{"eu-west-2"}, State: brand.Draft, Version: 1, Color: "#7a1f3d",
-			Created: now.Add(-time.Hour)}}},
+			Created: now.Add(-time.Hour)}),
 		{draw(vazon), directory.AddNode{Node: *vale}},
 		{draw(vale), directory.AddNode{Node: *node(vale, goldenCustomer, "Cobo Surf School")}},
 		{draw(root), directory.AddNode{Node: *fjordtele}},
@@ -133,17 +137,17 @@ func goldenStore(t *testing.T, now time.Time) *directorytest.Fake {
 		{directory.PlaceNode{Was: was, Now: &trashed, Else: failed}, directory.AddEvent{Event: event.Event{ID: goldenEvent,
 			Type: event.CustomerTrashed, Time: trashed.Trashed, Node: goldenTrashed, Path: trashed.Place.Path, Actor: goldenClient,
 			RequestID: "BzYh2jvXjoEEI1w="}}},
-		{directory.AddRequest{Open: directory.ErrExists, Request: directory.MoveRequest{ID: goldenRequest, Node: goldenBeside,
+		(&directory.MoveRequest{ID: goldenRequest, Node: goldenBeside,
 			Name: fjordtele.Name, To: goldenChild, Message: "We are one company now.", By: "cli_00000000000000a2",
-			State: directory.RequestOpen, Created: now.Add(-time.Hour), Ends: now.Add(directory.MoveRequestFor - time.Hour), Version: 1}}},
-		{directory.AddClient{Client: access.Principal{ID: goldenClient, Name: "Billing", Home: goldenPartner, Version: 1, Created: now.Add(-time.Hour),
+			State: directory.RequestOpen, Created: now.Add(-time.Hour), Ends: now.Add(directory.MoveRequestFor - time.Hour), Version: 1}).Add(directory.ErrExists),
+		{directory.Put{Else: directory.ErrExists, Now: &access.Principal{ID: goldenClient, Name: "Billing", Home: goldenPartner, Version: 1, Created: now.Add(-time.Hour),
 			Grants: map[ident.Node]access.Role{goldenPartner: access.Owner}, CursorKey: make([]byte, 32),
 			Secrets: []access.Secret{{ID: goldenKey, Hash: make([]byte, 32), Hint: "1042", Created: now.Add(-time.Hour)}}}}},
-		{directory.AddClient{Client: access.Principal{ID: goldenPerson, Name: "Alice Le Page", Version: 1, Created: now.Add(-time.Hour),
+		{directory.Put{Else: directory.ErrExists, Now: &access.Principal{ID: goldenPerson, Name: "Alice Le Page", Version: 1, Created: now.Add(-time.Hour),
 			Person: &access.Person{Tenant: "11111111-1111-4111-8111-11111111aaaa", Object: "55555555-5555-4555-8555-55555555eeee",
 				Email: "alice@vazon.example"},
 			Grants: map[ident.Node]access.Role{goldenChild: access.Admin}, CursorKey: make([]byte, 32)}}},
-		{directory.AddInvitation{Most: 1, TooMany: directory.ErrExists, Invitation: directory.Invitation{ID: goldenInvited, Node: goldenChild,
+		{directory.Put{Else: directory.ErrExists, Now: &directory.Invitation{ID: goldenInvited, Node: goldenChild,
 			Email: "bob@vale.example", Name: "Bob Tostevin", Role: access.Operator, Message: "Welcome to our portal.", By: goldenClient,
 			State: directory.InvitationPending, Created: now.Add(-time.Hour), Expires: now.Add(6 * 24 * time.Hour), Sent: now.Add(-time.Hour),
 			Generation: 1, Key: 1, Hash: make([]byte, 32), Mail: directory.MailBounced, Version: 3}}},

@@ -32,6 +32,7 @@ import (
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 )
 
 // Store is what the API needs of a store.
@@ -326,7 +327,7 @@ func (w *World) PersonWith(node ident.Node, role access.Role) *Actor {
 	p := access.Principal{ID: a.ID, Name: "Alice Le Page", Person: &person,
 		Grants: map[ident.Node]access.Role{node: role}, CursorKey: make([]byte, 32), Version: 1, Created: w.Now()}
 	rand.Read(p.CursorKey) // never fails
-	if err := w.Store.Commit(w.T.Context(), directory.AddClient{Client: p}); err != nil {
+	if err := w.Store.Commit(w.T.Context(), directory.Put{Now: &p, Else: directory.ErrExists}); err != nil {
 		w.T.Fatal(err)
 	}
 	return a
@@ -355,12 +356,13 @@ func (a *Actor) AcceptsLink(link credential.Token) error {
 func (w *World) Link(invitation string) credential.Token {
 	w.T.Helper()
 	id := ident.Invitation(invitation)
-	got, err := w.Store.Read(w.T.Context(), directory.Want{Invitations: []ident.Invitation{id}, Keyring: true})
-	if err != nil || got.Invitations[id] == nil {
+	got, err := w.Store.Read(w.T.Context(), directory.Want{
+		Records: []record.Ref{directory.Invitations.Ref(id), credential.Keyrings.Ref(credential.TheKeyring)}})
+	i, ring := directory.Invitations.In(got.Records, id), credential.Keyrings.In(got.Records, credential.TheKeyring)
+	if err != nil || i == nil || ring == nil {
 		w.T.Fatalf("%s: %v", id, err)
 	}
-	i := got.Invitations[id]
-	token, ok := got.Keyring.InvitationToken(i.Key, id, i.Generation)
+	token, ok := ring.InvitationToken(i.Key, id, i.Generation)
 	if !ok {
 		w.T.Fatalf("the key of %s is gone", id)
 	}

@@ -174,7 +174,7 @@ func clientShape(c directory.Client) client {
 		}
 	}
 	return client{c.ID, c.Name, c.Home, role,
-		each(c.Grants, func(g directory.Grant) clientGrant { return clientGrant{g.Node, g.Role.String()} }),
+		each(c.Grants, func(g access.Grant) clientGrant { return clientGrant{g.Node, g.Role.String()} }),
 		each(c.Secrets, func(s access.Secret) clientSecret { return clientSecret{s.ID, s.Hint, stamp(s.Created)} }),
 		c.Version, stamp(c.Created)}
 }
@@ -204,7 +204,7 @@ type clientSummary struct {
 }
 
 // clientSummaryShape shows the home of a client only where it is the listed node: another may be out of reach.
-func clientSummaryShape(g directory.Grant) clientSummary {
+func clientSummaryShape(g access.Grant) clientSummary {
 	home := g.Home
 	if home != g.Node {
 		home = ""

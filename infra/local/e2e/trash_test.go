@@ -14,6 +14,7 @@ import (
 
 	"example.com/partnertree/infra/local/stack"
 	"example.com/partnertree/infra/stage"
+	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
@@ -154,7 +155,7 @@ func TestWhatIsPurgedIsGoneForGood(t *testing.T) {
 		}
 	}
 	for _, node := range nodes[:5] {
-		grants, err1 := store().Grants(t.Context(), node, "", 10)
+		grants, err1 := directory.ListAt(t.Context(), store(), access.GrantsAt, node, "", 10)
 		events, err2 := store().Log(t.Context(), node, directory.LogQuery{Limit: 10})
 		if err1 != nil || err2 != nil || len(grants.Items)+len(events.Items) != 0 {
 			t.Errorf("with %s are left %v, %v (%v, %v)", node, grants.Items, events.Items, err1, err2)

@@ -75,13 +75,13 @@ func (p *partnertree) load(ctx context.Context, w *world) error {
 	admin := access.Principal{ID: ident.NewClient(), Name: "Admin", Home: w.root.ID, Version: 1, CursorKey: make([]byte, 32),
 		Grants: map[ident.Node]access.Role{w.root.ID: access.Admin}, Secrets: []access.Secret{{ID: ident.NewKey(), Hash: make([]byte, 32)}}}
 	p.admin = directory.Caller{Principal: admin.ID, Key: admin.Secrets[0].ID}
-	steps := []directory.Step{directory.AddTree{Root: w.root.ID}, directory.AddNode{Node: *w.root}, directory.AddClient{Client: admin}}
+	steps := []directory.Step{directory.AddTree{Root: w.root.ID}, directory.AddNode{Node: *w.root}, directory.Put{Now: &admin, Else: directory.ErrExists}}
 	for _, n := range w.nodes {
 		steps = append(steps, directory.AddNode{Node: *n})
 	}
 	for _, c := range w.clients {
 		p.keys[string(c.ID)] = c.Secrets[0].ID
-		steps = append(steps, directory.AddClient{Client: c})
+		steps = append(steps, directory.Put{Now: &c, Else: directory.ErrExists})
 	}
 	return tabletest.Fill(ctx, p.client, tableName, steps)
 }
@@ -184,11 +184,11 @@ func (p *partnertree) read(ctx context.Context, questions []pair) (func(i int) b
 	var tree hierarchy.TreeState
 	for i, q := range questions {
 		node, client := ident.Node(q.node), ident.Principal(q.who)
-		got, err := p.store.Read(ctx, directory.Want{Nodes: []ident.Node{node}, Principals: []ident.Principal{client}})
+		got, err := p.store.Read(ctx, directory.Want{Nodes: []ident.Node{node}, Records: access.Principals.Refs(client)})
 		if err != nil {
 			return nil, err
 		}
-		nodes[i], clients[i], tree = got.Nodes[node], got.Principals[client], got.Tree
+		nodes[i], clients[i], tree = got.Nodes[node], access.Principals.In(got.Records, client), got.Tree
 		if nodes[i] == nil || clients[i] == nil {
 			return nil, fmt.Errorf("%s or %s is not there", node, client)
 		}

@@ -1,7 +1,6 @@
 package directorytest
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -10,8 +9,6 @@ import (
 	"pgregory.net/rapid"
 
 	"example.com/partnertree/shared/access"
-	"example.com/partnertree/shared/brand"
-	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
@@ -30,7 +27,7 @@ func Alike(t *testing.T, open func(t *testing.T) directory.Store) {
 		s.root, s.nodes = &root, []ident.Node{root.ID}
 		m.commit(directory.AddTree{Root: root.ID, Else: errElse}, directory.AddNode{Node: root})
 		for range 3 {
-			m.commit(m.addBrand(m.present(root.ID)))
+			m.commit(m.ownBrand(m.present(root.ID)))
 		}
 		r.Repeat(map[string]func(*rapid.T){
 			"commit": func(r *rapid.T) {
@@ -71,16 +68,13 @@ type machine struct {
 	r       *rapid.T
 	fake    *Fake
 	history []hierarchy.Node
-	past    []access.Principal
-	made    []brand.Brand
-	looks   []brand.Brand           // as they were
-	moves   []directory.MoveRequest // as they were
-	asking  []directory.Invitation  // as they were
+	past    []access.Principal // as they were
+	gadgets []*gadget          // as they were
 }
 
 func (m *machine) commit(steps ...directory.Step) {
 	got, want := m.store.Commit(m.t.Context(), steps...), m.fake.Commit(m.t.Context(), steps...)
-	known := got == errElse || got == errTaken || got == errAnother || got == directory.ErrExists || got == directory.ErrRemembered
+	known := got == errElse || got == errAnother || got == directory.ErrExists
 	if (got == nil) != (want == nil) || known && got != want {
 		m.r.Fatalf("Commit(%+v):\n got %v\nwant %v", steps, got, want)
 	}
@@ -89,22 +83,16 @@ func (m *machine) commit(steps ...directory.Step) {
 			m.history = append(m.history, *n)
 		}
 	}
-	for _, p := range m.fake.clients {
-		m.past = append(m.past, copyClient(p))
+	all, err := m.fake.Read(m.t.Context(), directory.Want{Records: m.refs})
+	if err != nil {
+		m.r.Fatal(err)
 	}
-	for _, id := range m.brands {
-		if b, ok := m.fake.brands[id]; ok {
-			m.looks = append(m.looks, copyBrand(b))
-		}
-	}
-	for _, id := range m.asked {
-		if r, ok := m.fake.requests[id]; ok {
-			m.moves = append(m.moves, r)
-		}
-	}
-	for _, id := range m.invites {
-		if i, ok := m.fake.invites[id]; ok {
-			m.asking = append(m.asking, copyInvitation(i))
+	for _, ref := range m.refs { // in an order that can be repeated
+		switch r := all.Records[ref].(type) {
+		case *access.Principal:
+			m.past = append(m.past, *r)
+		case *gadget:
+			m.gadgets = append(m.gadgets, r)
 		}
 	}
 }
@@ -156,21 +144,38 @@ func (m *machine) name() hierarchy.Name {
 	return hierarchy.Name(rapid.SampledFrom([]string{"a", "A b", "á", "b#", "b", "Zürich", "日本"}).Draw(m.r, "name"))
 }
 
-func (m *machine) addBrand(owner *hierarchy.Node) directory.Step {
-	b := m.newBrand(owner.ID)
-	if rapid.IntRange(0, 5).Draw(m.r, "taken") == 0 {
-		b.Domain = taken
+func (m *machine) ownBrand(owner *hierarchy.Node) directory.Step {
+	return directory.OwnBrand{Brand: m.newBrand(), Owner: owner, Else: always(errElse)}
+}
+
+// gadget is a new one, or one as it was once.
+func (m *machine) gadget() *gadget {
+	if len(m.gadgets) == 0 || rapid.IntRange(0, 3).Draw(m.r, "new") == 0 {
+		g := m.newGadget()
+		return g.next(m.anything)
 	}
-	m.made = append(m.made, b)
-	return directory.AddBrand{Brand: b, Owner: owner, Taken: errTaken, Else: always(errElse)}
+	return rapid.SampledFrom(m.gadgets).Draw(m.r, "as it was")
+}
+
+// anything gives a gadget other fields and other lists.
+func (m *machine) anything(g *gadget) {
+	g.Text = rapid.SampledFrom([]string{"", "a", "b"}).Draw(m.r, "text")
+	g.Number = rapid.IntRange(-1, 1).Draw(m.r, "number")
+	g.Part = rapid.SampledFrom([]*part{nil, {"p"}}).Draw(m.r, "part")
+	g.Texts = rapid.SampledFrom([][]string{nil, {"a", "b"}}).Draw(m.r, "texts")
+	g.Expires = then.Add(time.Duration(rapid.IntRange(-1, 1).Draw(m.r, "expires")) * time.Hour).Truncate(time.Second)
+	g.Kept, g.Unlisted, g.Deleted = m.nodeOrNowhere(), m.nodeOrNowhere(), m.nodeOrNowhere()
+}
+
+func (m *machine) nodeOrNowhere() ident.Node {
+	return rapid.SampledFrom([]ident.Node{"", m.root.ID, m.anyNode().ID}).Draw(m.r, "listed at")
 }
 
 func (m *machine) step() directory.Step {
 	kinds := []string{
-		"partner", "customer", "check", "edit", "brand", "client", "regrant", "grant", "memo", "event",
-		"place", "height", "change", "seq", "rewrite", "drop", "progress",
-		"trash", "remove", "undue", "edit brand", "logo", "remove brand", "request", "close",
-		"person", "invite", "link", "invited", "keyring",
+		"partner", "customer", "check", "edit", "brand", "principal", "regrant", "grant", "event",
+		"place", "height", "change", "seq", "rewrite", "drop", "trash", "remove", "undue",
+		"put", "put over", "put over expired", "put any", "remove record", "count",
 	}
 	switch rapid.SampledFrom(kinds).Draw(m.r, "step") {
 	case "partner":
@@ -192,18 +197,16 @@ func (m *machine) step() directory.Step {
 	case "edit":
 		return m.edit(m.anyNode())
 	case "brand":
-		return m.addBrand(m.anyPartner())
-	case "client":
-		return directory.AddClient{Client: m.newClient(m.anyPartner().ID, m.grants())}
+		return m.ownBrand(m.anyPartner())
+	case "principal":
+		p := m.newClient(m.anyPartner().ID, m.grants())
+		return directory.Put{Now: &p, Else: errElse}
 	case "regrant":
 		if len(m.past) > 0 {
-			was := rapid.SampledFrom(m.past).Draw(m.r, "client as it was")
-			now := copyClient(was)
+			was := rapid.SampledFrom(m.past).Draw(m.r, "principal as it was")
+			now := was
 			now.Grants, now.Version = m.grants(), was.Version+1
-			if now.ID.IsPerson() {
-				now.Cut = m.cuts()
-			}
-			return directory.EditClient{Was: &was, Now: &now, Else: errElse}
+			return directory.Put{Was: &was, Now: &now, Else: errElse}
 		}
 		return directory.AddTree{Else: errElse}
 	case "grant":
@@ -213,10 +216,6 @@ func (m *machine) step() directory.Step {
 		}
 		role := access.Role(rapid.IntRange(int(access.Viewer), int(access.Owner)).Draw(m.r, "role"))
 		return directory.CheckGrant{Principal: id, Node: m.anyNode().ID, Role: role, Else: errAnother}
-	case "memo":
-		lives := rapid.SampledFrom([]time.Duration{-time.Hour, time.Hour}).Draw(m.r, "lives")
-		k := directory.MemoKey{Principal: "cli_0000000000000000", Key: fmt.Sprint(rapid.IntRange(0, 2).Draw(m.r, "key"))}
-		return directory.Remember{Memo: directory.Memo{MemoKey: k, Expires: time.Now().Add(lives)}}
 	case "place":
 		was := m.anyNode()
 		parent, path := m.somewhere(was.ID)
@@ -234,48 +233,28 @@ func (m *machine) step() directory.Step {
 	case "undue":
 		n := m.anyNode()
 		return directory.RemovePurgeEntry{Entry: directory.PurgeEntry{Node: n.ID, Since: rapid.SampledFrom([]time.Time{n.Trashed, then}).Draw(m.r, "since")}}
-	case "edit brand":
-		was := rapid.SampledFrom(m.looks).Draw(m.r, "brand as it was")
-		now := looking(&was, func(b *brand.Brand) {
-			b.Name = m.name()
-			b.Color = rapid.SampledFrom([]string{"", "#1f5fbf"}).Draw(m.r, "color")
-			b.Logo = rapid.SampledFrom([]string{"", "0123456789abcdef"}).Draw(m.r, "logo")
-			b.App = rapid.SampledFrom([]*brand.App{nil, {Client: "c", Tenant: "t"}, {Client: "d", Tenant: "t", SingleTenant: true}}).Draw(m.r, "app")
-		})
-		return directory.EditBrand{Was: &was, Now: now, Else: errElse}
-	case "logo":
-		id := rapid.SampledFrom(m.brands).Draw(m.r, "brand")
-		return directory.PutLogo{Brand: id, PNG: rapid.SampledFrom([][]byte{nil, {}, {1}, {2, 3}}).Draw(m.r, "png")}
-	case "remove brand":
-		return directory.RemoveBrand{Brand: rapid.SampledFrom(m.made).Draw(m.r, "made")}
-	case "request":
-		created := then.AddDate(0, 0, 7*rapid.IntRange(0, 4).Draw(m.r, "weeks"))
-		return directory.AddRequest{Request: m.newRequest(m.anyNode(), m.anyNode(), created), Open: errAnother}
-	case "close":
-		if len(m.moves) == 0 {
-			return directory.CheckSeq{Seq: m.seq(), Else: errElse}
+	case "put":
+		return directory.Put{Now: m.gadget(), Else: errElse}
+	case "put over", "remove record":
+		was := m.gadget()
+		if rapid.Bool().Draw(m.r, "removed") {
+			return directory.Remove{Was: was, Else: errElse}
 		}
-		was := rapid.SampledFrom(m.moves).Draw(m.r, "request")
-		state := rapid.SampledFrom([]directory.RequestState{directory.RequestAccepted, directory.RequestDeclined}).Draw(m.r, "state")
-		return directory.CloseRequest{Was: &was, Now: closed(&was, state), Else: errElse}
-	case "person":
-		return directory.AddClient{Client: m.newPerson(m.grants())}
-	case "invite":
-		created := then.AddDate(0, 0, rapid.IntRange(0, 1).Draw(m.r, "days"))
-		return inviting(m.newInvitation(m.anyNode().ID, created), rapid.IntRange(1, 3).Draw(m.r, "most"))
-	case "link":
-		return linked(rapid.SampledFrom([]string{"aa", "bb"}).Draw(m.r, "to"), then.AddDate(0, 0, rapid.IntRange(0, 1).Draw(m.r, "days")),
-			rapid.IntRange(1, 3).Draw(m.r, "to at most"), rapid.IntRange(1, 5).Draw(m.r, "by at most"))
-	case "invited":
-		if len(m.asking) == 0 {
-			return directory.CheckSeq{Seq: m.seq(), Else: errElse}
+		return directory.Put{Was: was, Now: was.next(m.anything), Else: errElse}
+	case "put over expired":
+		at := then.Add(time.Duration(rapid.IntRange(-3, 3).Draw(m.r, "at")) * 30 * time.Minute)
+		g := m.gadget()
+		return directory.Put{Now: g.next(func(now *gadget) { now.Text = "expired" }), At: at, Else: errElse}
+	case "put any":
+		g := m.newGadget() // that is in no list: what a list had of one that is replaced unseen would stay there
+		if rapid.Bool().Draw(m.r, "removed") {
+			return directory.Remove{Was: g, Any: true}
 		}
-		was := rapid.SampledFrom(m.asking).Draw(m.r, "invitation")
-		return directory.EditInvitation{Was: &was, Now: used(&was, "usr_0000000000000000"), Else: errElse}
-	case "keyring":
-		was := rapid.IntRange(0, 3).Draw(m.r, "newest")
-		ring := credential.Keyring{{ID: was + 1, Secret: [32]byte{1, 2, 3}, Created: then}, {ID: was, Created: then}}
-		return directory.PutKeyring{Keyring: ring[:rapid.IntRange(1, 2).Draw(m.r, "keys")], Was: was, Else: errElse}
+		return directory.Put{Now: g, Any: true}
+	case "count":
+		at := then.AddDate(0, 0, rapid.IntRange(0, 1).Draw(m.r, "days"))
+		return directory.Count{Node: m.nodeOrNowhere(), Key: rapid.SampledFrom([]string{"a", "b"}).Draw(m.r, "key"), At: at,
+			Most: rapid.IntRange(1, 3).Draw(m.r, "most"), Else: errAnother}
 	case "height":
 		return directory.RaiseHeight{Node: m.nodeOrNone(), Height: m.height(), Else: errElse}
 	case "change":
@@ -289,12 +268,6 @@ func (m *machine) step() directory.Step {
 		return directory.Rewrite{Node: n.ID, WasAsOf: n.AsOf, Place: place, AsOf: m.asOf(), Else: errElse}
 	case "drop":
 		return directory.DropChange{Seq: m.seq()}
-	case "progress":
-		p := m.newProgress(m.anyNode().ID)
-		was := int64(rapid.IntRange(0, 2).Draw(m.r, "version"))
-		p.ID = rapid.SampledFrom(m.changes).Draw(m.r, "change")
-		p.Nodes = int64(rapid.IntRange(0, 3).Draw(m.r, "nodes"))
-		return directory.PutProgress{Progress: p, Was: was, Else: errElse}
 	default:
 		e := m.newEvent(m.anyNode().ID)
 		e.Type = rapid.SampledFrom(event.Types).Draw(m.r, "type")
@@ -382,14 +355,6 @@ func (m *machine) edit(was *hierarchy.Node) directory.Step {
 		}
 		n.Brands.Uses = uses
 	})}
-}
-
-func (m *machine) cuts() map[ident.Node]time.Time {
-	cuts := map[ident.Node]time.Time{}
-	for range rapid.IntRange(0, 2).Draw(m.r, "cuts") {
-		cuts[rapid.SampledFrom(append([]ident.Node{""}, m.nodes...)).Draw(m.r, "cut at")] = then
-	}
-	return cuts
 }
 
 func (m *machine) grants() map[ident.Node]access.Role {

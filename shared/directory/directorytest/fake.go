@@ -6,26 +6,27 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"example.com/partnertree/shared/access"
-	"example.com/partnertree/shared/brand"
-	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 )
 
 // Call is one call of a Fake that a test may interfere with.
 type Call struct {
-	Name  string           // Read, Children, Grants, Below, Log, Requests, Invitations, PurgeQueue, Erase, Commit or Count
+	Name  string           // Read, Children, List, Below, Log, PurgeQueue, Erase, Commit or Count
 	Nth   int              // how many calls of any name came before
 	Steps []directory.Step // of a Commit
 }
@@ -39,30 +40,20 @@ type Fake struct {
 	Before, After func(Call) error
 	Ignore        string
 
-	mu       sync.Mutex
-	calls    []string
-	nodes    map[ident.Node]hierarchy.Node
-	lists    map[list][]child
-	clients  map[ident.Principal]access.Principal
-	brands   map[ident.Brand]brand.Brand
-	logos    map[ident.Brand][]byte
-	memos    map[directory.MemoKey]directory.Memo
-	changes  map[ident.Change]directory.Progress
-	requests map[ident.MoveRequest]directory.MoveRequest
-	asked    map[ident.Node]map[ident.MoveRequest]bool // which requests are listed there
-	open     map[ident.Node]ident.MoveRequest
-	invites  map[ident.Invitation]directory.Invitation
-	invited  map[ident.Node]map[ident.Invitation]bool // which invitations are listed there
-	inviting map[day]int                              // how many were made
-	links    map[linkDay]int                          // how many were mailed
-	keyring  credential.Keyring
-	due      map[directory.PurgeEntry]bool
-	events   []event.Event
-	known    map[ident.Event]bool
-	logs     map[ident.Node][]logged
-	past     map[ident.Node][]logged
-	rates    map[rate]int64
-	tree     *hierarchy.TreeState
+	mu      sync.Mutex
+	calls   []string
+	nodes   map[ident.Node]hierarchy.Node
+	lists   map[list][]child
+	records map[record.Ref]record.Fields
+	shown   map[ident.Node]map[*record.Listing]map[string]record.Fields // what lists show, by position
+	counts  map[counted]int
+	due     map[directory.PurgeEntry]bool
+	events  []event.Event
+	known   map[ident.Event]bool
+	logs    map[ident.Node][]logged
+	past    map[ident.Node][]logged
+	rates   map[rate]int64
+	tree    *hierarchy.TreeState
 }
 
 // logged is an event in the log of a node.
@@ -100,20 +91,14 @@ func at(position string) child {
 	return child{position[:max(i, 0)], ident.Node(position[i+1:])}
 }
 
-// day is one day (UTC) at a node.
-type day struct {
-	node ident.Node
-	date string
+// counted is what is counted at a node, or on the platform, on one day (UTC).
+type counted struct {
+	node      ident.Node
+	key, date string
 }
 
-func dayOf(i *directory.Invitation) day { return day{i.Node, i.Created.UTC().Format(time.DateOnly)} }
-
-// linkDay is one day (UTC) of an address, or of who has links mailed.
-type linkDay struct{ who, date string }
-
-func linkDays(s *directory.CountLink) (to, by linkDay) {
-	date := s.At.UTC().Format(time.DateOnly)
-	return linkDay{s.To, date}, linkDay{string(s.By), date}
+func countedBy(s *directory.Count) counted {
+	return counted{s.Node, s.Key, s.At.UTC().Format(time.DateOnly)}
 }
 
 type rate struct {
@@ -145,15 +130,15 @@ func (f *Fake) Events() []event.Event {
 	return slices.Clone(f.events)
 }
 
-// Links are whom links were counted for so far: hashes of addresses, and who had them mailed.
-func (f *Fake) Links() []string {
+// Counted are the keys of what was counted so far.
+func (f *Fake) Counted() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	who := map[string]bool{}
-	for d := range f.links {
-		who[d.who] = true
+	keys := map[string]bool{}
+	for c := range f.counts {
+		keys[c.key] = true
 	}
-	return slices.Sorted(maps.Keys(who))
+	return slices.Sorted(maps.Keys(keys))
 }
 
 // call does one call with what a test wants to happen around it.
@@ -185,12 +170,7 @@ func call[T any](ctx context.Context, f *Fake, name string, steps []directory.St
 // Read implements directory.Store.
 func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error) {
 	return call(ctx, f, "Read", nil, func() (directory.Got, error) {
-		got := directory.Got{
-			Nodes: map[ident.Node]*hierarchy.Node{}, Principals: map[ident.Principal]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
-			Changes: map[ident.Change]*directory.Progress{}, MoveRequests: map[ident.MoveRequest]*directory.MoveRequest{},
-			Invitations: map[ident.Invitation]*directory.Invitation{},
-			Domains:     map[string]directory.Domain{}, Logos: map[ident.Brand][]byte{},
-		}
+		got := directory.Got{Nodes: map[ident.Node]*hierarchy.Node{}, Records: record.Set{}}
 		wanted := map[string]bool{"tree": true}
 		if f.tree != nil {
 			got.Tree.Root, got.Tree.Seq = f.tree.Root, f.tree.Seq
@@ -205,62 +185,14 @@ func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error
 				got.Nodes[id] = &n
 			}
 		}
-		for _, id := range w.Principals {
-			wanted[string(id)] = true
-			if p, ok := f.clients[id]; ok {
-				p = copyClient(p)
-				got.Principals[id] = &p
-			}
-		}
-		for _, id := range w.Brands {
-			wanted[string(id)] = true
-			if b, ok := f.brands[id]; ok {
-				b = copyBrand(b)
-				got.Brands[id] = &b
-			}
-		}
-		for _, domain := range w.Domains {
-			wanted["domain "+domain] = true
-			for id, b := range f.brands {
-				if b.Domain == domain {
-					got.Domains[domain] = directory.Domain{Brand: id, Owner: b.Owner}
+		for _, ref := range w.Records {
+			wanted[ref.String()] = true
+			if kept, ok := f.records[ref]; ok {
+				r, err := ref.Decode(kept)
+				if err != nil {
+					return directory.Got{}, err
 				}
-			}
-		}
-		for _, id := range w.Logos {
-			wanted["logo "+string(id)] = true
-			if png, ok := f.logos[id]; ok {
-				got.Logos[id] = slices.Clone(png)
-			}
-		}
-		for _, id := range w.Changes {
-			wanted[string(id)] = true
-			if p, ok := f.changes[id]; ok {
-				got.Changes[id] = &p
-			}
-		}
-		for _, id := range w.MoveRequests {
-			wanted[string(id)] = true
-			if r, ok := f.requests[id]; ok {
-				got.MoveRequests[id] = &r
-			}
-		}
-		for _, id := range w.Invitations {
-			wanted[string(id)] = true
-			if i, ok := f.invites[id]; ok {
-				i = copyInvitation(i)
-				got.Invitations[id] = &i
-			}
-		}
-		if w.Keyring {
-			wanted["keyring"] = true
-			got.Keyring = copySlice(f.keyring)
-		}
-		if w.Memo != nil {
-			wanted["memo"] = true
-			if m, ok := f.memos[*w.Memo]; ok && valid(m) {
-				m = copyMemo(m)
-				got.Memo = &m
+				got.Records[ref] = r
 			}
 		}
 		if len(wanted) > maxBatch {
@@ -303,30 +235,23 @@ func (f *Fake) Children(ctx context.Context, parent ident.Node, kind hierarchy.K
 	})
 }
 
-// Grants implements directory.Store.
-func (f *Fake) Grants(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.Grant], error) {
-	return call(ctx, f, "Grants", nil, func() (directory.Page[directory.Grant], error) {
-		var ids []ident.Principal
-		for id, p := range f.clients {
-			if p.Grants[node] != access.None && string(id) > after {
-				ids = append(ids, id)
+// List implements directory.Store.
+func (f *Fake) List(ctx context.Context, node ident.Node, l *record.Listing, after string, limit int) (directory.Page[directory.Listed], error) {
+	return call(ctx, f, "List", nil, func() (directory.Page[directory.Listed], error) {
+		var at []string
+		for p := range f.shown[node][l] {
+			if after == "" || l.NewestFirst && p < after || !l.NewestFirst && p > after {
+				at = append(at, p)
 			}
 		}
-		slices.Sort(ids)
-		return page(ids, limit, func(id ident.Principal) string { return string(id) }, func(id ident.Principal) directory.Grant {
-			p := f.clients[id]
-			return grantOf(&p, node)
+		slices.Sort(at)
+		if l.NewestFirst {
+			slices.Reverse(at)
+		}
+		return page(at, limit, func(p string) string { return p }, func(p string) directory.Listed {
+			return directory.Listed{At: p, Fields: f.shown[node][l][p]}
 		})
 	})
-}
-
-// grantOf is a principal's grant as the node lists it.
-func grantOf(p *access.Principal, node ident.Node) directory.Grant {
-	g := directory.Grant{Node: node, Principal: p.ID, Role: p.Grants[node], Name: p.Name, Home: p.Home, Created: p.Created}
-	if p.Person != nil {
-		g.Tenant = p.Person.Tenant
-	}
-	return g
 }
 
 // Below implements directory.Store. It proposes by path and is never behind; those who use it have to expect both.
@@ -382,36 +307,6 @@ func (f *Fake) Log(ctx context.Context, node ident.Node, q directory.LogQuery) (
 	})
 }
 
-// Requests implements directory.Store.
-func (f *Fake) Requests(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.MoveRequest], error) {
-	return call(ctx, f, "Requests", nil, func() (directory.Page[directory.MoveRequest], error) {
-		at := func(id ident.MoveRequest) string { return position(f.requests[id].Created, string(id)) }
-		var ids []ident.MoveRequest
-		for id := range f.asked[node] {
-			if after == "" || at(id) < after {
-				ids = append(ids, id)
-			}
-		}
-		slices.SortFunc(ids, func(a, b ident.MoveRequest) int { return strings.Compare(at(b), at(a)) })
-		return page(ids, limit, at, func(id ident.MoveRequest) directory.MoveRequest { return f.requests[id] })
-	})
-}
-
-// Invitations implements directory.Store.
-func (f *Fake) Invitations(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.Invitation], error) {
-	return call(ctx, f, "Invitations", nil, func() (directory.Page[directory.Invitation], error) {
-		at := func(id ident.Invitation) string { return position(f.invites[id].Created, string(id)) }
-		var ids []ident.Invitation
-		for id := range f.invited[node] {
-			if after == "" || at(id) < after {
-				ids = append(ids, id)
-			}
-		}
-		slices.SortFunc(ids, func(a, b ident.Invitation) int { return strings.Compare(at(b), at(a)) })
-		return page(ids, limit, at, func(id ident.Invitation) directory.Invitation { return copyInvitation(f.invites[id]) })
-	})
-}
-
 // PurgeQueue implements directory.Store.
 func (f *Fake) PurgeQueue(ctx context.Context, until time.Time, limit int) ([]directory.PurgeEntry, error) {
 	return call(ctx, f, "Due", nil, func() ([]directory.PurgeEntry, error) {
@@ -439,13 +334,17 @@ func (f *Fake) Erase(ctx context.Context, node ident.Node) (done bool, err error
 		}
 		delete(f.logs, node)
 		delete(f.past, node)
-		delete(f.asked, node)
-		delete(f.open, node)
-		for id := range f.invited[node] {
-			delete(f.invites, id)
+		for l, entries := range f.shown[node] {
+			if l.OnErase == record.Delete {
+				for at := range entries {
+					maps.DeleteFunc(f.records, func(r record.Ref, _ record.Fields) bool { return r.Kind() == l.Name && r.ID() == record.IDAt(at) })
+				}
+			}
+			if l.OnErase != record.Keep {
+				delete(f.shown[node], l)
+			}
 		}
-		delete(f.invited, node)
-		maps.DeleteFunc(f.inviting, func(d day, _ int) bool { return d.node == node })
+		maps.DeleteFunc(f.counts, func(c counted, _ int) bool { return c.node == node })
 		return true, nil
 	})
 }
@@ -500,7 +399,7 @@ func (f *Fake) commit(steps []directory.Step) error {
 	}
 	for _, s := range steps {
 		for _, c := range f.conditions(s) {
-			if c.holds || c.name == f.Ignore {
+			if c.holds || f.Ignore != "" && (c.name == f.Ignore || strings.HasPrefix(c.name, f.Ignore+" ")) {
 				continue
 			}
 			if err := c.otherwise(); err != nil {
@@ -518,6 +417,12 @@ func (f *Fake) commit(steps []directory.Step) error {
 // malformed is what is wrong with a step whatever there is.
 func malformed(s directory.Step) error {
 	switch s := s.(type) {
+	case directory.Put:
+		if s.Was != nil && s.Was.Ref() != s.Now.Ref() {
+			return fmt.Errorf("%s is put over %s", s.Now.Ref(), s.Was.Ref())
+		}
+		_, _, err := encoded(s.Was, s.Now)
+		return err
 	case directory.AddEvent:
 		_, err := json.Marshal(s.Event)
 		return err
@@ -555,60 +460,24 @@ func touches(s directory.Step) []string {
 		return append(entry(s.Was), string(s.Was.ID))
 	case directory.RemovePurgeEntry:
 		return []string{"due " + dueAt(s.Entry)}
-	case directory.RemoveBrand:
-		return []string{string(s.Brand.ID), "domain " + s.Brand.Domain, "logo " + string(s.Brand.ID)}
-	case directory.EditBrand:
-		return []string{string(s.Was.ID)}
-	case directory.PutLogo:
-		return []string{"logo " + string(s.Brand)}
-	case directory.AddRequest:
-		return requestItems(&s.Request)
-	case directory.CloseRequest:
-		return requestItems(s.Was)
-	case directory.AddInvitation:
-		d := dayOf(&s.Invitation)
-		return append(invitationItems(&s.Invitation), fmt.Sprint("inviting ", d))
-	case directory.CountLink:
-		to, by := linkDays(&s)
-		return []string{fmt.Sprint("links ", to), fmt.Sprint("links ", by)}
-	case directory.EditInvitation:
-		return invitationItems(s.Was)
-	case directory.PutKeyring:
-		return []string{"keyring"}
+	case directory.Put:
+		return append(relisted(s.Was, s.Now), s.Now.Ref().String())
+	case directory.Remove:
+		return append(relisted(s.Was, nil), s.Was.Ref().String())
+	case directory.Count:
+		return []string{fmt.Sprint("count ", countedBy(&s))}
+	case directory.OwnBrand:
+		return []string{string(s.Owner.ID)}
 	case directory.RaiseHeight:
 		return []string{string(s.Node)}
 	case directory.Rewrite:
 		return []string{string(s.Node)}
-	case directory.PutProgress:
-		return []string{string(s.Progress.ID)}
 	case directory.CheckSeq:
 		return treeCopies()[:1]
 	case directory.AddChange, directory.DropChange:
 		return treeCopies()
-	case directory.AddBrand:
-		return []string{string(s.Brand.ID), "domain " + s.Brand.Domain, string(s.Owner.ID)}
-	case directory.AddClient:
-		all := []string{string(s.Client.ID)}
-		for node := range s.Client.Grants {
-			all = append(all, "grant "+string(s.Client.ID)+string(node))
-		}
-		return all
-	case directory.EditClient:
-		all := []string{string(s.Was.ID)}
-		alike := s.Was.Name == s.Now.Name && s.Was.Home == s.Now.Home && s.Was.Created.Equal(s.Now.Created)
-		nodes := maps.Clone(s.Was.Grants)
-		if nodes == nil {
-			nodes = map[ident.Node]access.Role{}
-		}
-		maps.Copy(nodes, s.Now.Grants)
-		for node := range nodes {
-			if was, now := s.Was.Grants[node], s.Now.Grants[node]; was != now || !alike {
-				all = append(all, "grant "+string(s.Was.ID)+string(node))
-			}
-		}
-		return all
 	case directory.CheckGrant:
-		return []string{string(s.Principal)}
+		return []string{access.Principals.Ref(s.Principal).String()}
 	case directory.AddEvent:
 		all := []string{string(s.Event.ID)}
 		for _, node := range s.Event.Witnesses() {
@@ -620,8 +489,6 @@ func touches(s directory.Step) []string {
 			all = append(all, "past "+string(s.Event.ID))
 		}
 		return all
-	case directory.Remember:
-		return []string{fmt.Sprint("memo ", s.Memo.MemoKey)}
 	case directory.AddTree:
 		return treeCopies()
 	}
@@ -664,14 +531,71 @@ func dueEntry(n *hierarchy.Node) []string {
 	return []string{"due " + dueAt(directory.PurgeEntry{Node: n.ID, Since: n.Trashed})}
 }
 
-// requestItems are a move request, its entries at both nodes, and which request is the node's open one.
-func requestItems(r *directory.MoveRequest) []string {
-	return []string{string(r.ID), "asked " + string(r.Node) + string(r.ID), "asked " + string(r.To) + string(r.ID), "open " + string(r.Node)}
+// entryAt is an entry of a record in a list.
+type entryAt struct {
+	node ident.Node
+	list *record.Listing
+	at   string
 }
 
-// invitationItems are an invitation and its entry at the node.
-func invitationItems(i *directory.Invitation) []string {
-	return []string{string(i.ID), "invited " + string(i.Node) + string(i.ID)}
+func (e entryAt) String() string { return "entry " + string(e.node) + " " + e.list.Name + " " + e.at }
+
+// encoded is a record as it is kept (nil: none is), and as lists show it before and after.
+func encoded(was, now record.Record) (fields record.Fields, lists [2]map[entryAt]record.Fields, err error) {
+	for i, r := range []record.Record{was, now} {
+		lists[i] = map[entryAt]record.Fields{}
+		if r == nil {
+			continue
+		}
+		for _, e := range r.Lists() {
+			shown, failed := record.Encode(e.List.Name, e.Show.Code)
+			lists[i][entryAt{e.Node, e.List, e.At}], err = shown, errors.Join(err, failed)
+		}
+	}
+	if now != nil {
+		var failed error
+		fields, failed = record.Encode(now.Ref().String(), now.Code)
+		err = errors.Join(err, failed)
+	}
+	return fields, lists, err
+}
+
+// relisted are the entries that are written when one record replaces another.
+func relisted(was, now record.Record) (all []string) {
+	_, lists, _ := encoded(was, now)
+	for e, before := range lists[0] {
+		if after, still := lists[1][e]; !still || !reflect.DeepEqual(before, after) {
+			all = append(all, e.String())
+		}
+	}
+	for e := range lists[1] {
+		if _, before := lists[0][e]; !before {
+			all = append(all, e.String())
+		}
+	}
+	return all
+}
+
+// hasVersion reports whether the record that is there has the version of was.
+func (f *Fake) hasVersion(was record.Record) bool {
+	kept, exists := f.records[was.Ref()]
+	fields, _ := record.Encode(was.Ref().String(), was.Code)
+	v, has := fields[record.VersionField]
+	return exists && has && kept[record.VersionField] == v
+}
+
+// list takes a record from the lists that it was in to those that it is in.
+func (f *Fake) list(before, after map[entryAt]record.Fields) {
+	for e := range before {
+		delete(f.shown[e.node][e.list], e.at)
+	}
+	for e, shown := range after {
+		at := f.shown[e.node]
+		entries := at[e.list]
+		put(&entries, e.at, shown)
+		put(&at, e.list, entries)
+		put(&f.shown, e.node, at)
+	}
 }
 
 // condition is one condition of a step, and the error that stands for it when it does not hold.
@@ -681,20 +605,20 @@ type condition struct {
 	otherwise func() error
 }
 
-// Conditions are the names of all conditions that steps have.
+// Conditions are the names of all conditions that steps have. Those of records have the kind of the record behind them, when they are
+// ignored for that kind alone: "Put.Version brand".
 func Conditions() []string {
-	n, p, r, i, b := &hierarchy.Node{}, &access.Principal{}, &directory.MoveRequest{}, &directory.Invitation{}, &brand.Brand{}
+	n, p := &hierarchy.Node{}, &access.Principal{}
 	var names []string
 	for _, s := range []directory.Step{
-		directory.AddNode{}, directory.CheckParent{Parent: n}, directory.EditNode{Was: n, Now: n}, directory.AddBrand{Owner: n},
-		directory.EditBrand{Was: b, Now: b}, directory.AddClient{}, directory.EditClient{Was: p, Now: p}, directory.CheckGrant{}, directory.AddEvent{}, directory.Remember{},
-		directory.AddTree{}, directory.PlaceNode{Was: n, Now: n}, directory.RemoveNode{Was: n}, directory.AddRequest{},
-		directory.CloseRequest{Was: r, Now: r}, directory.RaiseHeight{}, directory.AddChange{}, directory.CheckSeq{}, directory.Rewrite{},
-		directory.PutProgress{}, directory.AddInvitation{}, directory.CountLink{}, directory.EditInvitation{Was: i, Now: i},
-		directory.PutKeyring{},
+		directory.AddNode{}, directory.CheckParent{Parent: n}, directory.EditNode{Was: n, Now: n}, directory.OwnBrand{Owner: n},
+		directory.Put{Now: p}, directory.Put{Now: p, At: time.Unix(0, 0)}, directory.Put{Was: p, Now: p}, directory.Remove{Was: p},
+		directory.Count{}, directory.CheckGrant{}, directory.AddEvent{}, directory.AddTree{}, directory.PlaceNode{Was: n, Now: n},
+		directory.RemoveNode{Was: n}, directory.RaiseHeight{}, directory.AddChange{}, directory.CheckSeq{}, directory.Rewrite{},
 	} {
 		for _, c := range new(Fake).conditions(s) {
-			names = append(names, c.name)
+			name, _, _ := strings.Cut(c.name, " ")
+			names = append(names, name)
 		}
 	}
 	return names
@@ -739,31 +663,35 @@ func (f *Fake) conditions(s directory.Step) []condition {
 			{"EditNode.Parent", now != nil && now.Parent == s.Was.Parent, otherwise},
 			{"EditNode.Unused", unused || len(gone) == 0, otherwise},
 		}
-	case directory.AddBrand:
-		_, exists := f.brands[s.Brand.ID]
-		taken := false
-		for _, b := range f.brands {
-			taken = taken || b.Domain == s.Brand.Domain
-		}
+	case directory.OwnBrand:
 		now := f.node(s.Owner.ID)
 		otherwise := func() error { return s.Else(now) }
 		return []condition{
-			{"AddBrand.New", !exists, is(directory.ErrExists)},
-			{"AddBrand.Domain", !taken, is(s.Taken)},
-			{"AddBrand.AsOf", now != nil && now.AsOf == s.Owner.AsOf, otherwise},
-			{"AddBrand.Room", now == nil || len(now.Brands.Owned) < hierarchy.MaxBrands, otherwise},
+			{"OwnBrand.AsOf", now != nil && now.AsOf == s.Owner.AsOf, otherwise},
+			{"OwnBrand.Room", now == nil || len(now.Brands.Owned) < hierarchy.MaxBrands, otherwise},
 		}
-	case directory.EditBrand:
-		now, exists := f.brands[s.Was.ID]
-		return []condition{{"EditBrand.Version", exists && now.Version == s.Was.Version, is(s.Else)}}
-	case directory.AddClient:
-		_, exists := f.clients[s.Client.ID]
-		return []condition{{"AddClient.New", !exists, is(directory.ErrExists)}}
-	case directory.EditClient:
-		now, exists := f.clients[s.Was.ID]
-		return []condition{{"EditClient.Version", exists && now.Version == s.Was.Version, is(s.Else)}}
+	case directory.Put:
+		kept, exists := f.records[s.Now.Ref()]
+		kind := " " + s.Now.Ref().Kind()
+		switch {
+		case s.Any:
+			return nil
+		case s.Was != nil:
+			return []condition{{"Put.Version" + kind, f.hasVersion(s.Was), is(s.Else)}}
+		case !s.At.IsZero():
+			expires, _ := kept[record.ExpiresField].(int64)
+			return []condition{{"Put.Expired" + kind, !exists || expires <= s.At.Unix(), is(s.Else)}}
+		}
+		return []condition{{"Put.New" + kind, !exists, is(s.Else)}}
+	case directory.Remove:
+		if s.Any {
+			return nil
+		}
+		return []condition{{"Remove.Version " + s.Was.Ref().Kind(), f.hasVersion(s.Was), is(s.Else)}}
+	case directory.Count:
+		return []condition{{"Count.Room " + s.Key, f.counts[countedBy(&s)] < s.Most, is(s.Else)}}
 	case directory.CheckGrant:
-		now := f.clients[s.Principal]
+		now := f.principal(s.Principal)
 		role := now.Grants[s.Node]
 		return []condition{
 			{"CheckGrant.Role", role != access.None && role >= s.Role, is(s.Else)},
@@ -771,11 +699,8 @@ func (f *Fake) conditions(s directory.Step) []condition {
 		}
 	case directory.AddEvent:
 		return []condition{{"AddEvent.New", !f.known[s.Event.ID], is(directory.ErrExists)}}
-	case directory.Remember:
-		m, exists := f.memos[s.Memo.MemoKey]
-		return []condition{{"Remember.New", !exists || !valid(m), is(directory.ErrRemembered)}}
 	case directory.AddTree:
-		return []condition{{"Found.New", f.tree == nil, is(s.Else)}}
+		return []condition{{"AddTree.New", f.tree == nil, is(s.Else)}}
 	case directory.PlaceNode:
 		now := f.node(s.Was.ID)
 		otherwise := func() error { return s.Else(now) }
@@ -791,42 +716,6 @@ func (f *Fake) conditions(s directory.Step) []condition {
 			{"RemoveNode.Version", now != nil && now.Version == s.Was.Version, is(s.Else)},
 			{"RemoveNode.AsOf", now != nil && now.AsOf == s.Was.AsOf, is(s.Else)},
 		}
-	case directory.AddRequest:
-		_, exists := f.requests[s.Request.ID]
-		open, any := f.requests[f.open[s.Request.Node]]
-		return []condition{
-			{"AddRequest.New", !exists, is(directory.ErrExists)},
-			{"AddRequest.Open", !any || !open.Ends.After(micro(s.Request.Created)), is(s.Open)},
-		}
-	case directory.CloseRequest:
-		now, exists := f.requests[s.Was.ID]
-		open, any := f.open[s.Was.Node]
-		return []condition{
-			{"CloseRequest.Version", exists && now.Version == s.Was.Version, is(s.Else)},
-			{"CloseRequest.State", exists && now.State == directory.RequestOpen, is(s.Else)},
-			{"CloseRequest.Current", !any || open == s.Was.ID, is(s.Else)},
-		}
-	case directory.AddInvitation:
-		_, exists := f.invites[s.Invitation.ID]
-		return []condition{
-			{"AddInvitation.New", !exists, is(directory.ErrExists)},
-			{"AddInvitation.Room", f.inviting[dayOf(&s.Invitation)] < s.Most, is(s.TooMany)},
-		}
-	case directory.CountLink:
-		to, by := linkDays(&s)
-		return []condition{
-			{"CountLink.To", f.links[to] < s.MostTo, is(s.TooMany)},
-			{"CountLink.By", f.links[by] < s.MostBy, is(s.TooMany)},
-		}
-	case directory.EditInvitation:
-		now, exists := f.invites[s.Was.ID]
-		return []condition{{"EditInvitation.Version", exists && now.Version == s.Was.Version, is(s.Else)}}
-	case directory.PutKeyring:
-		newest := 0
-		if len(f.keyring) > 0 {
-			newest = f.keyring[0].ID
-		}
-		return []condition{{"PutKeyring.Newest", newest == s.Was, is(s.Else)}}
 	case directory.RaiseHeight:
 		return []condition{{"RaiseHeight.Exists", f.node(s.Node) != nil, is(s.Else)}}
 	case directory.AddChange:
@@ -836,8 +725,6 @@ func (f *Fake) conditions(s directory.Step) []condition {
 	case directory.Rewrite:
 		now := f.node(s.Node)
 		return []condition{{"Rewrite.AsOf", now != nil && now.AsOf == s.WasAsOf, is(s.Else)}}
-	case directory.PutProgress:
-		return []condition{{"PutProgress.Version", f.changes[s.Progress.ID].Version == s.Was, is(s.Else)}}
 	}
 	return nil
 }
@@ -852,6 +739,16 @@ func (f *Fake) node(id ident.Node) *hierarchy.Node {
 	}
 	n = copyNode(n)
 	return &n
+}
+
+// principal is a principal, without anything when there is none.
+func (f *Fake) principal(id ident.Principal) (p access.Principal) {
+	if kept, ok := f.records[access.Principals.Ref(id)]; ok {
+		if r, err := access.Principals.Ref(id).Decode(kept); err == nil {
+			p = *r.(*access.Principal)
+		}
+	}
+	return p
 }
 
 func removed(was, now *hierarchy.Node) []ident.Brand {
@@ -891,30 +788,21 @@ func (f *Fake) apply(s directory.Step) {
 			}
 			f.listNode(n)
 		})
-	case directory.AddBrand:
-		put(&f.brands, s.Brand.ID, copyBrand(s.Brand))
+	case directory.OwnBrand:
 		f.change(s.Owner.ID, func(n *hierarchy.Node) {
-			n.Brands.Owned = slices.Sorted(slices.Values(append(slices.Clone(n.Brands.Owned), s.Brand.ID)))
-			put(&n.Brands.Uses, s.Brand.ID, 0)
+			n.Brands.Owned = slices.Sorted(slices.Values(append(slices.Clone(n.Brands.Owned), s.Brand)))
+			put(&n.Brands.Uses, s.Brand, 0)
 		})
-	case directory.EditBrand:
-		if b, ok := f.brands[s.Was.ID]; ok {
-			b.Name, b.Color, b.Logo, b.App, b.Version = s.Now.Name, s.Now.Color, s.Now.Logo, s.Now.App, s.Now.Version
-			f.brands[b.ID] = copyBrand(b)
-		}
-	case directory.PutLogo:
-		if len(s.PNG) == 0 {
-			delete(f.logos, s.Brand)
-		} else {
-			put(&f.logos, s.Brand, slices.Clone(s.PNG))
-		}
-	case directory.RemoveBrand:
-		delete(f.brands, s.Brand.ID)
-		delete(f.logos, s.Brand.ID)
-	case directory.AddClient:
-		put(&f.clients, s.Client.ID, copyClient(s.Client))
-	case directory.EditClient:
-		put(&f.clients, s.Now.ID, copyClient(*s.Now))
+	case directory.Put:
+		fields, lists, _ := encoded(s.Was, s.Now)
+		put(&f.records, s.Now.Ref(), fields)
+		f.list(lists[0], lists[1])
+	case directory.Remove:
+		_, lists, _ := encoded(s.Was, nil)
+		delete(f.records, s.Was.Ref())
+		f.list(lists[0], nil)
+	case directory.Count:
+		put(&f.counts, countedBy(&s), f.counts[countedBy(&s)]+1)
 	case directory.AddEvent:
 		put(&f.known, s.Event.ID, true)
 		at := position(s.Event.Time, string(s.Event.ID))
@@ -928,10 +816,6 @@ func (f *Fake) apply(s directory.Step) {
 			f.log(&f.past, s.Event.Node, at)
 		}
 		f.events = append(f.events, s.Event)
-	case directory.Remember:
-		m := copyMemo(s.Memo)
-		m.Expires = time.Unix(m.Expires.Unix(), 0).UTC()
-		put(&f.memos, m.MemoKey, m)
 	case directory.AddTree:
 		f.tree = &hierarchy.TreeState{Root: s.Root}
 	case directory.PlaceNode:
@@ -950,31 +834,6 @@ func (f *Fake) apply(s directory.Step) {
 		delete(f.nodes, s.Was.ID)
 	case directory.RemovePurgeEntry:
 		delete(f.due, directory.PurgeEntry{Node: s.Entry.Node, Since: micro(s.Entry.Since)})
-	case directory.AddRequest:
-		f.setRequest(s.Request)
-		put(&f.open, s.Request.Node, s.Request.ID)
-	case directory.CloseRequest:
-		r := *s.Was
-		r.State, r.Ends, r.Closed, r.Version = s.Now.State, s.Now.Ends, s.Now.Closed, s.Now.Version
-		f.setRequest(r)
-		delete(f.open, r.Node)
-	case directory.AddInvitation:
-		f.setInvitation(s.Invitation)
-		d := dayOf(&s.Invitation)
-		put(&f.inviting, d, f.inviting[d]+1)
-	case directory.CountLink:
-		to, by := linkDays(&s)
-		put(&f.links, to, f.links[to]+1)
-		put(&f.links, by, f.links[by]+1)
-	case directory.EditInvitation:
-		i := *s.Now
-		i.ID, i.Node, i.Created = s.Was.ID, s.Was.Node, s.Was.Created
-		f.setInvitation(i)
-	case directory.PutKeyring:
-		f.keyring = copySlice(s.Keyring)
-		for i := range f.keyring {
-			f.keyring[i].Created = micro(f.keyring[i].Created)
-		}
 	case directory.RaiseHeight:
 		f.change(s.Node, func(n *hierarchy.Node) { n.Height = max(n.Height, s.Height) })
 	case directory.AddChange:
@@ -989,10 +848,6 @@ func (f *Fake) apply(s directory.Step) {
 		})
 	case directory.DropChange:
 		f.tree.Changes = slices.DeleteFunc(f.tree.Changes, func(c hierarchy.Change) bool { return c.Seq == s.Seq })
-	case directory.PutProgress:
-		p := s.Progress
-		p.Started, p.Updated, p.Version = micro(p.Started), micro(p.Updated), s.Was+1
-		put(&f.changes, p.ID, p)
 	}
 }
 
@@ -1018,23 +873,6 @@ func (f *Fake) log(logs *map[ident.Node][]logged, node ident.Node, position stri
 	put(logs, node, slices.Insert(log, i, logged{position, len(f.events)}))
 }
 
-func (f *Fake) setRequest(r directory.MoveRequest) {
-	r.Created, r.Ends, r.Closed = micro(r.Created), micro(r.Ends), micro(r.Closed)
-	put(&f.requests, r.ID, r)
-	for _, node := range []ident.Node{r.Node, r.To} {
-		listed := f.asked[node]
-		put(&listed, r.ID, true)
-		put(&f.asked, node, listed)
-	}
-}
-
-func (f *Fake) setInvitation(i directory.Invitation) {
-	put(&f.invites, i.ID, copyInvitation(i))
-	listed := f.invited[i.Node]
-	put(&listed, i.ID, true)
-	put(&f.invited, i.Node, listed)
-}
-
 func (f *Fake) listNode(n *hierarchy.Node) {
 	if n.Parent == "" {
 		return
@@ -1051,8 +889,6 @@ func (f *Fake) unlistNode(n *hierarchy.Node) {
 		f.lists[k] = slices.Delete(f.lists[k], i, i+1)
 	}
 }
-
-func valid(m directory.Memo) bool { return time.Now().Unix() < m.Expires.Unix() }
 
 // What comes in and goes out is copied, in the form in which stores keep it: times in UTC to the microsecond, sets
 // sorted, nothing empty but not nil, except the maps that are always there.
@@ -1073,51 +909,6 @@ func copyChange(c hierarchy.Change) hierarchy.Change {
 	return c
 }
 
-// copyTimes gives nil for none.
-func copyTimes(of map[ident.Node]time.Time) map[ident.Node]time.Time {
-	if len(of) == 0 {
-		return nil
-	}
-	of = maps.Clone(of)
-	for node, at := range of {
-		of[node] = micro(at)
-	}
-	return of
-}
-
-func copyClient(p access.Principal) access.Principal {
-	p.Created, p.Revoked = micro(p.Created), micro(p.Revoked)
-	if p.Person != nil {
-		person := *p.Person
-		p.Person = &person
-	}
-	p.Grants = copyMap(p.Grants)
-	p.SessionsFrom, p.Cut = copyTimes(p.SessionsFrom), copyTimes(p.Cut)
-	p.CursorKey = copySlice(p.CursorKey)
-	p.Secrets = copySlice(p.Secrets)
-	for i := range p.Secrets {
-		p.Secrets[i].Hash = copySlice(p.Secrets[i].Hash)
-		p.Secrets[i].Created = micro(p.Secrets[i].Created)
-	}
-	return p
-}
-
-func copyBrand(b brand.Brand) brand.Brand {
-	b.Created = micro(b.Created)
-	b.Regions = copySlice(b.Regions)
-	if b.App != nil {
-		app := *b.App
-		b.App = &app
-	}
-	return b
-}
-
-func copyInvitation(i directory.Invitation) directory.Invitation {
-	i.Created, i.Expires, i.Sent, i.Closed = micro(i.Created), micro(i.Expires), micro(i.Sent), micro(i.Closed)
-	i.Hash = copySlice(i.Hash)
-	return i
-}
-
 // copyEvent is the event as JSON keeps it.
 func copyEvent(e event.Event) event.Event {
 	e.Time = micro(e.Time)
@@ -1130,11 +921,6 @@ func copyEvent(e event.Event) event.Event {
 		panic(err) // it was not added then
 	}
 	return c
-}
-
-func copyMemo(m directory.Memo) directory.Memo {
-	m.Fingerprint, m.Answer = copySlice(m.Fingerprint), copySlice(m.Answer)
-	return m
 }
 
 func micro(t time.Time) time.Time {

@@ -11,6 +11,7 @@ import (
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 )
 
 // observed is a store that a test interferes with, and of which it knows the events. With stale set, its subtree index is behind: it
@@ -100,8 +101,8 @@ func (o *observed) Children(ctx context.Context, parent ident.Node, kind hierarc
 	})
 }
 
-func (o *observed) Grants(ctx context.Context, node ident.Node, after string, limit int) (directory.Page[directory.Grant], error) {
-	return watched(o, func() (directory.Page[directory.Grant], error) { return o.Store.Grants(ctx, node, after, limit) })
+func (o *observed) List(ctx context.Context, node ident.Node, l *record.Listing, after string, limit int) (directory.Page[directory.Listed], error) {
+	return watched(o, func() (directory.Page[directory.Listed], error) { return o.Store.List(ctx, node, l, after, limit) })
 }
 
 func (o *observed) Below(ctx context.Context, under hierarchy.Path, kind hierarchy.Kind, trash bool, after string, limit int) (
@@ -165,10 +166,11 @@ func (o *observed) learn(steps []directory.Step) {
 		case directory.Rewrite:
 			was := slices.ContainsFunc(o.index, func(p proposal) bool { return !p.gone && p.trash && p.id() == s.Node })
 			o.propose(s.Place.Path, was)
-		case directory.PutProgress:
+		case directory.Put:
+			progress, is := s.Now.(*directory.Progress)
 			for i := range o.index {
-				if p := &o.index[i]; p.gone && s.Progress.State == directory.Waiting {
-					p.since = append(p.since, s.Progress.Seq)
+				if p := &o.index[i]; is && p.gone && progress.State == directory.Waiting {
+					p.since = append(p.since, progress.Seq)
 				}
 			}
 		case directory.RemoveNode:

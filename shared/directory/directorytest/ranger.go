@@ -14,11 +14,13 @@ import (
 	"pgregory.net/rapid"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 )
 
 // ranger goes through a forest and through a directory at the same time.
@@ -537,10 +539,10 @@ func (r *ranger) nothingLeft(left *remains) {
 	}
 	left.erased = true
 	s := r.store.Store
-	got, err := s.Read(r.ctx, directory.Want{Principals: left.clients})
+	got, err := s.Read(r.ctx, directory.Want{Records: access.Principals.Refs(left.clients...)})
 	r.must(err)
 	for _, c := range left.clients {
-		if p := got.Principals[c]; p.Revoked.IsZero() || len(p.Grants)+len(p.Secrets) > 0 {
+		if p := access.Principals.In(got.Records, c); p.Revoked.IsZero() || len(p.Grants)+len(p.Secrets) > 0 {
 			r.t.Fatalf("a client is left whose home is purged: %+v", p)
 		}
 		if _, err := r.d.Me(r.ctx, r.callers[c]); !fault.Unauthenticated.Is(err) {
@@ -550,9 +552,9 @@ func (r *ranger) nothingLeft(left *remains) {
 	r.must(Gone(r.ctx, s, left.nodes...))
 	for _, domain := range left.domains {
 		id := r.brands[domain]
-		got, err := s.Read(r.ctx, directory.Want{Brands: []ident.Brand{id}, Domains: []string{domain}, Logos: []ident.Brand{id}})
-		if r.must(err); len(got.Brands)+len(got.Domains)+len(got.Logos) > 0 {
-			r.t.Fatalf("something is left of %s: %+v, %v, %v", id, got.Brands, got.Domains, got.Logos)
+		got, err := s.Read(r.ctx, directory.Want{Records: []record.Ref{brand.Brands.Ref(id), brand.Domains.Ref(domain), brand.Logos.Ref(id)}})
+		if r.must(err); len(got.Records) > 0 {
+			r.t.Fatalf("something is left of %s: %v", id, got.Records)
 		}
 		delete(r.domains, domain)
 		delete(r.looks, domain)
@@ -604,12 +606,15 @@ func Gone(ctx context.Context, s directory.Store, ids ...ident.Node) error {
 	for _, id := range ids {
 		partners, err1 := s.Children(ctx, id, hierarchy.Partner, true, "", 1)
 		customers, err2 := s.Children(ctx, id, hierarchy.Customer, true, "", 1)
-		grants, err3 := s.Grants(ctx, id, "", 1)
-		log, err4 := s.Log(ctx, id, directory.LogQuery{Limit: 1})
-		requests, err5 := s.Requests(ctx, id, "", 1)
-		err := errors.Join(err1, err2, err3, err4, err5)
-		if n := len(partners.Items) + len(customers.Items) + len(grants.Items) + len(log.Items) + len(requests.Items); n > 0 || err != nil {
-			return fmt.Errorf("something is left of %s: %+v, %+v, %+v, %+v, %+v (%w)", id, partners, customers, grants, log, requests, err)
+		log, err3 := s.Log(ctx, id, directory.LogQuery{Limit: 1})
+		err := errors.Join(err1, err2, err3)
+		var listed []directory.Listed
+		for _, l := range []*record.Listing{access.GrantsAt.Listing, directory.MoveRequestsAt.Listing, directory.InvitationsAt.Listing} {
+			page, failed := s.List(ctx, id, l, "", 1)
+			listed, err = append(listed, page.Items...), errors.Join(err, failed)
+		}
+		if n := len(partners.Items) + len(customers.Items) + len(listed) + len(log.Items); n > 0 || err != nil {
+			return fmt.Errorf("something is left of %s: %+v, %+v, %+v, %+v (%w)", id, partners, customers, listed, log, err)
 		}
 	}
 	return nil
@@ -623,12 +628,12 @@ func (r *ranger) agree() {
 			dying = append(dying, left.nodes...)
 		}
 	}
-	got, err := r.store.Store.Read(r.ctx, directory.Want{Nodes: slices.Concat(r.ids, dying), Principals: r.clients})
+	got, err := r.store.Store.Read(r.ctx, directory.Want{Nodes: slices.Concat(r.ids, dying), Records: access.Principals.Refs(r.clients...)})
 	r.must(err)
 	for _, id := range dying {
 		if n := got.Nodes[id]; n != nil {
 			for _, c := range r.clients {
-				if dec := access.Decide(got.Principals[c], &got.Tree, n, access.Read); dec.Visible() {
+				if dec := access.Decide(access.Principals.In(got.Records, c), &got.Tree, n, access.Read); dec.Visible() {
 					r.t.Fatalf("%s is purged, and %s sees it", id, c)
 				}
 			}
@@ -649,7 +654,7 @@ func (r *ranger) agree() {
 				r.trashedAt(id), r.mayProvision(id))
 		}
 		for _, c := range r.clients {
-			dec := access.Decide(got.Principals[c], &got.Tree, n, access.Read)
+			dec := access.Decide(access.Principals.In(got.Records, c), &got.Tree, n, access.Read)
 			if at, above := r.roles(c, id); dec.Role != at || dec.Above != above {
 				r.t.Fatalf("%s at %s is %s, and above %s; want %s, %s", c, id, dec.Role, dec.Above, at, above)
 			}

@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/access"
-	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 )
 
 // story is a test of a store that remembers all ids it has used, so that it can look at everything there is.
@@ -26,11 +26,9 @@ type story struct {
 	store   directory.Store
 	root    *hierarchy.Node
 	nodes   []ident.Node
+	refs    []record.Ref
 	clients []ident.Principal
 	brands  []ident.Brand
-	changes []ident.Change
-	asked   []ident.MoveRequest
-	invites []ident.Invitation
 	ids     *rand.Rand
 }
 
@@ -51,7 +49,6 @@ func (s *story) id(prefix string) string {
 var (
 	then       = time.Date(2026, 3, 4, 5, 6, 7, 890123000, time.UTC)
 	errElse    = errors.New("what the step says")
-	errTaken   = errors.New("the domain is taken")
 	errAnother = errors.New("what another step says")
 )
 
@@ -119,41 +116,25 @@ func (s *story) node(id ident.Node) *hierarchy.Node {
 
 func (s *story) client(id ident.Principal) *access.Principal {
 	s.t.Helper()
-	p := s.read(directory.Want{Principals: []ident.Principal{id}}).Principals[id]
+	p := access.Principals.In(s.read(directory.Want{Records: access.Principals.Refs(id)}).Records, id)
 	if p == nil {
 		s.t.Fatalf("client %s is not there", id)
 	}
 	return p
 }
 
-// brand adds a brand that owner makes.
+// brand makes a brand owned by a partner.
 func (s *story) brand(owner *hierarchy.Node) ident.Brand {
 	s.t.Helper()
-	b := s.newBrand(owner.ID)
-	s.commits(directory.AddBrand{Brand: b, Owner: owner, Taken: errTaken, Else: always(errElse)})
-	return b.ID
+	id := s.newBrand()
+	s.commits(directory.OwnBrand{Brand: id, Owner: owner, Else: always(errElse)})
+	return id
 }
 
-func (s *story) newBrand(owner ident.Node) brand.Brand {
+func (s *story) newBrand() ident.Brand {
 	id := ident.Brand(s.id("brd_"))
 	s.brands = append(s.brands, id)
-	return brand.Brand{
-		ID: id, Owner: owner, Name: "Vazon Bay IT", Domain: domainOf(id), Regions: []string{"eu-west-1", "uk-south-1"},
-		State: brand.Draft, Version: 1, Created: then,
-	}
-}
-
-// taken is a domain that several brands want; domainOf is one that only this brand has.
-const taken = "taken.example.com"
-
-func domainOf(id ident.Brand) string { return ident.Bare(id) + ".example.com" }
-
-// looking is a copy of b after an edit.
-func looking(b *brand.Brand, edit func(*brand.Brand)) *brand.Brand {
-	now := copyBrand(*b)
-	edit(&now)
-	now.Version++
-	return &now
+	return id
 }
 
 // partnerBelow is a partner as it would be added below parent, with these brands available to it.
@@ -216,34 +197,11 @@ func (s *story) newEvent(node ident.Node) event.Event {
 
 func (s *story) newClient(home ident.Node, grants map[ident.Node]access.Role) access.Principal {
 	id := ident.Principal(s.id("cli_"))
-	s.clients = append(s.clients, id)
+	s.clients, s.refs = append(s.clients, id), append(s.refs, access.Principals.Ref(id))
 	return access.Principal{
 		ID: id, Name: "Billing", Home: home, Grants: grants, CursorKey: []byte("thirty-two bytes, more or less.."), Version: 1, Created: then,
 		Secrets: []access.Secret{{ID: ident.NewKey(), Hash: []byte{0, 1, 255}, Hint: "x_-9", Created: then}},
 	}
-}
-
-func (s *story) newProgress(node ident.Node) directory.Progress {
-	id := ident.Change(s.id("chg_"))
-	s.changes = append(s.changes, id)
-	return directory.Progress{ID: id, Seq: 1, Node: node, Kind: hierarchy.Moved, State: directory.Settling, Started: then, Updated: then}
-}
-
-// newRequest asks for n to be moved below to, from created on for two weeks.
-func (s *story) newRequest(n, to *hierarchy.Node, created time.Time) directory.MoveRequest {
-	id := ident.MoveRequest(s.id("mrq_"))
-	s.asked = append(s.asked, id)
-	return directory.MoveRequest{
-		ID: id, Node: n.ID, Name: n.Name, To: to.ID, Message: "As agreed", By: ident.Principal(s.id("cli_")), Within: n.ID, State: directory.RequestOpen,
-		Created: created, Ends: created.Add(14 * 24 * time.Hour), Version: 1,
-	}
-}
-
-// closed is a copy of r that is closed an hour after it was made.
-func closed(r *directory.MoveRequest, state directory.RequestState) *directory.MoveRequest {
-	now := *r
-	now.State, now.Closed, now.Version = state, r.Created.Add(time.Hour), r.Version+1
-	return &now
 }
 
 // trashed is a copy of n that was put into the trash at a time, or is not there any more: at the zero time.
@@ -290,35 +248,34 @@ type everything struct {
 	Got      directory.Got
 	Children map[ident.Node][]hierarchy.Node
 	Shown    map[ident.Node][]hierarchy.Node // those of Children that are not in the trash
-	Grants   map[ident.Node][]directory.Grant
+	Listed   map[ident.Node][]directory.Listed
 	Logs     map[ident.Node][]event.Event
 	Past     map[ident.Node][]event.Event
-	Requests map[ident.Node][]directory.MoveRequest
-	Invited  map[ident.Node][]directory.Invitation
-	Due      []directory.PurgeEntry
+	Queue    []directory.PurgeEntry
 }
+
+// lists are those that a story looks at.
+var lists = []*record.Listing{access.GrantsAt.Listing, gadgetsKept.Listing, gadgetsUnlisted.Listing, gadgetsDeleted.Listing}
 
 // difference tells the first thing in which two of them differ, "" when in none.
 func difference(got, want everything) string {
+	records := func(s record.Set) map[string]record.Record {
+		all := map[string]record.Record{}
+		for ref, r := range s {
+			all[ref.String()] = r
+		}
+		return all
+	}
 	return cmp.Or(
 		differs("tree state", map[string]any{"": got.Got.Tree}, map[string]any{"": want.Got.Tree}),
 		differs("node", got.Got.Nodes, want.Got.Nodes),
-		differs("client", got.Got.Principals, want.Got.Principals),
-		differs("brand", got.Got.Brands, want.Got.Brands),
-		differs("domain", got.Got.Domains, want.Got.Domains),
-		differs("logo", got.Got.Logos, want.Got.Logos),
-		differs("change", got.Got.Changes, want.Got.Changes),
-		differs("request", got.Got.MoveRequests, want.Got.MoveRequests),
-		differs("invitation", got.Got.Invitations, want.Got.Invitations),
-		differs("keyring", map[string]any{"": got.Got.Keyring}, map[string]any{"": want.Got.Keyring}),
+		differs("record", records(got.Got.Records), records(want.Got.Records)),
 		differs("children of", got.Children, want.Children),
 		differs("children not in the trash of", got.Shown, want.Shown),
-		differs("grants at", got.Grants, want.Grants),
+		differs("listed at", got.Listed, want.Listed),
 		differs("log of", got.Logs, want.Logs),
 		differs("past of", got.Past, want.Past),
-		differs("requests at", got.Requests, want.Requests),
-		differs("invitations at", got.Invited, want.Invited),
-		differs("due", map[string]any{"": got.Due}, map[string]any{"": want.Due}))
+		differs("purge queue", map[string]any{"": got.Queue}, map[string]any{"": want.Queue}))
 }
 
 func differs[K ~string, V any](what string, got, want map[K]V) string {
@@ -340,15 +297,9 @@ func (s *story) all() everything { return s.allOf(s.store) }
 func (s *story) allOf(store directory.Store) everything {
 	s.t.Helper()
 	all := everything{
-		Got: directory.Got{
-			Nodes: map[ident.Node]*hierarchy.Node{}, Principals: map[ident.Principal]*access.Principal{}, Brands: map[ident.Brand]*brand.Brand{},
-			Changes: map[ident.Change]*directory.Progress{}, MoveRequests: map[ident.MoveRequest]*directory.MoveRequest{},
-			Invitations: map[ident.Invitation]*directory.Invitation{},
-			Domains:     map[string]directory.Domain{}, Logos: map[ident.Brand][]byte{},
-		},
-		Children: map[ident.Node][]hierarchy.Node{}, Shown: map[ident.Node][]hierarchy.Node{}, Grants: map[ident.Node][]directory.Grant{},
-		Logs: map[ident.Node][]event.Event{}, Past: map[ident.Node][]event.Event{}, Requests: map[ident.Node][]directory.MoveRequest{},
-		Invited: map[ident.Node][]directory.Invitation{},
+		Got:      directory.Got{Nodes: map[ident.Node]*hierarchy.Node{}, Records: record.Set{}},
+		Children: map[ident.Node][]hierarchy.Node{}, Shown: map[ident.Node][]hierarchy.Node{}, Listed: map[ident.Node][]directory.Listed{},
+		Logs: map[ident.Node][]event.Event{}, Past: map[ident.Node][]event.Event{},
 	}
 	read := func(w directory.Want) {
 		got, err := store.Read(s.t.Context(), w)
@@ -357,63 +308,29 @@ func (s *story) allOf(store directory.Store) everything {
 		}
 		all.Got.Tree = got.Tree
 		maps.Copy(all.Got.Nodes, got.Nodes)
-		maps.Copy(all.Got.Principals, got.Principals)
-		maps.Copy(all.Got.Brands, got.Brands)
-		maps.Copy(all.Got.Domains, got.Domains)
-		maps.Copy(all.Got.Logos, got.Logos)
-		maps.Copy(all.Got.Changes, got.Changes)
-		maps.Copy(all.Got.MoveRequests, got.MoveRequests)
-		maps.Copy(all.Got.Invitations, got.Invitations)
-		if w.Keyring {
-			all.Got.Keyring = got.Keyring
-		}
+		maps.Copy(all.Got.Records, got.Records)
 	}
 	for ids := range slices.Chunk(s.nodes, 99) {
 		read(directory.Want{Nodes: ids})
 	}
-	for ids := range slices.Chunk(s.clients, 99) {
-		read(directory.Want{Principals: ids})
+	for refs := range slices.Chunk(s.refs, 99) {
+		read(directory.Want{Records: refs})
 	}
-	for ids := range slices.Chunk(s.brands, 32) {
-		w := directory.Want{Brands: ids, Logos: ids, Domains: []string{taken}}
-		for _, id := range ids {
-			w.Domains = append(w.Domains, domainOf(id))
-		}
-		read(w)
-	}
-	for ids := range slices.Chunk(s.changes, 99) {
-		read(directory.Want{Changes: ids})
-	}
-	for ids := range slices.Chunk(s.asked, 99) {
-		read(directory.Want{MoveRequests: ids})
-	}
-	for ids := range slices.Chunk(s.invites, 99) {
-		read(directory.Want{Invitations: ids})
-	}
-	read(directory.Want{Keyring: true})
 	var err error
-	if all.Due, err = store.PurgeQueue(s.t.Context(), then.AddDate(100, 0, 0), 1000); err != nil {
-		s.t.Fatalf("Due: %v", err)
+	if all.Queue, err = store.PurgeQueue(s.t.Context(), then.AddDate(100, 0, 0), 1000); err != nil {
+		s.t.Fatalf("PurgeQueue: %v", err)
 	}
 	for _, id := range s.nodes {
 		all.Logs[id] = logOf(s.t, store, id, directory.LogQuery{Limit: 200})
 		all.Past[id] = logOf(s.t, store, id, directory.LogQuery{Past: true, Limit: 200})
-		if len(s.asked) > 0 {
-			all.Requests[id] = pages(s.t, 200, func(after string, limit int) (directory.Page[directory.MoveRequest], error) {
-				return store.Requests(s.t.Context(), id, after, limit)
-			})
-		}
-		if len(s.invites) > 0 {
-			all.Invited[id] = pages(s.t, 200, func(after string, limit int) (directory.Page[directory.Invitation], error) {
-				return store.Invitations(s.t.Context(), id, after, limit)
-			})
-		}
 		if hierarchy.KindOf(id) == hierarchy.Partner {
 			all.Children[id], all.Shown[id] = s.childrenOf(store, id, true), s.childrenOf(store, id, false)
 		}
-		all.Grants[id] = pages(s.t, 200, func(after string, limit int) (directory.Page[directory.Grant], error) {
-			return store.Grants(s.t.Context(), id, after, limit)
-		})
+		for _, l := range lists {
+			all.Listed[id] = append(all.Listed[id], pages(s.t, 200, func(after string, limit int) (directory.Page[directory.Listed], error) {
+				return store.List(s.t.Context(), id, l, after, limit)
+			})...)
+		}
 	}
 	return all
 }

@@ -328,34 +328,6 @@ func rewrites(t testing.TB, store directory.Store) {
 	}
 }
 
-func putsProgress(t testing.TB, store directory.Store) {
-	s := begin(t, store, 0)
-	p := s.newProgress(s.root.ID)
-	p.Started, p.Updated = then.In(time.FixedZone("", 3600)), then.Add(time.Microsecond)
-	p.Version = 77 // not what counts
-	put := func(p directory.Progress, was int64) directory.PutProgress {
-		return directory.PutProgress{Progress: p, Was: was, Else: errElse}
-	}
-	expect := func(want directory.Progress) {
-		t.Helper()
-		got := s.read(directory.Want{Changes: []ident.Change{p.ID, p.ID, ident.NewChange()}}).Changes
-		same(t, "progress", got, map[ident.Change]*directory.Progress{p.ID: &want})
-	}
-	s.refuses(errElse, put(p, 1))
-	s.commits(put(p, 0))
-	want := p
-	want.Started, want.Version = then, 1
-	expect(want)
-	s.refuses(errElse, put(p, 0))
-	s.refuses(errElse, put(p, 2))
-	for _, state := range []directory.ProgressState{directory.Waiting, directory.Settled} {
-		want.State, want.Nodes, want.Kind = state, want.Nodes+1000, hierarchy.Unmarked
-		s.commits(put(want, want.Version))
-		want.Version++
-		expect(want)
-	}
-}
-
 // wholeMove does all that a move from and to the greatest depth, which was asked for, writes at once: that is as much as there can be.
 // When more than a few heights are to be raised, that is a transaction of its own.
 func wholeMove(t testing.TB, store directory.Store) {
@@ -374,27 +346,27 @@ func wholeMove(t testing.TB, store directory.Store) {
 	const few = 8
 	above := dest.Place.Path.IDs()[hierarchy.MaxDepth-2-few : hierarchy.MaxDepth-2]
 	now := placed(was, dest.ID, 1, hierarchy.Place{Path: dest.Place.Path.Child(was.ID)})
-	progress := s.newProgress(was.ID)
-	memo := directory.Memo{MemoKey: directory.MemoKey{Principal: ident.NewClient(), Key: "k"}, Expires: time.Now().Add(time.Hour)}
 	asked := s.newClient(s.root.ID, map[ident.Node]access.Role{s.root.ID: access.Admin})
-	request := s.newRequest(was, dest, then)
-	s.commits(directory.AddClient{Client: asked}, directory.AddRequest{Request: request, Open: errAnother})
+	memo, progress, request, slot := s.newGadget(), s.newGadget(), s.newGadget(), s.newGadget()
+	request.Unlisted, request.Deleted = was.ID, dest.ID
+	s.commits(directory.Put{Now: &asked, Else: errElse}, directory.Put{Now: request, Else: errElse}, directory.Put{Now: slot, Else: errElse})
 	moved := s.happened(now.Place.Path, 1)
 	moved.Type, moved.Left = event.PartnerMoved, was.Place.Path
 	steps := func(change hierarchy.Change) []directory.Step {
 		steps := []directory.Step{
-			directory.Remember{Memo: memo},
+			directory.Put{Now: memo, At: then, Else: errElse},
 			directory.PlaceNode{Was: was, Now: now, Else: always(errElse)},
 			directory.CheckParent{Parent: dest, Draw: was.Draws(), Height: 1, Else: always(errElse)},
 			directory.CheckParent{Parent: source, Drop: was.Draws(), Else: always(errElse)},
-			directory.CloseRequest{Was: &request, Now: closed(&request, directory.RequestAccepted), Else: errElse},
+			directory.Put{Was: request, Now: request.next(func(g *gadget) { g.Text = "accepted" }), Else: errElse},
+			directory.Remove{Was: slot, Else: errElse},
 			directory.CheckGrant{Principal: asked.ID, Node: s.root.ID, Role: access.Admin, Else: errElse},
 		}
 		for i, id := range above {
 			steps = append(steps, directory.RaiseHeight{Node: id, Height: few - i + 1, Else: errElse})
 		}
 		return append(steps, directory.AddChange{Change: change, Else: errAnother}, directory.AddEvent{Event: moved},
-			directory.PutProgress{Progress: progress, Else: errElse})
+			directory.Put{Now: progress, Else: errElse})
 	}
 	if err := store.Commit(t.Context(), steps(s.moved(2, was, dest, was.Place.Path))...); !errors.Is(err, errAnother) {
 		t.Errorf("as the change after the next one: %v", err)
@@ -414,11 +386,11 @@ func wholeMove(t testing.TB, store directory.Store) {
 	if drawn := got.Got.Nodes[dest.ID].Brands.Uses[b]; drawn != 1 || len(got.Children[dest.ID]) != 1 {
 		t.Errorf("the destination has %d drawn and %d children", drawn, len(got.Children[dest.ID]))
 	}
-	if p := got.Got.Changes[progress.ID]; p == nil || p.Version != 1 {
+	if p := gadgets.In(got.Got.Records, progress.ID); p == nil || p.Version != 1 {
 		t.Errorf("the progress is %+v", p)
 	}
-	if r := got.Got.MoveRequests[request.ID]; r.State != directory.RequestAccepted {
-		t.Errorf("the request is %s", r.State)
+	if r := gadgets.In(got.Got.Records, request.ID); r.Text != "accepted" || gadgets.In(got.Got.Records, slot.ID) != nil {
+		t.Errorf("the request is %+v", r)
 	}
 	witnesses := 0
 	for _, log := range got.Logs {

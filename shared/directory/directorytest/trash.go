@@ -3,11 +3,11 @@ package directorytest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"example.com/partnertree/shared/access"
-	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
@@ -196,7 +196,7 @@ func removesNodes(t testing.TB, store directory.Store) {
 	beside := s.add(s.root, s.partnerBelow(s.root, "Beside", b))
 	below := s.add(p, s.customerBelow(p, "Below", b))
 	client := s.newClient(p.ID, map[ident.Node]access.Role{p.ID: access.Owner})
-	s.commits(directory.AddClient{Client: client}, directory.AddEvent{Event: s.newEvent(p.ID)})
+	s.commits(directory.Put{Now: &client, Else: errElse}, directory.AddEvent{Event: s.newEvent(p.ID)})
 	p = s.node(p.ID)
 	remove := func(n *hierarchy.Node) directory.RemoveNode { return directory.RemoveNode{Was: n, Else: errElse} }
 	for _, wrong := range []func(*hierarchy.Node){
@@ -234,39 +234,6 @@ func removesNodes(t testing.TB, store directory.Store) {
 	})
 }
 
-func removesBrands(t testing.TB, store directory.Store) {
-	s := begin(t, store, 0)
-	p := s.add(s.root, s.partnerBelow(s.root, "Partner"))
-	first, second := s.newBrand(p.ID), s.newBrand(p.ID)
-	second.Domain = first.Domain
-	third := s.newBrand(p.ID)
-	third.Domain = first.Domain
-	never := s.newBrand(p.ID)
-	remove := func(b brand.Brand) directory.RemoveBrand { return directory.RemoveBrand{Brand: b} }
-	add := func(b brand.Brand) directory.AddBrand {
-		return directory.AddBrand{Brand: b, Owner: p, Taken: errTaken, Else: always(errElse)}
-	}
-	s.commits(add(first))
-	s.refuses(errTaken, add(second))
-	owner := s.node(p.ID)
-	for range 2 {
-		s.commits(remove(first))
-		if s.read(directory.Want{Brands: []ident.Brand{first.ID}}).Brands[first.ID] != nil {
-			t.Error("the brand is still there")
-		}
-		same(t, "the owner", s.node(p.ID), owner)
-	}
-	s.commits(remove(never))
-	// Its domain is another one's by now.
-	s.commits(add(second))
-	s.commits(remove(first))
-	s.commits(remove(first), directory.AddEvent{Event: s.newEvent(p.ID)})
-	s.refuses(errElse, remove(first), directory.CheckSeq{Seq: 77, Else: errElse})
-	s.refuses(errTaken, add(third))
-	s.commits(remove(second))
-	s.commits(add(third))
-}
-
 func erases(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
 	b := s.root.Brands.Owned[0]
@@ -274,7 +241,8 @@ func erases(t testing.TB, store directory.Store) {
 	other := s.add(s.root, s.partnerBelow(s.root, "Other", b))
 	s.add(p, s.customerBelow(p, "Customer", b))
 	s.add(p, s.partnerBelow(p, "Child", b))
-	s.commits(directory.AddClient{Client: s.newClient(p.ID, map[ident.Node]access.Role{p.ID: access.Owner, other.ID: access.Viewer})})
+	client := s.newClient(p.ID, map[ident.Node]access.Role{p.ID: access.Owner, other.ID: access.Viewer})
+	s.commits(directory.Put{Now: &client, Else: errElse})
 	for range 2 {
 		var steps []directory.Step
 		for range 33 {
@@ -284,13 +252,24 @@ func erases(t testing.TB, store directory.Store) {
 		}
 		s.commits(steps...)
 	}
-	request, offered := s.newRequest(p, other, then), s.newRequest(other, p, then)
-	s.commits(directory.AddRequest{Request: request, Open: errAnother}, directory.AddRequest{Request: offered, Open: errAnother})
-	invited := s.newInvitation(p.ID, then)
-	s.commits(inviting(invited, 2), inviting(s.newInvitation(other.ID, then), 2))
+	everywhere, elsewhere := s.newGadget(), s.newGadget()
+	everywhere.Kept, everywhere.Unlisted, everywhere.Deleted = p.ID, p.ID, other.ID
+	elsewhere.Kept, elsewhere.Unlisted, elsewhere.Deleted = other.ID, other.ID, other.ID
+	goes, stays := s.newGadget(), s.newGadget()
+	goes.Unlisted, goes.Deleted, stays.Unlisted = p.ID, p.ID, p.ID
+	for _, g := range []*gadget{everywhere, elsewhere, goes, stays} {
+		s.commits(directory.Put{Now: g, Else: errElse})
+	}
+	counted := func(node ident.Node, most int) directory.Count {
+		return directory.Count{Node: node, Key: "made", At: then, Most: most, Else: errAnother}
+	}
+	s.commits(counted(p.ID, 1), counted(other.ID, 1))
+	s.refuses(errAnother, counted(p.ID, 1))
 	want := s.all()
-	want.Logs[p.ID], want.Past[p.ID], want.Requests[p.ID], want.Invited[p.ID] = nil, nil, nil, nil
-	delete(want.Got.Invitations, invited.ID) // but the requests are the other side's as well
+	want.Logs[p.ID], want.Past[p.ID] = nil, nil
+	// A list that stays is there still, and the others are not. The record that goes with its list is gone.
+	want.Listed[p.ID] = slices.DeleteFunc(want.Listed[p.ID], func(l directory.Listed) bool { return strings.Contains(l.At, "#") })
+	delete(want.Got.Records, goes.Ref())
 	for round := range 2 {
 		calls := 1
 		for ; calls < 50; calls++ {
@@ -309,11 +288,9 @@ func erases(t testing.TB, store directory.Store) {
 			t.Errorf("after it was erased: %s", d)
 		}
 	}
-	// That one of its requests was open went as well.
-	again := s.newRequest(p, other, then.Add(time.Minute))
-	s.commits(directory.AddRequest{Request: again, Open: errAnother})
-	// So did how many were invited that day.
-	s.commits(inviting(s.newInvitation(p.ID, then), 1))
+	// How many were counted that day went as well, but not elsewhere.
+	s.commits(counted(p.ID, 1))
+	s.refuses(errAnother, counted(other.ID, 1))
 	if done, err := store.Erase(t.Context(), ident.NewCustomer()); !done || err != nil {
 		t.Errorf("a node that never was: %v, %v", done, err)
 	}

@@ -515,7 +515,7 @@ var operations = []operation{
 		})
 	}},
 	{"listApiClients", func(b *bench, p place) func() error {
-		return only(func() (directory.List[directory.Grant], error) {
+		return only(func() (directory.List[access.Grant], error) {
 			return b.dir.Clients(b.ctx, b.caller, p.partner, page)
 		})
 	}},

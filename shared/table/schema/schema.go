@@ -36,16 +36,16 @@ const (
 // EventPrefix begins the sort keys of the items of EventType and LogType and of nothing else.
 const EventPrefix = "E#"
 
-// How the partition keys of some kinds of items begin.
+// How the partition keys of some kinds of items begin. Those of records begin with the name of their kind.
 const (
 	NodePrefix       = "N#" // nodes, with what lies at them: lists, logs
-	PrincipalPrefix  = "U#" // API clients and people
-	BrandPrefix      = "B#"
-	DomainPrefix     = "D#"
 	TreePrefix       = "T#" // the tree state
 	RatePrefix       = "R#" // counters of requests
-	InvitationPrefix = "V#"
-	KeyringPrefix    = "K#"
+	PrincipalPrefix  = "principal#"
+	BrandPrefix      = "brand#"
+	DomainPrefix     = "domain#"
+	InvitationPrefix = "invitation#"
+	KeyringPrefix    = "keyring#"
 )
 
 // ReadableKeys are the items that functions may use which have no business with all of them, by function and action of DynamoDB, as beginnings

@@ -170,7 +170,7 @@ func newCrowd(t *testing.T) *crowd {
 			p.Grants[at] = access.Viewer
 		}
 		r.caller = directory.Caller{Principal: p.ID, Key: p.Secrets[0].ID}
-		steps = append(steps, directory.AddClient{Client: p})
+		steps = append(steps, directory.Put{Now: &p, Else: directory.ErrExists})
 	}
 	began := time.Now()
 	c.must(Fill(ctx, Client(t), name, steps))

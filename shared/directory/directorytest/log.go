@@ -2,7 +2,6 @@ package directorytest
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +14,7 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// What the contract says of the log and of move requests.
+// What the contract says of the log.
 
 // happened is an event at the last node of path, so many microseconds after then.
 func (s *story) happened(path hierarchy.Path, after int) event.Event {
@@ -163,133 +162,4 @@ func reversed[T any](s []T) []T {
 	s = slices.Clone(s)
 	slices.Reverse(s)
 	return s
-}
-
-func addsRequests(t testing.TB, store directory.Store) {
-	s := begin(t, store, 0)
-	n, to := s.add(s.root, s.partnerBelow(s.root, "Node")), s.add(s.root, s.partnerBelow(s.root, "Destination"))
-	add := func(r directory.MoveRequest) directory.AddRequest {
-		return directory.AddRequest{Request: r, Open: errAnother}
-	}
-	at := func(node ident.Node) []directory.MoveRequest { return s.all().Requests[node] }
-	same(t, "requests when there is none", at(n.ID), []directory.MoveRequest(nil))
-	first := s.newRequest(n, to, then.In(time.FixedZone("", 3600)))
-	s.commits(add(first))
-	first.Created, first.Ends = first.Created.UTC(), first.Ends.UTC()
-	got := s.read(directory.Want{MoveRequests: []ident.MoveRequest{first.ID, first.ID, ident.NewMoveRequest()}}).MoveRequests
-	same(t, "as it is read", got, map[ident.MoveRequest]*directory.MoveRequest{first.ID: &first})
-	same(t, "listed at the node", at(n.ID), []directory.MoveRequest{first})
-	same(t, "listed at the destination", at(to.ID), []directory.MoveRequest{first})
-	s.refuses(directory.ErrExists, add(first))
-	// There is one that is open, until its end.
-	elsewhere := s.newRequest(n, s.root, then.Add(time.Hour))
-	s.refuses(errAnother, add(elsewhere))
-	elsewhere.Created = first.Ends.Add(-time.Microsecond)
-	s.refuses(errAnother, add(elsewhere))
-	elsewhere.Created = first.Ends
-	elsewhere.Ends = elsewhere.Created.Add(time.Hour)
-	s.commits(add(elsewhere))
-	s.refuses(errAnother, add(s.newRequest(n, to, elsewhere.Created.Add(time.Minute))))
-	other := s.newRequest(to, n, then.Add(time.Minute))
-	nowhere := s.newRequest(s.root, &hierarchy.Node{ID: ident.Node(s.id(ident.Partner))}, then)
-	nowhere.Message, nowhere.Name = "", "Ω"
-	s.commits(add(other), add(nowhere))
-	same(t, "at the node, the newest first", at(n.ID), []directory.MoveRequest{elsewhere, other, first})
-	same(t, "at the destination", at(to.ID), []directory.MoveRequest{other, first})
-	same(t, "at the root", at(s.root.ID), []directory.MoveRequest{elsewhere, nowhere})
-	for _, limit := range []int{1, 2, 3, 4} {
-		got := pages(t, limit, func(after string, limit int) (directory.Page[directory.MoveRequest], error) {
-			return store.Requests(t.Context(), n.ID, after, limit)
-		})
-		same(t, fmt.Sprint("in pages of ", limit), got, []directory.MoveRequest{elsewhere, other, first})
-	}
-	if _, err := store.Requests(t.Context(), n.ID, "", 0); err == nil {
-		t.Error("a page of no items is no error")
-	}
-}
-
-func closesRequests(t testing.TB, store directory.Store) {
-	s := begin(t, store, 0)
-	n, to := s.add(s.root, s.partnerBelow(s.root, "Node")), s.add(s.root, s.partnerBelow(s.root, "Destination"))
-	add := func(r directory.MoveRequest) directory.AddRequest {
-		return directory.AddRequest{Request: r, Open: errAnother}
-	}
-	end := func(r directory.MoveRequest, state directory.RequestState) directory.CloseRequest {
-		return directory.CloseRequest{Was: &r, Now: closed(&r, state), Else: errElse}
-	}
-	created := then
-	for _, state := range []directory.RequestState{directory.RequestAccepted, directory.RequestDeclined, directory.RequestWithdrawn} {
-		created = created.Add(time.Hour)
-		r := s.newRequest(n, to, created)
-		s.refuses(errElse, end(r, state))
-		s.commits(add(r))
-		older := r
-		older.Version--
-		s.refuses(errElse, end(older, state))
-		newer := r
-		newer.Version++
-		s.refuses(errElse, end(newer, state))
-		step := end(r, state)
-		want := *step.Now
-		other := want // only the state, the times and the version are written
-		other.Name, other.Message, other.By, other.To, other.Node = "Other", "Other", "", n.ID, to.ID
-		s.commits(directory.CloseRequest{Was: &r, Now: &other, Else: errElse})
-		same(t, "as it is read", s.read(directory.Want{MoveRequests: []ident.MoveRequest{r.ID}}).MoveRequests[r.ID], &want)
-		all := s.all()
-		same(t, "listed at the node", all.Requests[n.ID][0], want)
-		same(t, "listed at the destination", all.Requests[to.ID][0], want)
-		s.refuses(errElse, end(r, state))
-		s.refuses(errElse, end(want, state)) // its version is right, but it is closed
-	}
-	if got := s.all().Requests[n.ID]; len(got) != 3 {
-		t.Errorf("listed are %d requests; 3 were made", len(got))
-	}
-	// One that is past its end does not close the one that has followed it.
-	old := s.newRequest(n, to, then.AddDate(0, 1, 0))
-	s.commits(add(old))
-	next := s.newRequest(n, to, old.Ends.Add(time.Second))
-	s.commits(add(next))
-	s.refuses(errElse, end(old, directory.RequestDeclined))
-	s.refuses(errAnother, add(s.newRequest(n, to, next.Created.Add(time.Second))))
-	s.commits(end(next, directory.RequestWithdrawn))
-	s.commits(end(old, directory.RequestDeclined))
-}
-
-func requestsAtATime(t testing.TB, store directory.Store) {
-	s := begin(t, store, 0)
-	n, to := s.add(s.root, s.partnerBelow(s.root, "Node")), s.add(s.root, s.partnerBelow(s.root, "Destination"))
-	const many = 8
-	for round := range 3 {
-		var requests []directory.MoveRequest
-		for i := range many {
-			requests = append(requests, s.newRequest(n, to, then.Add(time.Duration(round*many+i)*time.Second)))
-		}
-		won := -1
-		for i, err := range atOnce(many, func(i int) error {
-			return store.Commit(t.Context(), directory.AddRequest{Request: requests[i], Open: errAnother})
-		}) {
-			switch {
-			case err == nil && won < 0:
-				won = i
-			case err == nil:
-				t.Error("two requests are open")
-			case !errors.Is(err, errAnother):
-				t.Error(err)
-			}
-		}
-		if won < 0 {
-			t.Fatal("no request is open")
-		}
-		open := requests[won]
-		states := []directory.RequestState{directory.RequestAccepted, directory.RequestDeclined, directory.RequestWithdrawn}
-		errs := atOnce(len(states), func(i int) error {
-			return store.Commit(t.Context(), directory.CloseRequest{Was: &open, Now: closed(&open, states[i]), Else: errElse})
-		})
-		got := s.read(directory.Want{MoveRequests: []ident.MoveRequest{open.ID}}).MoveRequests[open.ID]
-		for i, err := range errs {
-			if (err == nil) != (got.State == states[i]) || err != nil && !errors.Is(err, errElse) {
-				t.Errorf("%s gave %v, and it is %s", states[i], err, got.State)
-			}
-		}
-	}
 }

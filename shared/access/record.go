@@ -1,0 +1,105 @@
+package access
+
+import (
+	"time"
+
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
+)
+
+// Principals are kept as records, which are listed at each node where they have a grant.
+var Principals = record.NewKind("principal", func(id ident.Principal) *Principal { return &Principal{ID: id} })
+
+// GrantsAt lists who was granted a role at a node, by id: API clients come before people. Grants at a node that is erased are taken from
+// their principals one by one.
+var GrantsAt = record.NewList(record.Listing{Name: "grant", OnErase: record.Keep}, func(node ident.Node, at string) *Grant {
+	return &Grant{Node: node, Principal: ident.Principal(at)}
+})
+
+// Grant is one principal's role at one node, as it is listed there.
+type Grant struct {
+	Node      ident.Node
+	Principal ident.Principal
+	Role      Role
+	Name      hierarchy.Name // of the principal
+	Home      ident.Node     // of the principal
+	Created   time.Time      // of the principal
+	Tenant    string         // of a person: whose they are
+}
+
+// GrantOf returns the grant that a principal has at a node, as it is listed there.
+func (p *Principal) GrantOf(node ident.Node) Grant {
+	g := Grant{Node: node, Principal: p.ID, Role: p.Grants[node], Name: p.Name, Home: p.Home, Created: p.Created}
+	if p.Person != nil {
+		g.Tenant = p.Person.Tenant
+	}
+	return g
+}
+
+// Code implements record.Record.
+func (g *Grant) Code(c *record.Coder) {
+	record.Named(c, "role", &g.Role, ParseRole)
+	record.Text(c, "name", &g.Name)
+	record.Text(c, "home", &g.Home)
+	c.Time("created", &g.Created)
+	record.Text(c, "tenant", &g.Tenant)
+}
+
+// Fields of principals that stores look at when they check a grant: the roles by node, and when the principal was revoked, which is not
+// there while it lives.
+const (
+	GrantsField  = "grants"
+	RevokedField = "revoked"
+)
+
+// MaxSession is how long a session of a person lasts at most.
+const MaxSession = 12 * time.Hour
+
+// Ref implements record.Record.
+func (p *Principal) Ref() record.Ref { return Principals.Ref(p.ID) }
+
+// Lists implements record.Record.
+func (p *Principal) Lists() []record.Entry {
+	entries := make([]record.Entry, 0, len(p.Grants))
+	for node := range p.Grants {
+		g := p.GrantOf(node)
+		entries = append(entries, record.Entry{List: GrantsAt.Listing, Node: node, At: string(p.ID), Show: &g})
+	}
+	return entries
+}
+
+// Code implements record.Record. The times of cuts are kept as numbers: so as many as grants fit beside these into what one read costs.
+func (p *Principal) Code(c *record.Coder) {
+	record.Optional(c, "person", &p.Person, func(c *record.Coder, who *Person) {
+		record.Needed(c, "tenant", &who.Tenant)
+		record.Needed(c, "object", &who.Object)
+		record.Text(c, "email", &who.Email)
+	})
+	micros := func(c *record.Coder, node string, at *time.Time) { c.Micros(node, at) }
+	record.Few(c, "sessionsFrom", &p.SessionsFrom, micros)
+	record.Few(c, "cut", &p.Cut, micros)
+	record.Text(c, "name", &p.Name)
+	record.Text(c, "home", &p.Home)
+	c.Version(&p.Version)
+	c.Time("created", &p.Created)
+	c.Time(RevokedField, &p.Revoked)
+	c.Bytes("cursorKey", &p.CursorKey)
+	record.Map(c, GrantsField, &p.Grants, func(c *record.Coder, node string, role *Role) { record.Named(c, node, role, ParseRole) })
+	record.Each(c, "secrets", &p.Secrets, func(c *record.Coder, s *Secret) {
+		record.Text(c, "id", &s.ID)
+		c.Bytes("hash", &s.Hash)
+		record.Text(c, "hint", &s.Hint)
+		c.Time("created", &s.Created)
+	})
+	if !c.Reading() && p.ID.IsPerson() && p.Person == nil { // has only signed out: after their last session there is nothing to keep
+		last := p.Created
+		for _, at := range p.SessionsFrom {
+			if at.After(last) {
+				last = at
+			}
+		}
+		last = last.Add(MaxSession + 24*time.Hour)
+		c.Expires(&last)
+	}
+}
