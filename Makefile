@@ -1,7 +1,7 @@
 # Everything that is done with this project. `make` lists it.
 #
 # The first run of a target installs what it needs below .local (a Python venv with MiniStack, the CDK command line,
-# DynamoDB Local), pinned by hash or lock file. Go, Python >= 3.10, Node >= 20, Java >= 17, Maven and Chromium have to be there.
+# DynamoDB Local), pinned by hash or lock file. Go, Python >= 3.10, Node >= 22, Java >= 17, Maven and Chromium have to be there.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
