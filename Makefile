@@ -1,7 +1,7 @@
 # Everything that is done with this project. `make` lists it.
 #
 # The first run of a target installs what it needs below .local (a Python venv with MiniStack, the CDK command line,
-# DynamoDB Local), pinned by hash or lock file. Go, Python >= 3.10, Node >= 20, Java >= 17, Maven and Chromium have to be there.
+# DynamoDB Local), pinned by hash or lock file. Go, Python >= 3.10, Node >= 22, Java >= 17, Maven and Chromium have to be there.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -53,7 +53,7 @@ unit: ## all tests but the deployed ones: the fake, DynamoDB Local, the template
 e2e: ## deploy into MiniStack and test over HTTP and in a browser (Chromium)
 	@$(GO) test -count=1 -timeout 20m ./infra/local/e2e
 
-walk: ## write the answers of the README's walk into it
+walk: ## write the answers of the walk into infra/local/WALK.md
 	@$(GO) test -count=1 ./infra/local/e2e -run Walk -update
 
 soak: ## compare subtrees with a model for a million random steps (SOAK=1000000)

@@ -45,7 +45,7 @@ func Show(ctx context.Context, to io.Writer, on *stack.Stack, s Seeded) error {
 	for _, c := range s.Callers {
 		fmt.Fprintf(to, "  %-7s %s at %s\n", strings.ToUpper(c.Role), c.Role, c.At)
 	}
-	fmt.Fprintf(to, "\nFor the README's walk, and for what follows, paste into another terminal:\n\n%s", Exports(url, s))
+	fmt.Fprintf(to, "\nFor the walk in infra/local/WALK.md, and for what follows, paste into another terminal:\n\n%s", Exports(url, s))
 	fmt.Fprintf(to, "\nWhat each of the three sees:\n\n")
 	for i, node := range []string{s.Callers[0].Node, "$VAZON", "$VALE"} {
 		fmt.Fprintf(to, "curl -s \"$API/v1/partners/%s/tree\" -H \"Authorization: Bearer $%s\"\n", node, strings.ToUpper(s.Callers[i].Role))
@@ -54,7 +54,7 @@ func Show(ctx context.Context, to io.Writer, on *stack.Stack, s Seeded) error {
 }
 
 // Exports are lines for a shell: where the API is, the key of each caller by its role, and the ids of the partners of the
-// README's walk. There is no remark in them: an interactive zsh takes # for a word like any other.
+// walk. There is no remark in them: an interactive zsh takes # for a word like any other.
 func Exports(url string, s Seeded) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "export API=%s\n", url)

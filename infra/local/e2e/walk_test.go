@@ -14,27 +14,23 @@ import (
 	"example.com/partnertree/infra/local/demo"
 )
 
-var update = flag.Bool("update", false, "write the answers of the walk into the README")
+var update = flag.Bool("update", false, "write the answers of the walk into WALK.md")
 
-const readme = "../../../README.md"
+const walkFile = "../WALK.md"
 
-// TestTheWalkOfTheReadme runs the commands of the README's walk in a shell on the demo tree, as somebody who pastes them
-// would, and compares what they print with what the README shows. Ids, keys, times and cursors may differ.
-func TestTheWalkOfTheReadme(t *testing.T) {
+// TestTheWalk runs the commands of the walk in a shell on the demo tree, as somebody who pastes them would, and compares
+// what they print with what WALK.md shows. Ids, keys, times and cursors may differ.
+func TestTheWalk(t *testing.T) {
 	t.Parallel() // it waits for the feed to come
 	seeded, err := demo.Seed(t.Context(), deployed, filepath.Join(t.TempDir(), "demo.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(readme)
+	text, err := os.ReadFile(walkFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok1 := strings.Cut(string(text), "<!-- walk -->\n")
-	walk, after, ok2 := strings.Cut(rest, "<!-- /walk -->")
-	if !ok1 || !ok2 {
-		t.Fatal("the README has no walk")
-	}
+	walk := string(text)
 
 	// Every line of a console block is a command, after "$ ", or what one prints.
 	var script strings.Builder
@@ -52,6 +48,9 @@ func TestTheWalkOfTheReadme(t *testing.T) {
 		}
 	}
 	script.WriteString("printf '\\n@@@\\n'\n")
+	if commands == 0 {
+		t.Fatal("WALK.md has no commands")
+	}
 	shell := exec.CommandContext(t.Context(), "bash")
 	shell.Dir = t.TempDir()
 	shell.Stdin = strings.NewReader(script.String())
@@ -87,7 +86,7 @@ func TestTheWalkOfTheReadme(t *testing.T) {
 		}
 	}
 	if *update {
-		if err := os.WriteFile(readme, []byte(before+"<!-- walk -->\n"+shown.String()+"<!-- /walk -->"+after), 0o644); err != nil {
+		if err := os.WriteFile(walkFile, []byte(shown.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -95,7 +94,7 @@ func TestTheWalkOfTheReadme(t *testing.T) {
 	want, got := strings.Split(alike(walk), "\n"), strings.Split(alike(shown.String()), "\n")
 	for i := range max(len(want), len(got)) {
 		if i >= len(want) || i >= len(got) || want[i] != got[i] {
-			t.Fatalf("the README says\n%s\nand it is\n%s\nIf that is right: make walk", strings.Join(want[min(i, len(want)):min(i+2, len(want))], "\n"),
+			t.Fatalf("WALK.md says\n%s\nand it is\n%s\nIf that is right: make walk", strings.Join(want[min(i, len(want)):min(i+2, len(want))], "\n"),
 				strings.Join(got[min(i, len(got)):min(i+2, len(got))], "\n"))
 		}
 	}

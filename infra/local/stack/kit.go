@@ -76,8 +76,11 @@ func (k kit) environment(ctx context.Context, python, what, name, requirements s
 
 // node makes .local/node what the lock file pins.
 func (k kit) node(ctx context.Context) (err error) {
-	if _, err := find(ctx, "Node", 20, 0, "node"); err != nil {
+	if _, err := find(ctx, "Node", 20, 0, "node"); err != nil { // aws-cdk-lib works with no older one
 		return err
+	}
+	if _, err := find(ctx, "Node", 22, 0, "node"); err != nil {
+		k.say.note("Node is older than 22: it works still, but the CDK's runtime does not support it any more, and says so; install Node 22 or newer")
 	}
 	if _, err := exec.LookPath("npm"); err != nil {
 		return errors.New("npm is not installed: install it beside Node (on Debian and Ubuntu: apt install npm) and start again")

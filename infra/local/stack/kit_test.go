@@ -62,6 +62,21 @@ func TestWhatIsMissingIsSaidInOneSentence(t *testing.T) {
 	}
 }
 
+// Node 20 still does, and whoever has it is told.
+func TestANodeThatIsNotSupportedAnyMoreIsSaid(t *testing.T) {
+	for version, want := range map[string]string{"v20.20.2": "  ! Node is older than 22: it works still, ", "v22.0.0": "", "v24.3.0": ""} {
+		commands(t, map[string]string{"node": version})
+		var said strings.Builder
+		err := kit{root: t.TempDir(), say: progress{&said}}.node(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "npm is not installed") {
+			t.Errorf("%s: %v", version, err)
+		}
+		if got := said.String(); !strings.HasPrefix(got, want) || want == "" && got != "" {
+			t.Errorf("%s: said %q, want %q", version, got, want)
+		}
+	}
+}
+
 func TestATakenPortIsNamedWithTheFlagThatChangesIt(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

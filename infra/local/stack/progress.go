@@ -16,6 +16,13 @@ func (p progress) waiting(until string) {
 	}
 }
 
+// note tells what works, but should be otherwise.
+func (p progress) note(text string) {
+	if p.to != nil {
+		fmt.Fprintf(p.to, "  ! %s\n", text)
+	}
+}
+
 // step begins one long step. Call what it returns at the end, with its error.
 func (p progress) step(format string, args ...any) func(error) {
 	if p.to == nil {

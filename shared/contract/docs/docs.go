@@ -1,8 +1,15 @@
 // Package docs holds the documents that are generated from the contract: its JSON form and the pages that explain it.
-// They are embedded, so whoever imports this package carries them; routes alone are in package contract.
+// They are embedded, so whoever imports this package carries them; routes alone are in package contract. Nothing is
+// parsed or made when a program starts.
 package docs
 
-import "embed"
+import (
+	_ "embed"
+	"html"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // OpenAPI is the contract as an OpenAPI 3.1 document in JSON, with the answers that x-problems stands for spelled out.
 //
@@ -19,11 +26,48 @@ var Reference []byte
 //go:embed home.html
 var Home []byte
 
-//go:embed problems
-var problems embed.FS
+// problemPage is the page of a problem type, with [[…]] where the types differ.
+//
+//go:embed problem.html
+var problemPage string
 
-// Problem returns the page of a problem type. It reports false when there is no such type.
+// problem is what the page of a problem type says.
+type problem struct {
+	slug            string
+	status          int
+	title           string
+	meaning, action string   // HTML
+	operations      []string // the ids of those that answer with it
+}
+
+// operation is one that answers with a problem.
+type operation struct{ id, route, summary string }
+
+// Problem makes the page of a problem type. It reports false when there is no such type.
 func Problem(slug string) ([]byte, bool) {
-	page, err := problems.ReadFile("problems/" + slug + ".html")
-	return page, err == nil
+	i := slices.IndexFunc(problems, func(p problem) bool { return p.slug == slug })
+	if i < 0 {
+		return nil, false
+	}
+	p := problems[i]
+	return []byte(strings.NewReplacer(
+		"[[slug]]", p.slug, "[[status]]", strconv.Itoa(p.status), "[[title]]", html.EscapeString(p.title),
+		"[[meaning]]", p.meaning, "[[action]]", p.action, "[[operations]]", p.answeredBy(),
+	).Replace(problemPage)), true
+}
+
+// answeredBy lists the operations that answer with the problem, as HTML.
+func (p problem) answeredBy() string {
+	if len(p.operations) == 0 {
+		return ""
+	}
+	var list strings.Builder
+	list.WriteString("<h2>Who answers with it</h2>\n<ul>\n")
+	for _, op := range operations {
+		if slices.Contains(p.operations, op.id) {
+			list.WriteString(`<li><a href="/docs#` + op.id + `">` + html.EscapeString(op.summary) + `</a> <code>` + op.route + "</code></li>\n")
+		}
+	}
+	list.WriteString("</ul>")
+	return list.String()
 }

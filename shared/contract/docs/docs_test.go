@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"html"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"example.com/partnertree/shared/contract"
@@ -77,6 +80,30 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	for _, op := range contract.Operations {
 		if !ids[op.ID] {
 			t.Errorf("the reference lacks %s", op.ID)
+		}
+	}
+}
+
+// What differs between problem types is in the place of its mark, and text is text.
+func TestProblemPagesTellTheirType(t *testing.T) {
+	for _, p := range contract.ProblemTypes {
+		page, _ := docs.Problem(p.Slug)
+		text := html.UnescapeString(string(page))
+		for _, want := range []string{"<title>" + p.Title + " (" + p.Slug + ")</title>", "<h1>" + p.Title + "</h1>", "<code>/problems/" + p.Slug + "</code>",
+			`<span class="status">` + strconv.Itoa(p.Status) + "</span>", "<h2>What it means</h2>\n<p>", "<h2>What to do</h2>\n<p>"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s lacks %q", p.Slug, want)
+			}
+		}
+		if strings.Contains(text, "[[") {
+			t.Errorf("%s has a mark that nothing was put in the place of", p.Slug)
+		}
+		for _, op := range contract.Operations {
+			link := `<a href="/docs#` + op.ID + `">`
+			if answers := slices.Contains(contract.Problems[op.ID], p.Slug); strings.Contains(text, link) != answers ||
+				answers && !strings.Contains(text, "<code>"+op.RouteKey()+"</code>") {
+				t.Errorf("%s: that %s answers with it is %v", p.Slug, op.ID, answers)
+			}
 		}
 	}
 }

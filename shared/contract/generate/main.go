@@ -9,7 +9,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -79,11 +78,7 @@ func compare(dir string, files map[string][]byte) error {
 			stale = append(stale, name)
 		}
 	}
-	left, err := leftovers(dir, files)
-	if err != nil {
-		return err
-	}
-	if stale = append(stale, left...); len(stale) > 0 {
+	if len(stale) > 0 {
 		slices.Sort(stale)
 		return fmt.Errorf("not what openapi.yaml says: %q; run go generate ./shared/contract", stale)
 	}
@@ -91,15 +86,6 @@ func compare(dir string, files map[string][]byte) error {
 }
 
 func write(dir string, files map[string][]byte) error {
-	left, err := leftovers(dir, files)
-	if err != nil {
-		return err
-	}
-	for _, name := range left {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil {
-			return err
-		}
-	}
 	for name, content := range files {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -110,19 +96,4 @@ func write(dir string, files map[string][]byte) error {
 		}
 	}
 	return nil
-}
-
-// leftovers are the pages of problem types that the contract no longer has.
-func leftovers(dir string, files map[string][]byte) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(dir, "docs", "problems"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var left []string
-	for _, e := range entries {
-		if name := "docs/problems/" + e.Name(); files[name] == nil {
-			left = append(left, name)
-		}
-	}
-	return left, nil
 }

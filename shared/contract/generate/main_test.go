@@ -44,6 +44,16 @@ func TestSameContractGivesSameBytes(t *testing.T) {
 	}
 }
 
+// Whoever opens a generated file is told so at its head, where the format has comments.
+func TestGeneratedFilesSayThatTheyAre(t *testing.T) {
+	for name, content := range generated(t, source(t)) {
+		head, _, _ := strings.Cut(strings.TrimPrefix(string(content), "<!DOCTYPE html>\n"), "\n")
+		if !strings.Contains(head, generatedBy) && name != "docs/openapi.json" {
+			t.Errorf("%s begins with %s", name, head)
+		}
+	}
+}
+
 func TestStaleFilesAreNamed(t *testing.T) {
 	dir := t.TempDir()
 	files := generated(t, source(t))
@@ -54,9 +64,9 @@ func TestStaleFilesAreNamed(t *testing.T) {
 		t.Fatalf("just written, and already stale: %v", err)
 	}
 	for name, change := range map[string]func(path string) error{
-		"routes.gen.go":             os.Remove,
-		"docs/openapi.json":         func(path string) error { return os.WriteFile(path, []byte("{}"), 0o644) },
-		"docs/problems/absent.html": func(path string) error { return os.WriteFile(path, nil, 0o644) },
+		"routes.gen.go":     os.Remove,
+		"docs/openapi.json": func(path string) error { return os.WriteFile(path, []byte("{}"), 0o644) },
+		"docs/problem.html": func(path string) error { return os.WriteFile(path, nil, 0o644) },
 	} {
 		if err := change(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)

@@ -26,14 +26,14 @@ var style string
 // view is what every page is rendered from.
 type view struct {
 	*contract
-	Style    template.CSS
-	Lead     string
-	Sections []section
-	Groups   []group
-	Objects  []object
-	Simple   []row
-	Problem  *problemView // the one that a problem page is about
-	All      []*problemView
+	Generated template.HTML // a comment
+	Style     template.CSS
+	Lead      string
+	Sections  []section
+	Groups    []group
+	Objects   []object
+	Simple    []row
+	All       []*problemView
 }
 
 // section is one part of the introduction.
@@ -138,10 +138,11 @@ func pages(c *contract, files map[string][]byte) error {
 	if err := render("home", "docs/home.html"); err != nil {
 		return err
 	}
-	for _, v.Problem = range v.All {
-		if err := render("problem", "docs/problems/"+v.Problem.Slug+".html"); err != nil {
-			return err
-		}
+	if err := render("problem", "docs/problem.html"); err != nil {
+		return err
+	}
+	if files["docs/problems.gen.go"], err = v.problemPages(); err != nil {
+		return err
 	}
 	files["docs/style.gen.go"], err = styleHash(files["docs/home.html"])
 	return err
@@ -160,7 +161,7 @@ func styleHash(page []byte) ([]byte, error) {
 }
 
 func newView(c *contract) (*view, error) {
-	v := &view{contract: c, Style: template.CSS(style)}
+	v := &view{contract: c, Generated: "<!-- " + generatedBy + " -->", Style: template.CSS(style)}
 	parts := strings.Split(c.Info.Description, "\n## ")
 	v.Lead = parts[0]
 	for _, part := range parts[1:] {
