@@ -169,7 +169,8 @@ func Round[T any](ctx context.Context, d *Directory, c Caller, target ident.Node
 	if err != nil {
 		return none, err
 	}
-	if v.Memo != nil {
+	now := d.now()
+	if v.Memo != nil && !v.Memo.Expired(now) {
 		return recall[T](v.Memo, c.Repeat)
 	}
 	prepared, err := do(v, node, dec)
@@ -182,8 +183,8 @@ func Round[T any](ctx context.Context, d *Directory, c Caller, target ident.Node
 		if err != nil {
 			return none, err
 		}
-		memo := Memo{*w.Memo, c.Repeat.Fingerprint, answer, d.now().Add(MemoFor)}
-		steps = append([]Step{Remember{memo}}, steps...)
+		memo := Memo{*w.Memo, c.Repeat.Fingerprint, answer, now.Add(MemoFor)}
+		steps = append([]Step{Remember{memo, now}}, steps...)
 	}
 	if len(steps) == 0 {
 		return prepared.answer, nil

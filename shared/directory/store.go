@@ -18,7 +18,8 @@ import (
 // last: repeating is safe), the error that a Step names for its own condition, and others for what must not happen. A
 // read that failed is never "not found". Nodes without a tree state are such an error: Found comes first.
 //
-// Times are kept in UTC to the microsecond, but Memo.Expires to the second.
+// Times are kept in UTC to the microsecond, but Memo.Expires to the second. A store has no clock: what depends on the time
+// is told it, or left to the directory.
 type Store interface {
 	// Read reads all that w names in one batch. What does not exist is absent from the answer.
 	Read(ctx context.Context, w Want) (Got, error)
@@ -97,7 +98,7 @@ type Got struct {
 	MoveRequests map[ident.MoveRequest]*MoveRequest
 	Invitations  map[ident.Invitation]*Invitation
 	Keyring      credential.Keyring // as it was asked for; empty when there is none yet
-	Memo         *Memo              // nil when there is none that is still valid
+	Memo         *Memo              // nil when there is none; it may have expired
 }
 
 // Domain is whose domain one is: neither ever changes.
@@ -152,6 +153,9 @@ type Memo struct {
 	Answer      []byte // holds nothing secret
 	Expires     time.Time
 }
+
+// Expired reports whether a memo counts for nothing any more. It is judged by whole seconds, in which stores keep Expires.
+func (m Memo) Expired(now time.Time) bool { return now.Unix() >= m.Expires.Unix() }
 
 // Step is one part of a Commit. Each names the error that its failed condition stands for.
 type Step interface{ step() }
@@ -222,8 +226,12 @@ type CheckGrant struct {
 // AddEvent adds an event, once.
 type AddEvent struct{ Event event.Event }
 
-// Remember adds a memo. It fails with ErrRemembered when there is a valid one.
-type Remember struct{ Memo Memo }
+// Remember adds a memo, in place of one that has expired. It fails with ErrRemembered when there is one that has not, by the
+// whole seconds of At.
+type Remember struct {
+	Memo Memo
+	At   time.Time // the present
+}
 
 // AddTree makes the tree state, of a tree with this root. It fails with Else when there is one.
 type AddTree struct {

@@ -40,9 +40,9 @@ func (t *Table) Commit(ctx context.Context, steps ...directory.Step) error {
 		}
 	}
 	var parts []part
-	now, nth := time.Now(), rand.IntN(treeCopies)
+	nth := rand.IntN(treeCopies)
 	for _, s := range steps {
-		p, err := t.parts(s, now, nth)
+		p, err := t.parts(s, nth)
 		if err != nil {
 			return err
 		}
@@ -132,7 +132,7 @@ func why(canceled *types.TransactionCanceledException, parts []part) (int, error
 
 // parts are the writes of a step, each beside what its failure means. The nth copy of the tree state is the one to check:
 // all change together, and transactions that check different ones are not in conflict.
-func (t *Table) parts(s directory.Step, now time.Time, nth int) ([]part, error) {
+func (t *Table) parts(s directory.Step, nth int) ([]part, error) {
 	switch s := s.(type) {
 	case directory.AddNode:
 		return t.addNode(s), nil
@@ -158,7 +158,7 @@ func (t *Table) parts(s directory.Step, now time.Time, nth int) ([]part, error) 
 	case directory.AddEvent:
 		return t.addEvent(s)
 	case directory.Remember:
-		return t.remember(s, now), nil
+		return t.remember(s), nil
 	case directory.AddTree:
 		var parts []part
 		for i := range treeCopies {
@@ -369,9 +369,9 @@ func (t *Table) checkGrant(s directory.CheckGrant) []part {
 	return []part{{t.check(clientKey(s.Principal), condition, e), is(s.Else)}}
 }
 
-func (t *Table) remember(s directory.Remember, now time.Time) []part {
+func (t *Table) remember(s directory.Remember) []part {
 	var e expression
-	condition := "attribute_not_exists(" + e.name(schema.PK) + ") OR " + e.name(schema.TTLAttr) + " <= " + e.value(number(now.Unix()))
+	condition := "attribute_not_exists(" + e.name(schema.PK) + ") OR " + e.name(schema.TTLAttr) + " <= " + e.value(number(s.At.Unix()))
 	return []part{{t.putIf(encodeMemo(&s.Memo), condition, e), is(directory.ErrRemembered)}}
 }
 

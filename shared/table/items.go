@@ -648,15 +648,11 @@ func encodeMemo(m *directory.Memo) item {
 	return it
 }
 
-// decodeMemo returns nil for a memo that has expired.
-func decodeMemo(k directory.MemoKey, it item, now time.Time) (*directory.Memo, error) {
+func decodeMemo(k directory.MemoKey, it item) (*directory.Memo, error) {
 	r := &reader{item: it, what: "memo of client " + string(k.Principal)}
 	m := &directory.Memo{
 		MemoKey: k, Fingerprint: r.bytes("fingerprint"), Answer: r.bytes("answer"),
 		Expires: time.Unix(r.number(schema.TTLAttr), 0).UTC(),
-	}
-	if r.err == nil && now.Unix() >= m.Expires.Unix() {
-		return nil, nil
 	}
 	return m, r.err
 }

@@ -249,7 +249,7 @@ func full(t *testing.T) map[string]struct {
 		}},
 		"logo":     {encodeLogo(b.ID, []byte("secret-name")), func(it item) error { _, err := decodeLogo(b.ID, it); return err }},
 		"domain":   {encodeDomain(&b), func(it item) error { _, err := decodeDomain(it); return err }},
-		"memo":     {encodeMemo(&m), func(it item) error { _, err := decodeMemo(k, it, time.Now()); return err }},
+		"memo":     {encodeMemo(&m), func(it item) error { _, err := decodeMemo(k, it); return err }},
 		"tree":     {tree, func(it item) error { _, err := decodeTree(it); return err }},
 		"move":     {change(hierarchy.Change{Kind: hierarchy.Moved, Path: n.Place.Path, Marks: n.Place.Marks}), asChange},
 		"mark":     {change(hierarchy.Change{Kind: hierarchy.Marked, Mark: n.Place.Marks[0]}), asChange},

@@ -187,7 +187,7 @@ func decodeGot(w directory.Want, tree key, found map[key]item) (directory.Got, e
 	}
 	if w.Memo != nil {
 		if it, ok := found[memoKey(*w.Memo)]; ok {
-			got.Memo, err = decodeMemo(*w.Memo, it, time.Now())
+			got.Memo, err = decodeMemo(*w.Memo, it)
 			errs = append(errs, err)
 		}
 	}

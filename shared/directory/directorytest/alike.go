@@ -216,7 +216,7 @@ func (m *machine) step() directory.Step {
 	case "memo":
 		lives := rapid.SampledFrom([]time.Duration{-time.Hour, time.Hour}).Draw(m.r, "lives")
 		k := directory.MemoKey{Principal: "cli_0000000000000000", Key: fmt.Sprint(rapid.IntRange(0, 2).Draw(m.r, "key"))}
-		return directory.Remember{Memo: directory.Memo{MemoKey: k, Expires: time.Now().Add(lives)}}
+		return directory.Remember{Memo: directory.Memo{MemoKey: k, Expires: then.Add(lives)}, At: then}
 	case "place":
 		was := m.anyNode()
 		parent, path := m.somewhere(was.ID)

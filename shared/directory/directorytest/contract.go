@@ -60,7 +60,7 @@ func Promises() []Promise {
 		{"one of many edits of a brand at a time is written", brandEditsAtATime},
 		{"clients are listed where they have grants", listsGrants},
 		{"a check of a grant sees what is live", checksGrants},
-		{"a memo is valid until it expires", memos},
+		{"a memo is replaced when it has expired by the time that is told", memos},
 		{"the first failed step gives the error", firstFailure},
 		{"a transaction is bounded", boundedTransaction},
 		{"children are in the order of their names", childOrder},
@@ -211,9 +211,9 @@ func readBack(t testing.TB, store directory.Store) {
 	bare.Secrets, bare.CursorKey = nil, nil
 	memo := directory.Memo{
 		MemoKey: directory.MemoKey{Principal: client.ID, Key: "é key"}, Fingerprint: []byte{1, 2}, Answer: []byte(`{"id":1}`),
-		Expires: time.Now().Add(time.Hour).Truncate(time.Second).UTC(),
+		Expires: then.Add(-time.Hour).Truncate(time.Second), // whoever reads it judges
 	}
-	s.commits(directory.AddClient{Client: client}, directory.AddClient{Client: bare}, directory.Remember{Memo: memo})
+	s.commits(directory.AddClient{Client: client}, directory.AddClient{Client: bare}, directory.Remember{Memo: memo, At: then})
 	owned := s.newBrand(partner.ID)
 	owned.Color, owned.Logo = "#1f5fbf", strings.Repeat("0f", 32)
 	owned.App = &brand.App{Client: "5d3f0a52-8c1e-4b7d-9a64-2e1f7c8b9d10", Tenant: "72f988bf-86f1-41af-91ab-2d7cd011db47", SingleTenant: true}
@@ -341,9 +341,9 @@ func nothingTwice(t testing.TB, store directory.Store) {
 	partner := s.partnerBelow(s.root, "Vale Telecom Services", b)
 	client := s.newClient(partner.ID, map[ident.Node]access.Role{partner.ID: access.Owner, s.root.ID: access.Viewer})
 	e := s.newEvent(partner.ID)
-	memo := directory.Memo{MemoKey: directory.MemoKey{Principal: client.ID, Key: "k"}, Answer: []byte("{}"), Expires: time.Now().Add(time.Hour)}
+	memo := directory.Memo{MemoKey: directory.MemoKey{Principal: client.ID, Key: "k"}, Answer: []byte("{}"), Expires: then.Add(time.Hour)}
 	s.add(s.root, partner)
-	s.commits(directory.AddClient{Client: client}, directory.AddEvent{Event: e}, directory.Remember{Memo: memo})
+	s.commits(directory.AddClient{Client: client}, directory.AddEvent{Event: e}, directory.Remember{Memo: memo, At: then})
 	again := partner
 	again.Name = "Another name, so another place in the list"
 	s.refuses(directory.ErrExists, directory.AddNode{Node: partner})
@@ -351,7 +351,7 @@ func nothingTwice(t testing.TB, store directory.Store) {
 	s.refuses(directory.ErrExists, directory.AddClient{Client: client})
 	s.refuses(directory.ErrExists, directory.AddEvent{Event: e})
 	memo.Answer = []byte("other")
-	s.refuses(directory.ErrRemembered, directory.Remember{Memo: memo})
+	s.refuses(directory.ErrRemembered, directory.Remember{Memo: memo, At: then})
 	s.refuses(errElse, directory.AddTree{Root: s.root.ID, Else: errElse})
 }
 
@@ -749,27 +749,33 @@ func checksGrants(t testing.TB, store directory.Store) {
 func memos(t testing.TB, store directory.Store) {
 	s := begin(t, store, 0)
 	k := directory.MemoKey{Principal: ident.NewClient(), Key: strings.Repeat("k", 300)}
-	remember := func(answer string, lives time.Duration) directory.Remember {
-		return directory.Remember{Memo: directory.Memo{MemoKey: k, Answer: []byte(answer), Expires: time.Now().Add(lives)}}
+	second := then.Truncate(time.Second)
+	remember := func(answer string, expires, at time.Time) directory.Remember {
+		return directory.Remember{Memo: directory.Memo{MemoKey: k, Answer: []byte(answer), Expires: expires}, At: at}
 	}
 	answer := func() string {
 		if m := s.read(directory.Want{Memo: &k}).Memo; m != nil {
-			return string(m.Answer)
+			return string(m.Answer) + " until " + m.Expires.Sub(second).String()
 		}
 		return "none"
 	}
-	s.commits(remember("old", -time.Second))
-	same(t, "an expired memo", answer(), "none")
-	s.commits(remember("older", -time.Hour))
-	s.commits(remember("new", time.Hour))
-	same(t, "a valid memo", answer(), "new")
-	s.refuses(directory.ErrRemembered, remember("newer", time.Hour))
-	same(t, "after another one was refused", answer(), "new")
+	s.commits(remember("old", second.Add(-time.Hour), then))
+	same(t, "a memo that has expired", answer(), "old until -1h0m0s")
+	s.commits(remember("new", then, then.Add(-time.Hour)))
+	same(t, "one in its place, to the second", answer(), "new until 0s")
+	s.refuses(directory.ErrRemembered, remember("newer", second, second.Add(-time.Microsecond)))
+	same(t, "after another one was refused", answer(), "new until 0s")
+	s.refuses(directory.ErrRemembered, remember("newer", second, second.Add(-100*24*time.Hour)))
+	s.commits(remember("newer", second.Add(time.Second), second))
+	same(t, "when it has expired", answer(), "newer until 1s")
+	s.refuses(directory.ErrRemembered, remember("newest", then, second.Add(time.Second-time.Microsecond)))
+	s.commits(remember("newest", then, second.Add(100*24*time.Hour)))
+	same(t, "long after it has expired", answer(), "newest until 0s")
 	k.Principal = ident.NewClient()
 	same(t, "the same key of another client", answer(), "none")
 	k.Key = strings.Repeat("k", 299)
-	s.commits(remember("other", time.Hour))
-	same(t, "another key", answer(), "other")
+	s.commits(remember("other", second.Add(time.Hour), then))
+	same(t, "another key", answer(), "other until 1h0m0s")
 }
 
 func firstFailure(t testing.TB, store directory.Store) {
@@ -1074,7 +1080,7 @@ func rememberedOnce(t testing.TB, store directory.Store) {
 	}
 	errs := atOnce(many, func(i int) error {
 		return store.Commit(t.Context(),
-			directory.Remember{Memo: directory.Memo{MemoKey: k, Answer: []byte(nodes[i].ID), Expires: time.Now().Add(time.Hour)}},
+			directory.Remember{Memo: directory.Memo{MemoKey: k, Answer: []byte(nodes[i].ID), Expires: then.Add(time.Hour)}, At: then},
 			directory.CheckParent{Parent: s.root, Draw: []ident.Brand{b}, Else: always(errElse)},
 			directory.AddNode{Node: nodes[i]})
 	})

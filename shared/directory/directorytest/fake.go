@@ -258,7 +258,7 @@ func (f *Fake) Read(ctx context.Context, w directory.Want) (directory.Got, error
 		}
 		if w.Memo != nil {
 			wanted["memo"] = true
-			if m, ok := f.memos[*w.Memo]; ok && valid(m) {
+			if m, ok := f.memos[*w.Memo]; ok {
 				m = copyMemo(m)
 				got.Memo = &m
 			}
@@ -773,7 +773,7 @@ func (f *Fake) conditions(s directory.Step) []condition {
 		return []condition{{"AddEvent.New", !f.known[s.Event.ID], is(directory.ErrExists)}}
 	case directory.Remember:
 		m, exists := f.memos[s.Memo.MemoKey]
-		return []condition{{"Remember.New", !exists || !valid(m), is(directory.ErrRemembered)}}
+		return []condition{{"Remember.New", !exists || m.Expired(s.At), is(directory.ErrRemembered)}}
 	case directory.AddTree:
 		return []condition{{"Found.New", f.tree == nil, is(s.Else)}}
 	case directory.PlaceNode:
@@ -1051,8 +1051,6 @@ func (f *Fake) unlistNode(n *hierarchy.Node) {
 		f.lists[k] = slices.Delete(f.lists[k], i, i+1)
 	}
 }
-
-func valid(m directory.Memo) bool { return time.Now().Unix() < m.Expires.Unix() }
 
 // What comes in and goes out is copied, in the form in which stores keep it: times in UTC to the microsecond, sets
 // sorted, nothing empty but not nil, except the maps that are always there.

@@ -375,7 +375,7 @@ func wholeMove(t testing.TB, store directory.Store) {
 	above := dest.Place.Path.IDs()[hierarchy.MaxDepth-2-few : hierarchy.MaxDepth-2]
 	now := placed(was, dest.ID, 1, hierarchy.Place{Path: dest.Place.Path.Child(was.ID)})
 	progress := s.newProgress(was.ID)
-	memo := directory.Memo{MemoKey: directory.MemoKey{Principal: ident.NewClient(), Key: "k"}, Expires: time.Now().Add(time.Hour)}
+	memo := directory.Memo{MemoKey: directory.MemoKey{Principal: ident.NewClient(), Key: "k"}, Expires: then.Add(time.Hour)}
 	asked := s.newClient(s.root.ID, map[ident.Node]access.Role{s.root.ID: access.Admin})
 	request := s.newRequest(was, dest, then)
 	s.commits(directory.AddClient{Client: asked}, directory.AddRequest{Request: request, Open: errAnother})
@@ -383,7 +383,7 @@ func wholeMove(t testing.TB, store directory.Store) {
 	moved.Type, moved.Left = event.PartnerMoved, was.Place.Path
 	steps := func(change hierarchy.Change) []directory.Step {
 		steps := []directory.Step{
-			directory.Remember{Memo: memo},
+			directory.Remember{Memo: memo, At: then},
 			directory.PlaceNode{Was: was, Now: now, Else: always(errElse)},
 			directory.CheckParent{Parent: dest, Draw: was.Draws(), Height: 1, Else: always(errElse)},
 			directory.CheckParent{Parent: source, Drop: was.Draws(), Else: always(errElse)},
