@@ -105,7 +105,7 @@ type visit struct {
 // item was rewritten: from then on what is created there copies the new place. What is renamed meanwhile sees to itself
 // (keepCovered). It can end anywhere, run twice at a time, and begin again.
 func (d *Directory) Settle(ctx context.Context, id ident.Change, resume string, budget time.Duration) (SettleResult, error) {
-	began := time.Now()
+	began := d.now()
 	p, tree, err := d.progress(ctx, id)
 	if err != nil {
 		return SettleResult{}, err
@@ -129,7 +129,7 @@ func (d *Directory) Settle(ctx context.Context, id ident.Change, resume string, 
 		if err != nil && !errors.Is(err, errLater) {
 			return SettleResult{}, err
 		}
-		if time.Since(began) >= budget {
+		if d.now().Sub(began) >= budget {
 			break
 		}
 	}

@@ -17,7 +17,8 @@ import (
 // last: repeating is safe), the error that a Step names for its own condition, and others for what must not happen. A
 // read that failed is never "not found". Nodes without a tree state are such an error: Found comes first.
 //
-// Times are kept in UTC to the microsecond, but Memo.Expires to the second.
+// Times are kept in UTC to the microsecond, but Memo.Expires to the second. A store has no clock: what depends on the time
+// is told it, or left to the directory.
 type Store interface {
 	// Read reads all that w names in one batch. What does not exist is absent from the answer.
 	Read(ctx context.Context, w Want) (Got, error)

@@ -60,7 +60,7 @@ const (
 // A restore, and whatever else began before a node was trashed, has ended KeepTrash later: requests take seconds.
 func (d *Directory) Purge(ctx context.Context, budget time.Duration) (Swept, error) {
 	var swept Swept
-	for deadline := time.Now().Add(budget); ; {
+	for deadline := d.now().Add(budget); ; {
 		until := d.now().Add(-hierarchy.KeepTrash)
 		due, err := d.store.PurgeQueue(ctx, until, sweptAtOnce)
 		if err != nil {
@@ -70,7 +70,7 @@ func (d *Directory) Purge(ctx context.Context, budget time.Duration) (Swept, err
 		gone, failed := 0, error(nil)
 		for i, item := range due {
 			purged := false
-			if i == 0 || time.Now().Before(deadline) {
+			if i == 0 || d.now().Before(deadline) {
 				if purged, err = d.purge(ctx, item, deadline); !errors.Is(err, errLater) {
 					failed = errors.Join(failed, err)
 				}
@@ -81,7 +81,7 @@ func (d *Directory) Purge(ctx context.Context, budget time.Duration) (Swept, err
 				swept.Behind = until.Sub(item.Since)
 			}
 		}
-		if swept.Purged += gone; gone == 0 || failed != nil || time.Now().After(deadline) {
+		if swept.Purged += gone; gone == 0 || failed != nil || !d.now().Before(deadline) {
 			return swept, failed
 		}
 	}
@@ -217,8 +217,8 @@ const brandsAtOnce = 90
 // errLater says that the time is up, and that it goes on where it ended.
 var errLater = errors.New("not all is erased yet")
 
-// erasePartition deletes all that is kept with a node: the grants at it, each from its principal, and the rest. When that takes longer
-// than until the deadline it gives errLater.
+// erasePartition deletes all that is kept with a node: the grants at it, each from its principal, and the rest. When that takes
+// until the deadline it gives errLater.
 func (d *Directory) erasePartition(ctx context.Context, id ident.Node, deadline time.Time) error {
 	for after, more := "", true; more; {
 		page, err := ListAt(ctx, d.store, access.GrantsAt, id, after, grantsAtOnce)
@@ -230,7 +230,7 @@ func (d *Directory) erasePartition(ctx context.Context, id ident.Node, deadline 
 				return err
 			}
 		}
-		if after, more = page.Next, page.Next != ""; more && time.Now().After(deadline) {
+		if after, more = page.Next, page.Next != ""; more && !d.now().Before(deadline) {
 			return errLater
 		}
 	}
@@ -238,7 +238,7 @@ func (d *Directory) erasePartition(ctx context.Context, id ident.Node, deadline 
 		if done, err := d.store.Erase(ctx, id); done || err != nil {
 			return err
 		}
-		if time.Now().After(deadline) {
+		if !d.now().Before(deadline) {
 			return errLater
 		}
 	}
