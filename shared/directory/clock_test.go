@@ -64,7 +64,7 @@ func TestABudgetByAClockThatStandsStill(t *testing.T) {
 			t.Fatal(err)
 		}
 		purged, total = append(purged, swept.Purged), total+swept.Purged
-		if grants, err := s.Grants(ctx, s.e, "", 100); len(purged) == 3 && (err != nil || len(grants.Items) != 50) {
+		if grants, err := directory.ListAt(ctx, s, access.GrantsAt, s.e, "", 100); len(purged) == 3 && (err != nil || len(grants.Items) != 50) {
 			t.Errorf("after a page of the grants: %d of them, %v", len(grants.Items), err)
 		}
 	}
