@@ -34,8 +34,8 @@ type NewBrand struct {
 func (d *Directory) CreateBrand(ctx context.Context, c Caller, in NewBrand) (Brand, error) {
 	b := brand.Brand{ID: ident.NewBrand(), Owner: in.Partner, Name: in.Name, Domain: in.Domain, Regions: slices.Sorted(slices.Values(in.Regions)),
 		State: brand.Draft, Version: 1}
-	return Do(ctx, d, c, in.Partner, access.ManageBrands, Want{}, func(v *view, owner *hierarchy.Node, dec access.Decision) (Plan[Brand], error) {
-		if err := live(dec.Place); err != nil {
+	return Do(ctx, d, c, in.Partner, access.ManageBrands, Want{}, func(v *View, owner *hierarchy.Node, dec access.Decision) (Plan[Brand], error) {
+		if err := Live(dec.Place); err != nil {
 			return Plan[Brand]{}, err
 		}
 		if err := roomForBrand(owner); err != nil {
@@ -53,10 +53,10 @@ func (d *Directory) CreateBrand(ctx context.Context, c Caller, in NewBrand) (Bra
 				if err := roomForBrand(now); err != nil {
 					return err
 				}
-				return errChanged
+				return ErrChanged
 			}},
 			stillOwner(v, dec),
-			d.event(c, event.BrandCreated, owner.ID, dec.Place.Path,
+			d.Event(c, event.BrandCreated, owner.ID, dec.Place.Path,
 				map[string]any{"brandId": b.ID, "name": b.Name, "domain": b.Domain, "regions": b.Regions}),
 		}}, nil
 	})
@@ -79,17 +79,17 @@ func (d *Directory) GetBrand(ctx context.Context, c Caller, id ident.Brand) (Bra
 }
 
 // reachBrand reads a brand, then the partner that owns it with the caller, and decides about that one.
-func (d *Directory) reachBrand(ctx context.Context, c Caller, id ident.Brand, a access.Action) (*view, *brand.Brand, access.Decision, error) {
-	v, err := d.read(ctx, c, Want{Records: brand.Brands.Refs(id)})
+func (d *Directory) reachBrand(ctx context.Context, c Caller, id ident.Brand, a access.Action) (*View, *brand.Brand, access.Decision, error) {
+	v, err := d.Read(ctx, c, Want{Records: brand.Brands.Refs(id)})
 	if err != nil {
 		return nil, nil, access.Decision{}, err
 	}
-	owner := nowhere
+	owner := Nowhere
 	b := brand.Brands.In(v.Records, id)
 	if b != nil {
 		owner = b.Owner
 	}
-	v, _, dec, err := d.reach(ctx, c, owner, a)
+	v, _, dec, err := d.Reach(ctx, c, owner, a)
 	return v, b, dec, err
 }
 
@@ -115,15 +115,15 @@ func (d *Directory) EditBrand(ctx context.Context, c Caller, id ident.Brand, edi
 		if len(data) == 0 {
 			return Brand{*was, true}, nil
 		}
-		if err := live(dec.Place); err != nil {
+		if err := Live(dec.Place); err != nil {
 			return Brand{}, err
 		}
-		if err := match(c.IfMatch, was.Version); err != nil {
+		if err := Match(c.IfMatch, was.Version); err != nil {
 			return Brand{}, err
 		}
 		holds := stillOwner(v, dec)
 		if now.App != nil && (was.App == nil || *was.App != *now.App) {
-			v, _, dec, err := d.reach(ctx, c, v.Tree.Root, access.ManageBrands)
+			v, _, dec, err := d.Reach(ctx, c, v.Tree.Root, access.ManageBrands)
 			switch {
 			case fault.NotFound.Is(err), fault.Forbidden.Is(err):
 				return Brand{}, fault.Forbidden.New("Once a brand has an app of its own, links in invitations lead to admin.%s, and invitations can make "+
@@ -135,11 +135,11 @@ func (d *Directory) EditBrand(ctx context.Context, c Caller, id ident.Brand, edi
 		}
 		now.Version = was.Version + 1
 		data["brandId"] = id
-		steps := []Step{Put{Was: was, Now: &now, Else: errChanged}, holds, d.event(c, event.BrandEdited, was.Owner, dec.Place.Path, data)}
+		steps := []Step{Put{Was: was, Now: &now, Else: ErrChanged}, holds, d.Event(c, event.BrandEdited, was.Owner, dec.Place.Path, data)}
 		if was.Logo != now.Logo {
 			steps = append(steps, writeLogo(&brand.Logo{Brand: id, PNG: *edit.Logo}))
 		}
-		if err := d.commit(ctx, &v.Tree, steps...); err != nil {
+		if err := d.Commit(ctx, &v.Tree, steps...); err != nil {
 			return Brand{}, err
 		}
 		return Brand{now, true}, nil
@@ -233,13 +233,13 @@ func (d *Directory) BrandAt(ctx context.Context, domain string) (*brand.Brand, e
 	return brand.Brands.In(got.Records, at.Brand), nil
 }
 
-// nowhere is a node that does not exist. It is read in the place of one that cannot be known, so that what does not
+// Nowhere is a node that does not exist. It is read in the place of one that cannot be known, so that what does not
 // exist takes as long as what is not visible.
-const nowhere = ident.Node(ident.Partner + "0000000000000000")
+const Nowhere = ident.Node(ident.Partner + "0000000000000000")
 
 // Brands lists what a partner may sell under, by name: its own brands and those available to it.
 func (d *Directory) Brands(ctx context.Context, c Caller, partner ident.Node) ([]Brand, error) {
-	_, node, dec, err := d.reach(ctx, c, partner, access.Read)
+	_, node, dec, err := d.Reach(ctx, c, partner, access.Read)
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +248,7 @@ func (d *Directory) Brands(ctx context.Context, c Caller, partner ident.Node) ([
 	if len(ids) == 0 {
 		return brands, nil
 	}
-	v, err := d.read(ctx, c, Want{Records: brand.Brands.Refs(ids...)})
+	v, err := d.Read(ctx, c, Want{Records: brand.Brands.Refs(ids...)})
 	if err != nil {
 		return nil, err
 	}

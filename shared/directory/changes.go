@@ -27,14 +27,14 @@ const retrySettled = 30 * time.Second
 // that the node draws have to be usable there.
 func (d *Directory) Move(ctx context.Context, c Caller, id, to ident.Node) (Changed, error) {
 	return Do(ctx, d, c, id, access.ManageSubtree, Want{Nodes: []ident.Node{to}},
-		func(v *view, node *hierarchy.Node, dec access.Decision) (Plan[Changed], error) {
-			dest, at, err := v.decide(to, access.CreatePartner)
+		func(v *View, node *hierarchy.Node, dec access.Decision) (Plan[Changed], error) {
+			dest, at, err := v.Decide(to, access.CreatePartner)
 			m := moving{node, dest, dec.Place, at.Place}
 			switch {
 			case err != nil:
 				return Plan[Changed]{}, err
 			case m.there():
-				return Plan[Changed]{answer: Changed{Node: seenBy(node, dec)}}, nil
+				return Plan[Changed]{Answer: Changed{Node: seenBy(node, dec)}}, nil
 			}
 			return d.move(ctx, c, v, m, map[string]any{})
 		})
@@ -68,9 +68,9 @@ func (m *moving) blocks() []*fault.Error {
 	if m.intoItself() {
 		add(movesIntoItself())
 	}
-	add(untrashed(m.from))
+	add(Untrashed(m.from))
 	if m.to.Top(hierarchy.Trashed) != m.from.Top(hierarchy.Trashed) {
-		add(untrashed(m.to))
+		add(Untrashed(m.to))
 	}
 	if m.to.Path.Depth()+1+m.node.Height > hierarchy.MaxDepth {
 		add(fault.DepthLimit.New("The tree is at most %d nodes deep, the new parent is at %d, and up to %d levels come below it. "+
@@ -90,7 +90,7 @@ func movesIntoItself() error {
 func (m *moving) missing() []ident.Brand { return without(m.node.Draws(), m.dest.Brands.List()) }
 
 // move prepares a move that the caller has the right to; data goes into its event, with what every move tells.
-func (d *Directory) move(ctx context.Context, c Caller, v *view, m moving, data map[string]any) (Plan[Changed], error) {
+func (d *Directory) move(ctx context.Context, c Caller, v *View, m moving, data map[string]any) (Plan[Changed], error) {
 	if blocks := m.blocks(); len(blocks) > 0 {
 		return Plan[Changed]{}, blocks[0]
 	}
@@ -99,12 +99,12 @@ func (d *Directory) move(ctx context.Context, c Caller, v *view, m moving, data 
 		return Plan[Changed]{}, err
 	}
 	try, err := d.moved(c, v, m, data)
-	try.steps = append(try.steps, parents...)
+	try.Steps = append(try.Steps, parents...)
 	return try, err
 }
 
 // moved is the node's own part in a move.
-func (d *Directory) moved(c Caller, v *view, m moving, data map[string]any) (Plan[Changed], error) {
+func (d *Directory) moved(c Caller, v *View, m moving, data map[string]any) (Plan[Changed], error) {
 	now := *m.node
 	now.Parent, now.Place = m.dest.ID, m.place()
 	data["from"], data["to"] = m.node.Parent, m.dest.ID
@@ -126,14 +126,14 @@ func (d *Directory) moveBetween(ctx context.Context, c Caller, node, dest *hiera
 	}
 	old := above[node.Parent]
 	if old == nil {
-		return nil, errChanged
+		return nil, ErrChanged
 	}
 	if len(low) > maxRaised {
-		return nil, cmp.Or(d.store.Commit(ctx, raise(low)...), errChanged)
+		return nil, cmp.Or(d.store.Commit(ctx, raise(low)...), ErrChanged)
 	}
 	steps := []Step{
 		CheckParent{Parent: dest, Draw: draws, Height: node.Height + 1, Else: parentChanged(draws)},
-		CheckParent{Parent: old, Drop: draws, Height: low[old.ID], Else: func(*hierarchy.Node) error { return errChanged }},
+		CheckParent{Parent: old, Drop: draws, Height: low[old.ID], Else: func(*hierarchy.Node) error { return ErrChanged }},
 	}
 	delete(low, old.ID)
 	return append(steps, raise(low)...), nil
@@ -150,14 +150,14 @@ func (d *Directory) tooLow(ctx context.Context, c Caller, path hierarchy.Path, h
 	if len(wanted) == 0 {
 		return low, nil, nil
 	}
-	v, err := d.read(ctx, c, Want{Nodes: wanted})
+	v, err := d.Read(ctx, c, Want{Nodes: wanted})
 	if err != nil {
 		return nil, nil, err
 	}
 	for i := 0; i < path.Depth()-1 && height < becomes; i++ {
 		n, needs := v.Nodes[path.At(i)], becomes+path.Depth()-1-i
 		if n == nil {
-			return nil, nil, errChanged
+			return nil, nil, ErrChanged
 		}
 		if n.Height < needs {
 			low[n.ID] = needs
@@ -169,7 +169,7 @@ func (d *Directory) tooLow(ctx context.Context, c Caller, path hierarchy.Path, h
 func raise(low map[ident.Node]int) []Step {
 	var steps []Step
 	for _, id := range slices.Sorted(maps.Keys(low)) {
-		steps = append(steps, RaiseHeight{Node: id, Height: low[id], Else: errChanged})
+		steps = append(steps, RaiseHeight{Node: id, Height: low[id], Else: ErrChanged})
 	}
 	return steps
 }
@@ -195,19 +195,19 @@ func (d *Directory) SetCanProvision(ctx context.Context, c Caller, id ident.Node
 // mark puts a mark on a node or takes it off.
 func (d *Directory) mark(ctx context.Context, c Caller, id ident.Node, kind hierarchy.MarkKind, on bool, partner, customer event.Type,
 	data map[string]any) (Changed, error) {
-	return Do(ctx, d, c, id, access.ManageSubtree, Want{}, func(v *view, node *hierarchy.Node, dec access.Decision) (Plan[Changed], error) {
+	return Do(ctx, d, c, id, access.ManageSubtree, Want{}, func(v *View, node *hierarchy.Node, dec access.Decision) (Plan[Changed], error) {
 		m := hierarchy.Mark{Node: id, Kind: kind}
 		now, change := *node, hierarchy.Change{Kind: hierarchy.Unmarked, Mark: m}
 		now.Place = dec.Place
 		now.Place.Marks = slices.DeleteFunc(slices.Clone(dec.Place.Marks), func(o hierarchy.Mark) bool { return o == m })
-		if err := untrashed(now.Place); err != nil { // when it is in the trash for its own mark alone, it can be restored
+		if err := Untrashed(now.Place); err != nil { // when it is in the trash for its own mark alone, it can be restored
 			return Plan[Changed]{}, err
 		}
 		if slices.Contains(dec.Place.Marks, m) == on {
-			return Plan[Changed]{answer: Changed{Node: seenBy(node, dec)}}, nil
+			return Plan[Changed]{Answer: Changed{Node: seenBy(node, dec)}}, nil
 		}
 		if kind == hierarchy.NoProvisioning {
-			if err := live(now.Place); err != nil {
+			if err := Live(now.Place); err != nil {
 				return Plan[Changed]{}, err
 			}
 		}
@@ -226,16 +226,16 @@ func (d *Directory) mark(ctx context.Context, c Caller, id ident.Node, kind hier
 
 // commitSubtree commits what happened to the subtree below was: the node itself gets its new place at once, and the rest has it by the
 // tree state until it is settled.
-func (d *Directory) commitSubtree(c Caller, v *view, was, now *hierarchy.Node, change hierarchy.Change, t event.Type, data map[string]any) (
+func (d *Directory) commitSubtree(c Caller, v *View, was, now *hierarchy.Node, change hierarchy.Change, t event.Type, data map[string]any) (
 	Plan[Changed], error) {
-	if err := match(c.IfMatch, was.Version); err != nil {
+	if err := Match(c.IfMatch, was.Version); err != nil {
 		return Plan[Changed]{}, err
 	}
 	steps, p, err := d.place(c, &v.Tree, was, now, change, t, data)
 	if err != nil {
 		return Plan[Changed]{}, err
 	}
-	dec := access.Decide(v.caller, &hierarchy.TreeState{}, now, access.Read)
+	dec := access.Decide(v.Caller, &hierarchy.TreeState{}, now, access.Read)
 	return Plan[Changed]{Changed{p, seenBy(now, dec)}, steps}, nil
 }
 
@@ -248,7 +248,7 @@ func (d *Directory) place(c Caller, tree *hierarchy.TreeState, was, now *hierarc
 	}
 	now.AsOf, now.Version, now.Updated = p.Seq, was.Version+1, p.Started
 	data["changeId"] = p.ID
-	happened := d.event(c, t, was.ID, now.Place.Path, data)
+	happened := d.Event(c, t, was.ID, now.Place.Path, data)
 	if change.Kind == hierarchy.Moved {
 		happened.Event.Left = tree.Place(was).Path
 	}
@@ -256,7 +256,7 @@ func (d *Directory) place(c Caller, tree *hierarchy.TreeState, was, now *hierarc
 		if now == nil {
 			return access.Hidden()
 		}
-		return errChanged
+		return ErrChanged
 	}}, happened), p, nil
 }
 
@@ -271,20 +271,20 @@ func (d *Directory) announce(tree *hierarchy.TreeState, node ident.Node, change 
 	change.Seq, change.Node = tree.Seq+1, node
 	p := Progress{ID: ident.NewChange(), Seq: change.Seq, Node: node, Kind: change.Kind, State: Settling, Started: d.now(), Version: 1}
 	p.Updated = p.Started
-	return []Step{AddChange{Change: change, Else: errChanged}, Put{Now: &p, Else: ErrExists}}, &p, nil
+	return []Step{AddChange{Change: change, Else: ErrChanged}, Put{Now: &p, Else: ErrExists}}, &p, nil
 }
 
-// untrashed refuses to change what is in the trash.
-func untrashed(place hierarchy.Place) error {
+// Untrashed refuses to change what is in the trash.
+func Untrashed(place hierarchy.Place) error {
 	if at := place.Top(hierarchy.Trashed); at != "" {
 		return fault.Trashed.New("It is in the trash, with %s. Nothing there changes until that is restored.", at)
 	}
 	return nil
 }
 
-// live refuses to change what is in the trash or suspended.
-func live(place hierarchy.Place) error {
-	if err := untrashed(place); err != nil {
+// Live refuses to change what is in the trash or suspended.
+func Live(place hierarchy.Place) error {
+	if err := Untrashed(place); err != nil {
 		return err
 	}
 	if at := place.Top(hierarchy.Suspended); at != "" {
@@ -302,16 +302,16 @@ func byKind(n *hierarchy.Node, partner, customer event.Type) event.Type {
 
 // Change tells how far a change is, to those who reach the top of its subtree.
 func (d *Directory) Change(ctx context.Context, c Caller, id ident.Change) (Progress, error) {
-	v, err := d.read(ctx, c, Want{Records: Changes.Refs(id)})
+	v, err := d.Read(ctx, c, Want{Records: Changes.Refs(id)})
 	if err != nil {
 		return Progress{}, err
 	}
-	node := nowhere
+	node := Nowhere
 	p := Changes.In(v.Records, id)
 	if p != nil {
 		node = p.Node
 	}
-	if _, _, _, err := d.reach(ctx, c, node, access.Read); err != nil {
+	if _, _, _, err := d.Reach(ctx, c, node, access.Read); err != nil {
 		return Progress{}, err
 	}
 	return *p, nil

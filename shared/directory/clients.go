@@ -51,8 +51,8 @@ func newClient(name hierarchy.Name, home ident.Node, role access.Role, now time.
 
 // CreateClient makes an API client with a role at a node, and its first secret.
 func (d *Directory) CreateClient(ctx context.Context, c Caller, node ident.Node, name hierarchy.Name, role access.Role) (ClientWithKey, error) {
-	return Do(ctx, d, c, node, access.ManageClients, Want{}, func(v *view, n *hierarchy.Node, dec access.Decision) (Plan[ClientWithKey], error) {
-		if err := untrashed(dec.Place); err != nil {
+	return Do(ctx, d, c, node, access.ManageClients, Want{}, func(v *View, n *hierarchy.Node, dec access.Decision) (Plan[ClientWithKey], error) {
+		if err := Untrashed(dec.Place); err != nil {
 			return Plan[ClientWithKey]{}, err
 		}
 		if err := mayGrant(dec, role); err != nil {
@@ -61,7 +61,7 @@ func (d *Directory) CreateClient(ctx context.Context, c Caller, node ident.Node,
 		p, key := newClient(name, node, role, d.now())
 		answer := ClientWithKey{clientSeen(v, &p), p.Secrets[0].ID, key}
 		return Plan[ClientWithKey]{answer, []Step{Put{Now: &p, Else: ErrExists}, stillOwner(v, dec),
-			d.event(c, event.ClientCreated, node, dec.Place.Path, map[string]any{"clientId": p.ID, "name": p.Name, "role": role, "secretId": p.Secrets[0].ID}),
+			d.Event(c, event.ClientCreated, node, dec.Place.Path, map[string]any{"clientId": p.ID, "name": p.Name, "role": role, "secretId": p.Secrets[0].ID}),
 		}}, nil
 	})
 }
@@ -75,11 +75,11 @@ func mayGrant(dec access.Decision, role access.Role) error {
 
 // stillOwner holds the caller's own right in place until the commit. Since nobody takes away their own access, an
 // owner stays wherever an owner has just removed another, however many do so at once.
-func stillOwner(v *view, dec access.Decision) CheckGrant {
+func stillOwner(v *View, dec access.Decision) CheckGrant {
 	path := dec.Place.Path
-	check := CheckGrant{Principal: v.caller.ID, Role: access.Owner, Else: errChanged}
+	check := CheckGrant{Principal: v.Caller.ID, Role: access.Owner, Else: ErrChanged}
 	for i := range path.Depth() {
-		if v.caller.Grants[path.At(i)] == access.Owner {
+		if v.Caller.Grants[path.At(i)] == access.Owner {
 			check.Node = path.At(i)
 			break
 		}
@@ -88,13 +88,13 @@ func stillOwner(v *view, dec access.Decision) CheckGrant {
 }
 
 // clientSeen shows of p's grants those at nodes that were read and that the caller sees, and of its secrets no hash.
-func clientSeen(v *view, p *access.Principal) Client {
+func clientSeen(v *View, p *access.Principal) Client {
 	client := Client{ID: p.ID, Name: p.Name, Home: p.Home, Version: p.Version, Created: p.Created, Grants: []access.Grant{}}
 	for _, s := range p.Secrets {
 		client.Secrets = append(client.Secrets, access.Secret{ID: s.ID, Hint: s.Hint, Created: s.Created})
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.Grants)) {
-		if _, dec, _ := v.decide(id, access.Read); dec.Visible() {
+		if _, dec, _ := v.Decide(id, access.Read); dec.Visible() {
 			client.Grants = append(client.Grants, access.Grant{Node: id, Role: p.Grants[id]})
 		}
 	}
@@ -103,7 +103,7 @@ func clientSeen(v *view, p *access.Principal) Client {
 
 // Clients lists the API clients that were granted a role at the very node.
 func (d *Directory) Clients(ctx context.Context, c Caller, node ident.Node, p Paging) (List[access.Grant], error) {
-	_, page, err := sideBySide(ctx, d, c, node, access.Read, listName("clients", string(node)), p,
+	_, page, err := PageAt(ctx, d, c, node, access.Read, ListName("clients", string(node)), p,
 		func(ctx context.Context, after string) (Page[access.Grant], error) {
 			page, err := ListAt(ctx, d.store, access.GrantsAt, node, after, p.Limit)
 			if i := slices.IndexFunc(page.Items, func(g access.Grant) bool { return g.Principal.IsPerson() }); i >= 0 { // they come after all clients
@@ -116,16 +116,16 @@ func (d *Directory) Clients(ctx context.Context, c Caller, node ident.Node, p Pa
 
 // managed reads an API client, then its home, the nodes of its grants and node, and decides at node ("": at the home). A
 // client that does not exist takes as many reads as one whose home is not visible.
-func (d *Directory) managed(ctx context.Context, c Caller, id ident.Principal, node ident.Node, a access.Action) (*view, *access.Principal, access.Decision, error) {
-	fail := func(err error) (*view, *access.Principal, access.Decision, error) {
+func (d *Directory) managed(ctx context.Context, c Caller, id ident.Principal, node ident.Node, a access.Action) (*View, *access.Principal, access.Decision, error) {
+	fail := func(err error) (*View, *access.Principal, access.Decision, error) {
 		return nil, nil, access.Decision{}, err
 	}
-	v, err := d.read(ctx, c, Want{Records: access.Principals.Refs(id)})
+	v, err := d.Read(ctx, c, Want{Records: access.Principals.Refs(id)})
 	if err != nil {
 		return fail(err)
 	}
 	p := access.Principals.In(v.Records, id)
-	home := nowhere
+	home := Nowhere
 	var nodes []ident.Node
 	if p != nil && p.Revoked.IsZero() && !id.IsPerson() {
 		home, nodes = p.Home, slices.Collect(maps.Keys(p.Grants))
@@ -133,10 +133,10 @@ func (d *Directory) managed(ctx context.Context, c Caller, id ident.Principal, n
 	if node == "" {
 		node = home
 	}
-	if v, err = d.read(ctx, c, Want{Nodes: append(nodes, node, home), Records: access.Principals.Refs(id)}); err != nil {
+	if v, err = d.Read(ctx, c, Want{Nodes: append(nodes, node, home), Records: access.Principals.Refs(id)}); err != nil {
 		return fail(err)
 	}
-	if p != nil && home != nowhere && v.Nodes[home] == nil { // its home was purged: it is managed at the root now
+	if p != nil && home != Nowhere && v.Nodes[home] == nil { // its home was purged: it is managed at the root now
 		adopted := *p
 		adopted.Home = v.Tree.Root
 		p = &adopted
@@ -144,19 +144,19 @@ func (d *Directory) managed(ctx context.Context, c Caller, id ident.Principal, n
 			node = p.Home
 		}
 		home = p.Home
-		if v, err = d.read(ctx, c, Want{Nodes: append(nodes, node, home), Records: access.Principals.Refs(id)}); err != nil {
+		if v, err = d.Read(ctx, c, Want{Nodes: append(nodes, node, home), Records: access.Principals.Refs(id)}); err != nil {
 			return fail(err)
 		}
 	}
-	_, dec, err := v.decide(node, a)
+	_, dec, err := v.Decide(node, a)
 	if err != nil {
 		return fail(err)
 	}
-	if home == nowhere {
+	if home == Nowhere {
 		return fail(access.Hidden())
 	}
 	if now := access.Principals.In(v.Records, id); now == nil || now.Version != p.Version {
-		return fail(errChanged)
+		return fail(ErrChanged)
 	}
 	return v, p, dec, nil
 }
@@ -175,7 +175,7 @@ func (d *Directory) Client(ctx context.Context, c Caller, id ident.Principal) (C
 // editClient commits what change makes of an API client, together with the event that change returns; decided at node
 // ("": at the client's home). A change without an event succeeds without writing.
 func (d *Directory) editClient(ctx context.Context, c Caller, id ident.Principal, node ident.Node,
-	change func(v *view, now *access.Principal, dec access.Decision) (*AddEvent, error)) (Client, error) {
+	change func(v *View, now *access.Principal, dec access.Decision) (*AddEvent, error)) (Client, error) {
 	return Retry(func() (Client, error) {
 		v, was, dec, err := d.managed(ctx, c, id, node, access.ManageClients)
 		if err != nil {
@@ -190,18 +190,18 @@ func (d *Directory) editClient(ctx context.Context, c Caller, id ident.Principal
 		if happened == nil {
 			return clientSeen(v, was), nil
 		}
-		if err := match(c.IfMatch, was.Version); err != nil {
+		if err := Match(c.IfMatch, was.Version); err != nil {
 			return Client{}, err
 		}
 		now.Version++
-		return clientSeen(v, &now), d.commit(ctx, &v.Tree, changeOf(v, was, &now, dec, *happened)...)
+		return clientSeen(v, &now), d.Commit(ctx, &v.Tree, changeOf(v, was, &now, dec, *happened)...)
 	})
 }
 
 // changeOf is the steps that change a client. Who changes themselves is held by the condition on the client.
-func changeOf(v *view, was, now *access.Principal, dec access.Decision, happened AddEvent) []Step {
-	steps := []Step{Put{Was: was, Now: now, Else: errChanged}, happened}
-	if was.ID != v.caller.ID {
+func changeOf(v *View, was, now *access.Principal, dec access.Decision, happened AddEvent) []Step {
+	steps := []Step{Put{Was: was, Now: now, Else: ErrChanged}, happened}
+	if was.ID != v.Caller.ID {
 		steps = append(steps, stillOwner(v, dec))
 	}
 	return steps
@@ -217,7 +217,7 @@ func notSelf(c Caller, id ident.Principal) error {
 
 // RemoveSecret ends one of two secrets at once.
 func (d *Directory) RemoveSecret(ctx context.Context, c Caller, id ident.Principal, secret ident.Key) error {
-	_, err := d.editClient(ctx, c, id, "", func(v *view, now *access.Principal, dec access.Decision) (*AddEvent, error) {
+	_, err := d.editClient(ctx, c, id, "", func(v *View, now *access.Principal, dec access.Decision) (*AddEvent, error) {
 		if !now.Holds(secret) {
 			return nil, access.Hidden()
 		}
@@ -228,7 +228,7 @@ func (d *Directory) RemoveSecret(ctx context.Context, c Caller, id ident.Princip
 			return nil, fault.LastSecret.New("It is the only secret. Add another one first, or revoke the client: DELETE /v1/api-clients/%s.", id)
 		}
 		now.Secrets = slices.DeleteFunc(slices.Clone(now.Secrets), func(s access.Secret) bool { return s.ID == secret })
-		ev := d.event(c, event.ClientSecretRemoved, now.Home, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "secretId": secret})
+		ev := d.Event(c, event.ClientSecretRemoved, now.Home, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "secretId": secret})
 		return &ev, nil
 	})
 	return err
@@ -236,14 +236,14 @@ func (d *Directory) RemoveSecret(ctx context.Context, c Caller, id ident.Princip
 
 // RevokeClient ends all access of an API client, with the next request. Where it is an owner the caller has to be one.
 func (d *Directory) RevokeClient(ctx context.Context, c Caller, id ident.Principal) error {
-	_, err := d.editClient(ctx, c, id, "", func(v *view, now *access.Principal, dec access.Decision) (*AddEvent, error) {
+	_, err := d.editClient(ctx, c, id, "", func(v *View, now *access.Principal, dec access.Decision) (*AddEvent, error) {
 		if err := notSelf(c, id); err != nil {
 			return nil, err
 		}
 		if err := coversAll(v, now, access.Owner); err != nil {
 			return nil, err
 		}
-		ev := d.event(c, event.ClientRevoked, now.Home, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "grants": now.Grants})
+		ev := d.Event(c, event.ClientRevoked, now.Home, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "grants": now.Grants})
 		now.Grants, now.Secrets, now.Revoked = map[ident.Node]access.Role{}, nil, ev.Event.Time
 		return &ev, nil
 	})
@@ -253,8 +253,8 @@ func (d *Directory) RevokeClient(ctx context.Context, c Caller, id ident.Princip
 // GrantRole gives an API client a role at a node, or another role than it has there. The caller has to be an owner at
 // the client's home and at the node.
 func (d *Directory) GrantRole(ctx context.Context, c Caller, id ident.Principal, node ident.Node, role access.Role) (Client, error) {
-	return d.editClient(ctx, c, id, node, func(v *view, now *access.Principal, dec access.Decision) (*AddEvent, error) {
-		if _, _, err := v.decide(now.Home, access.ManageClients); err != nil {
+	return d.editClient(ctx, c, id, node, func(v *View, now *access.Principal, dec access.Decision) (*AddEvent, error) {
+		if _, _, err := v.Decide(now.Home, access.ManageClients); err != nil {
 			return nil, err
 		}
 		was := now.Grants[node]
@@ -264,7 +264,7 @@ func (d *Directory) GrantRole(ctx context.Context, c Caller, id ident.Principal,
 		if err := notSelf(c, id); err != nil {
 			return nil, err
 		}
-		if err := untrashed(dec.Place); err != nil {
+		if err := Untrashed(dec.Place); err != nil {
 			return nil, err
 		}
 		if err := mayGrant(dec, role); err != nil {
@@ -274,7 +274,7 @@ func (d *Directory) GrantRole(ctx context.Context, c Caller, id ident.Principal,
 			return nil, fault.TooManyGrants.New("A client has at most %d grants. Grant a role further up, or make another client.", access.MaxGrants)
 		}
 		now.Grants[node] = role
-		ev := d.event(c, event.ClientGranted, node, dec.Place.Path,
+		ev := d.Event(c, event.ClientGranted, node, dec.Place.Path,
 			map[string]any{"clientId": id, "name": now.Name, "role": role, "version": now.Version + 1})
 		return &ev, nil
 	})
@@ -282,7 +282,7 @@ func (d *Directory) GrantRole(ctx context.Context, c Caller, id ident.Principal,
 
 // RemoveGrant takes an API client's role at a node away. An owner of the node may, wherever the client is managed.
 func (d *Directory) RemoveGrant(ctx context.Context, c Caller, id ident.Principal, node ident.Node) error {
-	_, err := d.editClient(ctx, c, id, node, func(v *view, now *access.Principal, dec access.Decision) (*AddEvent, error) {
+	_, err := d.editClient(ctx, c, id, node, func(v *View, now *access.Principal, dec access.Decision) (*AddEvent, error) {
 		if err := notSelf(c, id); err != nil {
 			return nil, err
 		}
@@ -291,7 +291,7 @@ func (d *Directory) RemoveGrant(ctx context.Context, c Caller, id ident.Principa
 			return nil, access.Hidden()
 		}
 		delete(now.Grants, node)
-		ev := d.event(c, event.ClientGrantRemoved, node, dec.Place.Path,
+		ev := d.Event(c, event.ClientGrantRemoved, node, dec.Place.Path,
 			map[string]any{"clientId": id, "name": now.Name, "role": role, "version": now.Version + 1})
 		return &ev, nil
 	})
@@ -300,15 +300,15 @@ func (d *Directory) RemoveGrant(ctx context.Context, c Caller, id ident.Principa
 
 // coversAll refuses a caller who has not, wherever the client has a role of at least least, that role too. Whoever holds
 // the client's keys has all of its roles.
-func coversAll(v *view, p *access.Principal, least access.Role) error {
+func coversAll(v *View, p *access.Principal, least access.Role) error {
 	for node, role := range p.Grants {
 		if role < least {
 			continue
 		}
 		if v.Nodes[node] == nil {
-			return errChanged // it was granted after the nodes were read
+			return ErrChanged // it was granted after the nodes were read
 		}
-		if _, dec, _ := v.decide(node, access.Read); dec.Role < role {
+		if _, dec, _ := v.Decide(node, access.Read); dec.Role < role {
 			return fault.RoleTooHigh.New("The client has a higher role than you in another part of the tree. Ask an owner there to take that grant away, or to do this.")
 		}
 	}
@@ -324,7 +324,7 @@ func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Principal)
 			return ClientWithKey{}, err
 		}
 		return Round(ctx, d, c, p.Home, access.ManageClients, Want{Records: access.Principals.Refs(id), Nodes: slices.Collect(maps.Keys(p.Grants))},
-			func(v *view, _ *hierarchy.Node, dec access.Decision) (Plan[ClientWithKey], error) {
+			func(v *View, _ *hierarchy.Node, dec access.Decision) (Plan[ClientWithKey], error) {
 				was := access.Principals.In(v.Records, id)
 				if was == nil || !was.Revoked.IsZero() {
 					return Plan[ClientWithKey]{}, access.Hidden()
@@ -332,7 +332,7 @@ func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Principal)
 				if err := coversAll(v, was, access.Viewer); err != nil {
 					return Plan[ClientWithKey]{}, err
 				}
-				if err := match(c.IfMatch, was.Version); err != nil {
+				if err := Match(c.IfMatch, was.Version); err != nil {
 					return Plan[ClientWithKey]{}, err
 				}
 				if len(was.Secrets) >= 2 {
@@ -342,7 +342,7 @@ func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Principal)
 				secret, key := credential.NewSecret(id, d.now())
 				now.Secrets = append(slices.Clip(was.Secrets), secret)
 				now.Version++
-				happened := d.event(c, event.ClientSecretAdded, now.Home, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "secretId": secret.ID})
+				happened := d.Event(c, event.ClientSecretAdded, now.Home, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "secretId": secret.ID})
 				return Plan[ClientWithKey]{ClientWithKey{clientSeen(v, &now), secret.ID, key}, changeOf(v, was, &now, dec, happened)}, nil
 			})
 	})
@@ -373,28 +373,28 @@ func (d *Directory) Recover(ctx context.Context) (access.Principal, string, erro
 		}
 		root := got.Nodes[got.Tree.Root]
 		if root == nil {
-			return none, errChanged
+			return none, ErrChanged
 		}
 		told := func(t event.Type, p *access.Principal, s *access.Secret, more map[string]any) AddEvent {
 			data := map[string]any{"clientId": p.ID, "name": p.Name, "secretId": s.ID, "recovered": true}
 			maps.Copy(data, more)
-			return d.event(Caller{}, t, root.ID, got.Tree.Place(root).Path, data)
+			return d.Event(Caller{}, t, root.ID, got.Tree.Place(root).Path, data)
 		}
 		if oldest == nobody {
 			p, made := newClient(recoveredName, root.ID, access.Owner, d.now())
 			key = made
-			return p, d.commit(ctx, &got.Tree, Put{Now: &p, Else: ErrExists}, told(event.ClientCreated, &p, &p.Secrets[0], map[string]any{"role": access.Owner}))
+			return p, d.Commit(ctx, &got.Tree, Put{Now: &p, Else: ErrExists}, told(event.ClientCreated, &p, &p.Secrets[0], map[string]any{"role": access.Owner}))
 		}
 		was := access.Principals.In(got.Records, oldest)
 		if was == nil || was.Grants[root.ID] != access.Owner {
-			return none, errChanged
+			return none, ErrChanged
 		}
 		now := *was
 		secret, made := credential.NewSecret(was.ID, d.now())
 		now.Secrets = append(slices.Clone(was.Secrets[max(0, len(was.Secrets)-1):]), secret)
 		now.Version++
 		key = made
-		return now, d.commit(ctx, &got.Tree, Put{Was: was, Now: &now, Else: errChanged}, told(event.ClientSecretAdded, &now, &secret, nil))
+		return now, d.Commit(ctx, &got.Tree, Put{Was: was, Now: &now, Else: ErrChanged}, told(event.ClientSecretAdded, &now, &secret, nil))
 	})
 	return owner, key, err
 }

@@ -52,5 +52,5 @@ func mac(p *access.Principal, list, position string) []byte {
 	return h.Sum(nil)[:macLen]
 }
 
-// listName names a list for its cursors: what is listed, of what, and how it is filtered.
-func listName(parts ...string) string { return strings.Join(parts, "\x00") }
+// ListName names a list for its cursors: what is listed, of what, and how it is filtered.
+func ListName(parts ...string) string { return strings.Join(parts, "\x00") }

@@ -47,17 +47,17 @@ type Caller struct {
 // attempts is how often an operation starts over because something that it had read was changed before it committed.
 const attempts = 8
 
-// errChanged says that what was read is no longer so: read again.
-var errChanged = errors.New("changed since it was read")
+// ErrChanged says that what was read is no longer so: read again.
+var ErrChanged = errors.New("changed since it was read")
 
-// view is what one strongly consistent read gave, with the caller in it.
-type view struct {
+// View is what one strongly consistent read gave, with the caller in it.
+type View struct {
 	Got
-	caller *access.Principal
+	Caller *access.Principal
 }
 
-// read reads w and the caller in one batch, and refuses a caller who is not, or no longer, who they were.
-func (d *Directory) read(ctx context.Context, c Caller, w Want) (*view, error) {
+// Read reads w and the caller in one batch, and refuses a caller who is not, or no longer, who they were.
+func (d *Directory) Read(ctx context.Context, c Caller, w Want) (*View, error) {
 	w.Records = append(slices.Clip(w.Records), access.Principals.Ref(c.Principal))
 	got, err := d.store.Read(ctx, w)
 	if err != nil {
@@ -71,12 +71,12 @@ func (d *Directory) read(ctx context.Context, c Caller, w Want) (*view, error) {
 		if !p.Admits(c.Session, c.Within) {
 			return nil, fault.Unauthenticated.New("You have signed out of this session. Sign in again.")
 		}
-		return &view{got, bound(p, c.Within)}, nil
+		return &View{got, bound(p, c.Within)}, nil
 	}
 	if p == nil || !p.Holds(c.Key) {
 		return nil, fault.Unauthenticated.New("The API key is unknown or was revoked. Send a live key as `Authorization: Bearer pmk_…`.")
 	}
-	return &view{got, p}, nil
+	return &View{got, p}, nil
 }
 
 // bound is the principal with a bound: that of the caller, or that with which they once asked for what lives on their right.
@@ -91,31 +91,31 @@ func (c Caller) reaches(place hierarchy.Place) bool {
 	return c.Within == "" || place.Path.Index(c.Within) >= 0
 }
 
-// decide returns the node and what the caller may do there, or the error that refuses it.
-func (v *view) decide(id ident.Node, a access.Action) (*hierarchy.Node, access.Decision, error) {
+// Decide returns the node and what the caller may do there, or the error that refuses it.
+func (v *View) Decide(id ident.Node, a access.Action) (*hierarchy.Node, access.Decision, error) {
 	node := v.Nodes[id]
 	if node == nil {
 		return nil, access.Decision{}, access.Hidden()
 	}
-	d := access.Decide(v.caller, &v.Tree, node, a)
+	d := access.Decide(v.Caller, &v.Tree, node, a)
 	return node, d, d.Err()
 }
 
-// reach reads one node with the caller, and others who are wanted, and decides about it.
-func (d *Directory) reach(ctx context.Context, c Caller, id ident.Node, a access.Action, others ...ident.Principal) (
-	*view, *hierarchy.Node, access.Decision, error) {
-	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id}, Records: access.Principals.Refs(others...)})
+// Reach reads one node with the caller, and others who are wanted, and decides about it.
+func (d *Directory) Reach(ctx context.Context, c Caller, id ident.Node, a access.Action, others ...ident.Principal) (
+	*View, *hierarchy.Node, access.Decision, error) {
+	v, err := d.Read(ctx, c, Want{Nodes: []ident.Node{id}, Records: access.Principals.Refs(others...)})
 	if err != nil {
 		return nil, nil, access.Decision{}, err
 	}
-	node, dec, err := v.decide(id, a)
+	node, dec, err := v.Decide(id, a)
 	return v, node, dec, err
 }
 
 // Retry runs do until it gives anything but errChanged.
 func Retry[T any](do func() (T, error)) (T, error) {
 	for range attempts {
-		if t, err := do(); !errors.Is(err, errChanged) {
+		if t, err := do(); !errors.Is(err, ErrChanged) {
 			return t, err
 		}
 	}
@@ -126,29 +126,29 @@ func Retry[T any](do func() (T, error)) (T, error) {
 // Plan is one try of an operation that changes something: what it decided, ready to be committed. Without steps there is nothing
 // to do.
 type Plan[T any] struct {
-	answer T
-	steps  []Step
+	Answer T
+	Steps  []Step
 }
 
 // Do carries out a request at the node target: it reads, decides, and commits what do prepares. A request that
 // was carried out before under its Idempotency-Key is answered as it was then, provided that the caller still may.
 func Do[T any](ctx context.Context, d *Directory, c Caller, target ident.Node, a access.Action, w Want,
-	do func(v *view, node *hierarchy.Node, dec access.Decision) (Plan[T], error)) (T, error) {
+	do func(v *View, node *hierarchy.Node, dec access.Decision) (Plan[T], error)) (T, error) {
 	return Retry(func() (T, error) { return Round(ctx, d, c, target, a, w, do) })
 }
 
 // Round is one Round of once. It gives errChanged when it is worth another one.
 func Round[T any](ctx context.Context, d *Directory, c Caller, target ident.Node, a access.Action, w Want,
-	do func(v *view, node *hierarchy.Node, dec access.Decision) (Plan[T], error)) (none T, err error) {
+	do func(v *View, node *hierarchy.Node, dec access.Decision) (Plan[T], error)) (none T, err error) {
 	w.Nodes = append(slices.Clip(w.Nodes), target)
 	if c.Repeat != nil {
 		w.Records = append(slices.Clip(w.Records), memos.Ref(c.memo()))
 	}
-	v, err := d.read(ctx, c, w)
+	v, err := d.Read(ctx, c, w)
 	if err != nil {
 		return none, err
 	}
-	node, dec, err := v.decide(target, a)
+	node, dec, err := v.Decide(target, a)
 	if err != nil {
 		return none, err
 	}
@@ -161,9 +161,9 @@ func Round[T any](ctx context.Context, d *Directory, c Caller, target ident.Node
 	if err != nil {
 		return none, err
 	}
-	steps := prepared.steps
+	steps := prepared.Steps
 	if c.Repeat != nil {
-		answer, err := json.Marshal(prepared.answer)
+		answer, err := json.Marshal(prepared.Answer)
 		if err != nil {
 			return none, err
 		}
@@ -172,20 +172,20 @@ func Round[T any](ctx context.Context, d *Directory, c Caller, target ident.Node
 		steps = append([]Step{Put{Now: memo, At: now, Else: errRemembered}}, steps...)
 	}
 	if len(steps) == 0 {
-		return prepared.answer, nil
+		return prepared.Answer, nil
 	}
-	switch err := d.commit(ctx, &v.Tree, steps...); {
+	switch err := d.Commit(ctx, &v.Tree, steps...); {
 	case errors.Is(err, errRemembered):
-		return none, errChanged
+		return none, ErrChanged
 	case err != nil:
 		return none, err
 	}
-	return prepared.answer, nil
+	return prepared.Answer, nil
 }
 
-// commit commits what was decided from tree. An event names the nodes above the one that it happened to, in whose logs it is, so nothing
-// up there may have been moved since: a commit with an event holds the tree state, unless it changes it.
-func (d *Directory) commit(ctx context.Context, tree *hierarchy.TreeState, steps ...Step) error {
+// Commit commits what was decided from tree. An event names the nodes above the one that it happened to, in whose logs it is, so nothing
+// up there may have been moved since: a Commit with an event holds the tree state, unless it changes it.
+func (d *Directory) Commit(ctx context.Context, tree *hierarchy.TreeState, steps ...Step) error {
 	tells, holds := false, false
 	for _, s := range steps {
 		switch s.(type) {
@@ -196,13 +196,13 @@ func (d *Directory) commit(ctx context.Context, tree *hierarchy.TreeState, steps
 		}
 	}
 	if tells && !holds {
-		steps = append(slices.Clip(steps), CheckSeq{Seq: tree.Seq, Else: errChanged})
+		steps = append(slices.Clip(steps), CheckSeq{Seq: tree.Seq, Else: ErrChanged})
 	}
 	return d.store.Commit(ctx, steps...)
 }
 
-// event makes the record of what happened at a node.
-func (d *Directory) event(c Caller, t event.Type, node ident.Node, path hierarchy.Path, data map[string]any) AddEvent {
+// Event makes the record of what happened at a node.
+func (d *Directory) Event(c Caller, t event.Type, node ident.Node, path hierarchy.Path, data map[string]any) AddEvent {
 	return AddEvent{event.Event{ID: ident.NewEvent(), Type: t, Time: d.now(), Node: node, Path: path, Actor: c.Principal, RequestID: c.RequestID, Data: data}}
 }
 
@@ -218,22 +218,22 @@ type List[T any] struct {
 	Next  string
 }
 
-// listed reads the decision about a node, and where in a list that belongs to it a page begins.
-func (d *Directory) listed(ctx context.Context, c Caller, node ident.Node, list, cursor string) (
-	v *view, n *hierarchy.Node, dec access.Decision, after string, err error) {
+// beginPage reads the decision about a node, and where in a list that belongs to it a page begins.
+func (d *Directory) beginPage(ctx context.Context, c Caller, node ident.Node, list, cursor string) (
+	v *View, n *hierarchy.Node, dec access.Decision, after string, err error) {
 	sum, after, err := splitCursor(cursor)
 	if err == nil {
-		v, n, dec, err = d.reach(ctx, c, node, access.Read)
+		v, n, dec, err = d.Reach(ctx, c, node, access.Read)
 	}
 	if err == nil {
-		err = checkCursor(v.caller, list, sum, after)
+		err = checkCursor(v.Caller, list, sum, after)
 	}
 	return v, n, dec, after, err
 }
 
-// sideBySide reads the decision about a node and a page of a list that belongs to it at the same time. The page is
+// PageAt reads the decision about a node and a page of a list that belongs to it at the same time. The page is
 // thrown away when the caller may not have it.
-func sideBySide[T any](ctx context.Context, d *Directory, c Caller, node ident.Node, a access.Action, list string, p Paging,
+func PageAt[T any](ctx context.Context, d *Directory, c Caller, node ident.Node, a access.Action, list string, p Paging,
 	page func(ctx context.Context, after string) (Page[T], error)) (access.Decision, List[T], error) {
 	fail := func(err error) (access.Decision, List[T], error) { return access.Decision{}, List[T]{}, err }
 	sum, after, cursorErr := splitCursor(p.Cursor)
@@ -248,7 +248,7 @@ func sideBySide[T any](ctx context.Context, d *Directory, c Caller, node ident.N
 		}
 	}()
 	defer func() { cancel(); <-done }() // nothing goes on after the answer: a Lambda process sleeps then
-	v, _, dec, err := d.reach(ctx, c, node, a)
+	v, _, dec, err := d.Reach(ctx, c, node, a)
 	if err != nil {
 		return fail(err)
 	}
@@ -256,11 +256,11 @@ func sideBySide[T any](ctx context.Context, d *Directory, c Caller, node ident.N
 	if cursorErr != nil {
 		return fail(cursorErr)
 	}
-	if err := checkCursor(v.caller, list, sum, after); err != nil {
+	if err := checkCursor(v.Caller, list, sum, after); err != nil {
 		return fail(err)
 	}
 	if pageErr != nil {
 		return fail(pageErr)
 	}
-	return dec, List[T]{found.Items, signCursor(v.caller, list, found.Next)}, nil
+	return dec, List[T]{found.Items, signCursor(v.Caller, list, found.Next)}, nil
 }

@@ -249,16 +249,16 @@ func tomorrow(now time.Time, format string, args ...any) error {
 }
 
 // stillInviter holds the right to invite to a role until the commit.
-func stillInviter(v *view, node ident.Node, place hierarchy.Place, needs access.Role) CheckGrant {
-	right := nearest(v.caller, node, place, access.Invite, func(dec *access.Decision) bool { return dec.Role >= needs })
-	return CheckGrant{Principal: v.caller.ID, Node: right, Role: needs, Else: errChanged}
+func stillInviter(v *View, node ident.Node, place hierarchy.Place, needs access.Role) CheckGrant {
+	right := nearest(v.Caller, node, place, access.Invite, func(dec *access.Decision) bool { return dec.Role >= needs })
+	return CheckGrant{Principal: v.Caller.ID, Node: right, Role: needs, Else: ErrChanged}
 }
 
 // Invite invites somebody. It needs access.Invite at the node, and the role. The event tells notify to mail the link.
 func (d *Directory) Invite(ctx context.Context, c Caller, in NewInvitation) (Invitation, error) {
 	return Do(ctx, d, c, in.Node, access.Invite, Want{Records: theKeyring},
-		func(v *view, _ *hierarchy.Node, dec access.Decision) (Plan[Invitation], error) {
-			if err := live(dec.Place); err != nil {
+		func(v *View, _ *hierarchy.Node, dec access.Decision) (Plan[Invitation], error) {
+			if err := Live(dec.Place); err != nil {
 				return Plan[Invitation]{}, err
 			}
 			if err := mayGrant(dec, in.Role); err != nil {
@@ -277,13 +277,13 @@ func (d *Directory) Invite(ctx context.Context, c Caller, in NewInvitation) (Inv
 			tooMany := tomorrow(now, "%d invitations were made here today. Make the next one tomorrow (UTC).", InvitationsADay)
 			return Plan[Invitation]{i.seen(now), slices.Concat([]Step{Put{Now: &i, Else: ErrExists},
 				Count{Node: in.Node, Key: "invitations", At: now, Most: InvitationsADay, Else: tooMany}}, i.countLink(now),
-				[]Step{stillInviter(v, in.Node, dec.Place, i.needs()), d.event(c, event.InvitationMade, in.Node, dec.Place.Path, i.about())})}, nil
+				[]Step{stillInviter(v, in.Node, dec.Place, i.needs()), d.Event(c, event.InvitationMade, in.Node, dec.Place.Path, i.about())})}, nil
 		})
 }
 
 // Invitations lists the invitations at the very node, the newest first. It needs access.Invite.
 func (d *Directory) Invitations(ctx context.Context, c Caller, node ident.Node, p Paging) (List[Invitation], error) {
-	_, page, err := sideBySide(ctx, d, c, node, access.Invite, listName("invitations", string(node)), p,
+	_, page, err := PageAt(ctx, d, c, node, access.Invite, ListName("invitations", string(node)), p,
 		func(ctx context.Context, after string) (Page[Invitation], error) {
 			return ListAt(ctx, d.store, InvitationsAt, node, after, p.Limit)
 		})
@@ -296,32 +296,32 @@ func (d *Directory) Invitations(ctx context.Context, c Caller, node ident.Node, 
 
 // invitedAt is the node of an invitation; one that there is not takes as many reads as one out of sight.
 func (d *Directory) invitedAt(ctx context.Context, c Caller, id ident.Invitation) (ident.Node, error) {
-	v, err := d.read(ctx, c, Want{Records: Invitations.Refs(id)})
+	v, err := d.Read(ctx, c, Want{Records: Invitations.Refs(id)})
 	if err != nil {
 		return "", err
 	}
 	if i := Invitations.In(v.Records, id); i != nil {
 		return i.Node, nil
 	}
-	return nowhere, nil
+	return Nowhere, nil
 }
 
 // Invitation returns an invitation to those who have access.Invite at its node.
 func (d *Directory) Invitation(ctx context.Context, c Caller, id ident.Invitation) (Invitation, error) {
-	return editInvitation(ctx, d, c, id, func(*view, *Invitation, access.Decision) (event.Type, []Step, error) { return "", nil, nil })
+	return editInvitation(ctx, d, c, id, func(*View, *Invitation, access.Decision) (event.Type, []Step, error) { return "", nil, nil })
 }
 
 // editInvitation commits what change makes of an invitation, with the event of the type and the steps that change returns: with no
 // event, nothing is written.
 func editInvitation(ctx context.Context, d *Directory, c Caller, id ident.Invitation,
-	change func(v *view, now *Invitation, dec access.Decision) (event.Type, []Step, error)) (Invitation, error) {
+	change func(v *View, now *Invitation, dec access.Decision) (event.Type, []Step, error)) (Invitation, error) {
 	return Retry(func() (none Invitation, err error) {
 		node, err := d.invitedAt(ctx, c, id)
 		if err != nil {
 			return none, err
 		}
 		return Round(ctx, d, c, node, access.Invite, Want{Records: append(Invitations.Refs(id), theKeyring...)},
-			func(v *view, _ *hierarchy.Node, dec access.Decision) (Plan[Invitation], error) {
+			func(v *View, _ *hierarchy.Node, dec access.Decision) (Plan[Invitation], error) {
 				was := Invitations.In(v.Records, id)
 				if was == nil {
 					return Plan[Invitation]{}, access.Hidden()
@@ -332,14 +332,14 @@ func editInvitation(ctx context.Context, d *Directory, c Caller, id ident.Invita
 					return Plan[Invitation]{}, err
 				}
 				if t == "" {
-					return Plan[Invitation]{answer: was.seen(d.now())}, nil
+					return Plan[Invitation]{Answer: was.seen(d.now())}, nil
 				}
-				if err := match(c.IfMatch, was.Version); err != nil {
+				if err := Match(c.IfMatch, was.Version); err != nil {
 					return Plan[Invitation]{}, err
 				}
 				now.Version++
-				return Plan[Invitation]{now.seen(d.now()), append(more, Put{Was: was, Now: &now, Else: errChanged},
-					d.event(c, t, now.Node, dec.Place.Path, now.about()))}, nil
+				return Plan[Invitation]{now.seen(d.now()), append(more, Put{Was: was, Now: &now, Else: ErrChanged},
+					d.Event(c, t, now.Node, dec.Place.Path, now.about()))}, nil
 			})
 	})
 }
@@ -347,8 +347,8 @@ func editInvitation(ctx context.Context, d *Directory, c Caller, id ident.Invita
 // Resend makes a new link, by which the old one ends, and has it mailed; the invitation can be accepted for as long as at first again.
 // Not sooner than ResendAfter after the last one. It takes what inviting takes, and from then on the right of whoever resends counts.
 func (d *Directory) Resend(ctx context.Context, c Caller, id ident.Invitation) (Invitation, error) {
-	return editInvitation(ctx, d, c, id, func(v *view, i *Invitation, dec access.Decision) (event.Type, []Step, error) {
-		if err := live(dec.Place); err != nil {
+	return editInvitation(ctx, d, c, id, func(v *View, i *Invitation, dec access.Decision) (event.Type, []Step, error) {
+		if err := Live(dec.Place); err != nil {
 			return "", nil, err
 		}
 		now := d.now()
@@ -381,7 +381,7 @@ func (d *Directory) Resend(ctx context.Context, c Caller, id ident.Invitation) (
 
 // RevokeInvitation ends a pending invitation. One that is revoked already is answered as it is.
 func (d *Directory) RevokeInvitation(ctx context.Context, c Caller, id ident.Invitation) (Invitation, error) {
-	return editInvitation(ctx, d, c, id, func(_ *view, i *Invitation, _ access.Decision) (event.Type, []Step, error) {
+	return editInvitation(ctx, d, c, id, func(_ *View, i *Invitation, _ access.Decision) (event.Type, []Step, error) {
 		switch i.State {
 		case InvitationRevoked:
 			return "", nil, nil
@@ -513,9 +513,9 @@ func (d *Directory) Offered(ctx context.Context, t credential.Token, within iden
 func (d *Directory) AcceptInvitation(ctx context.Context, who credential.SignedIn, t credential.Token, request string) (Node, error) {
 	c := Caller{Principal: who.Principal(), Session: who.Began, Within: who.Within, RequestID: request}
 	return Retry(func() (Node, error) {
-		var v *view
+		var v *View
 		_, i, err := linked(t, who.Within, func(w Want) (got Got, err error) {
-			if v, err = d.read(ctx, c, w); err != nil {
+			if v, err = d.Read(ctx, c, w); err != nil {
 				return Got{}, err
 			}
 			return v.Got, nil
@@ -524,7 +524,7 @@ func (d *Directory) AcceptInvitation(ctx context.Context, who credential.SignedI
 			return Node{}, err
 		}
 		if i.State == InvitationAccepted && i.Person == c.Principal { // what was read beside it may be from before
-			_, node, dec, err := d.reach(ctx, c, i.Node, access.Read)
+			_, node, dec, err := d.Reach(ctx, c, i.Node, access.Read)
 			if err == nil {
 				return seenBy(node, dec), nil
 			}
@@ -556,10 +556,10 @@ func (d *Directory) AcceptInvitation(ctx context.Context, who credential.SignedI
 		data := accepted.about()
 		data["principalId"], data["role"], data["name"] = c.Principal, person.Grants[i.Node], person.Name
 		data["version"] = person.Version
-		steps := append(granting, Put{Was: i, Now: &accepted, Else: errChanged},
-			d.event(c, event.InvitationAccepted, i.Node, dec.Place.Path, data),
-			CheckGrant{Principal: i.By, Node: right, Role: i.needs(), Else: errChanged})
-		return seenBy(node, dec), unlessExists(d.commit(ctx, &v.Tree, steps...))
+		steps := append(granting, Put{Was: i, Now: &accepted, Else: ErrChanged},
+			d.Event(c, event.InvitationAccepted, i.Node, dec.Place.Path, data),
+			CheckGrant{Principal: i.By, Node: right, Role: i.needs(), Else: ErrChanged})
+		return seenBy(node, dec), unlessExists(d.Commit(ctx, &v.Tree, steps...))
 	})
 }
 
@@ -580,7 +580,7 @@ func invited(who *credential.SignedIn, i *Invitation) error {
 
 // grant is the person as they are with the role that they were invited to, and the step that makes them so: none when they have that
 // role or a higher one.
-func (v *view) grant(who *credential.SignedIn, i *Invitation, now time.Time) (*access.Principal, []Step, error) {
+func (v *View) grant(who *credential.SignedIn, i *Invitation, now time.Time) (*access.Principal, []Step, error) {
 	was := access.Principals.In(v.Records, who.Principal())
 	if was != nil && !i.Sent.After(lastCut(was, i.Node)) {
 		return nil, nil, fault.InvitationClosed.New("The invitation was sent before your role there was changed. " +
@@ -610,7 +610,7 @@ func (v *view) grant(who *credential.SignedIn, i *Invitation, now time.Time) (*a
 	if was == nil {
 		return &p, []Step{Put{Now: &p, Else: ErrExists}}, nil
 	}
-	return &p, []Step{Put{Was: was, Now: &p, Else: errChanged}}, nil
+	return &p, []Step{Put{Was: was, Now: &p, Else: ErrChanged}}, nil
 }
 
 // unnamed is the name of a person who has none.
@@ -686,7 +686,7 @@ func oldestOf(times map[ident.Node]time.Time, newest ident.Node) ident.Node {
 // unlessExists takes it for a change that somebody was added meanwhile: people's ids are not random.
 func unlessExists(err error) error {
 	if errors.Is(err, ErrExists) {
-		return errChanged
+		return ErrChanged
 	}
 	return err
 }
@@ -758,8 +758,8 @@ func (d *Directory) noteMail(ctx context.Context, m *Mail, change func(now *Invi
 	now := *m.of
 	now.Version++
 	change(&now)
-	err := d.store.Commit(ctx, Put{Was: m.of, Now: &now, Else: errChanged})
-	if errors.Is(err, errChanged) {
+	err := d.store.Commit(ctx, Put{Was: m.of, Now: &now, Else: ErrChanged})
+	if errors.Is(err, ErrChanged) {
 		return false, nil
 	}
 	return err == nil, err
@@ -768,7 +768,7 @@ func (d *Directory) noteMail(ctx context.Context, m *Mail, change func(now *Invi
 func (d *Directory) mailIs(ctx context.Context, was *Invitation, state MailState) error {
 	now := *was
 	now.Mail, now.Version = state, was.Version+1
-	return d.store.Commit(ctx, Put{Was: was, Now: &now, Else: errChanged})
+	return d.store.Commit(ctx, Put{Was: was, Now: &now, Else: ErrChanged})
 }
 
 // rank orders the states of a mail that was begun.
@@ -803,7 +803,7 @@ func keyringIn(got *Got) credential.Keyring {
 }
 
 // ring is the keyring that was read, or one that is made when there is none.
-func (d *Directory) ring(ctx context.Context, v *view) (credential.Keyring, error) {
+func (d *Directory) ring(ctx context.Context, v *View) (credential.Keyring, error) {
 	if ring := keyringIn(&v.Got); len(ring) > 0 {
 		return ring, nil
 	}
@@ -831,7 +831,7 @@ func (d *Directory) keyring(ctx context.Context, due func(credential.Keyring) bo
 			return was, err
 		}
 		next := was.Rotated(d.now())
-		put := Put{Now: &next, Else: errChanged}
+		put := Put{Now: &next, Else: ErrChanged}
 		if len(was) > 0 {
 			put.Was = &was
 		}
@@ -848,7 +848,7 @@ func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who 
 		needed = access.ManageClients
 	}
 	_, err := Do(ctx, d, c, node, needed, Want{Records: access.Principals.Refs(who)},
-		func(v *view, _ *hierarchy.Node, dec access.Decision) (none Plan[struct{}], err error) {
+		func(v *View, _ *hierarchy.Node, dec access.Decision) (none Plan[struct{}], err error) {
 			p := access.Principals.In(v.Records, who)
 			if p == nil || !p.Revoked.IsZero() || p.Grants[node] == access.None {
 				return none, fault.NotFound.New("There is nobody with this id who has a role here. Who has one further up is changed there.")
@@ -875,11 +875,11 @@ func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who 
 				t, told = event.UserChanged, role
 			}
 			if role > was {
-				if err := untrashed(dec.Place); err != nil {
+				if err := Untrashed(dec.Place); err != nil {
 					return none, err
 				}
 			}
-			if err := match(c.IfMatch, p.Version); err != nil {
+			if err := Match(c.IfMatch, p.Version); err != nil {
 				return none, err
 			}
 			now := *p
@@ -892,9 +892,9 @@ func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who 
 				cut(&now, node, d.now())
 			}
 			// The caller's right is held: an owner who removes another one stays, as in stillOwner.
-			return Plan[struct{}]{steps: []Step{Put{Was: p, Now: &now, Else: errChanged},
+			return Plan[struct{}]{Steps: []Step{Put{Was: p, Now: &now, Else: ErrChanged},
 				stillInviter(v, node, dec.Place, max(was, role, needed.Needs())),
-				d.event(c, t, node, dec.Place.Path,
+				d.Event(c, t, node, dec.Place.Path,
 					map[string]any{"principalId": who, "name": p.Name, "role": told, "version": now.Version})}}, nil
 		})
 	return err
@@ -912,7 +912,7 @@ func (d *Directory) SignOutEverywhere(ctx context.Context, c Caller) error {
 		if c.Within != "" {
 			w.Nodes = []ident.Node{c.Within}
 		}
-		v, err := d.read(ctx, c, w)
+		v, err := d.Read(ctx, c, w)
 		if err != nil {
 			return none, err
 		}
@@ -925,15 +925,15 @@ func (d *Directory) SignOutEverywhere(ctx context.Context, c Caller) error {
 		now := *was
 		endSessions(&now, c, d.now())
 		now.Version++
-		steps := []Step{Put{Was: was, Now: &now, Else: errChanged}}
+		steps := []Step{Put{Was: was, Now: &now, Else: ErrChanged}}
 		at, path := v.Tree.Root, hierarchy.Path("").Child(v.Tree.Root)
 		if node := v.Nodes[c.Within]; node != nil {
 			at, path = node.ID, v.Tree.Place(node).Path
 		}
 		if len(was.Grants) > 0 {
-			steps = append(steps, d.event(c, event.SignedOutEverywhere, at, path, map[string]any{"principalId": c.Principal}))
+			steps = append(steps, d.Event(c, event.SignedOutEverywhere, at, path, map[string]any{"principalId": c.Principal}))
 		}
-		return none, d.commit(ctx, &v.Tree, steps...)
+		return none, d.Commit(ctx, &v.Tree, steps...)
 	})
 	return err
 }

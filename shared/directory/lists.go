@@ -24,8 +24,8 @@ const (
 
 // Children lists the partners or the customers right below a partner, by name.
 func (d *Directory) Children(ctx context.Context, c Caller, parent ident.Node, kind hierarchy.Kind, p Paging) (List[Node], error) {
-	list := listName("children", string(parent), string(kind))
-	dec, page, err := sideBySide(ctx, d, c, parent, access.Read, list, p, func(ctx context.Context, after string) (Page[hierarchy.Node], error) {
+	list := ListName("children", string(parent), string(kind))
+	dec, page, err := PageAt(ctx, d, c, parent, access.Read, list, p, func(ctx context.Context, after string) (Page[hierarchy.Node], error) {
 		return d.store.Children(ctx, parent, kind, false, after, p.Limit)
 	})
 	if err != nil {
@@ -48,7 +48,7 @@ type PathStep struct {
 
 // Path is the Partner Path: from where the caller's access begins down to the node.
 func (d *Directory) Path(ctx context.Context, c Caller, id ident.Node) ([]PathStep, error) {
-	_, node, dec, err := d.reach(ctx, c, id, access.Read)
+	_, node, dec, err := d.Reach(ctx, c, id, access.Read)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (d *Directory) know(ctx context.Context, c Caller, known map[ident.Node]*hi
 		}
 	}
 	for some := range slices.Chunk(unknown, readAtOnce) {
-		v, err := d.read(ctx, c, Want{Nodes: some})
+		v, err := d.Read(ctx, c, Want{Nodes: some})
 		if err != nil {
 			return err
 		}
@@ -106,17 +106,17 @@ type MyGrant struct {
 
 // Me returns the caller's grants that count, by the name of their nodes. Those above the caller's bound show as one at it.
 func (d *Directory) Me(ctx context.Context, c Caller) (Me, error) {
-	v, err := d.read(ctx, c, Want{})
+	v, err := d.Read(ctx, c, Want{})
 	if err != nil {
 		return Me{}, err
 	}
-	me, within := Me{ID: c.Principal, Grants: []MyGrant{}}, v.caller.Within
+	me, within := Me{ID: c.Principal, Grants: []MyGrant{}}, v.Caller.Within
 	if within == "" { // otherwise that they are known elsewhere does not show
-		me.Name = v.caller.Name
+		me.Name = v.Caller.Name
 	}
 	known := map[ident.Node]*hierarchy.Node{}
-	granted := make([]ident.Node, 0, len(v.caller.Grants))
-	for id := range v.caller.Grants {
+	granted := make([]ident.Node, 0, len(v.Caller.Grants))
+	for id := range v.Caller.Grants {
 		granted = append(granted, id)
 	}
 	if len(granted) == 0 {
@@ -125,13 +125,13 @@ func (d *Directory) Me(ctx context.Context, c Caller) (Me, error) {
 	if within != "" {
 		granted = append(granted, within)
 	}
-	if v, err = d.read(ctx, c, Want{Nodes: granted}); err != nil {
+	if v, err = d.Read(ctx, c, Want{Nodes: granted}); err != nil {
 		return Me{}, err
 	}
 	paths, roles := map[ident.Node][]ident.Node{}, map[ident.Node]access.Role{}
 	var all []ident.Node
 	for id, n := range v.Nodes {
-		dec, role := access.Decide(v.caller, &v.Tree, n, access.Read), v.caller.Grants[id]
+		dec, role := access.Decide(v.Caller, &v.Tree, n, access.Read), v.Caller.Grants[id]
 		if id == within {
 			role = dec.Role
 		}
@@ -148,7 +148,7 @@ func (d *Directory) Me(ctx context.Context, c Caller) (Me, error) {
 		me.Grants = append(me.Grants, MyGrant{PathStep{id, known[id].Name}, roles[id], pathSteps(path, known)})
 	}
 	if len(me.Grants) > 0 {
-		me.Name = v.caller.Name
+		me.Name = v.Caller.Name
 	}
 	slices.SortFunc(me.Grants, func(a, b MyGrant) int {
 		return cmp.Or(cmp.Compare(a.Node.Name.SortKey(), b.Node.Name.SortKey()), cmp.Compare(a.Node.ID, b.Node.ID))
@@ -183,7 +183,7 @@ type Tree struct {
 // Tree returns what lies below a partner, at most MaxTreeDepth levels and maxTree nodes of it. It is read level by
 // level: each node is as current as its own read.
 func (d *Directory) Tree(ctx context.Context, c Caller, id ident.Node, depth int) (Tree, error) {
-	_, node, dec, err := d.reach(ctx, c, id, access.Read)
+	_, node, dec, err := d.Reach(ctx, c, id, access.Read)
 	if err != nil {
 		return Tree{}, err
 	}
@@ -304,13 +304,13 @@ func (d *Directory) descend(ctx context.Context, c Caller, id ident.Node, kind h
 	if err != nil {
 		return List[TrashItem]{}, err
 	}
-	name := listName("descendants", string(id), string(kind), strconv.FormatBool(trash))
+	name := ListName("descendants", string(id), string(kind), strconv.FormatBool(trash))
 	return Retry(func() (none List[TrashItem], err error) {
-		v, _, dec, err := d.reach(ctx, c, id, access.Read)
+		v, _, dec, err := d.Reach(ctx, c, id, access.Read)
 		if err != nil {
 			return none, err
 		}
-		if err := checkCursor(v.caller, name, sum, after); err != nil {
+		if err := checkCursor(v.Caller, name, sum, after); err != nil {
 			return none, err
 		}
 		list, after := List[TrashItem]{Items: []TrashItem{}}, after
@@ -325,7 +325,7 @@ func (d *Directory) descend(ctx context.Context, c Caller, id ident.Node, kind h
 				break
 			}
 		}
-		list.Next = signCursor(v.caller, name, after)
+		list.Next = signCursor(v.Caller, name, after)
 		return list, nil
 	})
 }
@@ -407,16 +407,16 @@ func enter(under, at hierarchy.Path) (after string, done bool) {
 func (s *scan) decide(ctx context.Context, proposed []ident.Node) ([]TrashItem, error) {
 	var found []TrashItem
 	for ids := range slices.Chunk(proposed, readAtOnce) {
-		v, err := s.d.read(ctx, s.c, Want{Nodes: append(slices.Clip(ids), s.id)})
+		v, err := s.d.Read(ctx, s.c, Want{Nodes: append(slices.Clip(ids), s.id)})
 		if err != nil {
 			return nil, err
 		}
-		_, dec, err := v.decide(s.id, access.Read)
+		_, dec, err := v.Decide(s.id, access.Read)
 		if err != nil {
 			return nil, err
 		}
 		if dec.Place.Path != s.top || len(s.ranges) > 1 && v.Tree.Seq != s.seq {
-			return nil, errChanged
+			return nil, ErrChanged
 		}
 		for _, id := range ids {
 			n := v.Nodes[id]

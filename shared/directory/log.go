@@ -32,15 +32,15 @@ const filteredPages = 10
 // Log lists what happened at a node and below it while it was there, as seen from there (event.Event.SeenFrom). It needs
 // viewer. A page can hold less than the limit, even nothing, and have a Next.
 func (d *Directory) Log(ctx context.Context, c Caller, id ident.Node, f LogFilter, p Paging) (List[event.Event], error) {
-	name := listName("log", string(id), string(f.Type), string(f.Actor), f.From.String(), f.Until.String())
+	name := ListName("log", string(id), string(f.Type), string(f.Actor), f.From.String(), f.Until.String())
 	q := LogQuery{From: f.From, Until: f.Until, Oldest: f.Oldest}
 	if f.Oldest {
-		name = listName("feed", name)
+		name = ListName("feed", name)
 		if ripe := d.now().Add(-FeedDelay); q.Until.IsZero() || q.Until.After(ripe) {
 			q.Until = ripe
 		}
 	}
-	v, _, _, after, err := d.listed(ctx, c, id, name, p.Cursor)
+	v, _, _, after, err := d.beginPage(ctx, c, id, name, p.Cursor)
 	if err != nil {
 		return List[event.Event]{}, err
 	}
@@ -63,6 +63,6 @@ func (d *Directory) Log(ctx context.Context, c Caller, id ident.Node, f LogFilte
 	if f.Oldest && after == "" { // all until then was given
 		after = LogPosition(q.Until, q.After)
 	}
-	found.Next = signCursor(v.caller, name, after)
+	found.Next = signCursor(v.Caller, name, after)
 	return found, nil
 }

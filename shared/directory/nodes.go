@@ -67,8 +67,8 @@ func (d *Directory) CreateCustomer(ctx context.Context, c Caller, in NewCustomer
 // may have been moved meanwhile.
 func (d *Directory) create(ctx context.Context, c Caller, parentID ident.Node, a access.Action, n hierarchy.Node, own []hierarchy.MarkKind,
 	t event.Type, data map[string]any) (Node, error) {
-	return Do(ctx, d, c, parentID, a, Want{}, func(v *view, parent *hierarchy.Node, dec access.Decision) (Plan[Node], error) {
-		if err := live(dec.Place); err != nil {
+	return Do(ctx, d, c, parentID, a, Want{}, func(v *View, parent *hierarchy.Node, dec access.Decision) (Plan[Node], error) {
+		if err := Live(dec.Place); err != nil {
 			return Plan[Node]{}, err
 		}
 		draw := n.Draws()
@@ -83,7 +83,7 @@ func (d *Directory) create(ctx context.Context, c Caller, parentID ident.Node, a
 			return Plan[Node]{}, d.rewriteFirst(ctx, &v.Tree, parent)
 		}
 		place := hierarchy.Place{Path: dec.Place.Path.Child(node.ID), Marks: append(slices.Clone(dec.Place.Marks), node.OwnMarks()...)}
-		happened := d.event(c, t, node.ID, place.Path, data)
+		happened := d.Event(c, t, node.ID, place.Path, data)
 		node.Version, node.Created, node.Updated = 1, happened.Event.Time, happened.Event.Time
 		check := CheckParent{Parent: parent, Draw: draw, Else: parentChanged(draw)}
 		steps := []Step{AddNode{node}, happened}
@@ -117,13 +117,13 @@ func parentChanged(draw []ident.Brand) func(now *hierarchy.Node) error {
 		if err := usable(now, draw); err != nil {
 			return err
 		}
-		return errChanged
+		return ErrChanged
 	}
 }
 
 // Get returns a partner or a customer.
 func (d *Directory) Get(ctx context.Context, c Caller, id ident.Node) (Node, error) {
-	_, node, dec, err := d.reach(ctx, c, id, access.Read)
+	_, node, dec, err := d.Reach(ctx, c, id, access.Read)
 	if err != nil {
 		return Node{}, err
 	}
@@ -205,7 +205,7 @@ func set(to, from *string) {
 func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.Action, t event.Type,
 	changes func(was, now *hierarchy.Node) map[string]any, change func(n *hierarchy.Node, dec access.Decision) error) (Node, error) {
 	return Retry(func() (Node, error) {
-		v, was, dec, err := d.reach(ctx, c, id, a)
+		v, was, dec, err := d.Reach(ctx, c, id, a)
 		if err != nil {
 			return Node{}, err
 		}
@@ -217,10 +217,10 @@ func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.
 		if len(data) == 0 {
 			return seenBy(was, dec), nil
 		}
-		if err := live(dec.Place); err != nil {
+		if err := Live(dec.Place); err != nil {
 			return Node{}, err
 		}
-		if err := match(c.IfMatch, was.Version); err != nil {
+		if err := Match(c.IfMatch, was.Version); err != nil {
 			return Node{}, err
 		}
 		now.Version, now.Updated = was.Version+1, d.now()
@@ -228,10 +228,10 @@ func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.
 		if err != nil {
 			return Node{}, err
 		}
-		steps = append(steps, EditNode{Was: was, Now: &now, Else: editFailed(was, &now)}, d.event(c, t, id, dec.Place.Path, data))
+		steps = append(steps, EditNode{Was: was, Now: &now, Else: editFailed(was, &now)}, d.Event(c, t, id, dec.Place.Path, data))
 		err = unused(was, &now, was)
 		if err == nil {
-			err = d.commit(ctx, &v.Tree, steps...)
+			err = d.Commit(ctx, &v.Tree, steps...)
 		}
 		var used *inUse
 		if errors.As(err, &used) {
@@ -258,13 +258,13 @@ func (d *Directory) parentsPart(ctx context.Context, c Caller, seq int64, was, n
 	if len(draw) == 0 && len(drop) == 0 && !relisted {
 		return nil, nil
 	}
-	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{now.Parent, now.ID}})
+	v, err := d.Read(ctx, c, Want{Nodes: []ident.Node{now.Parent, now.ID}})
 	if err != nil {
 		return nil, err
 	}
 	parent := v.Nodes[now.Parent]
 	if parent == nil || v.Tree.Seq != seq {
-		return nil, errChanged
+		return nil, ErrChanged
 	}
 	if err := usable(parent, draw); err != nil {
 		return nil, err
@@ -282,10 +282,10 @@ func (d *Directory) parentsPart(ctx context.Context, c Caller, seq int64, was, n
 // enough that the parent is not rewritten meanwhile, which CheckParent holds, and that changes which may be there already do
 // not need to find the node: one without anything below it is rewritten first, and others become a change of their own, to
 // where they are.
-func (d *Directory) keepCovered(ctx context.Context, v *view, was, parent *hierarchy.Node, data map[string]any) ([]Step, error) {
+func (d *Directory) keepCovered(ctx context.Context, v *View, was, parent *hierarchy.Node, data map[string]any) ([]Step, error) {
 	node := v.Nodes[was.ID]
 	if node == nil || parent.AsOf > v.Tree.Seq || node.Height > was.Height || node.Version != was.Version {
-		return nil, errChanged
+		return nil, ErrChanged
 	}
 	at, latest := v.Tree.Place(parent), int64(-1)
 	for i := range v.Tree.Changes {
@@ -309,7 +309,7 @@ func (d *Directory) keepCovered(ctx context.Context, v *view, was, parent *hiera
 
 // rewriteFirst does for one node what settling would do for it later. It gives errChanged: what was read is no longer so.
 func (d *Directory) rewriteFirst(ctx context.Context, tree *hierarchy.TreeState, n *hierarchy.Node) error {
-	return cmp.Or(d.store.Commit(ctx, Rewrite{Node: n.ID, WasAsOf: n.AsOf, Place: tree.Place(n), AsOf: tree.Seq, Else: errChanged}), errChanged)
+	return cmp.Or(d.store.Commit(ctx, Rewrite{Node: n.ID, WasAsOf: n.AsOf, Place: tree.Place(n), AsOf: tree.Seq, Else: ErrChanged}), ErrChanged)
 }
 
 func without(from, these []ident.Brand) []ident.Brand {
@@ -337,12 +337,12 @@ func editFailed(was, now *hierarchy.Node) func(present *hierarchy.Node) error {
 			return access.Hidden()
 		}
 		if present.Version != was.Version || present.Parent != was.Parent {
-			return errChanged
+			return ErrChanged
 		}
 		if err := unused(was, now, present); err != nil {
 			return err
 		}
-		return errChanged
+		return ErrChanged
 	}
 }
 
@@ -371,7 +371,7 @@ func (d *Directory) nameUsers(ctx context.Context, partner ident.Node, b ident.B
 	return e
 }
 
-func match(versions []int64, version int64) error {
+func Match(versions []int64, version int64) error {
 	if versions == nil || slices.Contains(versions, version) {
 		return nil
 	}
@@ -435,7 +435,7 @@ func (d *Directory) CreateRoot(ctx context.Context, partner, client hierarchy.Na
 	root := hierarchy.Node{ID: ident.NewPartner(), Name: partner, Version: 1}
 	root.Place.Path = hierarchy.Path("").Child(root.ID)
 	root.Brands.Uses = map[ident.Brand]int64{}
-	happened := d.event(Caller{}, event.PlatformFounded, root.ID, root.Place.Path, nil)
+	happened := d.Event(Caller{}, event.PlatformFounded, root.ID, root.Place.Path, nil)
 	root.Created, root.Updated = happened.Event.Time, happened.Event.Time
 	owner, key := newClient(client, root.ID, access.Owner, root.Created)
 	happened.Event.Data = map[string]any{"name": root.Name, "clientId": owner.ID, "clientName": owner.Name, "role": access.Owner}

@@ -214,12 +214,12 @@ func (d *Directory) past(ctx context.Context, c Caller, node *hierarchy.Node, de
 	}
 	left := slices.DeleteFunc(slices.Clone(p.above), func(id ident.Node) bool { return path.Index(id) >= 0 })
 	for some := range slices.Chunk(left, readAtOnce) {
-		v, err := d.read(ctx, c, Want{Nodes: some})
+		v, err := d.Read(ctx, c, Want{Nodes: some})
 		if err != nil {
 			return nil, err
 		}
 		for _, id := range some {
-			n, dec, _ := v.decide(id, access.Read)
+			n, dec, _ := v.Decide(id, access.Read)
 			p.sees[id] = dec.Visible()
 			p.stood[id].gone = n == nil || dec.Place.Marked(hierarchy.Purged)
 		}

@@ -41,15 +41,15 @@ type AccessChange struct {
 
 // PreviewMove tells what Move would do, by the same code, and needs the same rights.
 func (d *Directory) PreviewMove(ctx context.Context, c Caller, id, to ident.Node) (MovePreview, error) {
-	v, err := d.read(ctx, c, Want{Nodes: []ident.Node{id, to}})
+	v, err := d.Read(ctx, c, Want{Nodes: []ident.Node{id, to}})
 	if err != nil {
 		return MovePreview{}, err
 	}
-	node, dec, err := v.decide(id, access.ManageSubtree)
+	node, dec, err := v.Decide(id, access.ManageSubtree)
 	if err != nil {
 		return MovePreview{}, err
 	}
-	dest, at, err := v.decide(to, access.CreatePartner)
+	dest, at, err := v.Decide(to, access.CreatePartner)
 	if err != nil {
 		return MovePreview{}, err
 	}

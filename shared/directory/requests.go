@@ -126,15 +126,15 @@ type AskedMove struct {
 // Whether there is such a partner the answer does not tell.
 func (d *Directory) AskMove(ctx context.Context, c Caller, id, to ident.Node, message string) (AskedMove, error) {
 	return Do(ctx, d, c, id, access.ManageSubtree, Want{Nodes: []ident.Node{to}},
-		func(v *view, node *hierarchy.Node, dec access.Decision) (Plan[AskedMove], error) {
-			_, there, _ := v.decide(to, access.Read)
+		func(v *View, node *hierarchy.Node, dec access.Decision) (Plan[AskedMove], error) {
+			_, there, _ := v.Decide(to, access.Read)
 			switch {
 			case to == id || there.Visible() && there.Place.Path.Index(id) >= 0:
 				return Plan[AskedMove]{}, movesIntoItself()
 			case to == node.Parent:
 				return Plan[AskedMove]{}, fault.RequestVoid.New("It is right below that partner already. Choose another one.")
 			}
-			if err := untrashed(dec.Place); err != nil {
+			if err := Untrashed(dec.Place); err != nil {
 				return Plan[AskedMove]{}, err
 			}
 			now := d.now()
@@ -165,7 +165,7 @@ func destsSide(r *MoveRequest) map[string]any {
 func fromOver() Caller { return Caller{} }
 
 // tell is the event of what happens to a move request at one of its sides: none where there is nothing (any more).
-func (d *Directory) tell(c Caller, v *view, t event.Type, at ident.Node, data map[string]any) []Step {
+func (d *Directory) tell(c Caller, v *View, t event.Type, at ident.Node, data map[string]any) []Step {
 	n := v.Nodes[at]
 	if n == nil {
 		return nil
@@ -174,7 +174,7 @@ func (d *Directory) tell(c Caller, v *view, t event.Type, at ident.Node, data ma
 	if place.Marked(hierarchy.Purged) || place.Marked(hierarchy.Trashed) { // nothing is added to what is about to go
 		return nil
 	}
-	return []Step{d.event(c, t, at, place.Path, data)}
+	return []Step{d.Event(c, t, at, place.Path, data)}
 }
 
 // at is the state of the request at a time.
@@ -208,7 +208,7 @@ func (r *MoveRequest) seen(c Caller, now time.Time, node, to bool) AskedMove {
 func (r *MoveRequest) close(state RequestState, now time.Time) (*MoveRequest, []Step) {
 	closed := *r
 	closed.State, closed.Closed, closed.Version = state, now, r.Version+1
-	return &closed, []Step{Put{Was: r, Now: &closed, Else: errChanged}, Remove{Was: r.slot(), Else: errChanged}}
+	return &closed, []Step{Put{Was: r, Now: &closed, Else: ErrChanged}, Remove{Was: r.slot(), Else: ErrChanged}}
 }
 
 // open refuses a request that nobody decides on any more.
@@ -227,7 +227,7 @@ func (r *MoveRequest) open(now time.Time) error {
 // MoveRequests lists the move requests of which a partner is to move or is the destination, the newest first. It needs admin; those
 // of which it is to move are for those who have admin above it. A page can hold less than the limit and have a Next.
 func (d *Directory) MoveRequests(ctx context.Context, c Caller, id ident.Node, p Paging) (List[AskedMove], error) {
-	dec, page, err := sideBySide(ctx, d, c, id, access.CreatePartner, listName("move-requests", string(id)), p,
+	dec, page, err := PageAt(ctx, d, c, id, access.CreatePartner, ListName("move-requests", string(id)), p,
 		func(ctx context.Context, after string) (Page[MoveRequest], error) {
 			return ListAt(ctx, d.store, MoveRequestsAt, id, after, p.Limit)
 		})
@@ -248,12 +248,12 @@ func (d *Directory) MoveRequests(ctx context.Context, c Caller, id ident.Node, p
 		}
 	}
 	for some := range slices.Chunk(others, readAtOnce) {
-		v, err := d.read(ctx, c, Want{Nodes: some})
+		v, err := d.Read(ctx, c, Want{Nodes: some})
 		if err != nil {
 			return List[AskedMove]{}, err
 		}
 		for _, side := range some {
-			_, dec, _ := v.decide(side, access.Read)
+			_, dec, _ := v.Decide(side, access.Read)
 			visible[side] = dec.Visible()
 		}
 	}
@@ -276,9 +276,9 @@ type sides struct {
 func (s *sides) say() bool { return s.move.Allowed() || s.take.Allowed() }
 
 // sides decides about a request that was read, with its node and its destination if there are such.
-func (v *view) sides(r *MoveRequest) sides {
-	_, move, _ := v.decide(r.Node, access.ManageSubtree)
-	_, take, _ := v.decide(r.To, access.CreatePartner)
+func (v *View) sides(r *MoveRequest) sides {
+	_, move, _ := v.Decide(r.Node, access.ManageSubtree)
+	_, take, _ := v.Decide(r.To, access.CreatePartner)
 	return sides{r, move, take}
 }
 
@@ -290,15 +290,15 @@ func (s *sides) seen(c Caller, now time.Time) AskedMove {
 // bound could not any more; one that there
 // is not takes as many reads.
 func (d *Directory) asked(ctx context.Context, c Caller, id ident.MoveRequest) (sides, error) {
-	v, err := d.read(ctx, c, Want{Records: MoveRequests.Refs(id)})
+	v, err := d.Read(ctx, c, Want{Records: MoveRequests.Refs(id)})
 	if err != nil {
 		return sides{}, err
 	}
-	node, to := nowhere, nowhere
+	node, to := Nowhere, Nowhere
 	if r := MoveRequests.In(v.Records, id); r != nil {
 		node, to = r.Node, r.To
 	}
-	if v, err = d.read(ctx, c, Want{Nodes: []ident.Node{node, to}, Records: MoveRequests.Refs(id)}); err != nil {
+	if v, err = d.Read(ctx, c, Want{Nodes: []ident.Node{node, to}, Records: MoveRequests.Refs(id)}); err != nil {
 		return sides{}, err
 	}
 	if r := MoveRequests.In(v.Records, id); r != nil {
@@ -322,7 +322,7 @@ func (d *Directory) MoveRequest(ctx context.Context, c Caller, id ident.MoveRequ
 // decideOn carries out what one side of a request does with it: those who may move the node (access.Place), or those who may take
 // it in. The request is found first; then all is read in one batch and decided on again.
 func decideOn[T any](ctx context.Context, d *Directory, c Caller, id ident.MoveRequest, a access.Action,
-	do func(v *view, s sides) (Plan[T], error)) (T, error) {
+	do func(v *View, s sides) (Plan[T], error)) (T, error) {
 	return Retry(func() (none T, err error) {
 		s, err := d.asked(ctx, c, id)
 		if err != nil {
@@ -344,7 +344,7 @@ func decideOn[T any](ctx context.Context, d *Directory, c Caller, id ident.MoveR
 			return none, refusal
 		}
 		w := Want{Nodes: []ident.Node{s.Node, s.To}, Records: []record.Ref{access.Principals.Ref(s.By), MoveRequests.Ref(id)}}
-		return Round(ctx, d, c, target, a, w, func(v *view, _ *hierarchy.Node, _ access.Decision) (Plan[T], error) {
+		return Round(ctx, d, c, target, a, w, func(v *View, _ *hierarchy.Node, _ access.Decision) (Plan[T], error) {
 			r := MoveRequests.In(v.Records, id)
 			if r == nil {
 				return Plan[T]{}, access.Hidden()
@@ -357,12 +357,12 @@ func decideOn[T any](ctx context.Context, d *Directory, c Caller, id ident.MoveR
 // AcceptMove does the move that was asked for, with everything checked again: it needs admin at the destination of the caller, and
 // above the node of whoever asked. A node that is there already is not moved.
 func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.MoveRequest) (Changed, error) {
-	return decideOn(ctx, d, c, id, access.CreatePartner, func(v *view, s sides) (Plan[Changed], error) {
+	return decideOn(ctx, d, c, id, access.CreatePartner, func(v *View, s sides) (Plan[Changed], error) {
 		now := d.now()
 		if err := s.open(now); err != nil {
 			return Plan[Changed]{}, err
 		}
-		if err := match(c.IfMatch, s.Version); err != nil {
+		if err := Match(c.IfMatch, s.Version); err != nil {
 			return Plan[Changed]{}, err
 		}
 		m := moving{v.Nodes[s.Node], v.Nodes[s.To], s.move.Place, s.take.Place}
@@ -372,7 +372,7 @@ func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.MoveReque
 			return Plan[Changed]{Changed{Node: seenBy(m.node, s.move)}, steps}, nil
 		}
 		right := s.right(v)
-		if right == "" || untrashed(m.from) != nil || m.intoItself() || m.node.Name != s.Name {
+		if right == "" || Untrashed(m.from) != nil || m.intoItself() || m.node.Name != s.Name {
 			return Plan[Changed]{}, fault.RequestVoid.New(
 				"Those who asked cannot move it as it is now, or it was renamed. Decline the request, or have them withdraw it and ask again.")
 		}
@@ -382,7 +382,7 @@ func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.MoveReque
 		if !s.move.Visible() {
 			err = unseen(err)
 		}
-		try.steps = append(append(try.steps, closing...), CheckGrant{Principal: s.By, Node: right, Role: access.ManageSubtree.Needs(), Else: errChanged})
+		try.Steps = append(append(try.Steps, closing...), CheckGrant{Principal: s.By, Node: right, Role: access.ManageSubtree.Needs(), Else: ErrChanged})
 		return try, err
 	})
 }
@@ -402,7 +402,7 @@ func unseen(err error) error {
 
 // right is where whoever asked has the right that the request lives on, "" when they have it no longer (who is revoked has no
 // grants), or there is nothing left to move.
-func (s *sides) right(v *view) ident.Node {
+func (s *sides) right(v *View) ident.Node {
 	by := access.Principals.In(v.Records, s.By)
 	if by == nil {
 		return ""
@@ -428,28 +428,28 @@ func decideAt(p *access.Principal, id ident.Node, place hierarchy.Place, a acces
 
 // DeclineMove closes a move request; it needs admin at the destination. One that is closed so already is answered as it is.
 func (d *Directory) DeclineMove(ctx context.Context, c Caller, id ident.MoveRequest) (AskedMove, error) {
-	return decideOn(ctx, d, c, id, access.CreatePartner, func(v *view, s sides) (Plan[AskedMove], error) {
+	return decideOn(ctx, d, c, id, access.CreatePartner, func(v *View, s sides) (Plan[AskedMove], error) {
 		return d.close(c, v, s, RequestDeclined, event.MoveDeclined, fromOver(), c)
 	})
 }
 
 // WithdrawMove closes a move request; it needs admin above the node. One that is closed so already is answered as it is.
 func (d *Directory) WithdrawMove(ctx context.Context, c Caller, id ident.MoveRequest) (AskedMove, error) {
-	return decideOn(ctx, d, c, id, access.ManageSubtree, func(v *view, s sides) (Plan[AskedMove], error) {
+	return decideOn(ctx, d, c, id, access.ManageSubtree, func(v *View, s sides) (Plan[AskedMove], error) {
 		return d.close(c, v, s, RequestWithdrawn, event.MoveWithdrawn, c, fromOver())
 	})
 }
 
 // close closes a request without a move; atNode and atDest is who did it, as each side may know it.
-func (d *Directory) close(c Caller, v *view, s sides, state RequestState, t event.Type, atNode, atDest Caller) (Plan[AskedMove], error) {
+func (d *Directory) close(c Caller, v *View, s sides, state RequestState, t event.Type, atNode, atDest Caller) (Plan[AskedMove], error) {
 	now := d.now()
 	if s.State == state {
-		return Plan[AskedMove]{answer: s.seen(c, now)}, nil
+		return Plan[AskedMove]{Answer: s.seen(c, now)}, nil
 	}
 	if err := s.open(now); err != nil {
 		return Plan[AskedMove]{}, err
 	}
-	if err := match(c.IfMatch, s.Version); err != nil {
+	if err := Match(c.IfMatch, s.Version); err != nil {
 		return Plan[AskedMove]{}, err
 	}
 	closed, closing := s.close(state, now)

@@ -208,9 +208,9 @@ func (d *Directory) rewrite(ctx context.Context, seq int64, ids []ident.Node) er
 			steps := make([]Step, len(some))
 			for i, id := range some {
 				n := got.Nodes[id]
-				steps[i] = Rewrite{Node: id, WasAsOf: n.AsOf, Place: got.Tree.Place(n), AsOf: got.Tree.Seq, Else: errChanged}
+				steps[i] = Rewrite{Node: id, WasAsOf: n.AsOf, Place: got.Tree.Place(n), AsOf: got.Tree.Seq, Else: ErrChanged}
 			}
-			if err := d.store.Commit(ctx, steps...); errors.Is(err, errChanged) {
+			if err := d.store.Commit(ctx, steps...); errors.Is(err, ErrChanged) {
 				atOnce = 1 // one of them must not keep the others
 			} else if err != nil {
 				return err
@@ -255,8 +255,8 @@ func (d *Directory) advance(ctx context.Context, p *Progress, state ProgressStat
 		}
 		now := *p
 		now.State, now.Nodes, now.Updated, now.Version = state, nodes, d.now(), p.Version+1
-		err := d.store.Commit(ctx, append(slices.Clip(with), Put{Was: p, Now: &now, Else: errChanged})...)
-		if errors.Is(err, errChanged) {
+		err := d.store.Commit(ctx, append(slices.Clip(with), Put{Was: p, Now: &now, Else: ErrChanged})...)
+		if errors.Is(err, ErrChanged) {
 			latest, _, readErr := d.progress(ctx, p.ID)
 			if readErr != nil {
 				return struct{}{}, readErr

@@ -15,9 +15,9 @@ import (
 //
 // Its errors are fault.Busy for what went wrong for now (throttled, timed out, in conflict for longer than the retries
 // last: repeating is safe), the error that a Step names for its own condition, and others for what must not happen. A
-// read that failed is never "not found". Nodes without a tree state are such an error: Found comes first.
+// read that failed is never "not found". Nodes without a tree state are such an error: AddTree comes first.
 //
-// Times are kept in UTC to the microsecond, but Memo.Expires to the second. A store has no clock: what depends on the time
+// Times are kept in UTC to the microsecond, but when a record expires to the second. A store has no clock: what depends on the time
 // is told it, or left to the directory.
 type Store interface {
 	// Read reads all that w names in one batch. What does not exist is absent from the answer.

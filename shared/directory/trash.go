@@ -160,8 +160,8 @@ func (d *Directory) purgeLeaf(ctx context.Context, tree *hierarchy.TreeState, n 
 	if err != nil {
 		return err
 	}
-	happened := d.event(Caller{}, byKind(n, event.PartnerPurged, event.CustomerPurged), n.ID, tree.Place(n).Path, map[string]any{"name": n.Name})
-	if err := d.commit(ctx, tree, append(steps, happened)...); err != nil {
+	happened := d.Event(Caller{}, byKind(n, event.PartnerPurged, event.CustomerPurged), n.ID, tree.Place(n).Path, map[string]any{"name": n.Name})
+	if err := d.Commit(ctx, tree, append(steps, happened)...); err != nil {
 		return err
 	}
 	if err := d.erasePartition(ctx, n.ID, deadline); err != nil {
@@ -173,7 +173,7 @@ func (d *Directory) purgeLeaf(ctx context.Context, tree *hierarchy.TreeState, n 
 // removal is the steps that remove a node. When it is the top of what is purged, its parent gets the brands back that it drew; the
 // parents further down go as well.
 func (d *Directory) removal(ctx context.Context, n *hierarchy.Node, top bool) ([]Step, error) {
-	steps := []Step{RemoveNode{Was: n, Else: errChanged}}
+	steps := []Step{RemoveNode{Was: n, Else: ErrChanged}}
 	if !top {
 		return steps, nil
 	}
@@ -183,9 +183,9 @@ func (d *Directory) removal(ctx context.Context, n *hierarchy.Node, top bool) ([
 	}
 	parent := got.Nodes[n.Parent]
 	if parent == nil {
-		return nil, errChanged
+		return nil, ErrChanged
 	}
-	return append(steps, CheckParent{Parent: parent, Drop: n.Draws(), Else: func(*hierarchy.Node) error { return errChanged }}), nil
+	return append(steps, CheckParent{Parent: parent, Drop: n.Draws(), Else: func(*hierarchy.Node) error { return ErrChanged }}), nil
 }
 
 // dropBrands deletes the brands that a node owns.
@@ -200,7 +200,7 @@ func (d *Directory) dropBrands(ctx context.Context, n *hierarchy.Node) error {
 	var steps []Step
 	for _, b := range n.Brands.Owned {
 		if owned := brand.Brands.In(got.Records, b); owned != nil { // then its domain is its own still, and its logo
-			steps = append(steps, Remove{Was: owned, Else: errChanged}, Remove{Was: owned.DomainRecord(), Any: true}, Remove{Was: &brand.Logo{Brand: b}, Any: true})
+			steps = append(steps, Remove{Was: owned, Else: ErrChanged}, Remove{Was: owned.DomainRecord(), Any: true}, Remove{Was: &brand.Logo{Brand: b}, Any: true})
 		}
 	}
 	for some := range slices.Chunk(steps, brandsAtOnce) {
@@ -267,7 +267,7 @@ func (d *Directory) dropGrant(ctx context.Context, g access.Grant) error {
 			now.Secrets, now.Revoked = nil, d.now()
 		}
 		now.Version++
-		return struct{}{}, d.store.Commit(ctx, Put{Was: was, Now: &now, Else: errChanged})
+		return struct{}{}, d.store.Commit(ctx, Put{Was: was, Now: &now, Else: ErrChanged})
 	})
 	return err
 }

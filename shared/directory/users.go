@@ -59,8 +59,8 @@ const levelsAtOnce = 8
 // many levels up the page ended, and not what is there.
 func (d *Directory) Users(ctx context.Context, c Caller, id ident.Node, p Paging) (List[User], error) {
 	fail := func(err error) (List[User], error) { return List[User]{}, err }
-	list := listName("users", string(id))
-	v, node, dec, position, err := d.listed(ctx, c, id, list, p.Cursor)
+	list := ListName("users", string(id))
+	v, node, dec, position, err := d.beginPage(ctx, c, id, list, p.Cursor)
 	if err != nil {
 		return fail(err)
 	}
@@ -91,7 +91,7 @@ func (d *Directory) Users(ctx context.Context, c Caller, id ident.Node, p Paging
 					if j > 0 {
 						last = string(page.Items[j-1].Principal)
 					}
-					users.Next = signCursor(v.caller, list, strconv.Itoa(begin+i)+" "+last)
+					users.Next = signCursor(v.Caller, list, strconv.Itoa(begin+i)+" "+last)
 					return users, nil
 				}
 				s := some[i]
@@ -99,7 +99,7 @@ func (d *Directory) Users(ctx context.Context, c Caller, id ident.Node, p Paging
 				users.Items = append(users.Items, User{g.Principal, g.Name, g.Tenant, sourceSeen(s, dec.Place.Path, dec.First)})
 			}
 			if page.Next != "" {
-				users.Next = signCursor(v.caller, list, strconv.Itoa(begin+i)+" "+page.Next)
+				users.Next = signCursor(v.Caller, list, strconv.Itoa(begin+i)+" "+page.Next)
 				return users, nil
 			}
 		}
@@ -124,8 +124,8 @@ func (d *Directory) UsersAt(ctx context.Context, c Caller, id ident.Node, w Wind
 	}
 	ctx, cancel := context.WithTimeout(ctx, pastFor)
 	defer cancel()
-	list := listName("users at", string(id), w.From.String(), w.Until.String())
-	v, node, dec, position, err := d.listed(ctx, c, id, list, p.Cursor)
+	list := ListName("users at", string(id), w.From.String(), w.Until.String())
+	v, node, dec, position, err := d.beginPage(ctx, c, id, list, p.Cursor)
 	if err != nil {
 		return fail(err)
 	}
@@ -141,7 +141,7 @@ func (d *Directory) UsersAt(ctx context.Context, c Caller, id ident.Node, w Wind
 	begin = min(begin, len(found))     // of what was purged since the last page nothing is known any more
 	page := PastUsers{List[User]{Items: []User{}}, incomplete, w.before(node)}
 	more := func(at int) (PastUsers, error) {
-		page.Next = signCursor(v.caller, list, strconv.Itoa(at))
+		page.Next = signCursor(v.Caller, list, strconv.Itoa(at))
 		return page, nil
 	}
 	size := min(p.Limit+1, readAtOnce)
@@ -154,7 +154,7 @@ func (d *Directory) UsersAt(ctx context.Context, c Caller, id ident.Node, w Wind
 		for i, h := range some {
 			clients[i] = h.principal
 		}
-		read, err := d.read(ctx, c, Want{Records: access.Principals.Refs(clients...)})
+		read, err := d.Read(ctx, c, Want{Records: access.Principals.Refs(clients...)})
 		if err != nil {
 			return fail(err)
 		}

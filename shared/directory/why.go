@@ -33,14 +33,14 @@ type Explanation struct {
 // somebody who was granted nothing there or above, it does not tell whether they exist. Of the caller themselves it explains what they
 // may do within their bound.
 func (d *Directory) Why(ctx context.Context, c Caller, client ident.Principal, id ident.Node, a access.Action) (Explanation, error) {
-	v, node, dec, err := d.reach(ctx, c, id, access.Read, client)
+	v, node, dec, err := d.Reach(ctx, c, id, access.Read, client)
 	if err != nil {
 		return Explanation{}, err
 	}
 	who := access.Principals.In(v.Records, client)
 	switch {
 	case client == c.Principal:
-		who = v.caller
+		who = v.Caller
 	case who == nil:
 		who = &access.Principal{}
 	}
@@ -63,7 +63,7 @@ func (d *Directory) WhyAt(ctx context.Context, c Caller, client ident.Principal,
 	}
 	ctx, cancel := context.WithTimeout(ctx, pastFor)
 	defer cancel()
-	v, node, dec, err := d.reach(ctx, c, id, access.Read, client)
+	v, node, dec, err := d.Reach(ctx, c, id, access.Read, client)
 	if err != nil {
 		return Explanation{}, err
 	}
