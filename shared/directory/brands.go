@@ -78,18 +78,9 @@ func (d *Directory) GetBrand(ctx context.Context, c Caller, id ident.Brand) (Bra
 	return Brand{*b, true}, nil // only those who reach its owner get here
 }
 
-// reachBrand reads a brand, then the partner that owns it with the caller, and decides about that one.
+// reachBrand decides about a brand at the partner that owns it.
 func (d *Directory) reachBrand(ctx context.Context, c Caller, id ident.Brand, a access.Action) (*View, *brand.Brand, access.Decision, error) {
-	v, err := d.Read(ctx, c, Want{Records: brand.Brands.Refs(id)})
-	if err != nil {
-		return nil, nil, access.Decision{}, err
-	}
-	owner := Nowhere
-	b := brand.Brands.In(v.Records, id)
-	if b != nil {
-		owner = b.Owner
-	}
-	v, _, dec, err := d.Reach(ctx, c, owner, a)
+	v, b, _, dec, err := ReachOf(ctx, d, c, brand.Brands, id, func(b *brand.Brand) ident.Node { return b.Owner }, a)
 	return v, b, dec, err
 }
 
@@ -232,10 +223,6 @@ func (d *Directory) BrandAt(ctx context.Context, domain string) (*brand.Brand, e
 	}
 	return brand.Brands.In(got.Records, at.Brand), nil
 }
-
-// Nowhere is a node that does not exist. It is read in the place of one that cannot be known, so that what does not
-// exist takes as long as what is not visible.
-const Nowhere = ident.Node(ident.Partner + "0000000000000000")
 
 // Brands lists what a partner may sell under, by name: its own brands and those available to it.
 func (d *Directory) Brands(ctx context.Context, c Caller, partner ident.Node) ([]Brand, error) {

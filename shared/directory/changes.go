@@ -1,9 +1,7 @@
 package directory
 
 import (
-	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -112,68 +110,6 @@ func (d *Directory) moved(c Caller, v *View, m moving, data map[string]any) (Pla
 	return d.commitSubtree(c, v, m.node, &now, change, byKind(m.node, event.PartnerMoved, event.CustomerMoved), data)
 }
 
-// maxRaised is how many heights a move raises in its own transaction, which has room for no more of them in the deepest trees.
-const maxRaised = 8
-
-// moveBetween is the parents' part in a move: the new one gives the node its brands and the old one gets them back, and what
-// lies above the new one learns how deep it is below now. When that is many it learns it first: a height is an upper bound, so it
-// does no harm if the move does not come about.
-func (d *Directory) moveBetween(ctx context.Context, c Caller, node, dest *hierarchy.Node, path hierarchy.Path) ([]Step, error) {
-	draws := node.Draws()
-	low, above, err := d.tooLow(ctx, c, path, dest.Height, node.Height+1, node.Parent)
-	if err != nil {
-		return nil, err
-	}
-	old := above[node.Parent]
-	if old == nil {
-		return nil, ErrChanged
-	}
-	if len(low) > maxRaised {
-		return nil, cmp.Or(d.store.Commit(ctx, raise(low)...), ErrChanged)
-	}
-	steps := []Step{
-		CheckParent{Parent: dest, Draw: draws, Height: node.Height + 1, Else: parentChanged(draws)},
-		CheckParent{Parent: old, Drop: draws, Height: low[old.ID], Else: func(*hierarchy.Node) error { return ErrChanged }},
-	}
-	delete(low, old.ID)
-	return append(steps, raise(low)...), nil
-}
-
-// tooLow finds what lies above the last node of path and has to become higher because that node, which has this height, gets
-// another one. It also returns all nodes that it read, with others that are wanted.
-func (d *Directory) tooLow(ctx context.Context, c Caller, path hierarchy.Path, height, becomes int, others ...ident.Node) (
-	map[ident.Node]int, map[ident.Node]*hierarchy.Node, error) {
-	low, wanted := map[ident.Node]int{}, others
-	if height < becomes {
-		wanted = append(path.IDs()[:path.Depth()-1], others...)
-	}
-	if len(wanted) == 0 {
-		return low, nil, nil
-	}
-	v, err := d.Read(ctx, c, Want{Nodes: wanted})
-	if err != nil {
-		return nil, nil, err
-	}
-	for i := 0; i < path.Depth()-1 && height < becomes; i++ {
-		n, needs := v.Nodes[path.At(i)], becomes+path.Depth()-1-i
-		if n == nil {
-			return nil, nil, ErrChanged
-		}
-		if n.Height < needs {
-			low[n.ID] = needs
-		}
-	}
-	return low, v.Nodes, nil
-}
-
-func raise(low map[ident.Node]int) []Step {
-	var steps []Step
-	for _, id := range slices.Sorted(maps.Keys(low)) {
-		steps = append(steps, RaiseHeight{Node: id, Height: low[id], Else: ErrChanged})
-	}
-	return steps
-}
-
 // Suspend suspends a node with all that is below it: grants at or below it count for nothing, and nothing there changes, until it
 // is resumed. The reason is for the record. It needs admin above the node.
 func (d *Directory) Suspend(ctx context.Context, c Caller, id ident.Node, reason string) (Changed, error) {
@@ -274,25 +210,6 @@ func (d *Directory) announce(tree *hierarchy.TreeState, node ident.Node, change 
 	return []Step{AddChange{Change: change, Else: ErrChanged}, Put{Now: &p, Else: ErrExists}}, &p, nil
 }
 
-// Untrashed refuses to change what is in the trash.
-func Untrashed(place hierarchy.Place) error {
-	if at := place.Top(hierarchy.Trashed); at != "" {
-		return fault.Trashed.New("It is in the trash, with %s. Nothing there changes until that is restored.", at)
-	}
-	return nil
-}
-
-// Live refuses to change what is in the trash or suspended.
-func Live(place hierarchy.Place) error {
-	if err := Untrashed(place); err != nil {
-		return err
-	}
-	if at := place.Top(hierarchy.Suspended); at != "" {
-		return fault.Suspended.New("It is suspended, at %s. Nothing below changes until that is resumed.", at)
-	}
-	return nil
-}
-
 func byKind(n *hierarchy.Node, partner, customer event.Type) event.Type {
 	if n.Kind() == hierarchy.Customer {
 		return customer
@@ -302,16 +219,8 @@ func byKind(n *hierarchy.Node, partner, customer event.Type) event.Type {
 
 // Change tells how far a change is, to those who reach the top of its subtree.
 func (d *Directory) Change(ctx context.Context, c Caller, id ident.Change) (Progress, error) {
-	v, err := d.Read(ctx, c, Want{Records: Changes.Refs(id)})
+	_, p, _, _, err := ReachOf(ctx, d, c, Changes, id, func(p *Progress) ident.Node { return p.Node }, access.Read)
 	if err != nil {
-		return Progress{}, err
-	}
-	node := Nowhere
-	p := Changes.In(v.Records, id)
-	if p != nil {
-		node = p.Node
-	}
-	if _, _, _, err := d.Reach(ctx, c, node, access.Read); err != nil {
 		return Progress{}, err
 	}
 	return *p, nil

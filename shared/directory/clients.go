@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"crypto/rand"
 	"maps"
 	"slices"
 	"time"
@@ -34,21 +33,6 @@ type ClientWithKey struct {
 	Key      string `json:"-"`
 }
 
-// newPrincipal is a principal without a name and grants.
-func newPrincipal(id ident.Principal, now time.Time) access.Principal {
-	p := access.Principal{ID: id, Grants: map[ident.Node]access.Role{}, CursorKey: make([]byte, 32), Version: 1, Created: now}
-	rand.Read(p.CursorKey) // never fails
-	return p
-}
-
-func newClient(name hierarchy.Name, home ident.Node, role access.Role, now time.Time) (access.Principal, string) {
-	p := newPrincipal(ident.NewClient(), now)
-	p.Name, p.Home, p.Grants[home] = name, home, role
-	secret, key := credential.NewSecret(p.ID, now)
-	p.Secrets = []access.Secret{secret}
-	return p, key
-}
-
 // CreateClient makes an API client with a role at a node, and its first secret.
 func (d *Directory) CreateClient(ctx context.Context, c Caller, node ident.Node, name hierarchy.Name, role access.Role) (ClientWithKey, error) {
 	return Do(ctx, d, c, node, access.ManageClients, Want{}, func(v *View, n *hierarchy.Node, dec access.Decision) (Plan[ClientWithKey], error) {
@@ -64,27 +48,6 @@ func (d *Directory) CreateClient(ctx context.Context, c Caller, node ident.Node,
 			d.Event(c, event.ClientCreated, node, dec.Place.Path, map[string]any{"clientId": p.ID, "name": p.Name, "role": role, "secretId": p.Secrets[0].ID}),
 		}}, nil
 	})
-}
-
-func mayGrant(dec access.Decision, role access.Role) error {
-	if role > dec.Role {
-		return fault.RoleTooHigh.New("Your role there is %s, so you cannot grant %s.", dec.Role, role)
-	}
-	return nil
-}
-
-// stillOwner holds the caller's own right in place until the commit. Since nobody takes away their own access, an
-// owner stays wherever an owner has just removed another, however many do so at once.
-func stillOwner(v *View, dec access.Decision) CheckGrant {
-	path := dec.Place.Path
-	check := CheckGrant{Principal: v.Caller.ID, Role: access.Owner, Else: ErrChanged}
-	for i := range path.Depth() {
-		if v.Caller.Grants[path.At(i)] == access.Owner {
-			check.Node = path.At(i)
-			break
-		}
-	}
-	return check
 }
 
 // clientSeen shows of p's grants those at nodes that were read and that the caller sees, and of its secrets no hash.
@@ -207,14 +170,6 @@ func changeOf(v *View, was, now *access.Principal, dec access.Decision, happened
 	return steps
 }
 
-// notSelf refuses to change the caller's own access.
-func notSelf(c Caller, id ident.Principal) error {
-	if c.Principal == id {
-		return fault.OwnAccess.New("Nobody changes their own access. Ask another owner.")
-	}
-	return nil
-}
-
 // RemoveSecret ends one of two secrets at once.
 func (d *Directory) RemoveSecret(ctx context.Context, c Caller, id ident.Principal, secret ident.Key) error {
 	_, err := d.editClient(ctx, c, id, "", func(v *View, now *access.Principal, dec access.Decision) (*AddEvent, error) {
@@ -298,23 +253,6 @@ func (d *Directory) RemoveGrant(ctx context.Context, c Caller, id ident.Principa
 	return err
 }
 
-// coversAll refuses a caller who has not, wherever the client has a role of at least least, that role too. Whoever holds
-// the client's keys has all of its roles.
-func coversAll(v *View, p *access.Principal, least access.Role) error {
-	for node, role := range p.Grants {
-		if role < least {
-			continue
-		}
-		if v.Nodes[node] == nil {
-			return ErrChanged // it was granted after the nodes were read
-		}
-		if _, dec, _ := v.Decide(node, access.Read); dec.Role < role {
-			return fault.RoleTooHigh.New("The client has a higher role than you in another part of the tree. Ask an owner there to take that grant away, or to do this.")
-		}
-	}
-	return nil
-}
-
 // AddSecret makes a second secret, so that the first can be replaced everywhere before it is removed. The caller must have
 // every role that the client has: they get its key.
 func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Principal) (ClientWithKey, error) {
@@ -346,77 +284,4 @@ func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Principal)
 				return Plan[ClientWithKey]{ClientWithKey{clientSeen(v, &now), secret.ID, key}, changeOf(v, was, &now, dec, happened)}, nil
 			})
 	})
-}
-
-// recoveredName is the name of the API client that Recover makes.
-const recoveredName hierarchy.Name = "Recovered owner"
-
-// Recover gives the oldest API client that is owner of the root a new secret in the place of its oldest, for when all keys of all owners of
-// the root are lost: the answer to Found may be. When no API client is one any more, it makes one. It takes no caller, like Found. It
-// returns the new API key.
-func (d *Directory) Recover(ctx context.Context) (access.Principal, string, error) {
-	var key string
-	owner, err := Retry(func() (none access.Principal, err error) {
-		got, err := d.store.Read(ctx, Want{})
-		if err != nil {
-			return none, err
-		}
-		if got.Tree.Root == "" {
-			return none, fault.NotFound.New("There is no root. Found the platform first.")
-		}
-		oldest, err := d.oldestOwner(ctx, got.Tree.Root)
-		if err != nil {
-			return none, err
-		}
-		if got, err = d.store.Read(ctx, Want{Records: access.Principals.Refs(oldest), Nodes: []ident.Node{got.Tree.Root}}); err != nil {
-			return none, err
-		}
-		root := got.Nodes[got.Tree.Root]
-		if root == nil {
-			return none, ErrChanged
-		}
-		told := func(t event.Type, p *access.Principal, s *access.Secret, more map[string]any) AddEvent {
-			data := map[string]any{"clientId": p.ID, "name": p.Name, "secretId": s.ID, "recovered": true}
-			maps.Copy(data, more)
-			return d.Event(Caller{}, t, root.ID, got.Tree.Place(root).Path, data)
-		}
-		if oldest == nobody {
-			p, made := newClient(recoveredName, root.ID, access.Owner, d.now())
-			key = made
-			return p, d.Commit(ctx, &got.Tree, Put{Now: &p, Else: ErrExists}, told(event.ClientCreated, &p, &p.Secrets[0], map[string]any{"role": access.Owner}))
-		}
-		was := access.Principals.In(got.Records, oldest)
-		if was == nil || was.Grants[root.ID] != access.Owner {
-			return none, ErrChanged
-		}
-		now := *was
-		secret, made := credential.NewSecret(was.ID, d.now())
-		now.Secrets = append(slices.Clone(was.Secrets[max(0, len(was.Secrets)-1):]), secret)
-		now.Version++
-		key = made
-		return now, d.Commit(ctx, &got.Tree, Put{Was: was, Now: &now, Else: ErrChanged}, told(event.ClientSecretAdded, &now, &secret, nil))
-	})
-	return owner, key, err
-}
-
-// nobody is the id of no API client.
-const nobody ident.Principal = "cli_0000000000000000"
-
-// oldestOwner is the API client that has been there for longest among the owners of a node, or nobody.
-func (d *Directory) oldestOwner(ctx context.Context, node ident.Node) (ident.Principal, error) {
-	oldest := access.Grant{Principal: nobody}
-	for after := ""; ; {
-		page, err := ListAt(ctx, d.store, access.GrantsAt, node, after, MaxLimit)
-		if err != nil {
-			return "", err
-		}
-		for _, g := range page.Items {
-			if g.Role == access.Owner && !g.Principal.IsPerson() && (oldest.Principal == nobody || g.Created.Before(oldest.Created)) {
-				oldest = g
-			}
-		}
-		if after = page.Next; after == "" {
-			return oldest.Principal, nil
-		}
-	}
 }

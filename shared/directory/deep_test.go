@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"testing"
 
+	"time"
+
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"time"
 )
 
 // TestAMovedUpBranchGrowsBeforeItIsSettled: what is stored deep and is no longer deep takes children at once, and nothing is

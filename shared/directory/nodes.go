@@ -371,13 +371,6 @@ func (d *Directory) nameUsers(ctx context.Context, partner ident.Node, b ident.B
 	return e
 }
 
-func Match(versions []int64, version int64) error {
-	if versions == nil || slices.Contains(versions, version) {
-		return nil
-	}
-	return fault.PreconditionFailed.New("It has changed since you read it: it is at version %d now. Read it again and repeat your edit.", version)
-}
-
 // The data of events, by the names of the API.
 
 func partnerData(n *hierarchy.Node, canProvision bool) map[string]any {
@@ -427,20 +420,4 @@ func note[T comparable](c changes, name string, was, now T) {
 	if was != now {
 		c[name] = fromTo{was, now}
 	}
-}
-
-// CreateRoot makes the root of the tree and its first owner, once. It takes no caller: whoever may call it has been let
-// in by AWS. It returns the API key of that owner, which is not kept.
-func (d *Directory) CreateRoot(ctx context.Context, partner, client hierarchy.Name) (hierarchy.Node, access.Principal, string, error) {
-	root := hierarchy.Node{ID: ident.NewPartner(), Name: partner, Version: 1}
-	root.Place.Path = hierarchy.Path("").Child(root.ID)
-	root.Brands.Uses = map[ident.Brand]int64{}
-	happened := d.Event(Caller{}, event.PlatformFounded, root.ID, root.Place.Path, nil)
-	root.Created, root.Updated = happened.Event.Time, happened.Event.Time
-	owner, key := newClient(client, root.ID, access.Owner, root.Created)
-	happened.Event.Data = map[string]any{"name": root.Name, "clientId": owner.ID, "clientName": owner.Name, "role": access.Owner}
-	err := d.store.Commit(ctx,
-		AddTree{Root: root.ID, Else: fault.AlreadyFounded.New("The platform has its root and its first owner already. That owner can create others.")},
-		AddNode{root}, Put{Now: &owner, Else: ErrExists}, happened)
-	return root, owner, key, err
 }

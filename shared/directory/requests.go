@@ -227,10 +227,7 @@ func (r *MoveRequest) open(now time.Time) error {
 // MoveRequests lists the move requests of which a partner is to move or is the destination, the newest first. It needs admin; those
 // of which it is to move are for those who have admin above it. A page can hold less than the limit and have a Next.
 func (d *Directory) MoveRequests(ctx context.Context, c Caller, id ident.Node, p Paging) (List[AskedMove], error) {
-	dec, page, err := PageAt(ctx, d, c, id, access.CreatePartner, ListName("move-requests", string(id)), p,
-		func(ctx context.Context, after string) (Page[MoveRequest], error) {
-			return ListAt(ctx, d.store, MoveRequestsAt, id, after, p.Limit)
-		})
+	dec, page, err := RecordsAt(ctx, d, c, id, access.CreatePartner, MoveRequestsAt, p)
 	if err != nil {
 		return List[AskedMove]{}, err
 	}
@@ -408,22 +405,6 @@ func (s *sides) right(v *View) ident.Node {
 		return ""
 	}
 	return nearest(bound(by, s.Within), s.Node, s.move.Place, access.ManageSubtree, func(dec *access.Decision) bool { return dec.Allowed() })
-}
-
-// nearest is the lowest node on a node's path at which the principal has a grant that is enough alone, "" when none is.
-func nearest(p *access.Principal, id ident.Node, place hierarchy.Place, a access.Action,
-	enough func(dec *access.Decision) bool) ident.Node {
-	for _, at := range slices.Backward(place.Path.IDs()) {
-		if dec := decideAt(p.Only(at), id, place, a); enough(&dec) {
-			return at
-		}
-	}
-	return ""
-}
-
-// decideAt is access.Decide about a node that is at a place.
-func decideAt(p *access.Principal, id ident.Node, place hierarchy.Place, a access.Action) access.Decision {
-	return access.Decide(p, &hierarchy.TreeState{}, &hierarchy.Node{ID: id, Place: place}, a)
 }
 
 // DeclineMove closes a move request; it needs admin at the destination. One that is closed so already is answered as it is.

@@ -1,0 +1,235 @@
+package directory
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/credential"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// Offer is what the holder of a link learns.
+type Offer struct {
+	Node    ident.Node
+	Kind    hierarchy.Kind
+	Partner hierarchy.Name // of the node
+	Brand   *brand.Brand   // under which its portal appears; of a customer: its own; nil when there is none
+	Email   string
+	Name    hierarchy.Name
+	Role    access.Role
+	Message string
+	Expires time.Time
+	Guest   Guest          // who can accept whatever Microsoft says of their address
+	By      hierarchy.Name // who invites; "" when they have no name
+	// Accepted says that who asks has accepted the invitation before. Nothing else is told then.
+	Accepted bool
+}
+
+// offer is what an invitation to a node offers; by is who invites.
+func (d *Directory) offer(ctx context.Context, i *Invitation, node *hierarchy.Node, by *access.Principal) (Offer, error) {
+	o := Offer{Node: i.Node, Kind: node.Kind(), Partner: node.Name, Email: i.Email, Name: i.Name, Role: i.Role, Message: i.Message,
+		Expires: i.Expires, Guest: i.Guest}
+	if by.Name != unnamed {
+		o.By = by.Name
+	}
+	id := node.Brands.Portal
+	if o.Kind == hierarchy.Customer {
+		id = node.Details.Brand
+	}
+	if id == "" { // the root may have no portal of its own
+		return o, nil
+	}
+	got, err := d.store.Read(ctx, Want{Records: brand.Brands.Refs(id)})
+	o.Brand = brand.Brands.In(got.Records, id)
+	return o, err
+}
+
+// linked reads what the link with a token is about: the invitation first, and then, in one batch, all that is decided on. What is no
+// link, what is not the present one, and one to what does not lie within a bound are not told apart.
+func linked(t credential.Token, within ident.Node, read func(w Want) (Got, error)) (Got, *Invitation, error) {
+	w := Want{Records: Invitations.Refs(t.ID)}
+	for {
+		got, err := read(w)
+		if err != nil {
+			return Got{}, nil, err
+		}
+		i := Invitations.In(got.Records, t.ID)
+		if i == nil || !t.Fits(i.Hash) || len(w.Nodes) > 0 && !i.inScope(&got, within) {
+			return Got{}, nil, fault.NotFound.New("There is no such invitation. Open the link from the newest mail, all of it; " +
+				"if that does not help, ask those who invited you for a new one.")
+		}
+		if len(w.Nodes) > 0 {
+			return got, i, nil
+		}
+		w.Nodes, w.Records = []ident.Node{i.Node}, append(append(w.Records, access.Principals.Ref(i.By)), theKeyring...)
+	}
+}
+
+// inScope reports whether the invitation's node, which was read, inScope within a bound.
+func (i *Invitation) inScope(got *Got, within ident.Node) bool {
+	node := got.Nodes[i.Node]
+	return within == "" || node != nil && got.Tree.Place(node).Path.Index(within) >= 0
+}
+
+// validate finds what a pending invitation lives on: the key of its link, its node, which has to be live, and where whoever invited has the
+// right to. Its errors are for somebody who has no access yet: what is suspended (fault.Suspended) can be accepted later, all else cannot.
+func (i *Invitation) validate(got *Got) (node *hierarchy.Node, right ident.Node, err error) {
+	closed := func(why string) (*hierarchy.Node, ident.Node, error) {
+		return nil, "", fault.InvitationClosed.New("%s Ask those who invited you for a new invitation.", why)
+	}
+	if !keyringIn(got).Has(i.Key) { // whoever had that key could make the link
+		return closed("The link was withdrawn.")
+	}
+	if node = got.Nodes[i.Node]; node == nil {
+		return closed("What you were invited to does not exist any more.")
+	}
+	place := got.Tree.Place(node)
+	switch {
+	case place.Marked(hierarchy.Purged) || place.Marked(hierarchy.Trashed):
+		return closed("What you were invited to does not exist any more.")
+	case place.Marked(hierarchy.Suspended):
+		return nil, "", fault.Suspended.New("%s is suspended; open the link again when it is resumed.", node.Name)
+	}
+	if by := access.Principals.In(got.Records, i.By); by != nil && by.Revoked.IsZero() {
+		right = nearest(bound(by, i.Within), i.Node, place, access.Invite, func(dec *access.Decision) bool { return dec.Role >= i.needs() })
+	}
+	if right == "" {
+		return closed("Whoever invited you may not do so any more.")
+	}
+	return node, right, nil
+}
+
+// Offered is what the link with this token offers, or why it cannot be used (fault.InvitationClosed, or fault.Suspended for now) or is none
+// (fault.NotFound). It checks no caller: who has the link has the token. Only what lies within a bound is offered ("": anything). who is
+// the person who asks, "" for nobody who has signed in: what they have accepted themselves is not closed to them.
+func (d *Directory) Offered(ctx context.Context, t credential.Token, within ident.Node, who ident.Principal) (Offer, error) {
+	got, i, err := linked(t, within, func(w Want) (Got, error) { return d.store.Read(ctx, w) })
+	if err != nil {
+		return Offer{}, err
+	}
+	if i.State == InvitationAccepted && i.Person == who {
+		return Offer{Accepted: true}, nil
+	}
+	if err := i.open(d.now()); err != nil {
+		return Offer{}, err
+	}
+	node, _, err := i.validate(&got)
+	if err != nil {
+		return Offer{}, err
+	}
+	return d.offer(ctx, i, node, access.Principals.In(got.Records, i.By))
+}
+
+// AcceptInvitation gives somebody who has signed in what they were invited to. Everything is checked now: the token, that their verified
+// address is the invited one, or that they are the guest that was made for it (fault.NotInvited), that somebody else has sent it
+// (fault.OwnAccess), the inviter's right, the node's state, and that nothing was taken from them there since it was sent. Outside of
+// their bound there is no invitation: whoever runs the app that signed them in could have made up the address. Who has that role or a
+// higher one keeps it. A repetition by the same person succeeds for as long as they have access.
+func (d *Directory) AcceptInvitation(ctx context.Context, who credential.SignedIn, t credential.Token, request string) (Node, error) {
+	c := Caller{Principal: who.Principal(), Session: who.Began, Within: who.Within, RequestID: request}
+	return Retry(func() (Node, error) {
+		var v *View
+		_, i, err := linked(t, who.Within, func(w Want) (got Got, err error) {
+			if v, err = d.Read(ctx, c, w); err != nil {
+				return Got{}, err
+			}
+			return v.Got, nil
+		})
+		if err != nil {
+			return Node{}, err
+		}
+		if i.State == InvitationAccepted && i.Person == c.Principal { // what was read beside it may be from before
+			_, node, dec, err := d.Reach(ctx, c, i.Node, access.Read)
+			if err == nil {
+				return seenBy(node, dec), nil
+			}
+			if !fault.NotFound.Is(err) {
+				return Node{}, err
+			}
+		}
+		now := d.now()
+		if err := i.open(now); err != nil {
+			return Node{}, err
+		}
+		if err := invited(&who, i); err != nil {
+			return Node{}, err
+		}
+		if i.By == c.Principal {
+			return Node{}, fault.OwnAccess.New("Nobody changes their own access. Have somebody else who manages users there send you the invitation.")
+		}
+		node, right, err := i.validate(&v.Got)
+		if err != nil {
+			return Node{}, err
+		}
+		person, granting, err := v.grant(&who, i, now)
+		if err != nil {
+			return Node{}, err
+		}
+		accepted := *i
+		accepted.State, accepted.Closed, accepted.Person, accepted.Version = InvitationAccepted, now, c.Principal, i.Version+1
+		dec := access.Decide(bound(person, c.Within), &v.Tree, node, access.Read)
+		data := accepted.about()
+		data["principalId"], data["role"], data["name"] = c.Principal, person.Grants[i.Node], person.Name
+		data["version"] = person.Version
+		steps := append(granting, Put{Was: i, Now: &accepted, Else: ErrChanged},
+			d.Event(c, event.InvitationAccepted, i.Node, dec.Place.Path, data),
+			CheckGrant{Principal: i.By, Node: right, Role: i.needs(), Else: ErrChanged})
+		return seenBy(node, dec), unlessExists(d.Commit(ctx, &v.Tree, steps...))
+	})
+}
+
+// invited refuses everybody but the person that the invitation was sent to. Its texts tell no address.
+func invited(who *credential.SignedIn, i *Invitation) error {
+	switch {
+	case i.Guest.Is(who): // whether Microsoft vouches for a guest's address in its token, too, it does not promise
+		return nil
+	case !who.Verified:
+		return fault.NotInvited.New("Microsoft does not vouch for the address of this account, so nobody can tell whether the invitation " +
+			"is yours. Sign in with the account of your organization, or ask to be invited at an address of it.")
+	case !SameAddress(who.Email, i.Email):
+		return fault.NotInvited.New("The invitation was sent to another address than that of this account. " +
+			"Sign in with the account that has the address, or ask to be invited at the address of this one.")
+	}
+	return nil
+}
+
+// grant is the person as they are with the role that they were invited to, and the step that makes them so: none when they have that
+// role or a higher one.
+func (v *View) grant(who *credential.SignedIn, i *Invitation, now time.Time) (*access.Principal, []Step, error) {
+	was := access.Principals.In(v.Records, who.Principal())
+	if was != nil && !i.Sent.After(lastCut(was, i.Node)) {
+		return nil, nil, fault.InvitationClosed.New("The invitation was sent before your role there was changed. " +
+			"Ask those who invited you for a new one.")
+	}
+	if was != nil && was.Grants[i.Node] >= i.Role {
+		return was, nil, nil
+	}
+	p := newPrincipal(who.Principal(), now)
+	if was != nil {
+		if was.Grants[i.Node] == access.None && len(was.Grants) >= access.MaxGrants {
+			return nil, nil, fault.TooManyGrants.New("You have %d roles, which is the most. Ask to be invited further up instead.", access.MaxGrants)
+		}
+		p = *was
+		p.Grants = maps.Clone(was.Grants)
+		p.Cut = recentCuts(was, now)
+		p.Version++
+	}
+	if p.Grants == nil {
+		p.Grants = map[ident.Node]access.Role{}
+	}
+	if p.Person == nil || who.Within == "" { // what others know somebody by is not for those to change who run some app
+		p.Person = &access.Person{Tenant: who.Tenant, Object: who.Object, Email: who.Email}
+		p.Name = nameOf(who)
+	}
+	p.Grants[i.Node] = i.Role
+	if was == nil {
+		return &p, []Step{Put{Now: &p, Else: ErrExists}}, nil
+	}
+	return &p, []Step{Put{Was: was, Now: &p, Else: ErrChanged}}, nil
+}

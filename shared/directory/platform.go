@@ -1,0 +1,151 @@
+package directory
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/credential"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// recoveredName is the name of the API client that Recover makes.
+const recoveredName hierarchy.Name = "Recovered owner"
+
+// Recover gives the oldest API client that is owner of the root a new secret in the place of its oldest, for when all keys of all owners of
+// the root are lost: the answer to Found may be. When no API client is one any more, it makes one. It takes no caller, like Found. It
+// returns the new API key.
+func (d *Directory) Recover(ctx context.Context) (access.Principal, string, error) {
+	var key string
+	owner, err := Retry(func() (none access.Principal, err error) {
+		got, err := d.store.Read(ctx, Want{})
+		if err != nil {
+			return none, err
+		}
+		if got.Tree.Root == "" {
+			return none, fault.NotFound.New("There is no root. Found the platform first.")
+		}
+		oldest, err := d.oldestOwner(ctx, got.Tree.Root)
+		if err != nil {
+			return none, err
+		}
+		if got, err = d.store.Read(ctx, Want{Records: access.Principals.Refs(oldest), Nodes: []ident.Node{got.Tree.Root}}); err != nil {
+			return none, err
+		}
+		root := got.Nodes[got.Tree.Root]
+		if root == nil {
+			return none, ErrChanged
+		}
+		told := func(t event.Type, p *access.Principal, s *access.Secret, more map[string]any) AddEvent {
+			data := map[string]any{"clientId": p.ID, "name": p.Name, "secretId": s.ID, "recovered": true}
+			maps.Copy(data, more)
+			return d.Event(Caller{}, t, root.ID, got.Tree.Place(root).Path, data)
+		}
+		if oldest == nobody {
+			p, made := newClient(recoveredName, root.ID, access.Owner, d.now())
+			key = made
+			return p, d.Commit(ctx, &got.Tree, Put{Now: &p, Else: ErrExists}, told(event.ClientCreated, &p, &p.Secrets[0], map[string]any{"role": access.Owner}))
+		}
+		was := access.Principals.In(got.Records, oldest)
+		if was == nil || was.Grants[root.ID] != access.Owner {
+			return none, ErrChanged
+		}
+		now := *was
+		secret, made := credential.NewSecret(was.ID, d.now())
+		now.Secrets = append(slices.Clone(was.Secrets[max(0, len(was.Secrets)-1):]), secret)
+		now.Version++
+		key = made
+		return now, d.Commit(ctx, &got.Tree, Put{Was: was, Now: &now, Else: ErrChanged}, told(event.ClientSecretAdded, &now, &secret, nil))
+	})
+	return owner, key, err
+}
+
+// nobody is the id of no API client.
+const nobody ident.Principal = "cli_0000000000000000"
+
+// oldestOwner is the API client that has been there for longest among the owners of a node, or nobody.
+func (d *Directory) oldestOwner(ctx context.Context, node ident.Node) (ident.Principal, error) {
+	oldest := access.Grant{Principal: nobody}
+	for after := ""; ; {
+		page, err := ListAt(ctx, d.store, access.GrantsAt, node, after, MaxLimit)
+		if err != nil {
+			return "", err
+		}
+		for _, g := range page.Items {
+			if g.Role == access.Owner && !g.Principal.IsPerson() && (oldest.Principal == nobody || g.Created.Before(oldest.Created)) {
+				oldest = g
+			}
+		}
+		if after = page.Next; after == "" {
+			return oldest.Principal, nil
+		}
+	}
+}
+
+// theKeyring is what is read to have the keyring.
+var theKeyring = credential.Keyrings.Refs(credential.TheKeyring)
+
+// keyringIn returns the keyring that was read, empty when there is none yet.
+func keyringIn(got *Got) credential.Keyring {
+	if ring := credential.Keyrings.In(got.Records, credential.TheKeyring); ring != nil {
+		return *ring
+	}
+	return nil
+}
+
+// ring is the keyring that was read, or one that is made when there is none.
+func (d *Directory) ring(ctx context.Context, v *View) (credential.Keyring, error) {
+	if ring := keyringIn(&v.Got); len(ring) > 0 {
+		return ring, nil
+	}
+	return d.Keyring(ctx)
+}
+
+// Keyring is the platform's keyring, which is made when there is none.
+func (d *Directory) Keyring(ctx context.Context) (credential.Keyring, error) {
+	return d.keyring(ctx, func(r credential.Keyring) bool { return len(r) == 0 })
+}
+
+// RotateKeyring makes a new key, with which everything is sealed from now on. What was sealed with the last one is good still, and
+// with those before it no longer.
+func (d *Directory) RotateKeyring(ctx context.Context) error {
+	_, err := d.keyring(ctx, func(credential.Keyring) bool { return true })
+	return err
+}
+
+// keyring reads the keyring, and turns it when it is due.
+func (d *Directory) keyring(ctx context.Context, due func(credential.Keyring) bool) (credential.Keyring, error) {
+	return Retry(func() (credential.Keyring, error) {
+		got, err := d.store.Read(ctx, Want{Records: theKeyring})
+		was := keyringIn(&got)
+		if err != nil || !due(was) {
+			return was, err
+		}
+		next := was.Rotated(d.now())
+		put := Put{Now: &next, Else: ErrChanged}
+		if len(was) > 0 {
+			put.Was = &was
+		}
+		return next, d.store.Commit(ctx, put)
+	})
+}
+
+// CreateRoot makes the root of the tree and its first owner, once. It takes no caller: whoever may call it has been let
+// in by AWS. It returns the API key of that owner, which is not kept.
+func (d *Directory) CreateRoot(ctx context.Context, partner, client hierarchy.Name) (hierarchy.Node, access.Principal, string, error) {
+	root := hierarchy.Node{ID: ident.NewPartner(), Name: partner, Version: 1}
+	root.Place.Path = hierarchy.Path("").Child(root.ID)
+	root.Brands.Uses = map[ident.Brand]int64{}
+	happened := d.Event(Caller{}, event.PlatformFounded, root.ID, root.Place.Path, nil)
+	root.Created, root.Updated = happened.Event.Time, happened.Event.Time
+	owner, key := newClient(client, root.ID, access.Owner, root.Created)
+	happened.Event.Data = map[string]any{"name": root.Name, "clientId": owner.ID, "clientName": owner.Name, "role": access.Owner}
+	err := d.store.Commit(ctx,
+		AddTree{Root: root.ID, Else: fault.AlreadyFounded.New("The platform has its root and its first owner already. That owner can create others.")},
+		AddNode{root}, Put{Now: &owner, Else: ErrExists}, happened)
+	return root, owner, key, err
+}

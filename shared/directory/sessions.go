@@ -1,0 +1,73 @@
+package directory
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/credential"
+	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// SignOutEverywhere ends all sessions of the caller, who is a person, this one too; but in a bounded session only those with that bound:
+// whoever runs the app that it is of has no say in others. The event is the bound's, or the root's, since sessions belong to no node; for
+// somebody without a role there is none: anybody can sign in.
+func (d *Directory) SignOutEverywhere(ctx context.Context, c Caller) error {
+	if !c.Principal.IsPerson() {
+		return fault.Forbidden.New("An API client has no sessions. Remove the secret that must not be used any more.")
+	}
+	_, err := Retry(func() (none struct{}, err error) {
+		w := Want{}
+		if c.Within != "" {
+			w.Nodes = []ident.Node{c.Within}
+		}
+		v, err := d.Read(ctx, c, w)
+		if err != nil {
+			return none, err
+		}
+		was := access.Principals.In(v.Records, c.Principal)
+		if was == nil {
+			now := newPrincipal(c.Principal, d.now())
+			endSessions(&now, c, d.now())
+			return none, unlessExists(d.store.Commit(ctx, Put{Now: &now, Else: ErrExists}))
+		}
+		now := *was
+		endSessions(&now, c, d.now())
+		now.Version++
+		steps := []Step{Put{Was: was, Now: &now, Else: ErrChanged}}
+		at, path := v.Tree.Root, hierarchy.Path("").Child(v.Tree.Root)
+		if node := v.Nodes[c.Within]; node != nil {
+			at, path = node.ID, v.Tree.Place(node).Path
+		}
+		if len(was.Grants) > 0 {
+			steps = append(steps, d.Event(c, event.SignedOutEverywhere, at, path, map[string]any{"principalId": c.Principal}))
+		}
+		return none, d.Commit(ctx, &v.Tree, steps...)
+	})
+	return err
+}
+
+// maxBounds is of how many bounds it is known since when sessions count. For one more, the oldest is forgotten.
+const maxBounds = 8
+
+// endSessions notes on a person that sessions with the caller's bound count from now on. What is noted of others goes when no session can
+// have begun before it.
+func endSessions(p *access.Principal, c Caller, now time.Time) {
+	if !now.After(c.Session) {
+		now = c.Session.Add(time.Microsecond)
+	}
+	from := maps.Clone(p.SessionsFrom)
+	maps.DeleteFunc(from, func(_ ident.Node, at time.Time) bool { return now.Sub(at) > credential.Absolute+time.Hour })
+	if from == nil {
+		from = map[ident.Node]time.Time{}
+	}
+	from[c.Within] = now
+	for len(from) > maxBounds {
+		delete(from, oldestOf(from, c.Within))
+	}
+	p.SessionsFrom = from
+}
