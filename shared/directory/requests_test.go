@@ -271,7 +271,7 @@ func TestAnInvisibleDestinationIsLikeAnUnknownOne(t *testing.T) {
 		for _, own := range []string{string(r.ID), string(dest), string(s.a), string(s.b), string(s.left.Principal)} {
 			all = strings.ReplaceAll(all, own, "*")
 		}
-		return all, s.Calls()[begins:]
+		return all, slices.Sorted(slices.Values(s.Calls()[begins:])) // some are made side by side
 	}
 	got, calls := see(func(s *border) ident.Node { return s.e })
 	for what, to := range map[string]func(s *border) ident.Node{
