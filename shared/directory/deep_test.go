@@ -4,18 +4,18 @@ import (
 	"fmt"
 	"testing"
 
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"time"
 )
 
 // TestAMovedUpBranchGrowsBeforeItIsSettled: what is stored deep and is no longer deep takes children at once, and nothing is
 // ever stored deeper than the tree may be.
 func TestAMovedUpBranchGrowsBeforeItIsSettled(t *testing.T) {
 	ctx, store := t.Context(), new(directorytest.Fake)
-	d := directory.New(store, time.Now)
+	d := directory.New(store, clocktest.Now)
 	root, founder, _, err := d.CreateRoot(ctx, "Root", "Founder")
 	if err != nil {
 		t.Fatal(err)

@@ -24,12 +24,8 @@ type border struct {
 	left, right directory.Caller // admins at a, and at e
 }
 
-// today is when borders begin: what is remembered of requests is valid by the clock of the store.
-var today = time.Now().UTC().Truncate(time.Hour)
-
 func newBorder(t *testing.T) *border {
 	s := newShop(t)
-	s.now = today
 	return &border{s, s.client(s.a, access.Admin), s.client(s.e, access.Admin)}
 }
 

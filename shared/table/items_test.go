@@ -11,6 +11,7 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
@@ -172,7 +173,7 @@ func full(t *testing.T) map[string]struct {
 } {
 	t.Helper()
 	n := hierarchy.Node{ID: ident.NewPartner(), Parent: ident.NewPartner(), Name: "secret-name", Version: 1}
-	n.Created, n.Updated, n.Trashed, n.Height = time.Now(), time.Now(), time.Now(), 3
+	n.Created, n.Updated, n.Trashed, n.Height = clocktest.Now(), clocktest.Now(), clocktest.Now(), 3
 	n.Place.Path = hierarchy.Path("").Child(n.Parent).Child(n.ID)
 	n.Place.Marks = []hierarchy.Mark{{Node: n.ID, Kind: hierarchy.NoProvisioning}}
 	own, given := ident.NewBrand(), ident.NewBrand()
@@ -181,16 +182,16 @@ func full(t *testing.T) map[string]struct {
 	}
 	p := access.Principal{
 		ID: ident.NewClient(), Name: "secret-name", Home: n.ID, Grants: map[ident.Node]access.Role{n.ID: access.Owner}, CursorKey: []byte{1},
-		Version: 1, Created: time.Now(), Revoked: time.Now(),
-		Secrets: []access.Secret{{ID: ident.NewKey(), Hash: []byte{1}, Hint: "abcd", Created: time.Now()}},
+		Version: 1, Created: clocktest.Now(), Revoked: clocktest.Now(),
+		Secrets: []access.Secret{{ID: ident.NewKey(), Hash: []byte{1}, Hint: "abcd", Created: clocktest.Now()}},
 	}
 	b := brand.Brand{
 		ID: own, Owner: n.ID, Name: "secret-name", Domain: "secret-name.example", Regions: []string{"eu-west-1"}, State: brand.Draft,
-		Created: time.Now(), Color: "secret-name", Logo: "secret-name",
+		Created: clocktest.Now(), Color: "secret-name", Logo: "secret-name",
 		App: &brand.App{Client: "secret-name", Tenant: "secret-name", SingleTenant: true},
 	}
 	k := directory.MemoKey{Principal: p.ID, Key: "k"}
-	m := directory.Memo{MemoKey: k, Fingerprint: []byte{1}, Answer: []byte("secret-name"), Expires: time.Now().Add(time.Hour)}
+	m := directory.Memo{MemoKey: k, Fingerprint: []byte{1}, Answer: []byte("secret-name"), Expires: clocktest.Now().Add(time.Hour)}
 	change := func(c hierarchy.Change) item {
 		c.Seq, c.Node = 1, n.ID
 		it, err := encodeChange(&c)
@@ -210,15 +211,15 @@ func full(t *testing.T) map[string]struct {
 	}
 	request := directory.MoveRequest{
 		ID: ident.NewMoveRequest(), Node: n.ID, Name: "secret-name", To: n.Parent, Message: "secret-name", By: p.ID, State: directory.RequestDeclined,
-		Created: time.Now(), Ends: time.Now(), Closed: time.Now(), Version: 2,
+		Created: clocktest.Now(), Ends: clocktest.Now(), Closed: clocktest.Now(), Version: 2,
 	}
 	person := p
 	person.ID, person.Home, person.Secrets, person.SessionsFrom = ident.PersonOf("t", "o"), "", nil,
-		map[ident.Node]time.Time{"": time.Now()}
+		map[ident.Node]time.Time{"": clocktest.Now()}
 	person.Person = &access.Person{Tenant: "secret-name", Object: "secret-name", Email: "secret-name"}
 	invitation := directory.Invitation{
 		ID: ident.NewInvitation(), Node: n.ID, Email: "secret-name", Name: "secret-name", Role: access.Admin, Message: "secret-name",
-		By: p.ID, State: directory.InvitationAccepted, Created: time.Now(), Expires: time.Now(), Sent: time.Now(), Closed: time.Now(),
+		By: p.ID, State: directory.InvitationAccepted, Created: clocktest.Now(), Expires: clocktest.Now(), Sent: clocktest.Now(), Closed: clocktest.Now(),
 		Generation: 1, Key: 1, Hash: []byte{1}, Mail: directory.MailSent, Person: person.ID, Version: 1,
 	}
 	edited := event.Event{ID: ident.NewEvent(), Node: n.ID, Path: n.Place.Path, Data: map[string]any{"name": "secret-name"}}
@@ -227,10 +228,10 @@ func full(t *testing.T) map[string]struct {
 		t.Fatal(err)
 	}
 	invited := encodeInvitation(invitationKey(invitation.ID), "", &invitation)
-	ring := credential.Keyring(nil).Rotated(time.Now())
+	ring := credential.Keyring(nil).Rotated(clocktest.Now())
 	due := encodeDue(&n)
 	progress := directory.Progress{
-		ID: ident.NewChange(), Seq: 1, Node: n.ID, Kind: hierarchy.Moved, State: directory.Waiting, Started: time.Now(), Updated: time.Now(), Version: 1,
+		ID: ident.NewChange(), Seq: 1, Node: n.ID, Kind: hierarchy.Moved, State: directory.Waiting, Started: clocktest.Now(), Updated: clocktest.Now(), Version: 1,
 	}
 	return map[string]struct {
 		item   item
@@ -358,7 +359,7 @@ func TestWhatANodeCannotDoWithoutIsMissed(t *testing.T) {
 // A secret that is shorter or longer is not one that was written.
 func TestASecretHasItsLength(t *testing.T) {
 	for _, length := range []int{0, 1, 31, 33, 64} {
-		it := encodeKeyring(credential.Keyring(nil).Rotated(time.Now()))
+		it := encodeKeyring(credential.Keyring(nil).Rotated(clocktest.Now()))
 		first := item(it["keys"].(*types.AttributeValueMemberL).Value[0].(*types.AttributeValueMemberM).Value)
 		first["secret"] = &types.AttributeValueMemberB{Value: make([]byte, length)}
 		if _, err := decodeKeyring(it); err == nil {
@@ -420,7 +421,7 @@ func TestTheHighestHeightCounts(t *testing.T) {
 func TestTheLargestPartnerIsOneReadUnit(t *testing.T) {
 	n := hierarchy.Node{ID: ident.NewPartner(), Version: 1 << 40, AsOf: 1 << 40, Height: hierarchy.MaxDepth - 1}
 	n.Name = hierarchy.Name(strings.Repeat("𝄞", hierarchy.MaxName))
-	n.Created, n.Updated, n.Trashed = time.Now(), time.Now(), time.Now()
+	n.Created, n.Updated, n.Trashed = clocktest.Now(), clocktest.Now(), clocktest.Now()
 	for n.Place.Path.Depth() < hierarchy.MaxDepth-1 {
 		n.Parent = ident.NewPartner()
 		n.Place.Path = n.Place.Path.Child(n.Parent)
@@ -449,10 +450,10 @@ func TestTheLargestPartnerIsOneReadUnit(t *testing.T) {
 // A person is read with every request they make.
 func TestAPersonWithTheMostRolesIsOneReadUnit(t *testing.T) {
 	p := access.Principal{ID: ident.PersonOf("t", "o"), Name: hierarchy.Name(strings.Repeat("n", hierarchy.MaxName)), CursorKey: make([]byte, 32),
-		Version: 1 << 40, Created: time.Now(), SessionsFrom: map[ident.Node]time.Time{"": time.Now()}, Grants: map[ident.Node]access.Role{}, Cut: map[ident.Node]time.Time{}}
+		Version: 1 << 40, Created: clocktest.Now(), SessionsFrom: map[ident.Node]time.Time{"": clocktest.Now()}, Grants: map[ident.Node]access.Role{}, Cut: map[ident.Node]time.Time{}}
 	p.Person = &access.Person{Tenant: strings.Repeat("0", 36), Object: strings.Repeat("0", 36), Email: strings.Repeat("a", 64)}
 	for range access.MaxGrants {
-		p.Grants[ident.NewPartner()], p.Cut[ident.NewPartner()] = access.Operator, time.Now()
+		p.Grants[ident.NewPartner()], p.Cut[ident.NewPartner()] = access.Operator, clocktest.Now()
 	}
 	it := encodeClient(&p)
 	if size := itemsize.Of(it); size > 4096 {
