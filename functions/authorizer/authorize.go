@@ -49,12 +49,13 @@ type authorizer struct {
 	config portalhost.Config
 	sites  *portalhost.Sites // whose app's tokens are taken under which name
 	tokens *entra.Verifier   // of people; nil: none are taken
+	now    func() time.Time
 	log    *slog.Logger
 }
 
 // configured makes the authorizer that the environment describes. It makes no call: nothing is fetched before the first token comes.
 func configured(store directory.Store, env func(string) string, now func() time.Time, log *slog.Logger) *authorizer {
-	a := &authorizer{store: store, config: portalhost.Configured(env), log: log}
+	a := &authorizer{store: store, config: portalhost.Configured(env), now: now, log: log}
 	a.sites = portalhost.New(a.config, directory.New(store, now).BrandAt, now)
 	if a.config.App.Client != "" {
 		a.tokens = entra.NewVerifier(a.config.Cloud, nil, now)
@@ -72,11 +73,11 @@ func configured(store directory.Store, env func(string) string, now func() time.
 // hurried change of keys on its side, and then a token may be refused for ten minutes at most. As an error it would be
 // kept by nobody: anybody could raise the alarms by sending junk.
 func (a *authorizer) handle(ctx context.Context, r events.APIGatewayV2CustomAuthorizerV2Request) (answer, error) {
-	began := time.Now()
+	began := a.now()
 	host, _ := a.config.Host(r.RequestContext.DomainName, r.Headers)
 	who, err := a.identify(ctx, host, r.Headers["authorization"])
 	attrs := []any{"outcome", who.outcome, "principal", string(who.principal), "key", string(who.key),
-		"request", r.RequestContext.RequestID, "route", r.RouteKey, "ms", time.Since(began).Milliseconds()}
+		"request", r.RequestContext.RequestID, "route", r.RouteKey, "ms", a.now().Sub(began).Milliseconds()}
 	if err != nil {
 		a.log.ErrorContext(ctx, "authorize", append(attrs, "error", err.Error())...)
 		return answer{}, errUnavailable

@@ -16,6 +16,7 @@ import (
 
 	"example.com/partnertree/functions/internal/golden"
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/ident"
@@ -55,7 +56,7 @@ func recorded() *clients {
 
 func over(c *clients) (*authorizer, *bytes.Buffer) {
 	var lines bytes.Buffer
-	return configured(c, func(string) string { return "" }, time.Now, slog.New(slog.NewJSONHandler(&lines, nil))), &lines
+	return configured(c, func(string) string { return "" }, clocktest.Now, slog.New(slog.NewJSONHandler(&lines, nil))), &lines
 }
 
 func TestRecordedPayloads(t *testing.T) {
@@ -83,7 +84,7 @@ func TestAFailingStoreIsAnErrorAndNoRefusal(t *testing.T) {
 	c := recorded()
 	c.err = errors.New("throttled: table arn:aws:dynamodb:secret-place")
 	a, lines := over(c)
-	_, key := credential.NewSecret("cli_5m8q2w7x9z1c3v4b", time.Now())
+	_, key := credential.NewSecret("cli_5m8q2w7x9z1c3v4b", clocktest.Now())
 	_, err := a.handle(t.Context(), events.APIGatewayV2CustomAuthorizerV2Request{Headers: map[string]string{"authorization": "Bearer " + key}})
 	var typed messages.InvokeResponse_Error
 	if !errors.As(err, &typed) || typed.Type != "unavailable" || strings.Contains(typed.Message, "arn:") {
@@ -110,7 +111,7 @@ func TestEveryKeyCostsOneReadOfOneClient(t *testing.T) {
 	for _, client := range []ident.Principal{"cli_5m8q2w7x9z1c3v4b", ident.NewClient()} {
 		c := recorded()
 		a, _ := over(c)
-		_, key := credential.NewSecret(client, time.Now())
+		_, key := credential.NewSecret(client, clocktest.Now())
 		if _, err := a.identify(t.Context(), "api.example", "Bearer "+key); err != nil {
 			t.Fatal(err)
 		}
@@ -123,8 +124,8 @@ func TestEveryKeyCostsOneReadOfOneClient(t *testing.T) {
 // While a secret is being rotated two are valid.
 func TestBothSecretsOfARotationAreRecognized(t *testing.T) {
 	p := &access.Principal{ID: ident.NewClient()}
-	first, one := credential.NewSecret(p.ID, time.Now())
-	second, two := credential.NewSecret(p.ID, time.Now())
+	first, one := credential.NewSecret(p.ID, clocktest.Now())
+	second, two := credential.NewSecret(p.ID, clocktest.Now())
 	p.Secrets = []access.Secret{first, second}
 	a, _ := over(&clients{all: map[ident.Principal]*access.Principal{p.ID: p}})
 	for i, key := range []string{one, two} {
@@ -141,7 +142,7 @@ func TestBothSecretsOfARotationAreRecognized(t *testing.T) {
 
 // The decoy must hold the key's secret id, or verifying would stop before it hashes, and must never fit.
 func TestTheDecoyIsComparedAndNeverFits(t *testing.T) {
-	_, s := credential.NewSecret(ident.NewClient(), time.Now())
+	_, s := credential.NewSecret(ident.NewClient(), clocktest.Now())
 	k, _ := credential.ParseAPIKey(s)
 	d := decoy(k)
 	if d.ID != k.Client || !d.Holds(k.ID) {

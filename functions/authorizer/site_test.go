@@ -5,11 +5,11 @@ import (
 	"log/slog"
 	"maps"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
 
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
@@ -51,9 +51,9 @@ func branded(t testing.TB) (*authorizer, *directorytest.Fake, *graphtest.Server,
 			{ID: stranger, Name: "Stranger", Domains: []string{"stranger.example"}, People: []graphtest.Person{
 				{ID: mallory, Name: "Mallory", Mail: "mallory@stranger.example", MailVerified: true}}},
 		},
-	})
+	}, func(o *graphtest.Options) { o.Now = clocktest.Now })
 	fake, owners := new(directorytest.Fake), map[string]ident.Node{}
-	d := directory.New(fake, time.Now)
+	d := directory.New(fake, clocktest.Now)
 	root, founder, key, err := d.CreateRoot(t.Context(), "Vendor", "Founder")
 	must(err)
 	secret, _ := credential.ParseAPIKey(key)
@@ -71,7 +71,7 @@ func branded(t testing.TB) (*authorizer, *directorytest.Fake, *graphtest.Server,
 		must(err)
 		owners[host] = partner.ID
 	}
-	return configured(fake, environment(double.URL, platform, "any"), time.Now, slog.New(slog.DiscardHandler)), fake, double, owners
+	return configured(fake, environment(double.URL, platform, "any"), clocktest.Now, slog.New(slog.DiscardHandler)), fake, double, owners
 }
 
 // A token is taken where its app signs people in, and nowhere else; and from a brand's host nobody reaches more than the brand's partner.
@@ -114,7 +114,7 @@ func TestATokenIsTakenAtItsAppsHost(t *testing.T) {
 func TestAKeyIsNotTakenAtABrandsHost(t *testing.T) {
 	a, fake, _, _ := branded(t)
 	client := ident.NewClient()
-	_, key := credential.NewSecret(client, time.Now())
+	_, key := credential.NewSecret(client, clocktest.Now())
 	for host, want := range map[string]string{home: unknown, red: elsewhere, gray: elsewhere, "admin.none.example": unknown, "": unknown} {
 		for range 2 { // the second time the site is known
 			before := len(fake.Calls())

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda/messages"
 
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/graph/graphtest"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/portalhost"
@@ -44,11 +45,11 @@ func withEntra(t *testing.T) (*authorizer, *clients, *graphtest.Server, func() s
 			{ID: stranger, Name: "Stranger", Domains: []string{"stranger.example"}, People: []graphtest.Person{
 				{ID: mallory, Name: "Mallory", Mail: "mallory@stranger.example", MailVerified: true}}},
 		},
-	})
+	}, func(o *graphtest.Options) { o.Now = clocktest.Now })
 	c := recorded()
 	var lines bytes.Buffer
 	a := configured(c, environment(double.URL+"/", strings.ToUpper(platform), "77777777-7777-4777-8777-777777777777, "+strings.ToUpper(vazon)),
-		time.Now, slog.New(slog.NewJSONHandler(&lines, nil)))
+		clocktest.Now, slog.New(slog.NewJSONHandler(&lines, nil)))
 	return a, c, double, lines.String
 }
 
@@ -62,7 +63,7 @@ func environment(authority, client, tenants string) func(string) string {
 
 // reconfigured is the same authorizer in another environment.
 func reconfigured(a *authorizer, env func(string) string) *authorizer {
-	return configured(a.store, env, time.Now, a.log)
+	return configured(a.store, env, clocktest.Now, a.log)
 }
 
 func order(t *testing.T, double *graphtest.Server, o graphtest.TokenOrder) string {
@@ -87,7 +88,7 @@ func bearerAt(host, token string) events.APIGatewayV2CustomAuthorizerV2Request {
 // A token costs no read: whether its session still counts is decided by each request.
 func TestAPersonIsRecognizedByAnAccessToken(t *testing.T) {
 	a, c, double, log := withEntra(t)
-	issued, expires := time.Now().Add(-time.Minute).Truncate(time.Second), time.Now().Add(time.Hour).Truncate(time.Second)
+	issued, expires := clocktest.Now().Add(-time.Minute).Truncate(time.Second), clocktest.Now().Add(time.Hour).Truncate(time.Second)
 	token := order(t, double, graphtest.TokenOrder{App: platform, Tenant: vazon, Person: alice,
 		Change: map[string]any{"iat": issued.Unix(), "exp": expires.Unix()}})
 	got, err := a.handle(t.Context(), bearer(token))
@@ -114,13 +115,13 @@ func silent(t *testing.T, log, token string) {
 
 func TestOtherTokensAreRefused(t *testing.T) {
 	a, c, double, log := withEntra(t)
-	long := time.Now().Add(-2 * time.Hour).Unix()
+	long := clocktest.Now().Add(-2 * time.Hour).Unix()
 	for name, o := range map[string]graphtest.TokenOrder{
 		"of another brand's app": {App: rival, Tenant: vazon, Person: alice},
 		"of another tenant":      {App: platform, Tenant: stranger, Person: mallory},
 		"an ID token":            {App: platform, Tenant: vazon, Person: alice, Nonce: "nonce"},
 		"expired":                {App: platform, Tenant: vazon, Person: alice, Change: map[string]any{"exp": long}},
-		"not yet valid":          {App: platform, Tenant: vazon, Person: alice, Change: map[string]any{"nbf": time.Now().Add(time.Hour).Unix()}},
+		"not yet valid":          {App: platform, Tenant: vazon, Person: alice, Change: map[string]any{"nbf": clocktest.Now().Add(time.Hour).Unix()}},
 		"issued never":           {App: platform, Tenant: vazon, Person: alice, Change: map[string]any{"iat": nil}},
 		"an app's own":           {App: platform, Tenant: vazon, Person: alice, Change: map[string]any{"scp": nil, "idtyp": "app"}},
 		"got by another app":     {App: platform, Tenant: vazon, Person: alice, Change: map[string]any{"azp": rival}},
@@ -150,7 +151,7 @@ func TestOtherTokensAreRefused(t *testing.T) {
 func TestAnUnknownKeyIsARefusalAndNoError(t *testing.T) {
 	a, _, double, _ := withEntra(t)
 	var ahead atomic.Int64
-	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	now := func() time.Time { return clocktest.Now().Add(time.Duration(ahead.Load())) }
 	a = configured(a.store, environment(double.URL, platform, "any"), now, a.log)
 	ask := func(token string, want bool) {
 		t.Helper()

@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
 
 	"example.com/partnertree/functions/internal/golden"
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
@@ -22,7 +22,7 @@ import (
 
 func over(store directory.Store) (*bootstrap, *bytes.Buffer) {
 	var lines bytes.Buffer
-	return &bootstrap{directory.New(store, time.Now), slog.New(slog.NewJSONHandler(&lines, nil))}, &lines
+	return &bootstrap{directory.New(store, clocktest.Now), slog.New(slog.NewJSONHandler(&lines, nil))}, &lines
 }
 
 func TestRecordedPayloads(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"example.com/partnertree/functions/internal/deadline"
 	"example.com/partnertree/functions/internal/golden"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/graph/graphtest"
 	"example.com/partnertree/shared/graph/guests"
 	"example.com/partnertree/shared/guest"
@@ -43,11 +44,11 @@ func newFunction(t *testing.T, s *graphtest.Server) (*function, *bytes.Buffer) {
 	log := new(bytes.Buffer)
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	env := map[string]string{envClient: onboard, envSecret: "local", envAuthority: s.URL, envGraph: s.URL}
-	i, err := configured(func(name string) string { return env[name] }, logger)
+	i, err := configured(func(name string) string { return env[name] }, clocktest.Now, logger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &function{i, time.Now, logger}, log
+	return &function{i, clocktest.Now, logger}, log
 }
 
 // The orders that notify gives, and what becomes of them. What is made anew each time is replaced.
@@ -91,7 +92,7 @@ func (slow) Invite(ctx context.Context, _ guest.Order) (guest.Outcome, error) {
 // Who invokes the function hears of it before Lambda ends it.
 func TestThereIsTimeToSayThatItWasTooShort(t *testing.T) {
 	log := new(bytes.Buffer)
-	f := &function{slow{}, time.Now, slog.New(slog.NewJSONHandler(log, nil))}
+	f := &function{slow{}, clocktest.Now, slog.New(slog.NewJSONHandler(log, nil))}
 	ctx, cancel := context.WithTimeout(t.Context(), deadline.Reserve+20*time.Millisecond)
 	defer cancel()
 	_, err := f.handle(ctx, guest.Order{Tenant: partner, Email: "x@y.example", Redirect: "https://z.example"})
@@ -105,12 +106,12 @@ func TestWithoutAnAppThereAreNoGuests(t *testing.T) {
 	for name, env := range map[string]map[string]string{
 		"nothing": {}, "no proof": {envClient: onboard}, "no app": {envSecret: "local"}, "not trusted": {envClient: onboard, envFederated: "0"},
 	} {
-		if i, err := configured(func(name string) string { return env[name] }, nil); err == nil || i != nil {
+		if i, err := configured(func(name string) string { return env[name] }, clocktest.Now, nil); err == nil || i != nil {
 			t.Errorf("%s: configured", name)
 		}
 	}
 	env := map[string]string{envClient: onboard, envFederated: "1"}
-	if _, err := configured(func(name string) string { return env[name] }, nil); err != nil {
+	if _, err := configured(func(name string) string { return env[name] }, clocktest.Now, nil); err != nil {
 		t.Errorf("with a role: %v", err)
 	}
 }

@@ -30,7 +30,7 @@ const (
 
 func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
-	inviter, err := configured(os.Getenv, log)
+	inviter, err := configured(os.Getenv, time.Now, log)
 	if err != nil {
 		log.Error("start", "cause", err.Error())
 		os.Exit(1)
@@ -39,7 +39,7 @@ func main() {
 }
 
 // configured makes the inviter that the environment describes. It makes no call.
-func configured(env func(string) string, log *slog.Logger) (*guests.Inviter, error) {
+func configured(env func(string) string, now func() time.Time, log *slog.Logger) (*guests.Inviter, error) {
 	app := guests.App{Client: env(envClient), Secret: env(envSecret)}
 	switch {
 	case app.Client == "":
@@ -47,7 +47,7 @@ func configured(env func(string) string, log *slog.Logger) (*guests.Inviter, err
 	case app.Secret == "" && env(envFederated) != "1":
 		return nil, errors.New(envClient + " needs " + envFederated + " or " + envSecret)
 	case app.Secret == "":
-		token := federated.RoleToken(awsenv.Config(), nil)
+		token := federated.RoleToken(awsenv.Config(), nil, now)
 		app.Assertion = func(ctx context.Context) (string, error) {
 			t, err := token(ctx)
 			if err != nil { // of which Microsoft's SDK keeps no more than that there is none

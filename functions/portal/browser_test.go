@@ -20,6 +20,7 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
@@ -58,7 +59,7 @@ type world struct {
 	dir    *directory.Directory
 	double *graphtest.Server
 	log    bytes.Buffer
-	ahead  atomic.Int64 // of the machine's clock
+	ahead  atomic.Int64 // of the tests' clock
 	root   ident.Node
 	owner  directory.Caller
 	brands map[string]directory.Brand // by site; each of a partner of its own
@@ -66,7 +67,7 @@ type world struct {
 	plainCookies bool
 }
 
-func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+func (w *world) now() time.Time { return clocktest.Now().Add(time.Duration(w.ahead.Load())) }
 
 func newWorld(t *testing.T, tenants ...string) *world {
 	t.Helper()

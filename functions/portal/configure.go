@@ -31,7 +31,7 @@ func configured(env func(string) string, now func() time.Time, log *slog.Logger)
 	case env(envSecret) != "":
 		credential = entra.Secret(env(envSecret))
 	case env(envFederated) == "1":
-		token := federated.RoleToken(awsenv.Config(), nil)
+		token := federated.RoleToken(awsenv.Config(), nil, now)
 		credential = entra.Assertion(func(ctx context.Context, _, _ string) (string, error) { return token(ctx) })
 	default:
 		log.Error("start", "cause", portalhost.EnvClient+" needs "+envFederated+" or "+envSecret)

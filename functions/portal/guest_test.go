@@ -3,9 +3,9 @@ package main
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/portalhost"
@@ -27,7 +27,7 @@ func TestAGuestIsAskedToAccept(t *testing.T) {
 		"in capitals":       {credential.SignedIn{Tenant: "t", Object: "o", Email: "ANN@Vale.example", Verified: true}, true},
 		"at home":           {credential.SignedIn{Tenant: "t", Object: "o", Email: offer.Email, Verified: true}, true},
 	} {
-		v := &visit{portal: &portal{now: time.Now}, who: &c.who, ring: credential.Keyring{}.Rotated(time.Now())}
+		v := &visit{portal: &portal{now: clocktest.Now}, who: &c.who, ring: credential.Keyring{}.Rotated(clocktest.Now())}
 		if got := string(v.answers(offer, "inv_0000000000000011")); strings.Contains(got, "Accept the invitation") != c.want {
 			t.Errorf("%s: %s", name, got)
 		}
@@ -39,7 +39,7 @@ func TestAnAddressThatLooksAlikeIsAnother(t *testing.T) {
 	for email, want := range map[string]bool{
 		"kims@vale.example": true, "KIMS@Vale.Example": true, "\u212aims@vale.example": false, "kim\u017f@vale.example": false,
 	} {
-		v := &visit{portal: &portal{now: time.Now}, ring: credential.Keyring{}.Rotated(time.Now()),
+		v := &visit{portal: &portal{now: clocktest.Now}, ring: credential.Keyring{}.Rotated(clocktest.Now()),
 			who: &credential.SignedIn{Tenant: "t", Object: "o", Email: email, Verified: true}}
 		got := string(v.answers(&directory.Offer{Email: "kims@vale.example"}, "inv_0000000000000011"))
 		if strings.Contains(got, "Accept the invitation") != want {

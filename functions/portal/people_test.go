@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
@@ -516,7 +517,7 @@ func TestWithoutAnAppItSaysSo(t *testing.T) {
 		"no table":      {map[string]string{portalhost.EnvClient: ours, envSecret: "s"}, false},
 		"no credential": {map[string]string{envTable: "t", portalhost.EnvClient: ours}, false},
 	} {
-		p := configured(func(name string) string { return c.env[name] }, time.Now, slog.New(slog.DiscardHandler))
+		p := configured(func(name string) string { return c.env[name] }, clocktest.Now, slog.New(slog.DiscardHandler))
 		if (p.signIn != nil) != c.set {
 			t.Errorf("%s: set up: %v", name, p.signIn != nil)
 		}

@@ -10,11 +10,11 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"example.com/partnertree/functions/internal/golden"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/contract/docs"
 )
@@ -40,7 +40,7 @@ func TestRecordedPayloads(t *testing.T) {
 
 // unset is a portal where nobody can sign in.
 func unset() *portal {
-	return configured(func(string) string { return "" }, time.Now, slog.New(slog.DiscardHandler))
+	return configured(func(string) string { return "" }, clocktest.Now, slog.New(slog.DiscardHandler))
 }
 
 // get asks as API Gateway does, with pairs of header names and values.

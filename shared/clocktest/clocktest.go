@@ -41,6 +41,9 @@ func Start() time.Time {
 // Now is a clock that begins at Start. In a synctest bubble it runs with the bubble's clock, not from Start.
 func Now() time.Time { return time.Now().Add(Start().Sub(loaded)).UTC() }
 
+// Next is the first moment after t at which another period (a minute, a day) begins, in UTC.
+func Next(t time.Time, period time.Duration) time.Time { return t.UTC().Truncate(period).Add(period) }
+
 // begin is when a world begins, seen from the present moment.
 func begin(world string, now time.Time) (time.Time, error) {
 	now = now.UTC().Truncate(time.Microsecond)

@@ -27,6 +27,18 @@ func TestAWorldBegins(t *testing.T) {
 	}
 }
 
+func TestPeriodsBeginInUTC(t *testing.T) {
+	late := time.Date(2026, 12, 31, 22, 59, 59, 999, time.FixedZone("", -3600))
+	for period, want := range map[time.Duration]string{24 * time.Hour: "2027-01-01T00:00:00Z", time.Minute: "2027-01-01T00:00:00Z"} {
+		if got := Next(late, period).Format(time.RFC3339Nano); got != want {
+			t.Errorf("%s, and then %s", period, got)
+		}
+	}
+	if day := Next(late, 24*time.Hour); Next(day, 24*time.Hour) != day.Add(24*time.Hour) {
+		t.Errorf("after the beginning of a day the same one begins")
+	}
+}
+
 func TestTheClockRunsFromTheStart(t *testing.T) {
 	before := Now()
 	time.Sleep(20 * time.Millisecond)

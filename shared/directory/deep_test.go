@@ -16,7 +16,7 @@ import (
 // ever stored deeper than the tree may be.
 func TestAMovedUpBranchGrowsBeforeItIsSettled(t *testing.T) {
 	ctx, store := t.Context(), new(directorytest.Fake)
-	d := directory.New(store, time.Now)
+	d := directory.New(store, clocktest.Now)
 	root, founder, _, err := d.CreateRoot(ctx, "Root", "Founder")
 	if err != nil {
 		t.Fatal(err)

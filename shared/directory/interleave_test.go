@@ -80,7 +80,7 @@ const (
 
 func newStage(t testing.TB) *stage {
 	s := &stage{Fake: new(directorytest.Fake), over: make(chan struct{}), listed: map[ident.Node]map[hierarchy.Kind][]hierarchy.Node{}}
-	s.d = directory.New(s, func() time.Time { return time.Now().Add(s.later) })
+	s.d = directory.New(s, func() time.Time { return clocktest.Now().Add(s.later) })
 	root, founder, _, err := s.d.CreateRoot(t.Context(), "Root", "Founder")
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
@@ -32,7 +33,6 @@ type party struct {
 
 func newParty(t *testing.T) *party {
 	s := newShop(t)
-	s.now = today
 	return &party{s, s.client(s.a, access.Admin)}
 }
 
@@ -1246,7 +1246,7 @@ func TestRecoveringTheRoot(t *testing.T) {
 	if again, _, err := s.d.Recover(ctx); err != nil || again.ID != p.ID {
 		t.Errorf("another one: %+v, %v", again, err)
 	}
-	if _, _, err := directory.New(new(directorytest.Fake), time.Now).Recover(ctx); !fault.NotFound.Is(err) {
+	if _, _, err := directory.New(new(directorytest.Fake), clocktest.Now).Recover(ctx); !fault.NotFound.Is(err) {
 		t.Errorf("without a root: %v", err)
 	}
 }
@@ -1366,12 +1366,12 @@ func TestAnInvitationSurvivesACrashAnywhere(t *testing.T) {
 			return s.d.RevokeInvitation(t.Context(), c, i.ID)
 		}, false, directory.InvitationRevoked, []event.Type{event.InvitationRevoked}},
 		"accept": {nil, func(s *party, _ directory.Caller, i directory.Invitation) (any, error) {
-			return s.d.AcceptInvitation(t.Context(), guest("ann", s.now), link(directory.New(s.quiet(), time.Now), i), "")
+			return s.d.AcceptInvitation(t.Context(), guest("ann", s.now), link(directory.New(s.quiet(), clocktest.Now), i), "")
 		}, false, directory.InvitationAccepted, []event.Type{event.InvitationAccepted}},
 		"accept by who is there": {func(s *party) {
 			member(s, guest("ann", s.now), map[ident.Node]access.Role{s.e: access.Viewer})
 		}, func(s *party, _ directory.Caller, i directory.Invitation) (any, error) {
-			return s.d.AcceptInvitation(t.Context(), guest("ann", s.now), link(directory.New(s.quiet(), time.Now), i), "")
+			return s.d.AcceptInvitation(t.Context(), guest("ann", s.now), link(directory.New(s.quiet(), clocktest.Now), i), "")
 		}, false, directory.InvitationAccepted, []event.Type{event.InvitationAccepted}},
 	} {
 		for _, applied := range []bool{false, true} {
@@ -1502,7 +1502,7 @@ func TestInvitationsInEveryOrder(t *testing.T) {
 		orders, err := everyOrder(t, func() (*stage, func() error) {
 			s := newStage(t)
 			s.apart = true
-			w := &world{stage: s, began: time.Now()}
+			w := &world{stage: s, began: clocktest.Now()}
 			w.a, w.e = s.mustPartner(t, s.root, "a"), s.mustPartner(t, s.root, "e")
 			w.b = s.mustPartner(t, w.a, "b")
 			made, err := s.d.CreateClient(t.Context(), s.founder, s.root, "C", access.Viewer)
@@ -1589,7 +1589,7 @@ func TestSomebodyIsRemovedWhileTheyAccept(t *testing.T) {
 	orders, err := everyOrder(t, func() (*stage, func() error) {
 		s := newStage(t)
 		s.apart = true
-		b, ann := s.mustPartner(t, s.root, "b"), guest("ann", time.Now())
+		b, ann := s.mustPartner(t, s.root, "b"), guest("ann", clocktest.Now())
 		member(s.Fake, ann, map[ident.Node]access.Role{b: access.Viewer})
 		i, err := s.d.Invite(t.Context(), s.founder, directory.NewInvitation{Node: b, Email: ann.Email, Role: access.Admin, Days: 7})
 		if err != nil {
@@ -1634,7 +1634,7 @@ func TestTwoOwnersRemoveEachOther(t *testing.T) {
 		b := s.mustPartner(t, s.root, "b")
 		owners := []directory.Caller{}
 		for _, name := range []string{"ann", "bob"} {
-			owners = append(owners, member(s.Fake, guest(name, today), map[ident.Node]access.Role{b: access.Owner}))
+			owners = append(owners, member(s.Fake, guest(name, clocktest.Start()), map[ident.Node]access.Role{b: access.Owner}))
 		}
 		for i := range owners {
 			s.begin(string(owners[i].Principal), false, func(ctx context.Context) error {

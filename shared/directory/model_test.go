@@ -7,11 +7,11 @@ import (
 	"maps"
 	"slices"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/fault"
@@ -76,7 +76,7 @@ func TestDirectoryAgreesWithAModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := context.Background()
 		store := new(directorytest.Fake)
-		d := directory.New(store, time.Now)
+		d := directory.New(store, clocktest.Now)
 		root, founder, _, err := d.CreateRoot(ctx, "Root", "Founder")
 		if err != nil {
 			t.Fatal(err)

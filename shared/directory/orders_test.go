@@ -217,9 +217,8 @@ func alike(parents []int) (all [][]int) {
 	})
 }
 
-// fixed is when everything happens there: nothing may depend on the time, or on random ids. It is far ahead: stores take their own time
-// for what they remember of a request.
-var fixed = time.Date(2126, 3, 2, 9, 0, 0, 0, time.UTC)
+// fixed is when everything happens there: nothing may depend on the time, or on random ids.
+var fixed = clocktest.Start()
 
 // nodeNo is the id of the root, 0, and of the others. The one with nothing but noughts is no node's.
 func nodeNo(i int) ident.Node { return ident.Node(fmt.Sprintf("ptn_%016d", i+1)) }
@@ -397,7 +396,7 @@ func TestTwoAtATimeInEveryOrder(t *testing.T) {
 	} {
 		t.Run(kinds[0]+" and "+kinds[1], func(t *testing.T) {
 			t.Parallel()
-			began, cases, ends, states := time.Now(), 0, 0, 0
+			began, cases, ends, states := clocktest.Now(), 0, 0, 0
 			for _, parents := range shapes(most) {
 				for _, p := range pairs(parents, kinds) {
 					n, m, err := everyState(func() *stage {
@@ -411,7 +410,7 @@ func TestTwoAtATimeInEveryOrder(t *testing.T) {
 					cases, ends, states = cases+1, ends+n, states+m
 				}
 			}
-			t.Logf("%d cases, %d states, %d ends, %s", cases, states, ends, time.Since(began))
+			t.Logf("%d cases, %d states, %d ends, %s", cases, states, ends, clocktest.Now().Sub(began))
 		})
 	}
 }

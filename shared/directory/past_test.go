@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/event"
@@ -57,7 +58,7 @@ type chronicle struct {
 }
 
 func newChronicle(t *rapid.T) *chronicle {
-	c := &chronicle{T: t, fake: new(directorytest.Fake), now: time.Date(2026, 3, 2, 9, 0, 0, 123_000, time.UTC)}
+	c := &chronicle{T: t, fake: new(directorytest.Fake), now: clocktest.Start()}
 	c.d = directory.New(c.fake, func() time.Time { c.now = c.now.Add(time.Millisecond); return c.now })
 	root, founder, _, err := c.d.CreateRoot(t.Context(), "Root", "Founder")
 	c.must(err)
@@ -436,6 +437,7 @@ func TestAMomentIncludesWhatHappenedInIt(t *testing.T) {
 
 func TestWhatIsNotCertainIsRefused(t *testing.T) {
 	s := newShop(t)
+	s.now = clocktest.Next(s.now, 24*time.Hour).Add(time.Hour)
 	ripe := s.now.Add(-directory.FeedDelay)
 	for what, w := range map[string]directory.Window{
 		"the future": directory.Moment(s.now.Add(time.Hour)), "now": directory.Moment(s.now), "too young": directory.Moment(ripe),
@@ -685,10 +687,11 @@ func TestOnlyTheDayItselfCanHaveTooMuch(t *testing.T) {
 	s := newShop(t)
 	began := s.now
 	who := s.client(s.root, access.Viewer).Principal
-	s.now = time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC)
+	s.now = clocktest.Next(s.now, 24*time.Hour)
+	midnight := s.now
 	s.many(3000, s.role(who, access.Operator))
 	s.many(2000, event.Event{Type: event.PartnerResumed, Node: s.b, Path: hierarchy.Path("").Child(s.root).Child(s.a).Child(s.b)})
-	full := directory.Window{From: time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC), Until: s.now}
+	full := directory.Window{From: midnight, Until: s.now}
 	s.many(1, s.role(who, access.Admin))
 	day, moment := directory.Day(s.now), directory.Moment(s.now)
 	s.now = s.now.AddDate(0, 0, 2).Add(time.Hour)
@@ -761,10 +764,10 @@ func TestThePastIsReadForSomeSecondsOnly(t *testing.T) {
 			}
 			return nil
 		}
-		began := time.Now()
+		began := clocktest.Now()
 		_, err := s.d.WhyAt(t.Context(), s.founder, who, s.root, access.Read, directory.Moment(s.now.Add(-time.Minute)))
 		s.refused("reading on and on", fault.Busy, err)
-		if took := time.Since(began); took < 6*time.Second || took > 8*time.Second || pages < 6 {
+		if took := clocktest.Now().Sub(began); took < 6*time.Second || took > 8*time.Second || pages < 6 {
 			t.Errorf("%d pages in %s", pages, took)
 		}
 	})

@@ -9,11 +9,11 @@ import (
 	"reflect"
 	"slices"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/fault"
@@ -204,7 +204,7 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 	happened, refused := 0, map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		ctx, store := context.Background(), new(directorytest.Fake)
-		d := directory.New(store, time.Now)
+		d := directory.New(store, clocktest.Now)
 		root, founder, _, err := d.CreateRoot(ctx, "Root", "Founder")
 		if err != nil {
 			t.Fatal(err)

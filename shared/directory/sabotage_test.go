@@ -12,6 +12,7 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/event"
@@ -781,7 +782,7 @@ func listedBehind(t *testing.T, believed bool) error {
 		t.Fatal(err)
 	}
 	for _, trash := range []bool{false, true} {
-		d := directory.New(&behind{w.Fake, was, w.c, believed}, func() time.Time { return time.Now().Add(w.later) })
+		d := directory.New(&behind{w.Fake, was, w.c, believed}, func() time.Time { return clocktest.Now().Add(w.later) })
 		var found []ident.Node
 		if trash {
 			list, err := d.TrashList(ctx, w.founder, w.c, "", directory.Paging{Limit: 100})

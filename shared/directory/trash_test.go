@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/event"
@@ -27,7 +28,7 @@ type shop struct {
 }
 
 func newShop(t *testing.T) *shop {
-	s := &shop{Fake: new(directorytest.Fake), t: t, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
+	s := &shop{Fake: new(directorytest.Fake), t: t, now: clocktest.Start()}
 	s.d = directory.New(s.Fake, func() time.Time { return s.now })
 	root, founder, _, err := s.d.CreateRoot(t.Context(), "Root", "Founder")
 	if err != nil {

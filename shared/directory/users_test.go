@@ -6,11 +6,11 @@ import (
 	"maps"
 	"slices"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/fault"
@@ -160,7 +160,7 @@ func drawAudience(t *rapid.T, d *directory.Directory) *audience {
 func TestEverybodyWithAccessIsListedAndExplained(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := t.Context()
-		d := directory.New(new(directorytest.Fake), time.Now)
+		d := directory.New(new(directorytest.Fake), clocktest.Now)
 		m := drawAudience(t, d)
 		for id := range m.parent {
 			for caller, c := range m.callers {

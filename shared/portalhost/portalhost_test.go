@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/graph/entra"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/portalhost"
@@ -50,7 +51,7 @@ func TestWhatStandsWhere(t *testing.T) {
 	b := &brands{all: map[string]*brand.Brand{"same.example": same, "plain.example": plain, "many.example": many, "one.example": one,
 		"portal.example": many, "execute-api.eu-west-1.amazonaws.com": many}}
 	c := portalhost.Configured(env(portalhost.EnvClient, platform, portalhost.EnvTenants, tenant, portalhost.EnvHosts, "Portal.example, admin.portal.example"))
-	sites := portalhost.New(c, b.at, time.Now)
+	sites := portalhost.New(c, b.at, clocktest.Now)
 	ours := entra.App{Client: platform, Tenants: entra.OnlyTenants(tenant)}
 	for host, want := range map[string]*portalhost.Site{
 		"portal.example": {App: ours}, "admin.portal.example": {App: ours},
@@ -113,7 +114,7 @@ func TestASiteIsRememberedForAMinute(t *testing.T) {
 
 func TestAnErrorIsNotRemembered(t *testing.T) {
 	b := &brands{err: errors.New("throttled"), all: map[string]*brand.Brand{"one.example": {ID: "brd_1", Owner: owner}}}
-	sites := portalhost.New(portalhost.Configured(env()), b.at, time.Now)
+	sites := portalhost.New(portalhost.Configured(env()), b.at, clocktest.Now)
 	if s, ok, err := sites.At(t.Context(), "admin.one.example"); !errors.Is(err, b.err) || ok || s.Host != "" {
 		t.Errorf("%+v, %v, %v", s, ok, err)
 	}
@@ -126,7 +127,7 @@ func TestAnErrorIsNotRemembered(t *testing.T) {
 // Whoever makes up hosts makes the process remember only so much.
 func TestSoManySitesAreRemembered(t *testing.T) {
 	b := &brands{}
-	sites := portalhost.New(portalhost.Configured(env()), b.at, time.Now)
+	sites := portalhost.New(portalhost.Configured(env()), b.at, clocktest.Now)
 	ask := func(i int) {
 		if _, _, err := sites.At(t.Context(), fmt.Sprintf("admin.%d.example", i)); err != nil {
 			t.Fatal(err)
@@ -191,7 +192,7 @@ func TestAHeaderNamesTheHostOnADevelopersMachineOnly(t *testing.T) {
 			t.Errorf("%q: %s, %s", forwarded, host, origin)
 		}
 	}
-	sites := portalhost.New(local, (&brands{}).at, time.Now)
+	sites := portalhost.New(local, (&brands{}).at, clocktest.Now)
 	for host, want := range map[string]bool{"localhost": true, "portal.example": false, "127.0.0.1": false} {
 		if _, ok, err := sites.At(t.Context(), host); ok != want || err != nil {
 			t.Errorf("%s: %v, %v", host, ok, err)

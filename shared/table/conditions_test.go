@@ -16,6 +16,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/table/schema"
 	"example.com/partnertree/shared/table/tabletest"
@@ -34,12 +35,12 @@ func TestTableKeepsTheContract(t *testing.T) {
 		t.Run(p.Name, func(t *testing.T) {
 			w := &conditions{failed: map[string]bool{}}
 			store, _ := tabletest.New(t, w.on)
-			began := time.Now()
+			began := clocktest.Now()
 			p.Test(t, store)
 			for condition, failed := range w.failed {
 				all := keepers[condition]
 				if failed {
-					all = append(all, keeper{p, time.Since(began)})
+					all = append(all, keeper{p, clocktest.Now().Sub(began)})
 				}
 				keepers[condition] = all
 			}

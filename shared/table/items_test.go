@@ -169,7 +169,7 @@ func TestTheLargestTreeStateFitsAnItem(t *testing.T) {
 func full(t *testing.T) map[string]kindOfItem {
 	t.Helper()
 	n := hierarchy.Node{ID: ident.NewPartner(), Parent: ident.NewPartner(), Name: "secret-name", Version: 1}
-	n.Created, n.Updated, n.Trashed, n.Height = time.Now(), time.Now(), time.Now(), 3
+	n.Created, n.Updated, n.Trashed, n.Height = clocktest.Now(), clocktest.Now(), clocktest.Now(), 3
 	n.Place.Path = hierarchy.Path("").Child(n.Parent).Child(n.ID)
 	n.Place.Marks = []hierarchy.Mark{{Node: n.ID, Kind: hierarchy.NoProvisioning}}
 	own, given := ident.NewBrand(), ident.NewBrand()
@@ -308,7 +308,7 @@ func TestTheHighestHeightCounts(t *testing.T) {
 func TestTheLargestPartnerIsOneReadUnit(t *testing.T) {
 	n := hierarchy.Node{ID: ident.NewPartner(), Version: 1 << 40, AsOf: 1 << 40, Height: hierarchy.MaxDepth - 1}
 	n.Name = hierarchy.Name(strings.Repeat("𝄞", hierarchy.MaxName))
-	n.Created, n.Updated, n.Trashed = time.Now(), time.Now(), time.Now()
+	n.Created, n.Updated, n.Trashed = clocktest.Now(), clocktest.Now(), clocktest.Now()
 	for n.Place.Path.Depth() < hierarchy.MaxDepth-1 {
 		n.Parent = ident.NewPartner()
 		n.Place.Path = n.Place.Path.Child(n.Parent)
@@ -337,10 +337,10 @@ func TestTheLargestPartnerIsOneReadUnit(t *testing.T) {
 // A person is read with every request they make.
 func TestAPersonWithTheMostRolesIsOneReadUnit(t *testing.T) {
 	p := access.Principal{ID: ident.PersonOf("t", "o"), Name: hierarchy.Name(strings.Repeat("n", hierarchy.MaxName)), CursorKey: make([]byte, 32),
-		Version: 1 << 40, Created: time.Now(), SessionsFrom: map[ident.Node]time.Time{"": time.Now()}, Grants: map[ident.Node]access.Role{}, Cut: map[ident.Node]time.Time{}}
+		Version: 1 << 40, Created: clocktest.Now(), SessionsFrom: map[ident.Node]time.Time{"": clocktest.Now()}, Grants: map[ident.Node]access.Role{}, Cut: map[ident.Node]time.Time{}}
 	p.Person = &access.Person{Tenant: strings.Repeat("0", 36), Object: strings.Repeat("0", 36), Email: strings.Repeat("a", 64)}
 	for range access.MaxGrants {
-		p.Grants[ident.NewPartner()], p.Cut[ident.NewPartner()] = access.Operator, time.Now()
+		p.Grants[ident.NewPartner()], p.Cut[ident.NewPartner()] = access.Operator, clocktest.Now()
 	}
 	it, err := recordItem(&p)
 	if err != nil {

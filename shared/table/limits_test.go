@@ -13,6 +13,7 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/guest"
 	"example.com/partnertree/shared/ident"
@@ -75,7 +76,7 @@ func TestFunctionsStayWithinTheirLimits(t *testing.T) {
 	_, name := tabletest.New(t)
 	noted := &uses{API: tabletest.Client(t)}
 	plain, store := table.New(tabletest.Client(t), name), table.New(noted, name)
-	now := time.Now()
+	now := clocktest.Now()
 	made, dir := directory.New(plain, func() time.Time { return now }), directory.New(store, func() time.Time { return now })
 	root, founder, _, err := made.CreateRoot(t.Context(), "Vendor", "Founder")
 	must(err)

@@ -241,7 +241,7 @@ func (s *spoiled) logged(t *testing.T, many int) {
 	t.Helper()
 	var steps []directory.Step
 	for range many {
-		e := event.Event{ID: ident.NewEvent(), Node: s.root.ID, Time: time.Now(), Path: s.root.Place.Path}
+		e := event.Event{ID: ident.NewEvent(), Node: s.root.ID, Time: clocktest.Now(), Path: s.root.Place.Path}
 		steps = append(steps, directory.AddEvent{Event: e})
 	}
 	if err := s.Commit(t.Context(), steps...); err != nil {
@@ -402,7 +402,7 @@ func TestBusyIsSaidAfterEightSecondsAndNeverNotFound(t *testing.T) {
 			return err
 		},
 		"Count": func(ctx context.Context, s *table.Table) error {
-			_, err := s.Count(ctx, string(ident.NewKey()), time.Now(), 1)
+			_, err := s.Count(ctx, string(ident.NewKey()), clocktest.Now(), 1)
 			return err
 		},
 		"Commit": func(ctx context.Context, s *table.Table) error {
@@ -414,13 +414,13 @@ func TestBusyIsSaidAfterEightSecondsAndNeverNotFound(t *testing.T) {
 			if what == "Commit" {
 				client.err = conflict
 			}
-			start := time.Now()
+			start := clocktest.Now()
 			err := call(t.Context(), table.New(client, "t"))
 			var busy *fault.Error
 			if !errors.As(err, &busy) || busy.Type != fault.Busy || busy.RetryAfter != time.Second {
 				t.Errorf("%s: %v", what, err)
 			}
-			if took := time.Since(start); took != 8*time.Second {
+			if took := clocktest.Now().Sub(start); took != 8*time.Second {
 				t.Errorf("%s gave up after %s", what, took)
 			}
 			if client.calls < 16 || client.calls > 200 {
@@ -431,9 +431,9 @@ func TestBusyIsSaidAfterEightSecondsAndNeverNotFound(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			start = time.Now()
-			if err := call(ctx, table.New(client, "t")); !fault.Busy.Is(err) || time.Since(start) != time.Second {
-				t.Errorf("%s with a second left: %v after %s", what, err, time.Since(start))
+			start = clocktest.Now()
+			if err := call(ctx, table.New(client, "t")); !fault.Busy.Is(err) || clocktest.Now().Sub(start) != time.Second {
+				t.Errorf("%s with a second left: %v after %s", what, err, clocktest.Now().Sub(start))
 			}
 		})
 	}

@@ -27,6 +27,7 @@ import (
 	"example.com/partnertree/functions/internal/limit"
 	"example.com/partnertree/functions/internal/operations"
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/contract/contracttest"
 	"example.com/partnertree/shared/credential"
@@ -69,7 +70,7 @@ const tokenFor = time.Hour
 func New(t testing.TB, store Store) *World {
 	t.Helper()
 	w := &World{T: t, Store: store, Log: new(bytes.Buffer), apis: map[string]*api.API{}}
-	w.clock.Store(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC).UnixMicro())
+	w.clock.Store(clocktest.Start().UnixMicro())
 	w.Dir = directory.New(store, w.Now)
 	log := slog.New(slog.NewJSONHandler(&synced{w: w.Log}, nil))
 	for name, ops := range map[string]func(*directory.Directory) map[string]api.Operation{
@@ -96,11 +97,24 @@ func (s *synced) Write(b []byte) (int, error) {
 	return s.w.Write(b)
 }
 
-// Now is the world's clock: it moves a millisecond each time that somebody looks.
+// Now is the world's clock: it begins at clocktest.Start, and moves a millisecond each time that somebody looks.
 func (w *World) Now() time.Time { return time.UnixMicro(w.clock.Add(1000)) }
 
 // Wait moves the clock.
 func (w *World) Wait(d time.Duration) { w.clock.Add(d.Microseconds()) }
+
+// Until moves the clock to a time that is still to come.
+func (w *World) Until(at time.Time) {
+	w.T.Helper()
+	now := w.Now()
+	if now.After(at) {
+		w.T.Fatalf("it is %s, after %s", now, at)
+	}
+	w.Wait(at.Sub(now))
+}
+
+// Next moves the clock to where another period (a minute, a day) begins, in UTC.
+func (w *World) Next(period time.Duration) { w.Until(clocktest.Next(w.Now(), period)) }
 
 // Answer is what the API answered.
 type Answer struct {

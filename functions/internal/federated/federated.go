@@ -32,9 +32,9 @@ const (
 
 // RoleToken gets tokens about this function's role from AWS: an app registration trusts them in place of a secret. A token is kept and used
 // again, so that whoever has many sign-ins finished makes one call of AWS in some minutes, and not one for each. The account must have
-// outbound web identity federation turned on. The function that it returns is safe for concurrent use.
+// outbound web identity federation turned on. The function that it returns is safe for concurrent use; now is the clock.
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
-func RoleToken(c aws.Config, transport http.RoundTripper) func(context.Context) (string, error) {
+func RoleToken(c aws.Config, transport http.RoundTripper, now func() time.Time) func(context.Context) (string, error) {
 	sts := signed.Service{Name: "sts", Config: c, Transport: transport}
 	form := []byte(url.Values{
 		"Action": {"GetWebIdentityToken"}, "Version": {"2011-06-15"}, "Audience.member.1": {entraAudience}, "SigningAlgorithm": {"RS256"},
@@ -66,15 +66,15 @@ func RoleToken(c aws.Config, transport http.RoundTripper) func(context.Context) 
 	return func(ctx context.Context) (string, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		now := time.Now().Round(0) // without a monotonic reading, which stands still while Lambda freezes the process
-		if age := now.Sub(since); kept != "" && age >= 0 && age < useFor {
+		at := now().Round(0) // without a monotonic reading, which stands still while Lambda freezes the process
+		if age := at.Sub(since); kept != "" && age >= 0 && age < useFor {
 			return kept, nil
 		}
 		token, err := get(ctx)
 		if err != nil {
 			return "", err
 		}
-		kept, since = token, now
+		kept, since = token, at
 		return kept, nil
 	}
 }

@@ -7,10 +7,11 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"example.com/partnertree/shared/clocktest"
 )
 
 type tripper func(*http.Request) (*http.Response, error)
@@ -20,10 +21,10 @@ func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r
 // askSTS asks an STS that answers so, and keeps the request.
 func askSTS(t *testing.T, sent **http.Request, status *int, answer *string) (string, error) {
 	t.Helper()
-	return roleToken(t, sent, status, answer)(t.Context())
+	return roleToken(t, sent, status, answer, clocktest.Now)(t.Context())
 }
 
-func roleToken(t *testing.T, sent **http.Request, status *int, answer *string) func(context.Context) (string, error) {
+func roleToken(t *testing.T, sent **http.Request, status *int, answer *string, now func() time.Time) func(context.Context) (string, error) {
 	config := aws.Config{Region: "eu-west-1", Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "id", SecretAccessKey: "key", SessionToken: "session"}, nil
 	})}
@@ -39,7 +40,7 @@ func roleToken(t *testing.T, sent **http.Request, status *int, answer *string) f
 			t.Errorf("sent %s", body)
 		}
 		return &http.Response{StatusCode: *status, Body: io.NopCloser(strings.NewReader(*answer)), Header: http.Header{}}, nil
-	}))
+	}), now)
 }
 
 func TestTheRolesTokenStandsInForASecret(t *testing.T) {
@@ -73,30 +74,29 @@ func TestTheRolesTokenStandsInForASecret(t *testing.T) {
 
 // One call of AWS serves all sign-ins of some minutes, and a token is never used in its last one. What failed is asked for again.
 func TestATokenIsKeptWhileItIsValid(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var sent *http.Request
-		status, answer := 500, ""
-		token := roleToken(t, &sent, &status, &answer)
-		ask := func(want string, asked bool) {
-			t.Helper()
-			sent = nil
-			got, err := token(t.Context())
-			if got != want || (err == nil) != (want != "") || (sent != nil) != asked {
-				t.Errorf("%q, %v, asked: %v; want %q, %v", got, err, sent != nil, want, asked)
-			}
+	var sent *http.Request
+	status, answer := 500, ""
+	now := clocktest.Start()
+	token := roleToken(t, &sent, &status, &answer, func() time.Time { return now })
+	ask := func(want string, asked bool) {
+		t.Helper()
+		sent = nil
+		got, err := token(t.Context())
+		if got != want || (err == nil) != (want != "") || (sent != nil) != asked {
+			t.Errorf("%q, %v, asked: %v; want %q, %v", got, err, sent != nil, want, asked)
 		}
-		issue := func(token string) {
-			status, answer = 200, "<R><GetWebIdentityTokenResult><WebIdentityToken>"+token+"</WebIdentityToken></GetWebIdentityTokenResult></R>"
-		}
-		ask("", true)
-		issue("first")
-		ask("first", true)
-		issue("second")
-		time.Sleep(tokenLife - time.Minute - time.Second)
-		ask("first", false)
-		time.Sleep(time.Second)
-		ask("second", true)
-		status = 500
-		ask("second", false)
-	})
+	}
+	issue := func(token string) {
+		status, answer = 200, "<R><GetWebIdentityTokenResult><WebIdentityToken>"+token+"</WebIdentityToken></GetWebIdentityTokenResult></R>"
+	}
+	ask("", true)
+	issue("first")
+	ask("first", true)
+	issue("second")
+	now = now.Add(tokenLife - time.Minute - time.Second)
+	ask("first", false)
+	now = now.Add(time.Second)
+	ask("second", true)
+	status = 500
+	ask("second", false)
 }

@@ -10,6 +10,7 @@ import (
 
 	"example.com/partnertree/functions/internal/apitest"
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/ident"
 )
 
@@ -280,6 +281,10 @@ func TestWhatCannotBeExplained(t *testing.T) {
 	c := newChain(t)
 	f := c.Founder
 	who := string(f.ID)
+	c.Next(24 * time.Hour)
+	c.Wait(9 * time.Hour)
+	date := func(days int) string { return c.Now().UTC().AddDate(0, 0, days).Format(time.DateOnly) }
+	justNow := url.QueryEscape(c.Now().UTC().Format(time.RFC3339Nano))
 	for query, parameter := range map[string]string{
 		"node=" + string(c.vale):                                                              "principal",
 		"principal=" + who:                                                                    "node",
@@ -292,8 +297,8 @@ func TestWhatCannotBeExplained(t *testing.T) {
 		"principal=" + who + "&node=" + string(c.vale) + "&at=2026-02-30":                     "at",
 		"principal=" + who + "&node=" + string(c.vale) + "&at=0000-01-01":                     "at",
 		"principal=" + who + "&node=" + string(c.vale) + "&at=9999-12-31":                     "at",
-		"principal=" + who + "&node=" + string(c.vale) + "&at=2026-11-22":                     "at", // today
-		"principal=" + who + "&node=" + string(c.vale) + "&at=2026-11-22T09%3A00%3A00.5Z":     "at", // a moment ago
+		"principal=" + who + "&node=" + string(c.vale) + "&at=" + date(0):                     "at", // today
+		"principal=" + who + "&node=" + string(c.vale) + "&at=" + justNow:                     "at", // a moment ago
 		"principal=" + who + "&node=" + string(c.vale) + "&nodeId=" + string(c.vale) + "&x=1": "nodeId",
 	} {
 		if answer := f.Gets("/v1/access?%s", query).Is(400, "invalid"); !strings.Contains(answer.Body, `"pointer":"`+parameter+`"`) {
@@ -305,8 +310,8 @@ func TestWhatCannotBeExplained(t *testing.T) {
 		ask:                                `[{"pointer":"principal","detail":"is required"}]`,
 		ask + who + "&at=":                 `[{"pointer":"at","detail":"must not be empty; leave it out"}]`,
 		ask + who + "&action=":             `[{"pointer":"action","detail":"must not be empty; leave it out"}]`,
-		ask + who + "&at=2026-11-22":       `day that has ended (UTC)"}]`,
-		ask + who + "&at=2026-11-23":       `"must be at least 30 seconds ago; a date`,
+		ask + who + "&at=" + date(0):       `day that has ended (UTC)"}]`,
+		ask + who + "&at=" + date(1):       `"must be at least 30 seconds ago; a date`,
 		ask + who + "&at=20261121":         `or a date like 2026-03-02"}]`,
 		ask + who + "&at=2026-11-21+09:00": `or a date like 2026-03-02"}]`,
 		ask + who + "&at=2026-11-21T11:00:00+02:00": `or a date like 2026-03-02; ` +
@@ -330,7 +335,7 @@ func TestWhatCannotBeExplained(t *testing.T) {
 	for _, path := range []string{apitest.NodePath(c.vale), apitest.NodePath(c.bakery)} {
 		f.Gets("%s/users?role=owner", path).Is(400, "invalid")
 		f.Gets("%s/users?limit=0", path).Is(400, "invalid")
-		f.Gets("%s/users?at=2026-11-22", path).Is(400, "invalid")
+		f.Gets("%s/users?at=%s", path, date(0)).Is(400, "invalid")
 	}
 	f.Gets("/v1/partners/%s/users", c.bakery).Is(404, "not-found")
 }
@@ -340,12 +345,13 @@ func TestWhoCouldOnThatDay(t *testing.T) {
 	c := newChain(t)
 	f := c.Founder
 	hexagone := f.Partner(c.Root, "Hexagone", c.brand)
-	at := func(h time.Duration) string { // so long after the story begins
-		return time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC).Add(h).Format(time.RFC3339)
-	}
-	until := func(h time.Duration) {
-		c.Wait(time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC).Add(h).Sub(c.Now()))
-	}
+	before := clocktest.Start().Truncate(time.Second).AddDate(0, 0, -1) // everything was made later
+	dayBefore := before.Format(time.DateOnly)
+	first := clocktest.Next(c.Now(), 24*time.Hour)
+	day := func(n int) string { return first.AddDate(0, 0, n).Format(time.DateOnly) }                                // so many days later
+	at := func(h time.Duration) string { return first.Add(9*time.Hour + h).Format(time.RFC3339) }                    // so long after the story begins
+	says := func(h time.Duration) string { return first.Add(9*time.Hour + h).Format("2006-01-02 15:04:05.000 UTC") } // as texts say it
+	until := func(h time.Duration) { c.Until(first.Add(9*time.Hour + h)) }
 	until(time.Hour)
 	billing := called(f, "Vale billing", c.cobo, "admin")
 	desk := called(f, "Help desk", c.vale, "viewer")
@@ -376,27 +382,27 @@ func TestWhoCouldOnThatDay(t *testing.T) {
 			t.Errorf("%s: %s", want, answer.Body)
 		}
 	}
-	text(f, billing, "edit-partner", at(2*time.Hour), "At 2026-11-23 11:00:00.000 UTC, "+
+	text(f, billing, "edit-partner", at(2*time.Hour), "At "+says(2*time.Hour)+", "+
 		"Vale billing could edit this partner: admin was granted at Cobo & Sons, then above this partner.")
-	text(newer, billing, "edit-partner", at(2*time.Hour), "At 2026-11-23 11:00:00.000 UTC, as far as is known, "+
+	text(newer, billing, "edit-partner", at(2*time.Hour), "At "+says(2*time.Hour)+", as far as is known, "+
 		string(billing.ID)+" had no access to this partner, and no grant here or above."+untold)
-	text(f, billing, "manage-brands", at(2*time.Hour), "At 2026-11-23 11:00:00.000 UTC, "+
+	text(f, billing, "manage-brands", at(2*time.Hour), "At "+says(2*time.Hour)+", "+
 		"Vale billing could not manage brands of this partner: the role here was admin, and this takes owner.")
-	text(f, desk, "manage-subtree", at(2*time.Hour), "At 2026-11-23 11:00:00.000 UTC, Help desk could not move, suspend, resume, trash or "+
+	text(f, desk, "manage-subtree", at(2*time.Hour), "At "+says(2*time.Hour)+", Help desk could not move, suspend, resume, trash or "+
 		"restore this partner: this takes admin above this partner, where there was no grant.")
-	text(f, billing, "read", at(4*time.Hour), "At 2026-11-23 13:00:00.000 UTC, Vale billing had no access to this partner. "+
+	text(f, billing, "read", at(4*time.Hour), "At "+says(4*time.Hour)+", Vale billing had no access to this partner. "+
 		"The grant as admin at Cobo & Sons did not count, because Cobo & Sons was suspended.")
-	text(newer, desk, "read", at(4*time.Hour), "At 2026-11-23 13:00:00.000 UTC, as far as is known, "+
+	text(newer, desk, "read", at(4*time.Hour), "At "+says(4*time.Hour)+", as far as is known, "+
 		"Help desk could read this partner: viewer was granted here."+untold)
-	text(f, billing, "read", at(8*time.Hour), "At 2026-11-23 17:00:00.000 UTC, "+
+	text(f, billing, "read", at(8*time.Hour), "At "+says(8*time.Hour)+", "+
 		string(billing.ID)+" had no access to this partner, and no grant here or above.")
-	text(f, desk, "read", "2026-11-24", "At 2026-11-24 00:00:00.000 UTC, Help desk could read this partner: viewer was granted here.")
-	text(f, desk, "edit-partner", "2026-11-24", "On 2026-11-24, "+
+	text(f, desk, "read", day(1), "At "+day(1)+" 00:00:00.000 UTC, Help desk could read this partner: viewer was granted here.")
+	text(f, desk, "edit-partner", day(1), "On "+day(1)+", "+
 		"Help desk could not edit this partner: the role here was viewer, and this takes admin.")
-	text(f, desk, "read", "2026-11-25", "On 2026-11-25, "+
+	text(f, desk, "read", day(2), "On "+day(2)+", "+
 		string(desk.ID)+" had no access to this partner, and no grant here or above.")
-	text(f, f, "read", "2026-11-21", "On 2026-11-21, nobody had access to this partner: it was made later.")
-	text(f, f, "manage-brands", "2026-11-23", "At 2026-11-23 00:00:00.000 UTC, "+
+	text(f, f, "read", dayBefore, "On "+dayBefore+", nobody had access to this partner: it was made later.")
+	text(f, f, "manage-brands", day(0), "At "+day(0)+" 00:00:00.000 UTC, "+
 		"Founder could manage brands of this partner: owner was granted at Cloudvendor, then above this partner.")
 
 	users := func(as *apitest.Actor, when string, want ...string) {
@@ -412,7 +418,7 @@ func TestWhoCouldOnThatDay(t *testing.T) {
 			if incomplete := as == newer; (answer.Get("incomplete") != "") != incomplete {
 				t.Errorf("%s: %s", when, answer.Body)
 			}
-			if answer.Get("at") != moment || (answer.Get("text") != "") != (when < "2026-11-22") {
+			if answer.Get("at") != moment || (answer.Get("text") != "") != (when < day(0)) {
 				t.Errorf("asked about %s, it is %s", when, answer.Body)
 			}
 			if next = answer.Get("next"); next == "" {
@@ -430,14 +436,15 @@ func TestWhoCouldOnThatDay(t *testing.T) {
 	users(f, at(4*time.Hour), here+blocked, cobo+blocked, above)
 	users(f, at(8*time.Hour), here+" true <nil>", above)
 	users(f, at(27*time.Hour), above)
-	users(f, "2026-11-23", here+" true <nil>", cobo+" true <nil>", above)
-	users(f, "2026-11-25", fmt.Sprint("Hexagone desk viewer ", hexagone, " true <nil>"), above)
+	users(f, day(0), here+" true <nil>", cobo+" true <nil>", above)
+	users(f, day(2), fmt.Sprint("Hexagone desk viewer ", hexagone, " true <nil>"), above)
 	users(newer, at(4*time.Hour), here+" true <nil>", "Founder owner <nil> true <nil>")
-	users(f, "2026-11-21")
+	users(f, dayBefore)
 
-	early := f.Gets("%s/users?at=2026-11-21T11%%3A30%%3A00%%2B02%%3A00", apitest.NodePath(c.bakery)).Is(200)
-	if early.Get("at") != "2026-11-21T09:30:00.000Z" || len(early.Items("name")) > 0 ||
-		early.Get("text") != "At 2026-11-21 09:30:00.000 UTC, nobody had access to this customer: it was made later." {
+	elsewhere := before.In(time.FixedZone("", 2*3600)).Format(time.RFC3339)
+	early := f.Gets("%s/users?at=%s", apitest.NodePath(c.bakery), url.QueryEscape(elsewhere)).Is(200)
+	if early.Get("at") != before.Format("2006-01-02T15:04:05.000Z") || len(early.Items("name")) > 0 ||
+		early.Get("text") != "At "+before.Format("2006-01-02 15:04:05.000 UTC")+", nobody had access to this customer: it was made later." {
 		t.Errorf("before it was made, in another time zone: %s", early.Body)
 	}
 	if now := f.Gets("%s/users", apitest.NodePath(c.bakery)).Is(200); now.Get("at")+now.Get("text") != "" {

@@ -214,7 +214,7 @@ func TestInvitationsAreListedAndCapped(t *testing.T) {
 		email := fmt.Sprintf("someone%d@vale.example", someone)
 		return "POST", apitest.NodePath(node) + "/invitations", map[string]any{"email": email, "role": role}
 	}
-	n.Wait(24*time.Hour - time.Duration(n.Now().UnixNano())%(24*time.Hour)) // a day begins
+	n.Next(24 * time.Hour)
 	for range directory.InvitationsADay {
 		n.onA.Do(inviteTo(n.p, "viewer")).Is(201)
 	}
@@ -399,7 +399,7 @@ func TestATokenEndsAlsoWhereItIsRemembered(t *testing.T) {
 func TestPeopleAreLimitedByPerson(t *testing.T) {
 	n := newNeighbours(t)
 	alice, bob := n.PersonWith(n.p, access.Viewer), n.PersonWith(n.p, access.Viewer)
-	n.Wait(limit.Window - time.Duration(n.Now().UnixNano())%limit.Window)
+	n.Next(limit.Window)
 	if _, err := n.Store.Count(t.Context(), string(alice.ID), n.Now().Truncate(limit.Window), limit.Quota); err != nil { // by other processes
 		t.Fatal(err)
 	}

@@ -625,7 +625,7 @@ func TestWhatIsWrongIsPointedAt(t *testing.T) {
 
 func TestRateLimit(t *testing.T) {
 	w, f, _ := world(t)
-	w.Wait(limit.Window)
+	w.Next(limit.Window)
 	first := f.Gets("/v1/me").Is(200)
 	if first.Header["RateLimit-Policy"] != `"default";q=3000;w=60` || !strings.HasPrefix(first.Header["RateLimit"], `"default";r=2999;t=`) {
 		t.Errorf("headers: %v", first.Header)
@@ -753,7 +753,7 @@ func TestWhoManagesAClientGetsNoMoreThanTheyHave(t *testing.T) {
 
 func TestARemovedSecretDoesNotUseUpTheQuotaOfItsClient(t *testing.T) {
 	w, f, _ := world(t)
-	w.Wait(limit.Window)
+	w.Next(limit.Window)
 	client := f.Client(w.Root, "viewer")
 	path := fmt.Sprintf("/v1/api-clients/%s/secrets", client.ID)
 	rotated := &apitest.Actor{World: w, ID: client.ID, Key: f.Do("POST", path, nil).Is(201).Get("secret", "key")}

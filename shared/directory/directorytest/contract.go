@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"reflect"
 	"runtime"
 	"slices"
@@ -651,7 +650,7 @@ func childOrder(t testing.TB, store directory.Store) {
 		slices.SortFunc(alike, func(a, b hierarchy.Node) int { return strings.Compare(string(a.ID), string(b.ID)) })
 		want = append(want, alike...)
 	}
-	rand.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
+	s.ids.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
 	s.addAll(s.root, nodes)
 	s.add(s.root, s.partnerBelow(s.root, "Not a customer"))
 	for _, limit := range []int{1, 3, 200} {
@@ -757,12 +756,12 @@ func (s *story) proposed(under hierarchy.Path, kind hierarchy.Kind, trash bool, 
 // eventually waits until an index has caught up.
 func eventually(t testing.TB, what string, look func() (got, want []ident.Node)) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := clocktest.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		got, want := look()
 		if slices.Equal(got, want) {
 			return
 		}
-		if time.Now().After(deadline) {
+		if clocktest.Now().After(deadline) {
 			t.Fatalf("%s: %d are proposed, not the %d that there are:\n got %v\nwant %v", what, len(got), len(want), got, want)
 		}
 	}

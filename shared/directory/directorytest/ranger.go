@@ -58,7 +58,7 @@ type reader struct {
 // listed, with plain maps. The store is empty; stale has its subtree index replaced by one that is behind. step is told of each.
 func Subtrees(t *rapid.T, store directory.Store, stale bool, step func()) {
 	r := &ranger{t: t, ctx: context.Background(), store: &observed{Store: store, stale: stale}}
-	r.now = time.Now().UTC().Truncate(time.Microsecond)
+	r.now = clocktest.Now().UTC().Truncate(time.Microsecond)
 	r.d = directory.New(r.store, func() time.Time { return r.now })
 	root, founder, _, err := r.d.CreateRoot(r.ctx, "Root", "Founder")
 	r.must(err)
@@ -568,7 +568,7 @@ func (r *ranger) nothingLeft(left *remains) {
 
 // branded compares the brands that come and go, as those see them who have not signed in.
 func (r *ranger) branded() {
-	d := directory.New(r.store.Store, time.Now)
+	d := directory.New(r.store.Store, clocktest.Now)
 	for _, domain := range brandDomains {
 		owner, name := r.domains[domain], r.looks[domain]
 		at, err := d.BrandAt(r.ctx, domain)
@@ -599,7 +599,7 @@ func Gone(ctx context.Context, s directory.Store, ids ...ident.Node) error {
 	if err != nil || len(got.Nodes) > 0 {
 		return fmt.Errorf("%d nodes are left of %v (%w)", len(got.Nodes), ids, err)
 	}
-	due, err := s.PurgeQueue(ctx, time.Now().Add(100*hierarchy.KeepTrash), 1000)
+	due, err := s.PurgeQueue(ctx, clocktest.Now().Add(100*hierarchy.KeepTrash), 1000)
 	if i := slices.IndexFunc(due, func(d directory.PurgeEntry) bool { return slices.Contains(ids, d.Node) }); i >= 0 || err != nil {
 		return fmt.Errorf("%v is due still (%w)", due, err)
 	}

@@ -10,9 +10,10 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"golang.org/x/oauth2"
+
+	"example.com/partnertree/shared/clocktest"
 )
 
 const (
@@ -316,9 +317,9 @@ func TestASignInEnds(t *testing.T) {
 		})
 		s := NewSignIn(NewVerifier(Global, silent, nil), Secret(password))
 		_, flow := s.Begin(ours, redirect, "")
-		began := time.Now()
+		began := clocktest.Now()
 		_, err := s.Finish(context.Background(), ours, redirect, flow, url.Values{"code": {code}, "state": {flow.State}})
-		if took := time.Since(began); !unavailable(err) || !errors.Is(err, context.DeadlineExceeded) || took != signInTimeout {
+		if took := clocktest.Now().Sub(began); !unavailable(err) || !errors.Is(err, context.DeadlineExceeded) || took != signInTimeout {
 			t.Errorf("after %v: %v", took, err)
 		}
 		saysNothing(t, err, password, code, flow.Verifier)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/graph/graphtest"
 )
 
@@ -157,7 +158,7 @@ func TestWhoIsNotInvited(t *testing.T) {
 }
 
 func TestGraphWantsATokenForItself(t *testing.T) {
-	clock := time.Now()
+	clock := clocktest.Start()
 	s := graphtest.Start(t, directory(), func(o *graphtest.Options) { o.Now = func() time.Time { return clock } })
 	good := graphAs(t, s, "User.Read.All")
 	forApp, err := s.Token(graphtest.TokenOrder{App: multi, Tenant: contoso, Person: ann})

@@ -13,6 +13,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/graph/graphtest"
 )
 
@@ -275,7 +276,7 @@ func TestTheLoginHintStandsFirst(t *testing.T) {
 }
 
 func TestWhatTheTokenEndpointRefuses(t *testing.T) {
-	clock := time.Now()
+	clock := clocktest.Start()
 	s := graphtest.Start(t, directory(), func(o *graphtest.Options) { o.Now = func() time.Time { return clock } })
 	c := oauth(s, multi, contoso)
 	other := *oauth(s, single, contoso)
@@ -321,7 +322,7 @@ func TestWhatTheTokenEndpointRefuses(t *testing.T) {
 }
 
 func TestRefreshTokensEnd(t *testing.T) {
-	clock := time.Now()
+	clock := clocktest.Start()
 	s := graphtest.Start(t, directory(), func(o *graphtest.Options) { o.Now = func() time.Time { return clock } })
 	c := oauth(s, multi, contoso)
 	refresh := func(c *oauth2.Config, token string) error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
@@ -68,7 +69,7 @@ type bench struct {
 
 // clock stands still: times have no part in what differs.
 func clock() time.Time {
-	return time.Now().UTC().Truncate(24 * time.Hour).Add(12*time.Hour + 123456*time.Microsecond)
+	return clocktest.Start().Truncate(24 * time.Hour).Add(12*time.Hour + 123456*time.Microsecond)
 }
 
 func newBench(t *testing.T) *bench {

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
@@ -27,7 +28,7 @@ func Grow(random *rand.Rand, top *hierarchy.Node, brand ident.Brand, customers i
 		parent.Brands.Uses[brand]++
 		n.Parent, n.AsOf, n.Version = parent.ID, parent.AsOf, 1
 		n.Place = hierarchy.Place{Path: parent.Place.Path.Child(n.ID), Marks: parent.Place.Marks}
-		n.Created = time.Now().UTC().Truncate(time.Microsecond)
+		n.Created = clocktest.Now().UTC().Truncate(time.Microsecond)
 		n.Updated = n.Created
 		all = append(all, &n)
 		return &n

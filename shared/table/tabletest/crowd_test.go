@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
@@ -41,20 +42,20 @@ func TestTenThousandNodesMoveUnderReaders(t *testing.T) {
 		}
 		return fmt.Sprintf("%s, walks %d, none %d", text, c.walks.Load(), c.none.Load())
 	}
-	began := time.Now()
+	began := clocktest.Now()
 	stage := func(what string) {
-		t.Logf("%6.1fs %-8s answers, old and new:%s", time.Since(began).Seconds(), what, answers())
+		t.Logf("%6.1fs %-8s answers, old and new:%s", clocktest.Now().Sub(began).Seconds(), what, answers())
 		if t.Failed() {
 			t.FailNow()
 		}
 	}
 	// told waits until everybody who can tell was told something that is true only on this side of the move.
 	told := func(era int) {
-		for deadline := time.Now().Add(time.Minute); !t.Failed(); time.Sleep(10 * time.Millisecond) {
+		for deadline := clocktest.Now().Add(time.Minute); !t.Failed(); time.Sleep(10 * time.Millisecond) {
 			if !slices.ContainsFunc(c.readers, func(r *reader) bool { return r.tells && r.answers[era].Load() == 0 }) {
 				return
 			}
-			if time.Now().After(deadline) {
+			if clocktest.Now().After(deadline) {
 				t.Error("readers get no answers")
 			}
 		}
@@ -128,7 +129,7 @@ type reader struct {
 func newCrowd(t *testing.T) *crowd {
 	ctx := t.Context()
 	store, name := New(t)
-	c := &crowd{t: t, store: store, dir: directory.New(store, time.Now)}
+	c := &crowd{t: t, store: store, dir: directory.New(store, clocktest.Now)}
 	founded, founder, _, err := c.dir.CreateRoot(ctx, "Root", "Founder")
 	c.must(err)
 	c.founder = directory.Caller{Principal: founder.ID, Key: founder.Secrets[0].ID}
@@ -172,9 +173,9 @@ func newCrowd(t *testing.T) *crowd {
 		r.caller = directory.Caller{Principal: p.ID, Key: p.Secrets[0].ID}
 		steps = append(steps, directory.Put{Now: &p, Else: directory.ErrExists})
 	}
-	began := time.Now()
+	began := clocktest.Now()
 	c.must(Fill(ctx, Client(t), name, steps))
-	t.Logf("filled with %d nodes in %s", len(nodes), time.Since(began).Round(time.Millisecond))
+	t.Logf("filled with %d nodes in %s", len(nodes), clocktest.Now().Sub(began).Round(time.Millisecond))
 
 	slices.SortFunc(nodes, func(a, b *hierarchy.Node) int { return strings.Compare(a.Name.SortKey(), b.Name.SortKey()) })
 	for era := range c.parent {

@@ -26,6 +26,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/table"
 )
@@ -217,7 +218,7 @@ func start() (endpoint string, stop func(), err error) {
 		<-ended
 	}
 	endpoint = "http://127.0.0.1:" + strconv.Itoa(port)
-	for deadline := time.Now().Add(startTimeout); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := clocktest.Now().Add(startTimeout); ; time.Sleep(50 * time.Millisecond) {
 		if resp, err := http.Get(endpoint); err == nil {
 			io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()
@@ -228,7 +229,7 @@ func start() (endpoint string, stop func(), err error) {
 			return "", nil, fmt.Errorf("it ended at once:\n%s", output.Bytes())
 		default:
 		}
-		if time.Now().After(deadline) {
+		if clocktest.Now().After(deadline) {
 			stop()
 			return "", nil, fmt.Errorf("no answer in %s:\n%s", startTimeout, output.Bytes())
 		}
