@@ -4,8 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"time"
-
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/hierarchy"

@@ -103,7 +103,7 @@ func (s *party) stored(id ident.Principal) *access.Principal {
 // member gives a person grants, by no invitation.
 func member(f directory.Store, who credential.SignedIn, grants map[ident.Node]access.Role) directory.Caller {
 	p := access.Principal{ID: who.Principal(), Name: hierarchy.Name(who.Name), Grants: grants, CursorKey: make([]byte, 32), Version: 1,
-		Created: today, Person: &access.Person{Tenant: who.Tenant, Object: who.Object, Email: who.Email}}
+		Created: clocktest.Start(), Person: &access.Person{Tenant: who.Tenant, Object: who.Object, Email: who.Email}}
 	if err := f.Commit(context.Background(), directory.Put{Now: &p, Else: directory.ErrExists}); err != nil {
 		panic(err)
 	}

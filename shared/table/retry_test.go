@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
@@ -394,7 +395,7 @@ func TestBusyIsSaidAfterEightSecondsAndNeverNotFound(t *testing.T) {
 			return err
 		},
 		"PurgeQueue": func(ctx context.Context, s *table.Table) error {
-			_, err := s.PurgeQueue(ctx, time.Now(), 10)
+			_, err := s.PurgeQueue(ctx, clocktest.Now(), 10)
 			return err
 		},
 		"Erase": func(ctx context.Context, s *table.Table) error {

@@ -15,6 +15,7 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
