@@ -37,7 +37,7 @@ func TestContractKeepsItsRules(t *testing.T) {
 func TestBrokenContractIsRefused(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, complaint string }{
 		"not OpenAPI":              {"openapi: 3.1.0", "openapi: 3.1.0\nnonsense: 1", "nonsense"},
-		"function without folder":  {"x-function: brands", "x-function: brnads", "createBrand: there is no functions/brnads"},
+		"function without folder":  {"x-function: api", "x-function: aip", "getMe: there is no functions/aip"},
 		"unknown role":             {"x-role: owner", "x-role: boss", "createBrand: x-role boss"},
 		"unknown target":           {"x-target: body.parentId", "x-target: somewhere", "createPartner: x-target somewhere"},
 		"target without parameter": {"x-target: query.nodeId", "x-target: path.id", "listApiClients: x-target path.id"},

@@ -1,6 +1,6 @@
-// Package api is what every function behind the HTTP API does once: it finds the operation, says who is calling, reads
+// Package api is what the function api does once for all operations: it finds the operation, says who is calling, reads
 // what came along, and turns what comes back into an answer. An operation gets the caller as an argument and cannot
-// be reached without one. Whatever goes wrong becomes a problem document; a function never returns an error to Lambda.
+// be reached without one. Whatever goes wrong becomes a problem document; the function never returns an error to Lambda.
 package api
 
 import (
@@ -32,6 +32,9 @@ import (
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/ident"
 )
+
+// Function is the folder below functions/ that serves the API's operations.
+const Function = "api"
 
 // MaxBody is the largest body in bytes, of operations for which the contract says nothing else.
 const MaxBody = 64 << 10
@@ -67,7 +70,7 @@ func Created(location string, version int64, body any) (Reply, error) {
 // Done is an answer without a body.
 func Done(err error) (Reply, error) { return Reply{Status: 204}, err }
 
-// API serves one function's operations.
+// API serves the operations.
 type API struct {
 	operations map[string]served // by route key
 	limit      *limit.Limiter
@@ -81,25 +84,25 @@ type served struct {
 	do Operation
 }
 
-// New serves the operations of one function, by their ids in the contract. It panics when they are not exactly those
-// that the contract gives to the function: that is a mistake in the program, and any test that starts it shows it.
-func New(function string, operations map[string]Operation, count limit.Counter, now func() time.Time, log *slog.Logger) *API {
+// New serves the operations, by their ids in the contract. It panics when they are not exactly those that the contract
+// gives to the function: that is a mistake in the program, and any test that starts it shows it.
+func New(operations map[string]Operation, count limit.Counter, now func() time.Time, log *slog.Logger) *API {
 	a := &API{map[string]served{}, limit.New(count), now, log}
 	left := maps.Clone(operations)
 	for _, op := range contract.Operations {
-		if op.Function != function {
+		if op.Function != Function {
 			continue
 		}
 		do := operations[op.ID]
 		if do == nil {
-			panic("function " + function + " does not do " + op.ID)
+			panic("the function api does not do " + op.ID)
 		}
 		delete(left, op.ID)
 		op.MaxBody = cmp.Or(op.MaxBody, MaxBody)
 		a.operations[op.RouteKey()] = served{op, do}
 	}
 	for id := range left {
-		panic("the contract does not give " + id + " to " + function)
+		panic("the contract does not give " + id + " to the function api")
 	}
 	return a
 }

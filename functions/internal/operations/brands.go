@@ -13,8 +13,8 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// Brands is what the function brands serves.
-func Brands(d *directory.Directory) map[string]api.Operation {
+// brands has the operations on brands.
+func brands(d *directory.Directory) map[string]api.Operation {
 	return map[string]api.Operation{
 		"createBrand": func(ctx context.Context, r *api.Request) (api.Reply, error) {
 			in, err := readNewBrand(r)

@@ -11,8 +11,8 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// Hierarchy is what the function hierarchy serves.
-func Hierarchy(d *directory.Directory) map[string]api.Operation {
+// tree has the operations on partners and customers, and on where they are.
+func tree(d *directory.Directory) map[string]api.Operation {
 	return map[string]api.Operation{
 		"getMe": func(ctx context.Context, r *api.Request) (api.Reply, error) {
 			if err := api.NoQuery(r); err != nil {
@@ -490,7 +490,7 @@ func meShape(m directory.Me) me {
 	return out
 }
 
-type tree struct {
+type treeAnswer struct {
 	Root  treeNode `json:"root"`
 	Depth int      `json:"depth"`
 	Nodes int      `json:"nodes"`
@@ -510,8 +510,8 @@ type cut struct {
 	Reason string `json:"reason"`
 }
 
-func treeShape(t directory.Tree, depth int) tree {
-	return tree{treeNodeShape(t.Root), depth, t.Nodes, t.Cut}
+func treeShape(t directory.Tree, depth int) treeAnswer {
+	return treeAnswer{treeNodeShape(t.Root), depth, t.Nodes, t.Cut}
 }
 
 func treeNodeShape(n *directory.TreeNode) treeNode {

@@ -3,11 +3,21 @@
 package operations
 
 import (
+	"maps"
 	"time"
 
 	"example.com/partnertree/functions/internal/api"
 	"example.com/partnertree/shared/directory"
 )
+
+// All is every operation of the contract that the function api serves, by its id.
+func All(d *directory.Directory) map[string]api.Operation {
+	all := map[string]api.Operation{}
+	for _, some := range []map[string]api.Operation{tree(d), brands(d), people(d)} {
+		maps.Copy(all, some)
+	}
+	return all
+}
 
 // items is the shape of every list. Items is never null.
 type items[T any] struct {

@@ -12,8 +12,8 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// People is what the function people serves.
-func People(d *directory.Directory) map[string]api.Operation {
+// people has the operations on users, invitations, API clients and events.
+func people(d *directory.Directory) map[string]api.Operation {
 	return map[string]api.Operation{
 		"createApiClient": func(ctx context.Context, r *api.Request) (api.Reply, error) {
 			in, err := api.Body[struct {
