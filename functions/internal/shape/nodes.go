@@ -1,0 +1,143 @@
+package shape
+
+import (
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// Partner is a partner.
+type Partner struct {
+	ID           ident.Node     `json:"id"`
+	Kind         hierarchy.Kind `json:"kind"`
+	Name         hierarchy.Name `json:"name"`
+	Parent       ident.Node     `json:"parentId,omitzero"`
+	Portal       ident.Brand    `json:"portalBrandId,omitzero"`
+	Available    []ident.Brand  `json:"availableBrandIds"`
+	CanProvision bool           `json:"canProvisionServices"`
+	Status       Status         `json:"status"`
+	SuspendedAt  ident.Node     `json:"suspendedAt,omitzero"`
+	TrashedAt    ident.Node     `json:"trashedAt,omitzero"`
+	Version      int64          `json:"version"`
+	Created      string         `json:"createdAt"`
+	Updated      string         `json:"updatedAt"`
+}
+
+// Customer is a customer.
+type Customer struct {
+	ID          ident.Node     `json:"id"`
+	Kind        hierarchy.Kind `json:"kind"`
+	Name        hierarchy.Name `json:"name"`
+	Partner     ident.Node     `json:"partnerId,omitzero"`
+	Reference   string         `json:"reference,omitzero"`
+	Brand       ident.Brand    `json:"brandId"`
+	Tenant      string         `json:"tenantId,omitzero"`
+	Domain      string         `json:"domain,omitzero"`
+	Status      Status         `json:"status"`
+	SuspendedAt ident.Node     `json:"suspendedAt,omitzero"`
+	TrashedAt   ident.Node     `json:"trashedAt,omitzero"`
+	Version     int64          `json:"version"`
+	Created     string         `json:"createdAt"`
+	Updated     string         `json:"updatedAt"`
+}
+
+// OfNode returns a Partner or a Customer.
+func OfNode(n directory.Node) any {
+	parent := n.Parent
+	if !n.ParentVisible {
+		parent = ""
+	}
+	if n.Kind() == hierarchy.Customer {
+		return Customer{n.ID, n.Kind(), n.Name, parent, n.Details.Reference, n.Details.Brand, n.Details.Tenant, n.Details.Domain,
+			statusOf(n.SuspendedAt, n.TrashedAt), n.SuspendedAt, n.TrashedAt, n.Version, stamp(n.Created), stamp(n.Updated)}
+	}
+	return Partner{n.ID, n.Kind(), n.Name, parent, n.Brands.Portal, n.Brands.Available, n.CanProvision,
+		statusOf(n.SuspendedAt, n.TrashedAt), n.SuspendedAt, n.TrashedAt, n.Version, stamp(n.Created), stamp(n.Updated)}
+}
+
+// Status tells whether a node is active, suspended or trashed.
+type Status string
+
+func statusOf(suspendedAt, trashedAt ident.Node) Status {
+	switch {
+	case trashedAt != "":
+		return "trashed"
+	case suspendedAt != "":
+		return "suspended"
+	}
+	return "active"
+}
+
+// Step is a node on a path.
+type Step struct {
+	ID   ident.Node     `json:"id"`
+	Kind hierarchy.Kind `json:"kind"`
+	Name hierarchy.Name `json:"name"`
+}
+
+// OfStep returns the shape of a node on a path.
+func OfStep(s directory.PathStep) Step { return Step{s.ID, hierarchy.KindOf(s.ID), s.Name} }
+
+// Tree is what lies below a partner, to a depth.
+type Tree struct {
+	Root  TreeNode `json:"root"`
+	Depth int      `json:"depth"`
+	Nodes int      `json:"nodes"`
+	Cut   bool     `json:"cut"`
+}
+
+// TreeNode is a node with its children, where they were looked for.
+type TreeNode struct {
+	Step
+	Status      Status      `json:"status"`
+	SuspendedAt ident.Node  `json:"suspendedAt,omitzero"`
+	TrashedAt   ident.Node  `json:"trashedAt,omitzero"`
+	Children    *[]TreeNode `json:"children,omitzero"`
+	Cut         *Cut        `json:"cut,omitzero"`
+}
+
+// Cut tells why children are missing.
+type Cut struct {
+	Reason string `json:"reason"`
+}
+
+// OfTree returns the shape of a tree that was asked for to a depth.
+func OfTree(t directory.Tree, depth int) Tree { return Tree{ofTreeNode(t.Root), depth, t.Nodes, t.Cut} }
+
+func ofTreeNode(n *directory.TreeNode) TreeNode {
+	out := TreeNode{Step: OfStep(n.PathStep), Status: statusOf(n.SuspendedAt, n.TrashedAt), SuspendedAt: n.SuspendedAt, TrashedAt: n.TrashedAt}
+	if n.Opened {
+		children := each(n.Children, ofTreeNode)
+		out.Children = &children
+	}
+	if n.Cut != "" {
+		out.Cut = &Cut{n.Cut}
+	}
+	return out
+}
+
+// Descendant is a node at any depth below a partner.
+type Descendant struct {
+	Step
+	Status      Status       `json:"status"`
+	SuspendedAt ident.Node   `json:"suspendedAt,omitzero"`
+	TrashedAt   ident.Node   `json:"trashedAt,omitzero"`
+	Path        []ident.Node `json:"path"`
+}
+
+// OfDescendant returns the shape of a node below a partner.
+func OfDescendant(d directory.Descendant) Descendant {
+	return Descendant{OfStep(d.PathStep), statusOf(d.SuspendedAt, d.TrashedAt), d.SuspendedAt, d.TrashedAt, d.Path}
+}
+
+// TrashItem is a node that was put into the trash.
+type TrashItem struct {
+	Descendant
+	Deleted string `json:"deletedAt"`
+	Purge   string `json:"purgeAfter"`
+}
+
+// OfTrash returns the shape of what is in the trash.
+func OfTrash(t directory.TrashItem) TrashItem {
+	return TrashItem{OfDescendant(t.Descendant), stamp(t.Since), stamp(t.Since.Add(hierarchy.KeepTrash))}
+}
