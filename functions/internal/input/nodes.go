@@ -1,6 +1,8 @@
 package input
 
 import (
+	"strings"
+
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
@@ -44,39 +46,35 @@ func EditPartner(o *Object) PartnerEdit {
 
 // NewCustomer reads a customer to make.
 func NewCustomer(o *Object) directory.NewCustomer {
-	return directory.NewCustomer{
+	in := directory.NewCustomer{
 		Partner: Required(o, "partnerId", ident.ParsePartner),
 		Name:    Required(o, "name", hierarchy.ParseName),
-		Details: hierarchy.Details{
-			Brand:     Required(o, "brandId", ident.ParseBrand),
-			Reference: orEmpty(Clearable(o, "reference", hierarchy.ParseReference)),
-			Tenant:    orEmpty(Clearable(o, "tenantId", hierarchy.ParseTenant)),
-			Domain:    orEmpty(Clearable(o, "domain", hierarchy.ParseDomain)),
-		},
 	}
-}
-
-func orEmpty(s *string) string {
-	if s == nil {
-		return ""
+	for _, f := range hierarchy.DetailFields {
+		if f.Fixed {
+			*f.At(&in.Details) = Required(o, f.Name, f.Parse)
+		} else if value := Clearable(o, f.Name, f.Parse); value != nil {
+			*f.At(&in.Details) = *value
+		}
 	}
-	return *s
+	return in
 }
 
 // EditCustomer reads an edit of a customer.
 func EditCustomer(o *Object) directory.CustomerPatch {
-	if o.Has("brandId") {
-		e := fault.Immutable.New("A customer keeps its brand for good. Leave brandId out, or create another customer.")
-		e.Fields = []fault.Field{{Pointer: "/brandId", Detail: "cannot change"}}
-		o.Refuse(e)
-		Optional(o, "brandId", As[string])
+	patch := directory.CustomerPatch{Name: Optional(o, "name", hierarchy.ParseName), Details: map[string]string{}}
+	for _, f := range hierarchy.DetailFields {
+		if f.Fixed && o.Has(f.Name) {
+			e := fault.Immutable.New("A customer keeps its %s for good. Leave %s out, or create another customer.",
+				strings.TrimSuffix(f.Name, "Id"), f.Name)
+			e.Fields = []fault.Field{{Pointer: "/" + f.Name, Detail: "cannot change"}}
+			o.Refuse(e)
+		}
+		if value := Clearable(o, f.Name, f.Parse); value != nil {
+			patch.Details[f.Name] = *value
+		}
 	}
-	return directory.CustomerPatch{
-		Name:      Optional(o, "name", hierarchy.ParseName),
-		Reference: Clearable(o, "reference", hierarchy.ParseReference),
-		Tenant:    Clearable(o, "tenantId", hierarchy.ParseTenant),
-		Domain:    Clearable(o, "domain", hierarchy.ParseDomain),
-	}
+	return patch
 }
 
 // Move reads where a node is to be moved to.

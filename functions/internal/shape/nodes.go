@@ -1,6 +1,12 @@
 package shape
 
 import (
+	"bytes"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
@@ -8,51 +14,78 @@ import (
 
 // Partner is a partner.
 type Partner struct {
-	ID           ident.Node     `json:"id"`
-	Kind         hierarchy.Kind `json:"kind"`
-	Name         hierarchy.Name `json:"name"`
-	Parent       ident.Node     `json:"parentId,omitzero"`
-	Portal       ident.Brand    `json:"portalBrandId,omitzero"`
-	Available    []ident.Brand  `json:"availableBrandIds"`
-	CanProvision bool           `json:"canProvisionServices"`
-	Status       Status         `json:"status"`
-	SuspendedAt  ident.Node     `json:"suspendedAt,omitzero"`
-	TrashedAt    ident.Node     `json:"trashedAt,omitzero"`
-	Version      int64          `json:"version"`
-	Created      string         `json:"createdAt"`
-	Updated      string         `json:"updatedAt"`
+	Step
+	Parent       ident.Node    `json:"parentId,omitzero"`
+	Portal       ident.Brand   `json:"portalBrandId,omitzero"`
+	Available    []ident.Brand `json:"availableBrandIds"`
+	CanProvision bool          `json:"canProvisionServices"`
+	Life
 }
 
 // Customer is a customer.
 type Customer struct {
-	ID          ident.Node     `json:"id"`
-	Kind        hierarchy.Kind `json:"kind"`
-	Name        hierarchy.Name `json:"name"`
-	Partner     ident.Node     `json:"partnerId,omitzero"`
-	Reference   string         `json:"reference,omitzero"`
-	Brand       ident.Brand    `json:"brandId"`
-	Tenant      string         `json:"tenantId,omitzero"`
-	Domain      string         `json:"domain,omitzero"`
-	Status      Status         `json:"status"`
-	SuspendedAt ident.Node     `json:"suspendedAt,omitzero"`
-	TrashedAt   ident.Node     `json:"trashedAt,omitzero"`
-	Version     int64          `json:"version"`
-	Created     string         `json:"createdAt"`
-	Updated     string         `json:"updatedAt"`
+	Step
+	Partner ident.Node        `json:"partnerId,omitzero"`
+	Details hierarchy.Details // in JSON each of hierarchy.DetailFields is a member of the customer
+	Life
+}
+
+// MarshalJSONTo implements json.MarshalerTo.
+func (c Customer) MarshalJSONTo(enc *jsontext.Encoder) error {
+	above := struct {
+		Step
+		Partner ident.Node `json:"partnerId,omitzero"`
+	}{c.Step, c.Partner}
+	details := jsontext.Value{'{'}
+	for _, f := range hierarchy.DetailFields {
+		if value := *f.At(&c.Details); value != "" {
+			if len(details) > 1 {
+				details = append(details, ',')
+			}
+			details, _ = jsontext.AppendQuote(details, f.Name)
+			details, _ = jsontext.AppendQuote(append(details, ':'), value) // which is UTF-8: it was parsed
+		}
+	}
+	return writeObject(enc, above, append(details, '}'), c.Life)
+}
+
+// writeObject writes one object with the members of all parts, in that order.
+func writeObject(enc *jsontext.Encoder, parts ...any) error {
+	var members [][]byte
+	for _, part := range parts {
+		object, err := json.Marshal(part)
+		if err != nil {
+			return err
+		}
+		if inside := object[1 : len(object)-1]; len(inside) > 0 {
+			members = append(members, inside)
+		}
+	}
+	return enc.WriteValue(slices.Concat([]byte{'{'}, bytes.Join(members, []byte{','}), []byte{'}'}))
 }
 
 // OfNode returns a Partner or a Customer.
 func OfNode(n directory.Node) any {
+	step := Step{n.ID, n.Kind(), n.Name}
+	life := Life{statusOf(n.SuspendedAt, n.TrashedAt), n.SuspendedAt, n.TrashedAt, n.Version, stamp(n.Created), stamp(n.Updated)}
 	parent := n.Parent
 	if !n.ParentVisible {
 		parent = ""
 	}
 	if n.Kind() == hierarchy.Customer {
-		return Customer{n.ID, n.Kind(), n.Name, parent, n.Details.Reference, n.Details.Brand, n.Details.Tenant, n.Details.Domain,
-			statusOf(n.SuspendedAt, n.TrashedAt), n.SuspendedAt, n.TrashedAt, n.Version, stamp(n.Created), stamp(n.Updated)}
+		return Customer{step, parent, n.Details, life}
 	}
-	return Partner{n.ID, n.Kind(), n.Name, parent, n.Brands.Portal, n.Brands.Available, n.CanProvision,
-		statusOf(n.SuspendedAt, n.TrashedAt), n.SuspendedAt, n.TrashedAt, n.Version, stamp(n.Created), stamp(n.Updated)}
+	return Partner{step, parent, n.Brands.Portal, n.Brands.Available, n.CanProvision, life}
+}
+
+// Life is what becomes of a node.
+type Life struct {
+	Status      Status     `json:"status"`
+	SuspendedAt ident.Node `json:"suspendedAt,omitzero"`
+	TrashedAt   ident.Node `json:"trashedAt,omitzero"`
+	Version     int64      `json:"version"`
+	Created     string     `json:"createdAt"`
+	Updated     string     `json:"updatedAt"`
 }
 
 // Status tells whether a node is active, suspended or trashed.
