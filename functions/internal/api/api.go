@@ -28,6 +28,7 @@ import (
 	"example.com/partnertree/functions/internal/deadline"
 	"example.com/partnertree/functions/internal/input"
 	"example.com/partnertree/functions/internal/limit"
+	"example.com/partnertree/functions/internal/shape"
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/directory"
@@ -123,7 +124,7 @@ func (a *API) Handle(ctx context.Context, event events.APIGatewayV2HTTPRequest) 
 	level := slog.LevelInfo
 	if err != nil {
 		e := fault.From(err)
-		response.StatusCode = e.Type.Status
+		response.StatusCode = contract.Status(e.Type.Slug)
 		response.Body = problem(e, id)
 		headers["Content-Type"] = "application/problem+json"
 		if after := e.RetryHeader(); after != "" {
@@ -133,7 +134,7 @@ func (a *API) Handle(ctx context.Context, event events.APIGatewayV2HTTPRequest) 
 			headers["WWW-Authenticate"] = "Bearer"
 		}
 		line = append(line, slog.String("problem", e.Type.Slug))
-		if e.Type.Status >= 500 {
+		if response.StatusCode >= 500 {
 			level = slog.LevelError
 			line = append(line, slog.String("cause", err.Error()))
 		}
@@ -328,7 +329,7 @@ func encode(body any) (string, error) {
 
 // problem is the document of RFC 9457.
 func problem(e *fault.Error, request string) string {
-	body, err := encode(e.Problem(request))
+	body, err := encode(shape.OfProblem(e, request))
 	if err != nil { // a text that is no UTF-8, which no detail is
 		return `{"type":"/problems/internal","status":500}`
 	}

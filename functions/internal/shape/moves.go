@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
@@ -94,7 +95,7 @@ type VoidedInvitation struct {
 func OfPreview(p directory.MovePreview) MovePreview {
 	return MovePreview{
 		each(p.Blocks, func(e *fault.Error) Block {
-			return Block{e.Type.URI(), e.Type.Title, e.Type.Status, e.Detail}
+			return Block{e.Type.URI(), e.Type.Title, contract.Status(e.Type.Slug), e.Detail}
 		}),
 		append([]ident.Brand{}, p.MissingBrands...),
 		BeforeAfter[int]{p.Depth[0], p.Depth[1]}, p.Levels, BeforeAfter[bool]{p.CanProvision[0], p.CanProvision[1]},
