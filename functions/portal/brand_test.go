@@ -18,6 +18,7 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
@@ -308,7 +309,7 @@ func TestABrandsOwnLook(t *testing.T) {
 	if a, got := ask(path); a.StatusCode != 200 || got != string(logo) || a.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
 		t.Errorf("a logo that was served before: %d %v", a.StatusCode, a.Header)
 	}
-	if a, _ := ask(path[:strings.Index(path, "?")]); a.StatusCode != fault.Busy.Status || a.Header.Get("Cache-Control") != "no-store" ||
+	if a, _ := ask(path[:strings.Index(path, "?")]); a.StatusCode != contract.Status(fault.Busy.Slug) || a.Header.Get("Cache-Control") != "no-store" ||
 		!regexp.MustCompile(`"level":"ERROR".*"page":"GET /brands/{id}/logo".*"outcome":"busy"`).MatchString(w.log.String()) {
 		t.Errorf("while the table is busy: %d %v", a.StatusCode, a.Header)
 	}

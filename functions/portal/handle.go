@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"example.com/partnertree/functions/internal/deadline"
+	"example.com/partnertree/functions/internal/shape"
+	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/contract/docs"
 	"example.com/partnertree/shared/fault"
 )
@@ -73,15 +75,16 @@ func serve(e events.APIGatewayV2HTTPRequest, d *document) events.APIGatewayV2HTT
 // refuse says what is wrong where no page for people was asked for: to browsers in a page all the same, and to programs in a problem
 // document, as the API does.
 func (v *visit) refuse(f *fault.Error) response {
+	status := contract.Status(f.Type.Slug)
 	if strings.Contains(v.event.Headers["accept"], "text/html") {
-		if f.Type.Status == http.StatusNotFound {
+		if status == http.StatusNotFound {
 			return v.nothingHere()
 		}
 		return v.failed(f)
 	}
-	r := answer(*v.event, f.Type.Status, "application/problem+json")
+	r := answer(*v.event, status, "application/problem+json")
 	r.Headers["Cache-Control"] = "no-store"
-	body, err := json.Marshal(f.Problem(v.event.RequestContext.RequestID))
+	body, err := json.Marshal(shape.OfProblem(f, v.event.RequestContext.RequestID))
 	if err != nil {
 		panic(err) // there is nothing in it that JSON has not
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
@@ -170,6 +171,7 @@ func (v *visit) noInvitation() response {
 
 // failed makes a page of what the directory, or anything else, has refused.
 func (v *visit) failed(f *fault.Error) response {
+	status := contract.Status(f.Type.Slug)
 	invitation := strings.HasSuffix(v.event.RouteKey, " "+invitationPath)
 	switch {
 	case f.Type == fault.Unauthenticated:
@@ -177,21 +179,21 @@ func (v *visit) failed(f *fault.Error) response {
 	case f.Type == fault.NotFound && invitation:
 		return v.noInvitation()
 	case f.Type == fault.Suspended && invitation: // the cookie stays: the same link works again later
-		return v.show(f.Type.Status, message{Title: "Not at present", Text: []string{f.Detail}})
+		return v.show(status, message{Title: "Not at present", Text: []string{f.Detail}})
 	case f.Type == fault.InvitationClosed:
 		v.dropCookie(invitationCookie)
-		return v.show(f.Type.Status, message{Title: "This invitation cannot be used any more", Text: []string{f.Detail},
+		return v.show(status, message{Title: "This invitation cannot be used any more", Text: []string{f.Detail},
 			Action: &action{start, "To the start page"}})
 	case f.Type == fault.NotInvited:
-		return v.show(f.Type.Status, message{Title: "This invitation is for somebody else", Text: []string{f.Detail},
+		return v.show(status, message{Title: "This invitation is for somebody else", Text: []string{f.Detail},
 			Action: &action{signInLink(invitationPath), "Sign in with another account"}})
-	case f.Type.Status >= http.StatusInternalServerError && f.Type != fault.Internal:
-		return v.show(f.Type.Status, message{Title: "Too busy just now",
+	case status >= http.StatusInternalServerError && f.Type != fault.Internal:
+		return v.show(status, message{Title: "Too busy just now",
 			Text: []string{"Nothing was done. Wait a moment, then load the page again."}, Reference: true})
-	case f.Type.Status >= http.StatusInternalServerError:
-		return v.show(f.Type.Status, message{Title: "Something went wrong on our side",
+	case status >= http.StatusInternalServerError:
+		return v.show(status, message{Title: "Something went wrong on our side",
 			Text: []string{"Try again later. If it goes on, tell the people who run this portal the reference below."}, Reference: true})
 	default:
-		return v.show(f.Type.Status, message{Title: f.Type.Title, Text: []string{f.Detail}, Action: &action{start, "To the start page"}})
+		return v.show(status, message{Title: f.Type.Title, Text: []string{f.Detail}, Action: &action{start, "To the start page"}})
 	}
 }

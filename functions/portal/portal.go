@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"example.com/partnertree/functions/internal/limit"
+	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
@@ -88,7 +89,7 @@ func (p *portal) visit(ctx context.Context, e *events.APIGatewayV2HTTPRequest) r
 	if err != nil {
 		f := fault.From(err)
 		v.outcome = f.Type.Slug
-		if f.Type.Status >= http.StatusInternalServerError {
+		if contract.Status(f.Type.Slug) >= http.StatusInternalServerError {
 			level = slog.LevelError
 			line = append(line, slog.String("cause", err.Error()))
 		}

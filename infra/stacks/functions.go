@@ -34,16 +34,8 @@ const (
 // needs the actions of its parts. Nobody scans, and nobody but the deployment changes the table itself. schema.Limits says who may use only
 // some of its items.
 var functions = map[string]function{
-	"hierarchy": {
-		does: "API: partners, customers and the tree", seconds: apiTimeoutSeconds, index: true,
-		table: []string{"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"},
-	},
-	"brands": {
-		does: "API: brands", seconds: apiTimeoutSeconds,
-		table: []string{"BatchGetItem", "PutItem", "UpdateItem", "ConditionCheckItem"},
-	},
-	"people": {
-		does: "API: users, invitations, API clients, their secrets and grants", seconds: apiTimeoutSeconds,
+	"api": {
+		does: "API: partners, customers, brands, users, invitations and API clients", seconds: apiTimeoutSeconds, index: true,
 		table: []string{"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"},
 	},
 	"portal": {
@@ -97,7 +89,7 @@ func (s *Service) addFunctions() {
 			index := awscdk.Fn_Join(jsii.String("/index/"), &[]*string{s.stateful.Table.TableArn(), jsii.String(schema.SubtreeIndex)})
 			grant(role, index, "dynamodb:Query")
 		}
-		s.Functions[name] = awslambda.NewFunction(s.Stack, jsii.String(title(name)), &awslambda.FunctionProps{
+		s.Functions[name] = awslambda.NewFunction(s.Stack, jsii.String(constructID(name)), &awslambda.FunctionProps{
 			Description:   jsii.String(f.does),
 			Runtime:       awslambda.Runtime_PROVIDED_AL2023(),
 			Architecture:  architecture(s.config.Arch),
@@ -111,6 +103,15 @@ func (s *Service) addFunctions() {
 			LoggingFormat: awslambda.LoggingFormat_JSON,
 		})
 	}
+}
+
+// constructID returns the id of a function's construct: its title. The HTTP API has had the id Api for longer; a new id would
+// give it another address.
+func constructID(name string) string {
+	if name == "api" {
+		return "ApiLambda"
+	}
+	return title(name)
 }
 
 // grantTable allows a function its actions on the table: within its limits, where it has such.

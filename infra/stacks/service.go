@@ -71,5 +71,5 @@ func retention(days int) string {
 	return name
 }
 
-// title is a function's name as part of a construct id: hierarchy → Hierarchy.
+// title is a function's name as part of a construct id: portal → Portal.
 func title(name string) string { return strings.ToUpper(name[:1]) + name[1:] }

@@ -6,7 +6,7 @@ import (
 )
 
 // Functions are the folders below functions/ that are deployed, each as one Lambda.
-var Functions = []string{"hierarchy", "brands", "people", "portal", "authorizer", "relay", "bootstrap", "settle", "notify", "guests"}
+var Functions = []string{"api", "portal", "authorizer", "relay", "bootstrap", "settle", "notify", "guests"}
 
 // BuildDir is where a function's binary is for an architecture, below the root of the checkout.
 func BuildDir(root, arch, function string) string {

@@ -47,3 +47,14 @@ type ProblemType struct {
 	// Title is the type in a few words.
 	Title string
 }
+
+// Status returns the HTTP status that a problem of a type is answered with. A type that the contract has not is answered as a failure on
+// our side.
+func Status(slug string) int {
+	for i := range ProblemTypes {
+		if ProblemTypes[i].Slug == slug {
+			return ProblemTypes[i].Status
+		}
+	}
+	return 500
+}

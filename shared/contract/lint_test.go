@@ -25,6 +25,7 @@ import (
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/listtest"
 )
 
 func TestContractKeepsItsRules(t *testing.T) {
@@ -37,7 +38,7 @@ func TestContractKeepsItsRules(t *testing.T) {
 func TestBrokenContractIsRefused(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, complaint string }{
 		"not OpenAPI":              {"openapi: 3.1.0", "openapi: 3.1.0\nnonsense: 1", "nonsense"},
-		"function without folder":  {"x-function: brands", "x-function: brnads", "createBrand: there is no functions/brnads"},
+		"function without folder":  {"x-function: api", "x-function: aip", "getMe: there is no functions/aip"},
 		"unknown role":             {"x-role: owner", "x-role: boss", "createBrand: x-role boss"},
 		"unknown target":           {"x-target: body.parentId", "x-target: somewhere", "createPartner: x-target somewhere"},
 		"target without parameter": {"x-target: query.nodeId", "x-target: path.id", "listApiClients: x-target path.id"},
@@ -141,23 +142,21 @@ func TestPublishedContractIsComplete(t *testing.T) {
 	}
 }
 
+// Package fault has the slugs and titles, the contract has each of them once and its status, and Status gives that to whoever answers.
 func TestProblemTypesAreThoseOfFault(t *testing.T) {
 	var inCode, inContract []string
 	for _, p := range fault.Types {
-		inCode = append(inCode, fmt.Sprintf("%s %d %s", p.Slug, p.Status, p.Title))
+		inCode = append(inCode, p.Slug+": "+p.Title)
 	}
 	for _, p := range contract.ProblemTypes {
-		inContract = append(inContract, fmt.Sprintf("%s %d %s", p.Slug, p.Status, p.Title))
-	}
-	for _, line := range inCode {
-		if !slices.Contains(inContract, line) {
-			t.Errorf("the contract lacks: %s", line)
+		inContract = append(inContract, p.Slug+": "+p.Title)
+		if p.Status < 400 || p.Status > 599 || contract.Status(p.Slug) != p.Status {
+			t.Errorf("%s has the status %d, and is answered with %d", p.Slug, p.Status, contract.Status(p.Slug))
 		}
 	}
-	for _, line := range inContract {
-		if !slices.Contains(inCode, line) {
-			t.Errorf("package fault lacks: %s", line)
-		}
+	listtest.Same(t, "problem types of the contract", inContract, inCode)
+	if got := contract.Status("no-such-type"); got != 500 {
+		t.Errorf("a type that nobody has is answered with %d", got)
 	}
 }
 
@@ -189,15 +188,8 @@ func TestEventTypesAreThoseOfEvent(t *testing.T) {
 	for _, e := range doc.Components.Schemas["EventType"].Value.Enum {
 		documented = append(documented, fmt.Sprint(e))
 	}
-	slices.Sort(declared)
-	slices.Sort(listed)
-	slices.Sort(documented)
-	if !slices.Equal(listed, declared) {
-		t.Errorf("event.Types has %v; there are the constants %v", listed, declared)
-	}
-	if !slices.Equal(documented, declared) {
-		t.Errorf("the contract has %v; package event has %v", documented, declared)
-	}
+	listtest.Same(t, "event.Types, of the constants", listed, declared)
+	listtest.Same(t, "event types of the contract", documented, declared)
 	about := doc.Tags.Get("Events").Description
 	for _, e := range declared {
 		if !strings.Contains(about, "`"+e+"`") {
@@ -222,8 +214,9 @@ func TestActionsAreThoseOfAccess(t *testing.T) {
 	for _, a := range schema.Enum {
 		documented = append(documented, fmt.Sprint(a))
 	}
+	listtest.Same(t, "actions of the contract", documented, inCode)
 	if !slices.Equal(documented, inCode) {
-		t.Errorf("the contract has %v; package access has %v", documented, inCode)
+		t.Error("the contract has the actions in another order than package access")
 	}
 }
 

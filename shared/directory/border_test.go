@@ -21,7 +21,7 @@ func TestAnEventIsToldWhereItsNodeIsWhenItIsCommitted(t *testing.T) {
 	for what, do := range map[string]func(s *shop, y ident.Node, home directory.Caller) error{
 		"edit": func(s *shop, y ident.Node, _ directory.Caller) error {
 			reference := "new"
-			_, err := s.d.EditCustomer(s.t.Context(), s.founder, y, directory.CustomerPatch{Reference: &reference})
+			_, err := s.d.EditCustomer(s.t.Context(), s.founder, y, directory.CustomerPatch{Details: map[string]string{"reference": reference}})
 			return err
 		},
 		"create": func(s *shop, _ ident.Node, _ directory.Caller) error {

@@ -175,10 +175,10 @@ func (d *Directory) EditPartner(ctx context.Context, c Caller, id ident.Node, pa
 	})
 }
 
-// CustomerPatch is an edit of a customer; nil leaves as it is, "" takes away.
+// CustomerPatch is an edit of a customer; what is not there stays as it is.
 type CustomerPatch struct {
-	Name                      *hierarchy.Name
-	Reference, Tenant, Domain *string
+	Name    *hierarchy.Name
+	Details map[string]string // by the names of hierarchy.DetailFields that are not fixed; "" takes away
 }
 
 // EditCustomer edits a customer.
@@ -187,17 +187,13 @@ func (d *Directory) EditCustomer(ctx context.Context, c Caller, id ident.Node, p
 		if patch.Name != nil {
 			n.Name = *patch.Name
 		}
-		set(&n.Details.Reference, patch.Reference)
-		set(&n.Details.Tenant, patch.Tenant)
-		set(&n.Details.Domain, patch.Domain)
+		for _, f := range hierarchy.DetailFields {
+			if value, edited := patch.Details[f.Name]; edited && !f.Fixed {
+				*f.At(&n.Details) = value
+			}
+		}
 		return nil
 	})
-}
-
-func set(to, from *string) {
-	if from != nil {
-		*to = *from
-	}
 }
 
 // edit applies change to a copy of the node and commits what became of it. An edit that changes nothing succeeds without
@@ -378,10 +374,10 @@ func partnerData(n *hierarchy.Node, canProvision bool) map[string]any {
 }
 
 func customerData(n *hierarchy.Node) map[string]any {
-	data := map[string]any{"name": n.Name, "brandId": n.Details.Brand}
-	for name, value := range map[string]string{"reference": n.Details.Reference, "tenantId": n.Details.Tenant, "domain": n.Details.Domain} {
-		if value != "" {
-			data[name] = value
+	data := map[string]any{"name": n.Name}
+	for _, f := range hierarchy.DetailFields {
+		if value := *f.At(&n.Details); value != "" {
+			data[f.Name] = value
 		}
 	}
 	return data
@@ -400,9 +396,9 @@ func partnerChanges(was, now *hierarchy.Node) map[string]any {
 func customerChanges(was, now *hierarchy.Node) map[string]any {
 	c := changes{}
 	note(c, "name", was.Name, now.Name)
-	note(c, "reference", was.Details.Reference, now.Details.Reference)
-	note(c, "tenantId", was.Details.Tenant, now.Details.Tenant)
-	note(c, "domain", was.Details.Domain, now.Details.Domain)
+	for _, f := range hierarchy.DetailFields {
+		note(c, f.Name, *f.At(&was.Details), *f.At(&now.Details))
+	}
 	return c
 }
 

@@ -13,62 +13,61 @@ import (
 // Type is one kind of problem (RFC 9457). Its Slug is the last part of the problem's type URI, /problems/<slug>, and
 // never changes once it was published.
 type Type struct {
-	Slug   string
-	Status int // HTTP status code
-	Title  string
+	Slug  string
+	Title string
 }
 
-// The registry. The contract documents each of them; a test keeps the two alike.
+// The registry. The contract documents each type, and says with which HTTP status it is answered; a test keeps the two alike.
 var (
-	MalformedJSON        = define("malformed-json", 400, "The body is not JSON")
-	Invalid              = define("invalid", 400, "The request is not valid")
-	UnknownField         = define("unknown-field", 400, "The body has a field that does not exist")
-	InvalidCursor        = define("invalid-cursor", 400, "The cursor cannot be used here")
-	IdempotencyKeyFormat = define("idempotency-key-invalid", 400, "The Idempotency-Key is not valid")
-	Unauthenticated      = define("unauthenticated", 401, "No valid credentials")
-	Forbidden            = define("forbidden", 403, "Your role does not allow this")
-	NeedsGrantAbove      = define("needs-grant-above", 403, "This is decided above the partner")
-	RoleTooHigh          = define("role-too-high", 403, "Nobody grants more than they have")
-	NotFound             = define("not-found", 404, "Not found")
-	NoSuchRoute          = define("no-such-route", 404, "No such route")
-	Conflict             = define("conflict", 409, "Changed by somebody else at the same time")
-	BrandInUse           = define("brand-in-use", 409, "The brand is in use")
-	DomainTaken          = define("domain-taken", 409, "The domain belongs to another brand")
-	TwoSecrets           = define("two-secrets", 409, "Two secrets are valid already")
-	LastSecret           = define("last-secret", 409, "The last secret cannot be removed")
-	OwnAccess            = define("own-access", 409, "Nobody takes away their own access")
-	Suspended            = define("suspended", 409, "It is suspended")
-	Trashed              = define("trashed", 409, "It is in the trash")
-	InvitationClosed     = define("invitation-closed", 409, "The invitation cannot be used any more")
-	NotInvited           = define("not-invited", 403, "The invitation is for somebody else")
-	TooManyInvitations   = define("too-many-invitations", 429, "Too many invitations")
-	TooSoon              = define("too-soon", 429, "It was sent a moment ago")
-	RequestOpen          = define("request-open", 409, "A move is asked for already")
-	RequestClosed        = define("request-closed", 409, "The move request is closed")
-	RequestVoid          = define("request-void", 409, "The move is not possible as it was asked for")
-	AlreadyFounded       = define("already-founded", 409, "The platform has its root already")
-	PreconditionFailed   = define("precondition-failed", 412, "Changed since you read it")
-	TooLarge             = define("too-large", 413, "The body is too large")
-	UnsupportedMediaType = define("unsupported-media-type", 415, "The body must be JSON")
-	DepthLimit           = define("depth-limit", 422, "The tree would get too deep")
-	MoveIntoItself       = define("move-into-itself", 422, "Nothing moves into itself")
-	Root                 = define("root", 422, "The root stays as it is")
-	BrandNotAvailable    = define("brand-not-available", 422, "The brand is not available there")
-	Immutable            = define("immutable", 422, "This cannot change")
-	TooManyGrants        = define("too-many-grants", 422, "Too many grants")
-	TooManyBrands        = define("too-many-brands", 422, "Too many brands")
-	IdempotencyKeyReused = define("idempotency-key-reused", 422, "The Idempotency-Key was used for another request")
-	TooManyRequests      = define("too-many-requests", 429, "Too many requests")
-	Internal             = define("internal", 500, "Something went wrong on our side")
-	Busy                 = define("busy", 503, "Too busy just now")
-	TooManyChanges       = define("too-many-changes", 503, "Too many changes are being settled")
+	MalformedJSON        = define("malformed-json", "The body is not JSON")
+	Invalid              = define("invalid", "The request is not valid")
+	UnknownField         = define("unknown-field", "The body has a field that does not exist")
+	InvalidCursor        = define("invalid-cursor", "The cursor cannot be used here")
+	IdempotencyKeyFormat = define("idempotency-key-invalid", "The Idempotency-Key is not valid")
+	Unauthenticated      = define("unauthenticated", "No valid credentials")
+	Forbidden            = define("forbidden", "Your role does not allow this")
+	NeedsGrantAbove      = define("needs-grant-above", "This is decided above the partner")
+	RoleTooHigh          = define("role-too-high", "Nobody grants more than they have")
+	NotFound             = define("not-found", "Not found")
+	NoSuchRoute          = define("no-such-route", "No such route")
+	Conflict             = define("conflict", "Changed by somebody else at the same time")
+	BrandInUse           = define("brand-in-use", "The brand is in use")
+	DomainTaken          = define("domain-taken", "The domain belongs to another brand")
+	TwoSecrets           = define("two-secrets", "Two secrets are valid already")
+	LastSecret           = define("last-secret", "The last secret cannot be removed")
+	OwnAccess            = define("own-access", "Nobody takes away their own access")
+	Suspended            = define("suspended", "It is suspended")
+	Trashed              = define("trashed", "It is in the trash")
+	InvitationClosed     = define("invitation-closed", "The invitation cannot be used any more")
+	NotInvited           = define("not-invited", "The invitation is for somebody else")
+	TooManyInvitations   = define("too-many-invitations", "Too many invitations")
+	TooSoon              = define("too-soon", "It was sent a moment ago")
+	RequestOpen          = define("request-open", "A move is asked for already")
+	RequestClosed        = define("request-closed", "The move request is closed")
+	RequestVoid          = define("request-void", "The move is not possible as it was asked for")
+	AlreadyFounded       = define("already-founded", "The platform has its root already")
+	PreconditionFailed   = define("precondition-failed", "Changed since you read it")
+	TooLarge             = define("too-large", "The body is too large")
+	UnsupportedMediaType = define("unsupported-media-type", "The body must be JSON")
+	DepthLimit           = define("depth-limit", "The tree would get too deep")
+	MoveIntoItself       = define("move-into-itself", "Nothing moves into itself")
+	Root                 = define("root", "The root stays as it is")
+	BrandNotAvailable    = define("brand-not-available", "The brand is not available there")
+	Immutable            = define("immutable", "This cannot change")
+	TooManyGrants        = define("too-many-grants", "Too many grants")
+	TooManyBrands        = define("too-many-brands", "Too many brands")
+	IdempotencyKeyReused = define("idempotency-key-reused", "The Idempotency-Key was used for another request")
+	TooManyRequests      = define("too-many-requests", "Too many requests")
+	Internal             = define("internal", "Something went wrong on our side")
+	Busy                 = define("busy", "Too busy just now")
+	TooManyChanges       = define("too-many-changes", "Too many changes are being settled")
 )
 
 // Types lists the registry in the order above.
 var Types []*Type
 
-func define(slug string, status int, title string) *Type {
-	t := &Type{slug, status, title}
+func define(slug, title string) *Type {
+	t := &Type{slug, title}
 	Types = append(Types, t)
 	return t
 }
@@ -121,22 +120,6 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // URI is the `type` of problem documents of this type: the address of the page that explains it.
 func (t *Type) URI() string { return "/problems/" + t.Slug }
-
-// Problem is a problem document (RFC 9457).
-type Problem struct {
-	Type     string  `json:"type"`
-	Title    string  `json:"title"`
-	Status   int     `json:"status"`
-	Detail   string  `json:"detail"`
-	Instance string  `json:"instance"`
-	Errors   []Field `json:"errors,omitempty"`
-	UsedBy   []Ref   `json:"usedBy,omitempty"`
-}
-
-// Problem is what a request is answered that has failed so; request is its id.
-func (e *Error) Problem(request string) Problem {
-	return Problem{e.Type.URI(), e.Type.Title, e.Type.Status, e.Detail, "urn:request:" + request, e.Fields, e.UsedBy}
-}
 
 // RetryHeader is the answer's Retry-After, in whole seconds; "" when there is none.
 func (e *Error) RetryHeader() string {

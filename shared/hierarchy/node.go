@@ -93,14 +93,6 @@ func (b *Brands) Drawn() []ident.Brand {
 // List are all usable brands, sorted.
 func (b *Brands) List() []ident.Brand { return slices.Sorted(maps.Keys(b.Uses)) }
 
-// Details is what only a customer has.
-type Details struct {
-	Brand     ident.Brand // immutable
-	Reference string      // the partner's own id for it, optional
-	Tenant    string      // Microsoft tenant id, a GUID in lower case; optional until the first service instance
-	Domain    string      // DNS name, optional
-}
-
 // Draws are the brands that the node takes from its parent.
 func (n *Node) Draws() []ident.Brand {
 	if n.Kind() == Customer {

@@ -38,7 +38,7 @@ var exceptions = []exception{
 	{"functions/authorizer main", "time", starts},
 	{"functions/bootstrap main", "time", starts},
 	{"functions/guests main", "time", starts},
-	{"functions/internal/api Start", "time", starts},
+	{"functions/api main", "time", starts},
 	{"functions/notify main", "time", starts},
 	{"functions/portal main", "time", starts},
 	{"functions/settle main", "time", starts},

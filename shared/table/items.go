@@ -184,10 +184,9 @@ func (it item) visible(n *hierarchy.Node) {
 	it.time("created", n.Created)
 	it.time("updated", n.Updated)
 	it.text("portal", string(n.Brands.Portal))
-	it.text("brand", string(n.Details.Brand))
-	it.text("reference", n.Details.Reference)
-	it.text("tenant", n.Details.Tenant)
-	it.text("domain", n.Details.Domain)
+	for _, f := range hierarchy.DetailFields {
+		it.text(detailName(&f), *f.At(&n.Details))
+	}
 }
 
 func (r *reader) visible(n *hierarchy.Node) {
@@ -198,12 +197,21 @@ func (r *reader) visible(n *hierarchy.Node) {
 	n.Version = r.number("version")
 	n.Created, n.Updated = r.time("created"), r.time("updated")
 	n.Brands.Portal = ident.Brand(r.text("portal"))
-	n.Details = hierarchy.Details{
-		Brand:     ident.Brand(r.text("brand")),
-		Reference: r.text("reference"),
-		Tenant:    r.text("tenant"),
-		Domain:    r.text("domain"),
+	for _, f := range hierarchy.DetailFields {
+		*f.At(&n.Details) = r.text(detailName(&f))
 	}
+}
+
+// detailName returns the attribute of a field of a customer: its name in the API, but for those that have been stored by another name
+// from the beginning.
+func detailName(f *hierarchy.DetailField) string {
+	switch f.Name {
+	case "brandId":
+		return "brand"
+	case "tenantId":
+		return "tenant"
+	}
+	return f.Name
 }
 
 // trashed is the attribute of a node, and of its entry among its parent's children, that tells when it was put into the trash.

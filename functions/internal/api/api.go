@@ -1,9 +1,10 @@
-// Package api is what every function behind the HTTP API does once: it finds the operation, says who is calling, reads
+// Package api is what the function api does once for all operations: it finds the operation, says who is calling, reads
 // what came along, and turns what comes back into an answer. An operation gets the caller as an argument and cannot
-// be reached without one. Whatever goes wrong becomes a problem document; a function never returns an error to Lambda.
+// be reached without one. Whatever goes wrong becomes a problem document; the function never returns an error to Lambda.
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -15,7 +16,6 @@ import (
 	"maps"
 	"regexp"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,15 +23,21 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"example.com/partnertree/functions/internal/deadline"
+	"example.com/partnertree/functions/internal/input"
 	"example.com/partnertree/functions/internal/limit"
+	"example.com/partnertree/functions/internal/shape"
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/ident"
 )
+
+// Function is the folder below functions/ that serves the API's operations.
+const Function = "api"
 
 // MaxBody is the largest body in bytes, of operations for which the contract says nothing else.
 const MaxBody = 64 << 10
@@ -54,20 +60,7 @@ type Reply struct {
 	Body     any    // nil: none
 }
 
-// OK is an answer with a body. Version 0 is for what has none.
-func OK(body any, version int64) (Reply, error) {
-	return Reply{Status: 200, Body: body, Version: version}, nil
-}
-
-// Created is the answer to making something.
-func Created(location string, version int64, body any) (Reply, error) {
-	return Reply{Status: 201, Location: location, Version: version, Body: body}, nil
-}
-
-// Done is an answer without a body.
-func Done(err error) (Reply, error) { return Reply{Status: 204}, err }
-
-// API serves one function's operations.
+// API serves the operations.
 type API struct {
 	operations map[string]served // by route key
 	limit      *limit.Limiter
@@ -81,25 +74,25 @@ type served struct {
 	do Operation
 }
 
-// New serves the operations of one function, by their ids in the contract. It panics when they are not exactly those
-// that the contract gives to the function: that is a mistake in the program, and any test that starts it shows it.
-func New(function string, operations map[string]Operation, count limit.Counter, now func() time.Time, log *slog.Logger) *API {
+// New serves the operations, by their ids in the contract. It panics when they are not exactly those that the contract
+// gives to the function: that is a mistake in the program, and any test that starts it shows it.
+func New(operations map[string]Operation, count limit.Counter, now func() time.Time, log *slog.Logger) *API {
 	a := &API{map[string]served{}, limit.New(count), now, log}
 	left := maps.Clone(operations)
 	for _, op := range contract.Operations {
-		if op.Function != function {
+		if op.Function != Function {
 			continue
 		}
 		do := operations[op.ID]
 		if do == nil {
-			panic("function " + function + " does not do " + op.ID)
+			panic("the function api does not do " + op.ID)
 		}
 		delete(left, op.ID)
 		op.MaxBody = cmp.Or(op.MaxBody, MaxBody)
 		a.operations[op.RouteKey()] = served{op, do}
 	}
 	for id := range left {
-		panic("the contract does not give " + id + " to " + function)
+		panic("the contract does not give " + id + " to the function api")
 	}
 	return a
 }
@@ -131,7 +124,7 @@ func (a *API) Handle(ctx context.Context, event events.APIGatewayV2HTTPRequest) 
 	level := slog.LevelInfo
 	if err != nil {
 		e := fault.From(err)
-		response.StatusCode = e.Type.Status
+		response.StatusCode = contract.Status(e.Type.Slug)
 		response.Body = problem(e, id)
 		headers["Content-Type"] = "application/problem+json"
 		if after := e.RetryHeader(); after != "" {
@@ -141,7 +134,7 @@ func (a *API) Handle(ctx context.Context, event events.APIGatewayV2HTTPRequest) 
 			headers["WWW-Authenticate"] = "Bearer"
 		}
 		line = append(line, slog.String("problem", e.Type.Slug))
-		if e.Type.Status >= 500 {
+		if response.StatusCode >= 500 {
 			level = slog.LevelError
 			line = append(line, slog.String("cause", err.Error()))
 		}
@@ -299,102 +292,35 @@ func Path[T any](r *Request, name string, parse func(string) (T, error)) (T, err
 	return id, nil
 }
 
-// Query reads the parameters of the query: it refuses those that the operation does not name.
-type Query struct {
-	fault.Fields
-	given map[string]string
+// Body reads the body. It refuses a query: what an operation with a body needs is in the body.
+func Body[T any](r *Request, read func(*input.Object) T) (T, error) {
+	var none T
+	if _, err := Query(r, input.NoQuery); err != nil {
+		return none, err
+	}
+	o, err := input.FromJSON(r.body)
+	if err != nil {
+		return none, err
+	}
+	in := read(o)
+	return in, o.Err()
 }
 
-// ReadQuery begins to read the query.
-func ReadQuery(r *Request) *Query { return &Query{given: maps.Clone(r.event.QueryStringParameters)} }
+// Query reads the query.
+func Query[T any](r *Request, read func(*input.Query) T) (T, error) {
+	q := input.FromQuery(r.event.QueryStringParameters)
+	in := read(q)
+	return in, q.Err()
+}
 
-// Text takes a parameter, "" when it is missing. One that is there and empty is refused: a script whose variable is not set must not be
-// answered about something else.
-func (q *Query) Text(name string) string {
-	v, given := q.given[name]
-	delete(q.given, name)
-	if given && v == "" {
-		q.Add(name, "must not be empty; leave it out")
+// canonical is the body in a form in which equal requests are equal bytes (RFC 8785), or as it is if it is no JSON.
+func canonical(body []byte) []byte {
+	v := jsontext.Value(bytes.Clone(body))
+	if v.Canonicalize() != nil {
+		return body
 	}
 	return v
 }
-
-// Needed takes a parameter that must be there.
-func Needed[T any](q *Query, name string, parse func(string) (T, error)) T {
-	o := Opt[string]{Value: q.given[name]}
-	o.Set = o.Value != ""
-	delete(q.given, name)
-	return Required(&q.Fields, name, o, parse)
-}
-
-// Int takes a parameter between lowest and highest.
-func (q *Query) Int(name string, otherwise, lowest, highest int) int {
-	text := q.Text(name)
-	if text == "" {
-		return otherwise
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < lowest || n > highest {
-		q.Add(name, "must be a whole number from %d to %d", lowest, highest)
-	}
-	return n
-}
-
-// OneOf takes a parameter that has one of the values, "" when it is missing.
-func OneOf[T ~string](q *Query, name string, values ...T) T {
-	v := T(q.Text(name))
-	if v != "" && !slices.Contains(values, v) {
-		q.Add(name, "must be one of: %s", strings.Trim(strings.ReplaceAll(fmt.Sprint(values), " ", ", "), "[]"))
-	}
-	return v
-}
-
-// Time takes a parameter that is a time, zero when it is missing.
-func (q *Query) Time(name string) time.Time {
-	text := q.Text(name)
-	if text == "" {
-		return time.Time{}
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if t = t.UTC(); err != nil || t.Year() < 1 || t.Year() > 9999 {
-		q.NoTime(name, text, "a time like 2026-03-02T09:14:07Z")
-	}
-	return t
-}
-
-// NoTime notes that a parameter is not what it must be, a time. It sees when that is because of a + that was sent as it is: in a query
-// that is a space.
-func (q *Query) NoTime(name, text, what string) {
-	meant := strings.Replace(text, " ", "+", 1)
-	if _, err := time.Parse(time.RFC3339, meant); err == nil && meant != text {
-		what += "; write + as %2B"
-	}
-	q.Add(name, "must be %s", what)
-}
-
-// Paging takes limit and cursor.
-func (q *Query) Paging() directory.Paging {
-	return directory.Paging{Cursor: q.Text("cursor"), Limit: q.Int("limit", 50, 1, directory.MaxLimit)}
-}
-
-// Err says what was wrong. What is not known comes first: it may be why something else is missing.
-func (q *Query) Err() error {
-	unknown := slices.Sorted(maps.Keys(q.given))
-	if len(unknown) == 0 {
-		return q.Fields.Err()
-	}
-	e := fault.Invalid.New("%s: there is no such parameter here. Remove it; the parameters are listed in the API reference.",
-		strings.Join(unknown, ", "))
-	var f fault.Fields
-	for _, name := range unknown {
-		f.Add(name, "is not a parameter of this operation")
-	}
-	e.Fields = append(f, q.Fields...)
-	return e
-}
-
-// NoQuery refuses any parameter.
-func NoQuery(r *Request) error { return ReadQuery(r).Err() }
 
 func encode(body any) (string, error) {
 	b, err := json.Marshal(body, json.Deterministic(true))
@@ -403,7 +329,7 @@ func encode(body any) (string, error) {
 
 // problem is the document of RFC 9457.
 func problem(e *fault.Error, request string) string {
-	body, err := encode(e.Problem(request))
+	body, err := encode(shape.OfProblem(e, request))
 	if err != nil { // a text that is no UTF-8, which no detail is
 		return `{"type":"/problems/internal","status":500}`
 	}

@@ -14,6 +14,7 @@ import (
 
 	"example.com/partnertree/functions/internal/api"
 	"example.com/partnertree/functions/internal/golden"
+	"example.com/partnertree/functions/internal/operations"
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
@@ -41,17 +42,17 @@ const (
 	goldenInvited  = ident.Invitation("inv_00000000000000t1") // somebody to Vale Telecom Services
 )
 
-// Golden gives a function its recorded payloads, on a small tree with known ids at a known time. What is new or random in
+// Golden gives the function api its recorded payloads, on a small tree with known ids at a known time. What is new or random in
 // an answer is replaced: ids by "new", keys by "secret", span ids by "span".
-func Golden(t *testing.T, function string, operations func(*directory.Directory) map[string]api.Operation) {
-	golden.Run(t, function, func(t *testing.T, payload []byte) any {
+func Golden(t *testing.T) {
+	golden.Run(t, api.Function, func(t *testing.T, payload []byte) any {
 		now := func() time.Time { return time.Date(2026, 11, 22, 9, 0, 30, 0, time.UTC) }
 		store := goldenStore(t, now())
 		var event events.APIGatewayV2HTTPRequest
 		if err := json.Unmarshal(payload, &event); err != nil {
 			t.Fatal(err)
 		}
-		handler := api.New(function, operations(directory.New(store, now)), store, now, slog.New(slog.NewJSONHandler(io.Discard, nil)))
+		handler := api.New(operations.All(directory.New(store, now)), store, now, slog.New(slog.NewJSONHandler(io.Discard, nil)))
 		response, err := handler.Handle(t.Context(), event)
 		if err != nil {
 			t.Fatal(err)

@@ -51,7 +51,7 @@ type World struct {
 	Root    ident.Node
 	Founder *Actor
 	clock   atomic.Int64
-	apis    map[string]*api.API
+	api     *api.API
 }
 
 // Actor is an API client with one of its keys, or a person who has signed in.
@@ -69,15 +69,10 @@ const tokenFor = time.Hour
 // New founds a platform on the store.
 func New(t testing.TB, store Store) *World {
 	t.Helper()
-	w := &World{T: t, Store: store, Log: new(bytes.Buffer), apis: map[string]*api.API{}}
+	w := &World{T: t, Store: store, Log: new(bytes.Buffer)}
 	w.clock.Store(clocktest.Start().UnixMicro())
 	w.Dir = directory.New(store, w.Now)
-	log := slog.New(slog.NewJSONHandler(&synced{w: w.Log}, nil))
-	for name, ops := range map[string]func(*directory.Directory) map[string]api.Operation{
-		"hierarchy": operations.Hierarchy, "brands": operations.Brands, "people": operations.People,
-	} {
-		w.apis[name] = api.New(name, ops(w.Dir), store, w.Now, log)
-	}
+	w.api = api.New(operations.All(w.Dir), store, w.Now, slog.New(slog.NewJSONHandler(&synced{w: w.Log}, nil)))
 	root, owner, key, err := w.Dir.CreateRoot(t.Context(), "Cloudvendor", "Founder")
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +176,7 @@ func (a *Actor) Do(method, target string, body any, with ...With) *Answer {
 	for _, w := range slices.Concat(a.Always, with) {
 		w(&event)
 	}
-	response, err := a.World.apis[op.Function].Handle(context.Background(), event)
+	response, err := a.World.api.Handle(context.Background(), event)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,102 @@
+package operations
+
+import (
+	"example.com/partnertree/functions/internal/api"
+	"example.com/partnertree/functions/internal/input"
+	"example.com/partnertree/functions/internal/shape"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/ident"
+)
+
+// What paths name.
+var (
+	thePartner    = path("id", ident.ParsePartner)
+	theCustomer   = path("id", ident.ParseCustomer)
+	theBrand      = path("id", ident.ParseBrand)
+	theClient     = path("id", ident.ParseClient)
+	theChange     = path("id", ident.ParseChange)
+	theRequest    = path("id", ident.ParseMoveRequest)
+	theInvitation = path("id", ident.ParseInvitation)
+
+	theSecret       = both(theClient, path("secretId", ident.ParseKey))
+	theClientAtNode = both(theClient, path("nodeId", ident.ParseNode))
+)
+
+// All returns every operation of the contract that the function api serves, by its id: what it reads, what it does, what it answers.
+func All(dir *directory.Directory) map[string]api.Operation {
+	d := tree{dir}
+	return map[string]api.Operation{
+		"getMe":             self(d.Me, ok(shape.OfMe)),
+		"signOutEverywhere": self(d.signOut, done),
+
+		"createPartner":   with(body(input.NewPartner), d.CreatePartner, newNode),
+		"getPartner":      on(thePartner, d.Get, node),
+		"editPartner":     onWith(thePartner, body(input.EditPartner), d.editPartner, node),
+		"listPartners":    onWith(thePartner, query(input.Paging), d.partners, page(shape.OfNode)),
+		"listCustomers":   onWith(thePartner, query(input.Paging), d.customers, page(shape.OfNode)),
+		"getPartnerPath":  on(thePartner, d.path, page(shape.OfStep)),
+		"getPartnerTree":  onWith(thePartner, query(input.Depth), d.toDepth, ok(same[shape.Tree])),
+		"listDescendants": onWith(thePartner, query(input.Below), d.descendants, page(shape.OfDescendant)),
+		"listTrash":       onWith(thePartner, query(input.Below), d.trash, page(shape.OfTrash)),
+
+		"createCustomer":  with(body(input.NewCustomer), d.CreateCustomer, newNode),
+		"getCustomer":     on(theCustomer, d.Get, node),
+		"editCustomer":    onWith(theCustomer, body(input.EditCustomer), d.EditCustomer, node),
+		"getCustomerPath": on(theCustomer, d.path, page(shape.OfStep)),
+
+		"movePartner":     onWith(thePartner, body(input.Move), d.Move, changed),
+		"moveCustomer":    onWith(theCustomer, body(input.Move), d.Move, changed),
+		"suspendPartner":  onWith(thePartner, body(input.Suspend), d.Suspend, changed),
+		"suspendCustomer": onWith(theCustomer, body(input.Suspend), d.Suspend, changed),
+		"resumePartner":   onEmpty(thePartner, d.Resume, changed),
+		"resumeCustomer":  onEmpty(theCustomer, d.Resume, changed),
+		"trashPartner":    on(thePartner, d.Trash, changed),
+		"trashCustomer":   on(theCustomer, d.Trash, changed),
+		"restorePartner":  onEmpty(thePartner, d.Restore, changed),
+		"restoreCustomer": onEmpty(theCustomer, d.Restore, changed),
+		"getChange":       on(theChange, d.Change, ok(shape.OfChange)),
+
+		"previewPartnerMove":       onWith(thePartner, body(input.Move), d.PreviewMove, ok(shape.OfPreview)),
+		"previewCustomerMove":      onWith(theCustomer, body(input.Move), d.PreviewMove, ok(shape.OfPreview)),
+		"requestPartnerMove":       onWith(thePartner, body(input.AskMove), d.askMove, newMoveRequest),
+		"requestCustomerMove":      onWith(theCustomer, body(input.AskMove), d.askMove, newMoveRequest),
+		"listMoveRequests":         onWith(thePartner, query(input.Paging), d.MoveRequests, page(shape.OfRequest)),
+		"listCustomerMoveRequests": onWith(theCustomer, query(input.Paging), d.MoveRequests, page(shape.OfRequest)),
+		"getMoveRequest":           on(theRequest, d.MoveRequest, moveRequest),
+		"acceptMove":               onEmpty(theRequest, d.AcceptMove, changed),
+		"declineMove":              onEmpty(theRequest, d.DeclineMove, moveRequest),
+		"withdrawMove":             onEmpty(theRequest, d.WithdrawMove, moveRequest),
+
+		"createBrand": with(body(input.NewBrand), d.CreateBrand, newBrand),
+		"getBrand":    on(theBrand, d.GetBrand, brand),
+		"editBrand":   onWith(theBrand, body(input.EditBrand), d.EditBrand, brand),
+		"listBrands":  on(thePartner, d.brands, ok(same[shape.List[shape.ListedBrand]])),
+
+		"createApiClient":       with(body(input.NewClient), d.createClient, withKey),
+		"listApiClients":        with(query(input.Clients), d.clients, page(shape.OfClientSummary)),
+		"getApiClient":          on(theClient, d.Client, client),
+		"revokeApiClient":       on(theClient, d.revokeClient, done),
+		"addApiClientSecret":    on(theClient, d.AddSecret, withKey),
+		"removeApiClientSecret": on(theSecret, d.removeSecret, done),
+		"grantApiClient":        onWith(theClientAtNode, body(input.Role), d.grantRole, client),
+		"revokeApiClientGrant":  on(theClientAtNode, d.removeGrant, done),
+
+		"listPartnerUsers":    onWith(thePartner, query(input.Users), d.users, ok(same[any])),
+		"listCustomerUsers":   onWith(theCustomer, query(input.Users), d.users, ok(same[any])),
+		"setPartnerUserRole":  onWith(userAt(thePartner), body(input.Role), d.setRole, done),
+		"setCustomerUserRole": onWith(userAt(theCustomer), body(input.Role), d.setRole, done),
+		"removePartnerUser":   on(userAt(thePartner), d.removeUser, done),
+		"removeCustomerUser":  on(userAt(theCustomer), d.removeUser, done),
+		"explainAccess":       with(query(input.Explain), d.explain, ok(shape.OfExplanation)),
+		"listPartnerEvents":   onWith(thePartner, query(input.Events), d.events, page(shape.OfEvent)),
+		"listCustomerEvents":  onWith(theCustomer, query(input.Events), d.events, page(shape.OfEvent)),
+
+		"inviteToPartner":         onWith(thePartner, body(input.NewInvitation), d.invite, newInvitation),
+		"inviteToCustomer":        onWith(theCustomer, body(input.NewInvitation), d.invite, newInvitation),
+		"listPartnerInvitations":  onWith(thePartner, query(input.Paging), d.Invitations, page(shape.OfInvitation)),
+		"listCustomerInvitations": onWith(theCustomer, query(input.Paging), d.Invitations, page(shape.OfInvitation)),
+		"getInvitation":           on(theInvitation, d.Invitation, invitation),
+		"resendInvitation":        onEmpty(theInvitation, d.Resend, invitation),
+		"revokeInvitation":        on(theInvitation, d.RevokeInvitation, invitation),
+	}
+}

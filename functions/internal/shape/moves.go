@@ -1,0 +1,108 @@
+package shape
+
+import (
+	"example.com/partnertree/shared/contract"
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/fault"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// Change is how far a change to a whole subtree is.
+type Change struct {
+	ID      ident.Change            `json:"id"`
+	Kind    hierarchy.ChangeKind    `json:"kind"`
+	Node    ident.Node              `json:"nodeId"`
+	State   directory.ProgressState `json:"state"`
+	Nodes   int64                   `json:"nodes"`
+	Started string                  `json:"startedAt"`
+	Updated string                  `json:"updatedAt"`
+}
+
+// OfChange returns the shape of a change to a subtree.
+func OfChange(p directory.Progress) Change {
+	return Change{p.ID, p.Kind, p.Node, p.State, p.Nodes, stamp(p.Started), stamp(p.Updated)}
+}
+
+// MoveRequest is a move that others were asked for.
+type MoveRequest struct {
+	ID      ident.MoveRequest      `json:"id"`
+	Kind    hierarchy.Kind         `json:"kind"`
+	Name    hierarchy.Name         `json:"name"`
+	Node    ident.Node             `json:"nodeId,omitzero"`
+	To      ident.Node             `json:"parentId,omitzero"`
+	Message string                 `json:"message,omitzero"`
+	State   directory.RequestState `json:"state"`
+	Version int64                  `json:"version"`
+	Created string                 `json:"createdAt"`
+	Ends    string                 `json:"endsAt"`
+	Closed  string                 `json:"closedAt,omitzero"`
+}
+
+// OfRequest returns the shape of a move request.
+func OfRequest(m directory.AskedMove) MoveRequest {
+	out := MoveRequest{ID: m.ID, Kind: hierarchy.KindOf(m.Node), Name: m.Name, To: m.To, Message: m.Message, State: m.State,
+		Version: m.Version, Created: stamp(m.Created), Ends: stamp(m.Ends), Closed: stampOrNone(m.Closed)}
+	if m.NodeVisible {
+		out.Node = m.Node
+	}
+	return out
+}
+
+// MovePreview is what a move would do.
+type MovePreview struct {
+	Blocks       []Block            `json:"blocks"`
+	Missing      []ident.Brand      `json:"missingBrandIds"`
+	Depth        BeforeAfter[int]   `json:"depth"`
+	Levels       int                `json:"levelsBelow"`
+	CanProvision BeforeAfter[bool]  `json:"canProvisionServices"`
+	Access       []AccessChange     `json:"access"`
+	More         bool               `json:"more"`
+	Invitations  []VoidedInvitation `json:"invitations"`
+}
+
+// BeforeAfter is a value before a move and after the move.
+type BeforeAfter[T any] struct {
+	Before T `json:"before"`
+	After  T `json:"after"`
+}
+
+// Block is something that a move would be refused with.
+type Block struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+}
+
+// AccessChange is a principal whose role a move would change.
+type AccessChange struct {
+	Principal ident.Principal `json:"principalId"`
+	Name      hierarchy.Name  `json:"name"`
+	Before    string          `json:"before,omitzero"`
+	After     string          `json:"after,omitzero"`
+	Node      ident.Node      `json:"nodeId,omitzero"`
+}
+
+// VoidedInvitation is an invitation that nobody could accept after a move.
+type VoidedInvitation struct {
+	ID   ident.Invitation `json:"id"`
+	Name hierarchy.Name   `json:"name,omitzero"`
+	Role string           `json:"role"`
+}
+
+// OfPreview returns the shape of what a move would do.
+func OfPreview(p directory.MovePreview) MovePreview {
+	return MovePreview{
+		each(p.Blocks, func(e *fault.Error) Block {
+			return Block{e.Type.URI(), e.Type.Title, contract.Status(e.Type.Slug), e.Detail}
+		}),
+		append([]ident.Brand{}, p.MissingBrands...),
+		BeforeAfter[int]{p.Depth[0], p.Depth[1]}, p.Levels, BeforeAfter[bool]{p.CanProvision[0], p.CanProvision[1]},
+		each(p.Access, func(a directory.AccessChange) AccessChange {
+			return AccessChange{a.Principal, a.Name, roleOrNone(a.Role[0]), roleOrNone(a.Role[1]), a.Through}
+		}),
+		p.More,
+		each(p.Invitations, func(i directory.Invitation) VoidedInvitation { return VoidedInvitation{i.ID, i.Name, i.Role.String()} }),
+	}
+}

@@ -1,0 +1,176 @@
+package shape
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/hierarchy"
+	"example.com/partnertree/shared/ident"
+)
+
+// Partner is a partner.
+type Partner struct {
+	Step
+	Parent       ident.Node    `json:"parentId,omitzero"`
+	Portal       ident.Brand   `json:"portalBrandId,omitzero"`
+	Available    []ident.Brand `json:"availableBrandIds"`
+	CanProvision bool          `json:"canProvisionServices"`
+	Life
+}
+
+// Customer is a customer.
+type Customer struct {
+	Step
+	Partner ident.Node        `json:"partnerId,omitzero"`
+	Details hierarchy.Details // in JSON each of hierarchy.DetailFields is a member of the customer
+	Life
+}
+
+// MarshalJSONTo implements json.MarshalerTo.
+func (c Customer) MarshalJSONTo(enc *jsontext.Encoder) error {
+	above := struct {
+		Step
+		Partner ident.Node `json:"partnerId,omitzero"`
+	}{c.Step, c.Partner}
+	details := jsontext.Value{'{'}
+	for _, f := range hierarchy.DetailFields {
+		if value := *f.At(&c.Details); value != "" {
+			if len(details) > 1 {
+				details = append(details, ',')
+			}
+			details, _ = jsontext.AppendQuote(details, f.Name)
+			details, _ = jsontext.AppendQuote(append(details, ':'), value) // which is UTF-8: it was parsed
+		}
+	}
+	return writeObject(enc, above, append(details, '}'), c.Life)
+}
+
+// writeObject writes one object with the members of all parts, in that order.
+func writeObject(enc *jsontext.Encoder, parts ...any) error {
+	var members [][]byte
+	for _, part := range parts {
+		object, err := json.Marshal(part)
+		if err != nil {
+			return err
+		}
+		if inside := object[1 : len(object)-1]; len(inside) > 0 {
+			members = append(members, inside)
+		}
+	}
+	return enc.WriteValue(slices.Concat([]byte{'{'}, bytes.Join(members, []byte{','}), []byte{'}'}))
+}
+
+// OfNode returns a Partner or a Customer.
+func OfNode(n directory.Node) any {
+	step := Step{n.ID, n.Kind(), n.Name}
+	life := Life{statusOf(n.SuspendedAt, n.TrashedAt), n.SuspendedAt, n.TrashedAt, n.Version, stamp(n.Created), stamp(n.Updated)}
+	parent := n.Parent
+	if !n.ParentVisible {
+		parent = ""
+	}
+	if n.Kind() == hierarchy.Customer {
+		return Customer{step, parent, n.Details, life}
+	}
+	return Partner{step, parent, n.Brands.Portal, n.Brands.Available, n.CanProvision, life}
+}
+
+// Life is what becomes of a node.
+type Life struct {
+	Status      Status     `json:"status"`
+	SuspendedAt ident.Node `json:"suspendedAt,omitzero"`
+	TrashedAt   ident.Node `json:"trashedAt,omitzero"`
+	Version     int64      `json:"version"`
+	Created     string     `json:"createdAt"`
+	Updated     string     `json:"updatedAt"`
+}
+
+// Status tells whether a node is active, suspended or trashed.
+type Status string
+
+func statusOf(suspendedAt, trashedAt ident.Node) Status {
+	switch {
+	case trashedAt != "":
+		return "trashed"
+	case suspendedAt != "":
+		return "suspended"
+	}
+	return "active"
+}
+
+// Step is a node on a path.
+type Step struct {
+	ID   ident.Node     `json:"id"`
+	Kind hierarchy.Kind `json:"kind"`
+	Name hierarchy.Name `json:"name"`
+}
+
+// OfStep returns the shape of a node on a path.
+func OfStep(s directory.PathStep) Step { return Step{s.ID, hierarchy.KindOf(s.ID), s.Name} }
+
+// Tree is what lies below a partner, to a depth.
+type Tree struct {
+	Root  TreeNode `json:"root"`
+	Depth int      `json:"depth"`
+	Nodes int      `json:"nodes"`
+	Cut   bool     `json:"cut"`
+}
+
+// TreeNode is a node with its children, where they were looked for.
+type TreeNode struct {
+	Step
+	Status      Status      `json:"status"`
+	SuspendedAt ident.Node  `json:"suspendedAt,omitzero"`
+	TrashedAt   ident.Node  `json:"trashedAt,omitzero"`
+	Children    *[]TreeNode `json:"children,omitzero"`
+	Cut         *Cut        `json:"cut,omitzero"`
+}
+
+// Cut tells why children are missing.
+type Cut struct {
+	Reason string `json:"reason"`
+}
+
+// OfTree returns the shape of a tree that was asked for to a depth.
+func OfTree(t directory.Tree, depth int) Tree { return Tree{ofTreeNode(t.Root), depth, t.Nodes, t.Cut} }
+
+func ofTreeNode(n *directory.TreeNode) TreeNode {
+	out := TreeNode{Step: OfStep(n.PathStep), Status: statusOf(n.SuspendedAt, n.TrashedAt), SuspendedAt: n.SuspendedAt, TrashedAt: n.TrashedAt}
+	if n.Opened {
+		children := each(n.Children, ofTreeNode)
+		out.Children = &children
+	}
+	if n.Cut != "" {
+		out.Cut = &Cut{n.Cut}
+	}
+	return out
+}
+
+// Descendant is a node at any depth below a partner.
+type Descendant struct {
+	Step
+	Status      Status       `json:"status"`
+	SuspendedAt ident.Node   `json:"suspendedAt,omitzero"`
+	TrashedAt   ident.Node   `json:"trashedAt,omitzero"`
+	Path        []ident.Node `json:"path"`
+}
+
+// OfDescendant returns the shape of a node below a partner.
+func OfDescendant(d directory.Descendant) Descendant {
+	return Descendant{OfStep(d.PathStep), statusOf(d.SuspendedAt, d.TrashedAt), d.SuspendedAt, d.TrashedAt, d.Path}
+}
+
+// TrashItem is a node that was put into the trash.
+type TrashItem struct {
+	Descendant
+	Deleted string `json:"deletedAt"`
+	Purge   string `json:"purgeAfter"`
+}
+
+// OfTrash returns the shape of what is in the trash.
+func OfTrash(t directory.TrashItem) TrashItem {
+	return TrashItem{OfDescendant(t.Descendant), stamp(t.Since), stamp(t.Since.Add(hierarchy.KeepTrash))}
+}
