@@ -1,11 +1,13 @@
 package directory_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,28 +66,50 @@ func (s *stage) remember(ctx context.Context, w directory.Want, got directory.Go
 	}
 }
 
-// random is an id that was made at random, as those of what was planted are not.
-var random = regexp.MustCompile(`[a-z]{3}_[0-9a-z]{16}`)
-
 // state is all that decides what can happen from now on: what every actor was given so far, and what is stored, which those who
-// committed made of it in their order. Ids that were made at random are called by the order in which they come up.
-func (s *stage) state() string {
-	var b strings.Builder
+// committed made of it in their order. Ids that were made at random, as those of what was planted are not, are called by the order in
+// which they come up. There are many states, and it is their hashes that are known.
+func (s *stage) state() [sha256.Size]byte {
+	var b []byte
 	for _, a := range s.cast {
-		b.WriteString(a.given.String())
-		b.WriteByte('|')
+		b = append(append(b, a.given.String()...), '|')
 	}
-	b.WriteString(s.commits)
-	names := map[string]string{}
-	return random.ReplaceAllStringFunc(b.String(), func(id string) string {
-		if strings.HasPrefix(id[4:], "0000") {
-			return id[:4] + id[19:]
+	b = append(b, s.commits...)
+	names := map[string]int{}
+	out := make([]byte, 0, len(b))
+	from := 0
+	for at := 3; at < len(b); at++ {
+		if b[at] != '_' || !isID(b[at-3:]) {
+			continue
 		}
-		if names[id] == "" {
-			names[id] = fmt.Sprint("#", len(names))
+		id := b[at-3 : at+17]
+		out = append(out, b[from:at-3]...)
+		if bytes.HasPrefix(id[4:], []byte("0000")) {
+			out = append(append(out, id[:4]...), id[19])
+		} else {
+			if names[string(id)] == 0 {
+				names[string(id)] = len(names) + 1
+			}
+			out = strconv.AppendInt(append(out, '#'), int64(names[string(id)]), 10)
 		}
-		return names[id]
-	})
+		from = at + 17
+		at = from + 2
+	}
+	return sha256.Sum256(append(out, b[from:]...))
+}
+
+// isID tells whether an id begins there: three letters, "_", and sixteen more.
+func isID(b []byte) bool {
+	if len(b) < 20 {
+		return false
+	}
+	for i, c := range b[:20] {
+		letter, digit := 'a' <= c && c <= 'z', '0' <= c && c <= '9'
+		if i < 3 && !letter || i > 3 && !letter && !digit {
+			return false
+		}
+	}
+	return true
 }
 
 // turn is one thing that can happen next.
@@ -116,7 +140,7 @@ func (s *stage) turns() []turn {
 func everyState(set func() *stage, check, atEnd func(*stage) error) (ends, states int, err error) {
 	type choice struct{ taken, of int }
 	var way []choice
-	known := map[string]bool{}
+	known := map[[sha256.Size]byte]bool{}
 	for {
 		s := set()
 		at, commits := 0, s.commits
