@@ -1,11 +1,14 @@
 package directory_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"maps"
-	"regexp"
+	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -59,28 +62,50 @@ func (s *stage) remember(ctx context.Context, w directory.Want, got directory.Go
 	}
 }
 
-// random is an id that was made at random, as those of what was planted are not.
-var random = regexp.MustCompile(`[a-z]{3}_[0-9a-z]{16}`)
-
 // state is all that decides what can happen from now on: what every actor was given so far, and what is stored, which those who
-// committed made of it in their order. Ids that were made at random are called by the order in which they come up.
-func (s *stage) state() string {
-	var b strings.Builder
+// committed made of it in their order. Ids that were made at random, as those of what was planted are not, are called by the order in
+// which they come up. There are many states, and it is their hashes that are known.
+func (s *stage) state() [sha256.Size]byte {
+	var b []byte
 	for _, a := range s.cast {
-		b.WriteString(a.given.String())
-		b.WriteByte('|')
+		b = append(append(b, a.given.String()...), '|')
 	}
-	b.WriteString(s.commits)
-	names := map[string]string{}
-	return random.ReplaceAllStringFunc(b.String(), func(id string) string {
-		if strings.HasPrefix(id[4:], "0000") {
-			return id[:4] + id[19:]
+	b = append(b, s.commits...)
+	names := map[string]int{}
+	out := make([]byte, 0, len(b))
+	from := 0
+	for at := 3; at < len(b); at++ {
+		if b[at] != '_' || !isID(b[at-3:]) {
+			continue
 		}
-		if names[id] == "" {
-			names[id] = fmt.Sprint("#", len(names))
+		id := b[at-3 : at+17]
+		out = append(out, b[from:at-3]...)
+		if bytes.HasPrefix(id[4:], []byte("0000")) {
+			out = append(append(out, id[:4]...), id[19])
+		} else {
+			if names[string(id)] == 0 {
+				names[string(id)] = len(names) + 1
+			}
+			out = strconv.AppendInt(append(out, '#'), int64(names[string(id)]), 10)
 		}
-		return names[id]
-	})
+		from = at + 17
+		at = from + 2
+	}
+	return sha256.Sum256(append(out, b[from:]...))
+}
+
+// isID tells whether an id begins there: three letters, "_", and sixteen more.
+func isID(b []byte) bool {
+	if len(b) < 20 {
+		return false
+	}
+	for i, c := range b[:20] {
+		letter, digit := 'a' <= c && c <= 'z', '0' <= c && c <= '9'
+		if i < 3 && !letter || i > 3 && !letter && !digit {
+			return false
+		}
+	}
+	return true
 }
 
 // turn is one thing that can happen next.
@@ -107,11 +132,12 @@ func (s *stage) turns() []turn {
 
 // everyState runs the same actors in every order of their calls, and of the parts of their reads. Two orders that come to the same
 // state go on alike, so each state is left in every way once. check is asked whenever something was committed, atEnd at every
-// end.
-func everyState(set func() *stage, check, atEnd func(*stage) error) (ends, states int, err error) {
+// end. If only is not 0, it is so many orders at random.
+func everyState(only int, set func() *stage, check, atEnd func(*stage) error) (ends, states int, err error) {
 	type choice struct{ taken, of int }
 	var way []choice
-	known := map[string]bool{}
+	rnd := rand.New(rand.NewPCG(5, 5))
+	known := map[[sha256.Size]byte]bool{}
 	for {
 		s := set()
 		at, commits := 0, s.commits
@@ -124,11 +150,14 @@ func everyState(set func() *stage, check, atEnd func(*stage) error) (ends, state
 			}
 			if at == len(way) {
 				state := s.state()
-				if known[state] {
+				if known[state] && only == 0 {
 					break
 				}
 				known[state] = true
 				way = append(way, choice{0, len(turns)})
+				if only > 0 {
+					way[at].taken = rnd.IntN(len(turns))
+				}
 			}
 			next := turns[way[at].taken]
 			s.take(next.a, next.option)
@@ -147,6 +176,13 @@ func everyState(set func() *stage, check, atEnd func(*stage) error) (ends, state
 		close(s.over)
 		if err != nil {
 			return ends, len(known), fmt.Errorf("order %v: %w", way[:at], err)
+		}
+		if only > 0 {
+			if ends == only {
+				return ends, len(known), nil
+			}
+			way = way[:0]
+			continue
 		}
 		for len(way) > 0 && way[len(way)-1].taken+1 >= way[len(way)-1].of {
 			way = way[:len(way)-1]
@@ -223,6 +259,14 @@ var fixed = clocktest.Start()
 
 // nodeNo is the id of the root, 0, and of the others. The one with nothing but noughts is no node's.
 func nodeNo(i int) ident.Node { return ident.Node(fmt.Sprintf("ptn_%016d", i+1)) }
+
+// few is how many orders there are under -short. Otherwise it is 0, which stands for all.
+func few(orders int) int {
+	if testing.Short() {
+		return orders
+	}
+	return 0
+}
 
 // planted is a stage with a tree of this shape.
 func planted(parents []int) *stage {
@@ -386,7 +430,7 @@ func pairs(parents []int, kinds [2]string) (all []pair) {
 
 // TestTwoAtATimeInEveryOrder lets two operations act in every order of their calls and of the parts of their reads, in all trees of up
 // to five nodes and on all nodes in them. The principal is read with the tree state: nobody changes it there, so when it is read
-// makes no difference.
+// makes no difference. Under -short it is a few orders in trees of up to four nodes.
 func TestTwoAtATimeInEveryOrder(t *testing.T) {
 	most := 4 // nodes below the root
 	if testing.Short() {
@@ -400,7 +444,7 @@ func TestTwoAtATimeInEveryOrder(t *testing.T) {
 			began, cases, ends, states := clocktest.Now(), 0, 0, 0
 			for _, parents := range shapes(most) {
 				for _, p := range pairs(parents, kinds) {
-					n, m, err := everyState(func() *stage {
+					n, m, err := everyState(few(10), func() *stage {
 						s := planted(parents)
 						p.begin(s)
 						return s

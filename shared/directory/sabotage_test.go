@@ -36,7 +36,11 @@ var chain, twig = []int{0, 1, 2, 0}, []int{0, 1, 0}
 
 // fight runs a duel without one of the conditions of transactions, "" with all of them, and says what goes wrong.
 func (d duel) fight(ignore string) error {
-	ends, _, err := everyState(func() *stage {
+	only := 0
+	if ignore == "" {
+		only = few(50)
+	}
+	ends, _, err := everyState(only, func() *stage {
 		s := planted(d.tree)
 		s.apart, s.refuses = d.principals, true
 		if d.before != nil {
