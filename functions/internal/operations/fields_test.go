@@ -176,10 +176,7 @@ func newFieldScene(t *testing.T, doc *openapi3.T, op contract.Operation) *fieldS
 	for _, above := range []string{"top", "parent"} {
 		s.Founder.Do("PATCH", "/v1/partners/"+string(s.positions[above]), map[string]any{"availableBrandIds": []string{s.brand, s.other}}).Is(200)
 	}
-	s.path = s.expand(strings.NewReplacer("/partners/{id}", "/partners/SELF", "/customers/{id}", "/customers/CUSTOMER",
-		"/api-clients/{id}", "/api-clients/CLIENT", "/brands/{id}", "/brands/BRAND", "/changes/{id}", "/changes/CHANGE",
-		"/move-requests/{id}", "/move-requests/REQUEST", "/invitations/{id}", "/invitations/INVITED",
-		"{principalId}", "USER", "{nodeId}", "SELF", "{secretId}", "SECRET").Replace(op.Path))
+	s.path = s.address(op)
 	if strings.Contains(s.path, "{") {
 		t.Fatalf("%s: this test does not know what stands in %s", op.ID, s.path)
 	}
