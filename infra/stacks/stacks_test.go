@@ -311,9 +311,9 @@ func TestFunctionsMayUseTheirItemsAlone(t *testing.T) {
 		}
 	}
 	for bound, keys := range map[string][]string{
-		"authorizer dynamodb:BatchGetItem": {"U#*", "T#*", "D#*", "B#*", "N#*"},
-		"notify dynamodb:BatchGetItem":     {"V#*", "K#*", "N#*", "U#*", "B#*", "T#*"},
-		"notify dynamodb:PutItem":          {"V#*", "N#*"},
+		"authorizer dynamodb:BatchGetItem": {"principal#*", "T#*", "domain#*", "brand#*", "N#*"},
+		"notify dynamodb:BatchGetItem":     {"invitation#*", "keyring#*", "N#*", "principal#*", "brand#*", "T#*"},
+		"notify dynamodb:PutItem":          {"invitation#*", "N#*"},
 		"portal dynamodb:UpdateItem":       {"R#*"},
 	} {
 		for _, key := range keys {
