@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,7 +36,10 @@ func (s *Stack) Kill(ctx context.Context, function string) (int, error) {
 		if err != nil {
 			return killed, err
 		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		switch err := syscall.Kill(pid, syscall.SIGKILL); {
+		case errors.Is(err, syscall.ESRCH): // it ended by itself meanwhile
+			continue
+		case err != nil:
 			return killed, err
 		}
 		killed++
