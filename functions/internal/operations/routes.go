@@ -23,8 +23,8 @@ var (
 )
 
 // All returns every operation of the contract that the function api serves, by its id: what it reads, what it does, what it answers.
-func All(dir *directory.Directory) map[string]api.Operation {
-	d := tree{dir}
+func All(tree *directory.Directory) map[string]api.Operation {
+	d := dir{tree}
 	return map[string]api.Operation{
 		"getMe":             self(d.Me, ok(shape.OfMe)),
 		"signOutEverywhere": self(d.signOut, done),
