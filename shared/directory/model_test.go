@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"testing"
 
@@ -19,8 +18,11 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// model is the directory as plain maps: parents, names and grants, and the definition of reach as a walk upwards.
+// model is the directory as plain maps: parents, names and grants, and the definition of reach as a walk upwards. What is drawn is drawn
+// in the order in which it was made: ids are new in each run, and their order with them.
 type model struct {
+	nodes   []ident.Node
+	clients []ident.Principal
 	parent  map[ident.Node]ident.Node
 	name    map[ident.Node]hierarchy.Name
 	grants  map[ident.Principal]map[ident.Node]access.Role
@@ -48,7 +50,7 @@ func (m *model) children(n ident.Node, kind hierarchy.Kind) []ident.Node {
 }
 
 func drawNode(t *rapid.T, m *model, partners bool) ident.Node {
-	ids := slices.Sorted(maps.Keys(m.parent))
+	ids := slices.Clone(m.nodes)
 	if partners {
 		ids = slices.DeleteFunc(ids, func(id ident.Node) bool { return hierarchy.KindOf(id) != hierarchy.Partner })
 	}
@@ -81,7 +83,7 @@ func TestDirectoryAgreesWithAModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := &model{map[ident.Node]ident.Node{root.ID: ""}, map[ident.Node]hierarchy.Name{root.ID: "Root"},
+		m := &model{[]ident.Node{root.ID}, []ident.Principal{founder.ID}, map[ident.Node]ident.Node{root.ID: ""}, map[ident.Node]hierarchy.Name{root.ID: "Root"},
 			map[ident.Principal]map[ident.Node]access.Role{founder.ID: founder.Grants},
 			map[ident.Principal]directory.Caller{founder.ID: {Principal: founder.ID, Key: founder.Secrets[0].ID}}}
 		brand, err := d.CreateBrand(ctx, m.callers[founder.ID], directory.NewBrand{Partner: root.ID, Name: "B", Domain: "b.example", Regions: []string{"eu-west-1"}})
@@ -91,21 +93,21 @@ func TestDirectoryAgreesWithAModel(t *testing.T) {
 		name := rapid.SampledFrom([]hierarchy.Name{"a", "A", "á", "b", "a b", "a-b", "ab", "Zé"})
 		role := rapid.SampledFrom([]access.Role{access.Viewer, access.Operator, access.Admin, access.Owner})
 		caller := func(t *rapid.T) directory.Caller {
-			return m.callers[rapid.SampledFrom(slices.Sorted(maps.Keys(m.callers))).Draw(t, "caller")]
+			return m.callers[rapid.SampledFrom(m.clients).Draw(t, "caller")]
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"create partner": func(t *rapid.T) {
 				c, parent, n := caller(t), drawNode(t, m, true), name.Draw(t, "name")
 				got, err := d.CreatePartner(ctx, c, directory.NewPartner{Parent: parent, Name: n, Portal: brand.ID, Available: []ident.Brand{brand.ID}})
 				if want(t, "create partner", m.role(c.Principal, parent), access.Admin, err) {
-					m.parent[got.ID], m.name[got.ID] = parent, n
+					m.nodes, m.parent[got.ID], m.name[got.ID] = append(m.nodes, got.ID), parent, n
 				}
 			},
 			"create customer": func(t *rapid.T) {
 				c, parent, n := caller(t), drawNode(t, m, true), name.Draw(t, "name")
 				got, err := d.CreateCustomer(ctx, c, directory.NewCustomer{Partner: parent, Name: n, Details: hierarchy.Details{Brand: brand.ID}})
 				if want(t, "create customer", m.role(c.Principal, parent), access.Operator, err) {
-					m.parent[got.ID], m.name[got.ID] = parent, n
+					m.nodes, m.parent[got.ID], m.name[got.ID] = append(m.nodes, got.ID), parent, n
 				}
 			},
 			"rename": func(t *rapid.T) {
@@ -126,7 +128,7 @@ func TestDirectoryAgreesWithAModel(t *testing.T) {
 				c, id, r := caller(t), drawNode(t, m, false), role.Draw(t, "role")
 				got, err := d.CreateClient(ctx, c, id, "C", r)
 				if want(t, "create client", m.role(c.Principal, id), access.Owner, err) {
-					m.grants[got.ID] = map[ident.Node]access.Role{id: r}
+					m.clients, m.grants[got.ID] = append(m.clients, got.ID), map[ident.Node]access.Role{id: r}
 					m.callers[got.ID] = directory.Caller{Principal: got.ID, Key: got.SecretID}
 				}
 			},
@@ -142,10 +144,11 @@ func TestDirectoryAgreesWithAModel(t *testing.T) {
 			},
 			"remove grant": func(t *rapid.T) {
 				from := caller(t)
-				if len(m.grants[from.Principal]) == 0 || from.Principal == founder.ID {
+				granted := slices.DeleteFunc(slices.Clone(m.nodes), func(id ident.Node) bool { return m.grants[from.Principal][id] == access.None })
+				if len(granted) == 0 || from.Principal == founder.ID {
 					return
 				}
-				id := rapid.SampledFrom(slices.Sorted(maps.Keys(m.grants[from.Principal]))).Draw(t, "grant")
+				id := rapid.SampledFrom(granted).Draw(t, "grant")
 				if err := d.RemoveGrant(ctx, m.callers[founder.ID], from.Principal, id); err != nil {
 					t.Fatal(err)
 				}
@@ -159,6 +162,7 @@ func TestDirectoryAgreesWithAModel(t *testing.T) {
 				if err := d.RevokeClient(ctx, m.callers[founder.ID], c.Principal); err != nil {
 					t.Fatal(err)
 				}
+				m.clients = slices.DeleteFunc(m.clients, func(id ident.Principal) bool { return id == c.Principal })
 				delete(m.callers, c.Principal)
 				delete(m.grants, c.Principal)
 				if _, err := d.Me(ctx, c); !fault.Unauthenticated.Is(err) {
