@@ -42,7 +42,7 @@ func TestBrokenContractIsRefused(t *testing.T) {
 		"unknown role":             {"x-role: owner", "x-role: boss", "createBrand: x-role boss"},
 		"unknown target":           {"x-target: body.parentId", "x-target: somewhere", "createPartner: x-target somewhere"},
 		"target without parameter": {"x-target: query.nodeId", "x-target: path.id", "listApiClients: x-target path.id"},
-		"nothing to be above of":   {"x-target: change", "x-target: above.id", "getChange: x-target above.id"},
+		"nothing to be above of":   {"x-target: job", "x-target: above.id", "getJob: x-target above.id"},
 		"no invitation":            {"x-target: query.node\n", "x-target: invitation\n", "explainAccess: x-target invitation"},
 		"no side of a move":        {"x-target: move-request.to", "x-target: move-request.here", "acceptMove: x-target move-request.here"},
 		"open by accident":         {"x-target: public", "x-target: self", "getHome: public"},
@@ -357,8 +357,8 @@ func (l *linter) access(op operation) {
 			"%s: x-target %s without a move request in the path, or with no side of it", id, target)
 	case target == "invitation":
 		l.need(strings.HasPrefix(op.path, "/v1/invitations/{id}"), "%s: x-target invitation without an invitation in the path", id)
-	case target == "change":
-		l.need(strings.HasPrefix(op.path, "/v1/changes/{id}"), "%s: x-target change without a change in the path", id)
+	case target == "job":
+		l.need(strings.HasPrefix(op.path, "/v1/jobs/{id}"), "%s: x-target job without a job in the path", id)
 	case target == "client":
 		l.need(strings.HasPrefix(op.path, "/v1/api-clients/{id}"), "%s: x-target client without a client in the path", id)
 	case target == "brand":

@@ -24,7 +24,7 @@ type (
 	Principal   string // cli_…: an API client; usr_…: a person. Who can be granted roles
 	Key         string // key_…: one secret of an API client
 	Event       string // evt_…
-	Change      string // chg_…: something that happened to a whole subtree
+	Job         string // job_…: long work
 	Invitation  string // inv_…: somebody is invited at a node
 	MoveRequest string // mrq_…: somebody asks for a move to where they are no admin
 )
@@ -37,7 +37,7 @@ const (
 	client     = "cli_"
 	key        = "key_"
 	event      = "evt_"
-	change     = "chg_"
+	job        = "job_"
 	person     = "usr_"
 	invitation = "inv_"
 	request    = "mrq_"
@@ -56,7 +56,7 @@ func NewBrand() Brand             { return Brand(random(brand)) }
 func NewClient() Principal        { return Principal(random(client)) }
 func NewKey() Key                 { return Key(random(key)) }
 func NewEvent() Event             { return Event(random(event)) }
-func NewChange() Change           { return Change(random(change)) }
+func NewJob() Job                 { return Job(random(job)) }
 func NewInvitation() Invitation   { return Invitation(random(invitation)) }
 func NewMoveRequest() MoveRequest { return MoveRequest(random(request)) }
 
@@ -77,8 +77,8 @@ func ParseCustomer(s string) (Node, error) { return parse[Node](s, Customer, "a 
 // ParseBrand reads the id of a brand.
 func ParseBrand(s string) (Brand, error) { return parse[Brand](s, brand, "a brand") }
 
-// ParseChange reads the id of a change.
-func ParseChange(s string) (Change, error) { return parse[Change](s, change, "a change") }
+// ParseJob reads the id of a job.
+func ParseJob(s string) (Job, error) { return parse[Job](s, job, "a job") }
 
 // ParseMoveRequest reads the id of a move request.
 func ParseMoveRequest(s string) (MoveRequest, error) {

@@ -14,7 +14,7 @@ const root = "../.."
 
 // planned are names that documents may use although nothing has them yet.
 var planned = []string{
-	"shared/job", "shared/setting",
+	"shared/setting",
 }
 
 // frontPage is the most lines that the README may have: a front page is read, and a manual is not.

@@ -62,10 +62,10 @@ func withKey(c directory.ClientWithKey) api.Reply {
 	return api.Reply{Status: 201, Location: "/v1/api-clients/" + string(c.ID), Version: c.Version, Body: shape.OfClientWithKey(c)}
 }
 
-// changed answers with the change to a whole subtree, or with the node when there was nothing to do.
+// changed answers with the job that writes a change into a whole subtree, or with the node when there was nothing to do.
 func changed(c directory.Changed) api.Reply {
-	if c.Change == nil {
+	if c.Job == nil {
 		return node(c.Node)
 	}
-	return api.Reply{Status: 202, Location: "/v1/changes/" + string(c.Change.ID), Body: shape.OfChange(*c.Change)}
+	return api.Reply{Status: 202, Location: "/v1/jobs/" + string(c.Job.ID), Body: shape.OfJob(*c.Job)}
 }
