@@ -12,6 +12,11 @@ FRESH ?= 0
 STAGE ?= dev
 SOAK ?= 1000000
 
+# When the world of the tests begins: today, new-year, -400d, 2031-07-01T00:00:00Z (shared/clocktest).
+ifdef WORLD
+export TEST_WORLD := $(WORLD)
+endif
+
 # infra compiles the CDK (a minute, cold) and infra/local/e2e deploys: neither belongs in the inner loop.
 INNER = $(shell $(GO) list ./... | grep -v -e /infra -e /tabletest -e /shared/table)
 
@@ -47,7 +52,7 @@ lint: ## format, vet, staticcheck, govulncheck, generated files, templates
 generate: ## make what comes from the contract: routes, docs, openapi.json
 	@$(GO) generate ./shared/contract
 
-unit: ## all tests but the deployed ones: the fake, DynamoDB Local, the templates, the costs
+unit: ## all tests but the deployed ones: the fake, DynamoDB Local, the templates, the costs (WORLD=new-year: when their world begins)
 	@$(GO) test -shuffle=on -timeout 20m $$($(GO) list ./... | grep -v /e2e)
 
 e2e: ## deploy into MiniStack and test over HTTP and in a browser (Chromium)

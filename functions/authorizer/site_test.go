@@ -16,7 +16,7 @@ import (
 	"example.com/partnertree/shared/graph/graphtest"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/portalhost"
+	"example.com/partnertree/shared/setting"
 )
 
 // Host names, and the apps of the brands there.
@@ -175,7 +175,7 @@ func TestAHeaderSaysTheHostOnADevelopersMachineOnly(t *testing.T) {
 	}
 	env := environment(double.URL, platform, "any")
 	local := reconfigured(a, func(name string) string {
-		if name == portalhost.EnvOrigin {
+		if name == setting.PortalOrigin {
 			return "http://localhost:8080"
 		}
 		return env(name)

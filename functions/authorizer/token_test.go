@@ -18,7 +18,7 @@ import (
 	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/graph/graphtest"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/portalhost"
+	"example.com/partnertree/shared/setting"
 )
 
 // The people, tenants and apps of the tests.
@@ -56,8 +56,8 @@ func withEntra(t *testing.T) (*authorizer, *clients, *graphtest.Server, func() s
 // environment is that of an authorizer at the host api.example.
 func environment(authority, client, tenants string) func(string) string {
 	return func(name string) string {
-		return map[string]string{portalhost.EnvAuthority: authority, portalhost.EnvClient: client, portalhost.EnvTenants: tenants,
-			portalhost.EnvHosts: "api.example"}[name]
+		return map[string]string{setting.EntraAuthority: authority, setting.EntraClient: client, setting.EntraTenants: tenants,
+			setting.PortalHosts: "api.example"}[name]
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"example.com/partnertree/shared/graph/graphtest"
 	"example.com/partnertree/shared/graph/guests"
 	"example.com/partnertree/shared/guest"
+	"example.com/partnertree/shared/setting"
 )
 
 const (
@@ -43,7 +44,7 @@ func newFunction(t *testing.T, s *graphtest.Server) (*function, *bytes.Buffer) {
 	t.Helper()
 	log := new(bytes.Buffer)
 	logger := slog.New(slog.NewJSONHandler(log, nil))
-	env := map[string]string{envClient: onboard, envSecret: "local", envAuthority: s.URL, envGraph: s.URL}
+	env := map[string]string{setting.GraphClient: onboard, setting.GraphSecret: "local", setting.EntraAuthority: s.URL, setting.GraphURL: s.URL}
 	i, err := configured(func(name string) string { return env[name] }, clocktest.Now, logger)
 	if err != nil {
 		t.Fatal(err)
@@ -104,13 +105,13 @@ func TestThereIsTimeToSayThatItWasTooShort(t *testing.T) {
 
 func TestWithoutAnAppThereAreNoGuests(t *testing.T) {
 	for name, env := range map[string]map[string]string{
-		"nothing": {}, "no proof": {envClient: onboard}, "no app": {envSecret: "local"}, "not trusted": {envClient: onboard, envFederated: "0"},
+		"nothing": {}, "no proof": {setting.GraphClient: onboard}, "no app": {setting.GraphSecret: "local"}, "not trusted": {setting.GraphClient: onboard, setting.GraphFederated: "0"},
 	} {
 		if i, err := configured(func(name string) string { return env[name] }, clocktest.Now, nil); err == nil || i != nil {
 			t.Errorf("%s: configured", name)
 		}
 	}
-	env := map[string]string{envClient: onboard, envFederated: "1"}
+	env := map[string]string{setting.GraphClient: onboard, setting.GraphFederated: "1"}
 	if _, err := configured(func(name string) string { return env[name] }, clocktest.Now, nil); err != nil {
 		t.Errorf("with a role: %v", err)
 	}

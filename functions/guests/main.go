@@ -17,15 +17,7 @@ import (
 	"example.com/partnertree/shared/awsenv"
 	"example.com/partnertree/shared/graph/entra"
 	"example.com/partnertree/shared/graph/guests"
-)
-
-// Environment variables.
-const (
-	envClient    = "GRAPH_CLIENT_ID" // of the platform's app that partners' administrators consent to
-	envSecret    = "GRAPH_SECRET"    // of the app; for use on a developer's machine
-	envFederated = "GRAPH_FEDERATED" // 1: the app trusts the role of this function instead
-	envAuthority = "ENTRA_AUTHORITY" // where apps get tokens, scheme and host; Microsoft's when it is not set
-	envGraph     = "GRAPH_URL"       // where Microsoft Graph is, scheme and host; Microsoft's when it is not set
+	"example.com/partnertree/shared/setting"
 )
 
 func main() {
@@ -40,12 +32,12 @@ func main() {
 
 // configured makes the inviter that the environment describes. It makes no call.
 func configured(env func(string) string, now func() time.Time, log *slog.Logger) (*guests.Inviter, error) {
-	app := guests.App{Client: env(envClient), Secret: env(envSecret)}
+	app := guests.App{Client: env(setting.GraphClient), Secret: env(setting.GraphSecret)}
 	switch {
 	case app.Client == "":
-		return nil, errors.New(envClient + " is not set: no guests can be made")
-	case app.Secret == "" && env(envFederated) != "1":
-		return nil, errors.New(envClient + " needs " + envFederated + " or " + envSecret)
+		return nil, errors.New(setting.GraphClient + " is not set: no guests can be made")
+	case app.Secret == "" && env(setting.GraphFederated) != "1":
+		return nil, errors.New(setting.GraphClient + " needs " + setting.GraphFederated + " or " + setting.GraphSecret)
 	case app.Secret == "":
 		token := federated.RoleToken(awsenv.Config(), nil, now)
 		app.Assertion = func(ctx context.Context) (string, error) {
@@ -57,10 +49,10 @@ func configured(env func(string) string, now func() time.Time, log *slog.Logger)
 		}
 	}
 	cloud := entra.Global
-	if s := env(envAuthority); s != "" {
+	if s := env(setting.EntraAuthority); s != "" {
 		cloud.Authority = s
 	}
-	if s := env(envGraph); s != "" {
+	if s := env(setting.GraphURL); s != "" {
 		cloud.Graph = s
 	}
 	return guests.New(cloud.Authority, cloud.Graph, app), nil

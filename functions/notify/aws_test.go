@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	netmail "net/mail"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 
 	"example.com/partnertree/shared/mail"
 )
@@ -39,7 +41,20 @@ func sendTo(t *testing.T, answer func(try int, w http.ResponseWriter, body map[s
 func sendBy(ctx context.Context, endpoint string) (string, error) {
 	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", "")}
 	from := netmail.Address{Name: "Partner management", Address: "no-reply@mail.example"}
-	return newSES(cfg, from, "set").send(ctx, message, link{invitation, 3})
+	s := newSES(cfg, from, "set")
+	s.client = sesv2.New(s.client.Options(), func(o *sesv2.Options) { o.Retryer = impatient{o.Retryer.(aws.RetryerV2)} })
+	return s.send(ctx, message, link{invitation, 3})
+}
+
+// impatient repeats what its retryer repeats, without the pauses, which are no longer than there is time for.
+type impatient struct{ aws.RetryerV2 }
+
+func (i impatient) RetryDelay(attempt int, failed error) (time.Duration, error) {
+	pause, err := i.RetryerV2.RetryDelay(attempt, failed)
+	if most := sendFor / time.Duration(i.MaxAttempts()); err == nil && pause > most {
+		err = fmt.Errorf("a pause of %s, and there is time for %s", pause, most)
+	}
+	return 0, err
 }
 
 func refuse(w http.ResponseWriter, status int, code string) {

@@ -19,33 +19,25 @@ import (
 	"example.com/partnertree/functions/internal/wiring"
 	"example.com/partnertree/shared/awsenv"
 	"example.com/partnertree/shared/directory"
-)
-
-// Environment variables, besides TABLE_NAME.
-const (
-	envStage  = "STAGE"
-	envFrom   = "MAIL_FROM"              // the platform's name and the address that mails come from: Name <name@domain>
-	envSet    = "MAIL_CONFIGURATION_SET" // of Amazon SES, which sends back what becomes of mails
-	envOrigin = "PORTAL_ORIGIN"          // where links lead to: scheme and host
-	envGuests = "GUESTS_FUNCTION"        // the name of the function that makes guests
+	"example.com/partnertree/shared/setting"
 )
 
 func main() {
 	t, log := wiring.Table()
-	from, err := mail.ParseAddress(os.Getenv(envFrom))
+	from, err := mail.ParseAddress(os.Getenv(setting.MailFrom))
 	if err != nil {
-		log.Error("start", "cause", envFrom+" is no address with a name")
+		log.Error("start", "cause", setting.MailFrom+" is no address with a name")
 		os.Exit(1)
 	}
-	origin, err := url.Parse(os.Getenv(envOrigin))
+	origin, err := url.Parse(os.Getenv(setting.PortalOrigin))
 	if err != nil || origin.Host == "" {
-		log.Error("start", "cause", envOrigin+" is no scheme and host")
+		log.Error("start", "cause", setting.PortalOrigin+" is no scheme and host")
 		os.Exit(1)
 	}
 	config := awsenv.Config()
 	n := &notify{
-		directory: directory.New(t, time.Now), guests: newGuests(config, os.Getenv(envGuests)), sender: newSES(config, *from, os.Getenv(envSet)),
-		origin: *origin, stage: os.Getenv(envStage), now: time.Now, log: log,
+		directory: directory.New(t, time.Now), guests: newGuests(config, os.Getenv(setting.Guests)), sender: newSES(config, *from, os.Getenv(setting.MailSet)),
+		origin: *origin, stage: os.Getenv(setting.Stage), now: time.Now, log: log,
 	}
 	lambda.Start(n.handle)
 }

@@ -25,7 +25,7 @@ import (
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/portalhost"
+	"example.com/partnertree/shared/setting"
 )
 
 // grantAnn has Ann accept a role at a node, at the platform's site, where nothing bounds her.
@@ -401,8 +401,8 @@ func TestTheHostIsAHeadersOnADevelopersMachineOnly(t *testing.T) {
 	w := newWorld(t)
 	ask := func(origin, domain, forwarded string) string {
 		w.configure(func(name string) string {
-			return map[string]string{portalhost.EnvAuthority: w.double.URL, portalhost.EnvClient: ours, portalhost.EnvTenants: "any", portalhost.EnvOrigin: origin,
-				portalhost.EnvHosts: "portal.example"}[name]
+			return map[string]string{setting.EntraAuthority: w.double.URL, setting.EntraClient: ours, setting.EntraTenants: "any", setting.PortalOrigin: origin,
+				setting.PortalHosts: "portal.example"}[name]
 		})
 		e := events.APIGatewayV2HTTPRequest{RouteKey: "GET /signin", Headers: map[string]string{"host": forwarded, "x-forwarded-host": forwarded}}
 		e.RequestContext.DomainName, e.RequestContext.APIID = domain, "a1b2c3"

@@ -30,6 +30,7 @@ import (
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/portalhost"
+	"example.com/partnertree/shared/setting"
 )
 
 const (
@@ -119,8 +120,8 @@ func newWorld(t *testing.T, tenants ...string) *world {
 		tenants = []string{"any"}
 	}
 	w.configure(func(name string) string {
-		return map[string]string{portalhost.EnvAuthority: w.double.URL, portalhost.EnvClient: ours, portalhost.EnvTenants: strings.Join(tenants, ","),
-			portalhost.EnvHosts: "portal.example,admin.brand.example"}[name]
+		return map[string]string{setting.EntraAuthority: w.double.URL, setting.EntraClient: ours, setting.EntraTenants: strings.Join(tenants, ","),
+			setting.PortalHosts: "portal.example,admin.brand.example"}[name]
 	})
 	return w
 }

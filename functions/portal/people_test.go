@@ -24,7 +24,7 @@ import (
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/graph/graphtest"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/portalhost"
+	"example.com/partnertree/shared/setting"
 )
 
 func TestTheContractsPagesAreServed(t *testing.T) {
@@ -512,10 +512,10 @@ func TestWithoutAnAppItSaysSo(t *testing.T) {
 		env map[string]string
 		set bool
 	}{
-		"secret":        {map[string]string{envTable: "t", portalhost.EnvClient: ours, envSecret: "s", portalhost.EnvTenants: "any"}, true},
-		"federated":     {map[string]string{envTable: "t", portalhost.EnvClient: ours, envFederated: "1"}, true},
-		"no table":      {map[string]string{portalhost.EnvClient: ours, envSecret: "s"}, false},
-		"no credential": {map[string]string{envTable: "t", portalhost.EnvClient: ours}, false},
+		"secret":        {map[string]string{setting.Table: "t", setting.EntraClient: ours, setting.EntraSecret: "s", setting.EntraTenants: "any"}, true},
+		"federated":     {map[string]string{setting.Table: "t", setting.EntraClient: ours, setting.EntraFederated: "1"}, true},
+		"no table":      {map[string]string{setting.EntraClient: ours, setting.EntraSecret: "s"}, false},
+		"no credential": {map[string]string{setting.Table: "t", setting.EntraClient: ours}, false},
 	} {
 		p := configured(func(name string) string { return c.env[name] }, clocktest.Now, slog.New(slog.DiscardHandler))
 		if (p.signIn != nil) != c.set {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 )
 
 // service plays an AWS service over HTTP, for the real clients: it answers every call with do, and keeps what came.
@@ -44,6 +45,23 @@ func (s *service) config() aws.Config {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),
 	}
+}
+
+// impatientBus is a bus whose calls are repeated as always, without the pauses, which are no longer than there is time for.
+func impatientBus(s *service) *eventBus {
+	b := newEventBus(s.config(), "b")
+	b.client = eventbridge.New(b.client.Options(), func(o *eventbridge.Options) { o.Retryer = impatient{o.Retryer.(aws.RetryerV2)} })
+	return b
+}
+
+type impatient struct{ aws.RetryerV2 }
+
+func (i impatient) RetryDelay(attempt int, failed error) (time.Duration, error) {
+	pause, err := i.RetryerV2.RetryDelay(attempt, failed)
+	if most := callDeadline / time.Duration(i.MaxAttempts()); err == nil && pause > most {
+		err = fmt.Errorf("a pause of %s, and there is time for %s", pause, most)
+	}
+	return 0, err
 }
 
 func fixed(status int, answer string) func(int, string) (int, string) {
@@ -128,7 +146,7 @@ func TestWhatTheBusSaysOfAWholeCall(t *testing.T) {
 		t.Run(tt.answer, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, fixed(tt.status, tt.answer))
-			_, err := newEventBus(s.config(), "b").put(t.Context(), two)
+			_, err := impatientBus(s).put(t.Context(), two)
 			if got := verdict(err); got != tt.want || len(s.bodies) != tt.calls {
 				t.Errorf("%s after %d calls (%v), want %s after %d", got, len(s.bodies), err, tt.want, tt.calls)
 			}
@@ -140,7 +158,7 @@ func TestABusThatDoesNotAnswerHasFailedAndRefusedNothing(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	s := &service{url: gone.URL}
-	if _, err := newEventBus(s.config(), "b").put(t.Context(), two); verdict(err) != "failed" {
+	if _, err := impatientBus(s).put(t.Context(), two); verdict(err) != "failed" {
 		t.Errorf("connection refused: %s (%v)", verdict(err), err)
 	}
 	slow := serve(t, func(int, string) (int, string) { time.Sleep(200 * time.Millisecond); return 200, `{}` })
@@ -158,7 +176,7 @@ func TestAThrottledCallIsRepeatedAndSucceeds(t *testing.T) {
 		}
 		return 200, `{"Entries":[{"EventId":"1"},{"EventId":"2"}]}`
 	})
-	if outcomes, err := newEventBus(s.config(), "b").put(t.Context(), two); err != nil || len(outcomes) != 2 {
+	if outcomes, err := impatientBus(s).put(t.Context(), two); err != nil || len(outcomes) != 2 {
 		t.Errorf("%v, %v", outcomes, err)
 	}
 }

@@ -10,13 +10,14 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"example.com/partnertree/shared/awsenv"
+	"example.com/partnertree/shared/setting"
 )
 
 func main() {
 	cfg := awsenv.Config()
 	r := &relay{
-		bus:   newEventBus(cfg, os.Getenv("BUS_NAME")),
-		queue: newUndelivered(cfg, os.Getenv("UNDELIVERED_QUEUE_URL")),
+		bus:   newEventBus(cfg, os.Getenv(setting.Bus)),
+		queue: newUndelivered(cfg, os.Getenv(setting.Undelivered)),
 		log:   slog.New(slog.NewJSONHandler(os.Stdout, nil)),
 	}
 	lambda.Start(r.handle)

@@ -13,10 +13,11 @@ import (
 
 	"example.com/partnertree/functions/internal/wiring"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/setting"
 )
 
 func main() {
 	t, log := wiring.Table()
-	s := &settling{directory: directory.New(t, time.Now), now: time.Now, atMost: walkFor, stage: os.Getenv("STAGE"), log: log}
+	s := &settling{directory: directory.New(t, time.Now), now: time.Now, atMost: walkFor, stage: os.Getenv(setting.Stage), log: log}
 	lambda.Start(s.handle)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"example.com/partnertree/infra/stage"
+	"example.com/partnertree/shared/setting"
 	"example.com/partnertree/shared/table/schema"
 )
 
@@ -15,6 +16,7 @@ type function struct {
 	does    string   // one line for people who look at it in the console
 	table   []string // actions on the table, in DynamoDB's words
 	index   bool     // may query the subtree index
+	metrics bool     // has metrics of its own, which are told apart by the stage
 	seconds float64  // time-out
 	errors  float64  // how many within 5 minutes raise the alarm; 0: the first
 }
@@ -31,7 +33,7 @@ const (
 )
 
 // functions says exactly what each calls: reads are batches, so that what is decided on was read together, and a transaction
-// needs the actions of its parts. Nobody scans, and nobody but the deployment changes the table itself. schema.Limits says who may use only
+// needs the actions of its parts. Nobody scans, and nobody but the deployment changes the table itself. schema.ReadableKeys says who may use only
 // some of its items.
 var functions = map[string]function{
 	"api": {
@@ -53,13 +55,15 @@ var functions = map[string]function{
 	},
 	"settle": {
 		does: "Settles changes to whole subtrees, for its state machine, and purges the trash, on a schedule", seconds: settleTimeoutSeconds,
-		table: []string{"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "BatchWriteItem"},
+		metrics: true,
+		table:   []string{"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "BatchWriteItem"},
 		// The state machine repeats a task that failed, and has an alarm of its own for when that does not help.
 		errors: 20,
 	},
 	"notify": {
 		does: "Mails the links of invitations, and notes what became of the mails", seconds: notifyTimeoutSeconds,
-		table: []string{"BatchGetItem", "PutItem"},
+		metrics: true,
+		table:   []string{"BatchGetItem", "PutItem"},
 		// The queue repeats what failed, and has an alarm of its own for when that does not help.
 		errors: 20,
 	},
@@ -80,10 +84,13 @@ func (s *Service) addFunctions() {
 			Description: jsii.String("What the function " + name + " may do"),
 		})
 		logs.GrantWrite(role)
-		env := map[string]*string{stage.EnvStage: jsii.String(s.config.Name)}
+		env := map[string]*string{}
+		if f.metrics {
+			env[setting.Stage] = jsii.String(s.config.Name)
+		}
 		if len(f.table) > 0 {
 			s.grantTable(role, name, f.table)
-			env[stage.EnvTable] = s.stateful.Table.TableName()
+			env[setting.Table] = s.stateful.Table.TableName()
 		}
 		if f.index {
 			index := awscdk.Fn_Join(jsii.String("/index/"), &[]*string{s.stateful.Table.TableArn(), jsii.String(schema.SubtreeIndex)})

@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
 
-	"example.com/partnertree/infra/stage"
 	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/setting"
 )
 
 // set gives a function a variable of its environment, unless it is empty.
@@ -29,15 +29,15 @@ func set(f awslambda.Function, name, value string) {
 func (s *Service) addSignIn() {
 	portal, entra := s.Functions["portal"], s.config.Entra
 	for _, f := range []awslambda.Function{portal, s.Functions["authorizer"]} {
-		set(f, stage.EnvEntraAuthority, entra.Authority)
-		set(f, stage.EnvEntraClient, entra.ClientID)
-		set(f, stage.EnvEntraTenants, entra.Tenants)
-		set(f, stage.EnvPortalHosts, strings.Join(s.config.PortalHosts, ","))
-		set(f, stage.EnvPortalOrigin, s.config.PortalOrigin)
+		set(f, setting.EntraAuthority, entra.Authority)
+		set(f, setting.EntraClient, entra.ClientID)
+		set(f, setting.EntraTenants, entra.Tenants)
+		set(f, setting.PortalHosts, strings.Join(s.config.PortalHosts, ","))
+		set(f, setting.PortalOrigin, s.config.PortalOrigin)
 	}
-	set(portal, stage.EnvEntraSecret, entra.Secret)
+	set(portal, setting.EntraSecret, entra.Secret)
 	if entra.Federated {
-		set(portal, stage.EnvEntraFederated, "1")
+		set(portal, setting.EntraFederated, "1")
 		vouch(portal)
 	}
 }
@@ -58,15 +58,15 @@ func vouch(f awslambda.Function) {
 // addGuests tells the function guests by which app it makes them, and lets notify, and nobody else, invoke it.
 func (s *Service) addGuests() {
 	guests, notify, graph := s.Functions["guests"], s.Functions["notify"], s.config.Graph
-	set(guests, stage.EnvEntraAuthority, s.config.Entra.Authority)
-	set(guests, stage.EnvGraphURL, graph.URL)
-	set(guests, stage.EnvGraphClient, graph.ClientID)
-	set(guests, stage.EnvGraphSecret, graph.Secret)
+	set(guests, setting.EntraAuthority, s.config.Entra.Authority)
+	set(guests, setting.GraphURL, graph.URL)
+	set(guests, setting.GraphClient, graph.ClientID)
+	set(guests, setting.GraphSecret, graph.Secret)
 	if graph.Federated {
-		set(guests, stage.EnvGraphFederated, "1")
+		set(guests, setting.GraphFederated, "1")
 		vouch(guests)
 	}
-	notify.AddEnvironment(jsii.String(stage.EnvGuests), guests.FunctionName(), nil)
+	notify.AddEnvironment(jsii.String(setting.Guests), guests.FunctionName(), nil)
 	grant(notify, guests.FunctionArn(), "lambda:InvokeFunction")
 }
 
@@ -86,9 +86,9 @@ func (s *Service) addMail() {
 		},
 	})
 	name := configuration.ConfigurationSetName()
-	set(notify, stage.EnvMailFrom, s.config.MailFrom)
-	notify.AddEnvironment(jsii.String(stage.EnvMailSet), name, nil)
-	notify.AddEnvironment(jsii.String(stage.EnvPortalOrigin), s.portalOrigin(), nil)
+	set(notify, setting.MailFrom, s.config.MailFrom)
+	notify.AddEnvironment(jsii.String(setting.MailSet), name, nil)
+	notify.AddEnvironment(jsii.String(setting.PortalOrigin), s.portalOrigin(), nil)
 	grant(notify, s.stateful.Identity.EmailIdentityArn(), "ses:SendEmail")
 	grant(notify, s.Stack.FormatArn(&awscdk.ArnComponents{
 		Service: jsii.String("ses"), Resource: jsii.String("configuration-set"), ResourceName: name,

@@ -5,7 +5,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambdaeventsources"
 	"github.com/aws/jsii-runtime-go"
 
-	"example.com/partnertree/infra/stage"
+	"example.com/partnertree/shared/setting"
 	"example.com/partnertree/shared/table/schema"
 )
 
@@ -13,8 +13,8 @@ import (
 // of the mapping from the queue back to the relay, which is off until an operator enables it to redrive.
 func (s *Service) addRelay() (redrive *string) {
 	relay := s.Functions["relay"]
-	relay.AddEnvironment(jsii.String(stage.EnvBus), s.stateful.Bus.EventBusName(), nil)
-	relay.AddEnvironment(jsii.String(stage.EnvUndelivered), s.stateful.Undelivered.QueueUrl(), nil)
+	relay.AddEnvironment(jsii.String(setting.Bus), s.stateful.Bus.EventBusName(), nil)
+	relay.AddEnvironment(jsii.String(setting.Undelivered), s.stateful.Undelivered.QueueUrl(), nil)
 	grant(relay, s.stateful.Bus.EventBusArn(), "events:PutEvents")
 	grant(relay, s.stateful.Undelivered.QueueArn(), "sqs:SendMessage")
 

@@ -20,7 +20,9 @@ import (
 	"example.com/partnertree/infra/stage"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/listtest"
 	"example.com/partnertree/shared/metric"
+	"example.com/partnertree/shared/setting"
 	"example.com/partnertree/shared/table/schema"
 )
 
@@ -50,15 +52,19 @@ type resource struct {
 }
 
 var prod = sync.OnceValues(func() (synthesized, error) {
+	config, err := stage.Named("prod")
+	if err != nil {
+		return synthesized{}, err
+	}
+	return synthesize(config)
+})
+
+func synthesize(config stage.Config) (synthesized, error) {
 	dir, err := os.MkdirTemp("", "stacks-")
 	if err != nil {
 		return synthesized{}, err
 	}
 	defer os.RemoveAll(dir)
-	config, err := stage.Named("prod")
-	if err != nil {
-		return synthesized{}, err
-	}
 	for _, f := range stage.Functions {
 		code := stage.BuildDir(dir, config.Arch, f)
 		if err := os.MkdirAll(code, 0o755); err != nil {
@@ -97,7 +103,7 @@ var prod = sync.OnceValues(func() (synthesized, error) {
 		}
 	}
 	return s, nil
-})
+}
 
 func synth(t *testing.T) synthesized {
 	t.Helper()
@@ -198,16 +204,7 @@ func TestEveryOperationIsRoutedToItsFunction(t *testing.T) {
 	for _, page := range contract.Pages {
 		want[page.RouteKey()] = route{"portal", "NONE"}
 	}
-	for key, w := range want {
-		if got[key] != w {
-			t.Errorf("route %s goes to %+v, want %+v", key, got[key], w)
-		}
-	}
-	for key := range got {
-		if _, ok := want[key]; !ok {
-			t.Errorf("route %s is not in the contract", key)
-		}
-	}
+	listtest.Same(t, "routes, with their functions and authorization", listtest.Lines(got), listtest.Lines(want))
 }
 
 func TestApiGatewayMayInvokeWhatItIsRoutedTo(t *testing.T) {
@@ -234,10 +231,7 @@ func TestApiGatewayMayInvokeWhatItIsRoutedTo(t *testing.T) {
 		"authorizer": {"/authorizers/"},
 	}
 	for _, f := range stage.Functions {
-		slices.Sort(got[f])
-		if !slices.Equal(got[f], want[f]) {
-			t.Errorf("API Gateway may invoke %s at %q, want %q", f, got[f], want[f])
-		}
+		listtest.Same(t, "where API Gateway may invoke "+f, got[f], want[f])
 	}
 }
 
@@ -286,11 +280,7 @@ func TestFunctionsMayDoWhatTheyMustAndNothingElse(t *testing.T) {
 		}
 	}
 	for _, f := range stage.Functions {
-		slices.Sort(got[f])
-		slices.Sort(want[f])
-		if !slices.Equal(got[f], want[f]) {
-			t.Errorf("function %s may\n  %v\nwant\n  %v", f, got[f], want[f])
-		}
+		listtest.Same(t, "what "+f+" may do", got[f], want[f])
 	}
 	for id, r := range s.service.of(t, "AWS::IAM::Role") {
 		if r.Properties["ManagedPolicyArns"] != nil || r.Properties["Policies"] != nil {
@@ -301,7 +291,7 @@ func TestFunctionsMayDoWhatTheyMustAndNothingElse(t *testing.T) {
 
 // Who has no business with all items may not use the others. To most, that is the keyring.
 func TestFunctionsMayUseTheirItemsAlone(t *testing.T) {
-	got := map[string]map[string][]string{}
+	got, want := []string{}, []string{}
 	for id, r := range synth(t).service.of(t, "AWS::IAM::Policy") {
 		statements, _ := at(r.Properties, "PolicyDocument", "Statement").([]any)
 		for _, st := range statements {
@@ -314,27 +304,23 @@ func TestFunctionsMayUseTheirItemsAlone(t *testing.T) {
 				t.Errorf("%s: %s", id, written(st))
 			}
 			for _, action := range list(at(st, "Action")) {
-				if got[ours(id)] == nil {
-					got[ours(id)] = map[string][]string{}
+				for _, key := range list(keys) {
+					got = append(got, ours(id)+" "+action+" "+key)
 				}
-				got[ours(id)][action] = list(keys)
 			}
 		}
 	}
-	for function, want := range map[string]map[string][]string{
-		"authorizer": {"dynamodb:BatchGetItem": {"U#*", "T#*", "D#*", "B#*", "N#*"}},
-		"notify": {"dynamodb:BatchGetItem": {"V#*", "K#*", "N#*", "U#*", "B#*", "T#*"},
-			"dynamodb:PutItem": {"V#*", "N#*"}},
-		"portal": {"dynamodb:UpdateItem": {"R#*"}},
+	for bound, keys := range map[string][]string{
+		"authorizer dynamodb:BatchGetItem": {"principal#*", "T#*", "domain#*", "brand#*", "N#*"},
+		"notify dynamodb:BatchGetItem":     {"invitation#*", "keyring#*", "N#*", "principal#*", "brand#*", "T#*"},
+		"notify dynamodb:PutItem":          {"invitation#*", "N#*"},
+		"portal dynamodb:UpdateItem":       {"R#*"},
 	} {
-		if !reflect.DeepEqual(got[function], want) {
-			t.Errorf("%s may use %v, want %v", function, got[function], want)
+		for _, key := range keys {
+			want = append(want, bound+" "+key)
 		}
-		delete(got, function)
 	}
-	if len(got) > 0 {
-		t.Errorf("others are bounded: %v", got)
-	}
+	listtest.Same(t, "items that functions with bounds may use", got, want)
 }
 
 // API Gateway remembers what the authorizer says of a token for each host name apart, as the authorizer says it.
@@ -523,7 +509,6 @@ func TestSettlingIsStartedByChangesAlone(t *testing.T) {
 			}
 		}
 	}
-	slices.Sort(may)
 	logicalID := func(kind, prefix string) string {
 		for id := range s.service.of(t, kind) {
 			if strings.HasPrefix(id, prefix) {
@@ -532,12 +517,10 @@ func TestSettlingIsStartedByChangesAlone(t *testing.T) {
 		}
 		return ""
 	}
-	if want := []string{
+	listtest.Same(t, "what roles that are no function's may do", may, []string{
 		"lambda:InvokeFunction " + logicalID("AWS::Lambda::Function", "Settle"),
 		"states:StartExecution " + logicalID("AWS::StepFunctions::StateMachine", "Settling"),
-	}; !slices.Equal(may, want) {
-		t.Errorf("roles that are no function's may %q, want %q", may, want)
-	}
+	})
 	var mayQueue bool
 	for _, r := range s.stateful.of(t, "AWS::SQS::QueuePolicy") {
 		policy := written(r.Properties)
@@ -589,11 +572,8 @@ func TestMailsComeFromInvitationsAndGoBackToThem(t *testing.T) {
 	for _, path := range paths {
 		got = append(got, text(path))
 	}
-	slices.Sort(got)
-	if want := []string{"$.detail.eventType", "$.detail.mail.messageId", "$.detail.mail.tags.generation", "$.detail.mail.tags.invitation",
-		"$.source"}; !slices.Equal(got, want) {
-		t.Errorf("the queue gets %q, want %q", got, want)
-	}
+	listtest.Same(t, "what the queue gets", got, []string{"$.detail.eventType", "$.detail.mail.messageId", "$.detail.mail.tags.generation",
+		"$.detail.mail.tags.invitation", "$.source"})
 	for _, r := range s.service.of(t, "AWS::SES::ConfigurationSetEventDestination") {
 		d := r.Properties["EventDestination"]
 		if types := list(at(d, "MatchingEventTypes")); at(r.Properties, "ConfigurationSetName", "Ref") != set || at(d, "Enabled") != true ||
@@ -604,9 +584,9 @@ func TestMailsComeFromInvitationsAndGoBackToThem(t *testing.T) {
 	}
 	for id, r := range s.service.of(t, "AWS::Lambda::Function") {
 		env := at(r.Properties, "Environment", "Variables")
-		if ours(id) == "notify" && (at(env, stage.EnvMailSet, "Ref") != set || at(env, stage.EnvPortalOrigin) == nil ||
-			ours(text(at(env, stage.EnvGuests, "Ref"))) != "guests" ||
-			!strings.Contains(text(at(env, stage.EnvMailFrom)), "@")) {
+		if ours(id) == "notify" && (at(env, setting.MailSet, "Ref") != set || at(env, setting.PortalOrigin) == nil ||
+			ours(text(at(env, setting.Guests, "Ref"))) != "guests" ||
+			!strings.Contains(text(at(env, setting.MailFrom)), "@")) {
 			t.Errorf("%s has %s", id, written(env))
 		}
 	}
@@ -653,11 +633,11 @@ func TestSignInNeedsNoSecret(t *testing.T) {
 	s := synth(t)
 	for id, r := range s.service.of(t, "AWS::Lambda::Function") {
 		env, _ := at(r.Properties, "Environment", "Variables").(map[string]any)
-		_, secret := env[stage.EnvEntraSecret]
-		_, graph := env[stage.EnvGraphSecret]
-		_, origin := env[stage.EnvPortalOrigin]
-		if secret || graph || origin && ours(id) != "notify" || (env[stage.EnvEntraFederated] == "1") != (ours(id) == "portal") ||
-			(env[stage.EnvGraphFederated] == "1") != (ours(id) == "guests") {
+		_, secret := env[setting.EntraSecret]
+		_, graph := env[setting.GraphSecret]
+		_, origin := env[setting.PortalOrigin]
+		if secret || graph || origin && ours(id) != "notify" || (env[setting.EntraFederated] == "1") != (ours(id) == "portal") ||
+			(env[setting.GraphFederated] == "1") != (ours(id) == "guests") {
 			t.Errorf("%s has %v", id, env)
 		}
 	}
@@ -774,10 +754,7 @@ func TestFunctionsAreThoseOfTheFolders(t *testing.T) {
 			folders = append(folders, e.Name())
 		}
 	}
-	deployed := slices.Sorted(slices.Values(stage.Functions))
-	if !slices.Equal(folders, deployed) {
-		t.Errorf("folders %v, deployed %v", folders, deployed)
-	}
+	listtest.Same(t, "deployed functions, of the folders", stage.Functions, folders)
 	for id, r := range synth(t).service.of(t, "AWS::Lambda::Function") {
 		p := r.Properties
 		if p["Runtime"] != "provided.al2023" || !slices.Equal(list(p["Architectures"]), []string{"arm64"}) {

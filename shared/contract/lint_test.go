@@ -355,16 +355,10 @@ func (l *linter) access(op operation) {
 	case where == "move-request":
 		l.need(strings.HasPrefix(op.path, "/v1/move-requests/{id}") && (!named || name == "from" || name == "to"),
 			"%s: x-target %s without a move request in the path, or with no side of it", id, target)
-	case target == "invitation":
-		l.need(strings.HasPrefix(op.path, "/v1/invitations/{id}"), "%s: x-target invitation without an invitation in the path", id)
-	case target == "job":
-		l.need(strings.HasPrefix(op.path, "/v1/jobs/{id}"), "%s: x-target job without a job in the path", id)
-	case target == "client":
-		l.need(strings.HasPrefix(op.path, "/v1/api-clients/{id}"), "%s: x-target client without a client in the path", id)
-	case target == "brand":
-		l.need(strings.HasPrefix(op.path, "/v1/brands/{id}"), "%s: x-target brand without a brand in the path", id)
-	default:
-		l.need(target == "self" || target == "public", "%s: x-target %s is none of the targets", id, target)
+	case target == "self" || target == "public":
+	default: // what the path names, and belongs to a node
+		l.need(strings.HasPrefix(op.path, "/v1/"+target+"s/{id}") || strings.HasPrefix(op.path, "/v1/api-"+target+"s/{id}"),
+			"%s: x-target %s is none of the targets, nor what the path names", id, target)
 	}
 }
 

@@ -111,7 +111,7 @@ func (o *openMove) Code(c *record.Coder) {
 	c.Expires(&o.Ends)
 }
 
-// MoveRequestFor is how long a move request can be accepted.
+// MoveRequestFor is how long a move request can be accepted, up to a whole second: stores tell to the second whether something has expired.
 const MoveRequestFor = 14 * 24 * time.Hour
 
 // AskedMove is a move request as a caller sees it: State is RequestEnded for one that is past its end, and By is "" for those who

@@ -95,7 +95,7 @@ func TestAMoveIsAskedForAndAccepted(t *testing.T) {
 
 	asked, err := s.d.AskMove(ctx, s.left, s.b, s.e, "please")
 	want := directory.AskedMove{NodeVisible: true, MoveRequest: directory.MoveRequest{ID: asked.ID, Node: s.b, Name: "b", To: s.e,
-		Message: "please", By: s.left.Principal, State: directory.RequestOpen, Created: s.now, Ends: s.now.Add(14 * 24 * time.Hour), Version: 1}}
+		Message: "please", By: s.left.Principal, State: directory.RequestOpen, Created: s.now, Ends: s.now.Add(14 * 24 * time.Hour).Truncate(time.Second), Version: 1}}
 	if err != nil || asked != want {
 		t.Fatalf("%+v, %v", asked, err)
 	}
@@ -334,7 +334,7 @@ func TestWhatCannotBeAskedFor(t *testing.T) {
 func TestAMoveRequestEnds(t *testing.T) {
 	s, ctx := newBorder(t), t.Context()
 	id := s.ask()
-	s.now = s.now.Add(directory.MoveRequestFor - time.Microsecond)
+	s.now = s.now.Add(directory.MoveRequestFor).Truncate(time.Second).Add(-time.Microsecond)
 	if got := s.state(id); got != directory.RequestOpen {
 		t.Errorf("before its end it is %s", got)
 	}

@@ -43,22 +43,23 @@ const (
 	request    = "mrq_"
 )
 
-func random(prefix string) string {
-	var b [10]byte
+// New makes an id with a prefix of four characters. A feature beside this package has a prefix, and a type of ids, of its own.
+func New[T ~string](prefix string) T {
+	var b [BitsLen]byte
 	rand.Read(b[:]) // never fails: crypto/rand ends the process instead
-	return prefix + encoding.EncodeToString(b[:])
+	return T(prefix + encoding.EncodeToString(b[:]))
 }
 
 // NewPartner and the functions below make a new id.
-func NewPartner() Node            { return Node(random(Partner)) }
-func NewCustomer() Node           { return Node(random(Customer)) }
-func NewBrand() Brand             { return Brand(random(brand)) }
-func NewClient() Principal        { return Principal(random(client)) }
-func NewKey() Key                 { return Key(random(key)) }
-func NewEvent() Event             { return Event(random(event)) }
-func NewJob() Job                 { return Job(random(job)) }
-func NewInvitation() Invitation   { return Invitation(random(invitation)) }
-func NewMoveRequest() MoveRequest { return MoveRequest(random(request)) }
+func NewPartner() Node            { return New[Node](Partner) }
+func NewCustomer() Node           { return New[Node](Customer) }
+func NewBrand() Brand             { return New[Brand](brand) }
+func NewClient() Principal        { return New[Principal](client) }
+func NewKey() Key                 { return New[Key](key) }
+func NewEvent() Event             { return New[Event](event) }
+func NewJob() Job                 { return New[Job](job) }
+func NewInvitation() Invitation   { return New[Invitation](invitation) }
+func NewMoveRequest() MoveRequest { return New[MoveRequest](request) }
 
 // ParseNode and the functions below read an id. Their error says what an id looks like and never repeats the input.
 func ParseNode(s string) (Node, error) {
@@ -69,20 +70,20 @@ func ParseNode(s string) (Node, error) {
 }
 
 // ParsePartner reads the id of a partner.
-func ParsePartner(s string) (Node, error) { return parse[Node](s, Partner, "a partner") }
+func ParsePartner(s string) (Node, error) { return Parse[Node](s, Partner, "a partner") }
 
 // ParseCustomer reads the id of a customer.
-func ParseCustomer(s string) (Node, error) { return parse[Node](s, Customer, "a customer") }
+func ParseCustomer(s string) (Node, error) { return Parse[Node](s, Customer, "a customer") }
 
 // ParseBrand reads the id of a brand.
-func ParseBrand(s string) (Brand, error) { return parse[Brand](s, brand, "a brand") }
+func ParseBrand(s string) (Brand, error) { return Parse[Brand](s, brand, "a brand") }
 
 // ParseJob reads the id of a job.
-func ParseJob(s string) (Job, error) { return parse[Job](s, job, "a job") }
+func ParseJob(s string) (Job, error) { return Parse[Job](s, job, "a job") }
 
 // ParseMoveRequest reads the id of a move request.
 func ParseMoveRequest(s string) (MoveRequest, error) {
-	return parse[MoveRequest](s, request, "a move request")
+	return Parse[MoveRequest](s, request, "a move request")
 }
 
 // PersonOf is the principal id of a person: an object of a Microsoft Entra tenant, both given as GUIDs in lower case. It is the first
@@ -104,23 +105,24 @@ func ParsePrincipal(s string) (Principal, error) {
 }
 
 // ParsePerson reads the id of a person.
-func ParsePerson(s string) (Principal, error) { return parse[Principal](s, person, "a person") }
+func ParsePerson(s string) (Principal, error) { return Parse[Principal](s, person, "a person") }
 
 // ParseInvitation reads the id of an invitation.
 func ParseInvitation(s string) (Invitation, error) {
-	return parse[Invitation](s, invitation, "an invitation")
+	return Parse[Invitation](s, invitation, "an invitation")
 }
 
 // InvitationFrom reads the bare id of an invitation.
 func InvitationFrom(bare string) (Invitation, error) { return ParseInvitation(invitation + bare) }
 
 // ParseClient reads the id of an API client.
-func ParseClient(s string) (Principal, error) { return parse[Principal](s, client, "an API client") }
+func ParseClient(s string) (Principal, error) { return Parse[Principal](s, client, "an API client") }
 
 // ParseKey reads the id of a secret.
-func ParseKey(s string) (Key, error) { return parse[Key](s, key, "a secret") }
+func ParseKey(s string) (Key, error) { return Parse[Key](s, key, "a secret") }
 
-func parse[T ~string](s, prefix, what string) (T, error) {
+// Parse reads an id with a prefix. The error says what an id of what looks like, and never repeats the input.
+func Parse[T ~string](s, prefix, what string) (T, error) {
 	if !wellFormed(s, prefix) {
 		return "", fmt.Errorf("must be the id of %s: %s and 16 characters of 0-9, a-z without i, l, o, u", what, prefix)
 	}

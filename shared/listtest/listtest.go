@@ -16,6 +16,21 @@ func Same[T comparable](t testing.TB, what string, got, want []T) {
 	}
 }
 
+// InOrder fails the test unless got has the elements of want in the order of want.
+func InOrder[T comparable](t testing.TB, what string, got, want []T) {
+	t.Helper()
+	if difference := Difference(got, want); difference != "" {
+		t.Errorf("%s:%s", what, difference)
+		return
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			t.Errorf("%s: number %d is %v; want %v, and the others in that order", what, i+1, got[i], want[i])
+			return
+		}
+	}
+}
+
 // Difference has a line for each element that got lacks, or has too often; "" when there is none.
 func Difference[T comparable](got, want []T) string {
 	count := map[T]int{}

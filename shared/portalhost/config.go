@@ -8,15 +8,7 @@ import (
 	"strings"
 
 	"example.com/partnertree/shared/graph/entra"
-)
-
-// Environment variables of the functions that sign people in or take their tokens.
-const (
-	EnvAuthority = "ENTRA_AUTHORITY" // where people sign in, scheme and host; Microsoft's when it is not set
-	EnvClient    = "ENTRA_CLIENT_ID" // of the platform's own app; without it nobody signs in, at any site
-	EnvTenants   = "ENTRA_TENANTS"   // that the platform's app lets in: any, or ids with commas between; none when it is not set
-	EnvHosts     = "PORTAL_HOSTS"    // the platform's own host names, with commas between, besides the API's
-	EnvOrigin    = "PORTAL_ORIGIN"   // on a developer's machine: scheme, host and port of the platform's own site
+	"example.com/partnertree/shared/setting"
 )
 
 // Config is what the environment says of the platform's own site.
@@ -29,13 +21,13 @@ type Config struct {
 
 // Configured reads the environment.
 func Configured(env func(string) string) Config {
-	c := Config{Cloud: entra.Global, hosts: list(env(EnvHosts))}
-	c.Cloud.Authority = strings.TrimSuffix(cmp.Or(env(EnvAuthority), c.Cloud.Authority), "/")
-	c.App = entra.App{Client: strings.ToLower(env(EnvClient)), Tenants: entra.OnlyTenants(list(env(EnvTenants))...)}
-	if env(EnvTenants) == "any" {
+	c := Config{Cloud: entra.Global, hosts: list(env(setting.PortalHosts))}
+	c.Cloud.Authority = strings.TrimSuffix(cmp.Or(env(setting.EntraAuthority), c.Cloud.Authority), "/")
+	c.App = entra.App{Client: strings.ToLower(env(setting.EntraClient)), Tenants: entra.OnlyTenants(list(env(setting.EntraTenants))...)}
+	if env(setting.EntraTenants) == "any" {
 		c.App.Tenants = entra.AnyTenant()
 	}
-	if origin, err := url.Parse(env(EnvOrigin)); err == nil && origin.Host != "" {
+	if origin, err := url.Parse(env(setting.PortalOrigin)); err == nil && origin.Host != "" {
 		c.local, c.hosts = origin, []string{origin.Hostname()}
 	}
 	return c

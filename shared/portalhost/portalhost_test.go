@@ -13,6 +13,7 @@ import (
 	"example.com/partnertree/shared/graph/entra"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/portalhost"
+	"example.com/partnertree/shared/setting"
 )
 
 const (
@@ -50,7 +51,7 @@ func TestWhatStandsWhere(t *testing.T) {
 	same := &brand.Brand{ID: "brd_4", Owner: owner, Domain: "same.example", App: &brand.App{Client: platform, Tenant: second}}
 	b := &brands{all: map[string]*brand.Brand{"same.example": same, "plain.example": plain, "many.example": many, "one.example": one,
 		"portal.example": many, "execute-api.eu-west-1.amazonaws.com": many}}
-	c := portalhost.Configured(env(portalhost.EnvClient, platform, portalhost.EnvTenants, tenant, portalhost.EnvHosts, "Portal.example, admin.portal.example"))
+	c := portalhost.Configured(env(setting.EntraClient, platform, setting.EntraTenants, tenant, setting.PortalHosts, "Portal.example, admin.portal.example"))
 	sites := portalhost.New(c, b.at, clocktest.Now)
 	ours := entra.App{Client: platform, Tenants: entra.OnlyTenants(tenant)}
 	for host, want := range map[string]*portalhost.Site{
@@ -154,9 +155,9 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 		authority string
 	}{
 		"nothing": {nil, entra.App{Tenants: entra.OnlyTenants()}, entra.Global.Authority},
-		"any": {[]string{portalhost.EnvClient, "AAAA", portalhost.EnvTenants, "any", portalhost.EnvAuthority, "https://login.example/"},
+		"any": {[]string{setting.EntraClient, "AAAA", setting.EntraTenants, "any", setting.EntraAuthority, "https://login.example/"},
 			entra.App{Client: "aaaa", Tenants: entra.AnyTenant()}, "https://login.example"},
-		"two tenants": {[]string{portalhost.EnvClient, platform, portalhost.EnvTenants, "22222222-0000-4000-8000-000000000001, " + second},
+		"two tenants": {[]string{setting.EntraClient, platform, setting.EntraTenants, "22222222-0000-4000-8000-000000000001, " + second},
 			entra.App{Client: platform, Tenants: entra.OnlyTenants(tenant, second)}, entra.Global.Authority},
 	} {
 		got := portalhost.Configured(env(c.env...))
@@ -171,13 +172,13 @@ func TestAHeaderNamesTheHostOnADevelopersMachineOnly(t *testing.T) {
 	headers := func(host string) map[string]string {
 		return map[string]string{"x-forwarded-host": host, "host": host, "forwarded": "host=" + host}
 	}
-	aws := portalhost.Configured(env(portalhost.EnvHosts, "portal.example"))
+	aws := portalhost.Configured(env(setting.PortalHosts, "portal.example"))
 	for _, h := range []map[string]string{nil, headers("admin.evil.example"), headers("")} {
 		if host, origin := aws.Host("Admin.Brand.example", h); host != "admin.brand.example" || origin != "https://admin.brand.example" {
 			t.Errorf("%v: %s, %s", h, host, origin)
 		}
 	}
-	local := portalhost.Configured(env(portalhost.EnvOrigin, "http://localhost:8080", portalhost.EnvHosts, "portal.example"))
+	local := portalhost.Configured(env(setting.PortalOrigin, "http://localhost:8080", setting.PortalHosts, "portal.example"))
 	for forwarded, want := range map[string][2]string{
 		"":                             {"localhost", "http://localhost:8080"},
 		"localhost:8080":               {"localhost", "http://localhost:8080"},
@@ -198,13 +199,13 @@ func TestAHeaderNamesTheHostOnADevelopersMachineOnly(t *testing.T) {
 			t.Errorf("%s: %v, %v", host, ok, err)
 		}
 	}
-	portless := portalhost.Configured(env(portalhost.EnvOrigin, "https://localhost"))
+	portless := portalhost.Configured(env(setting.PortalOrigin, "https://localhost"))
 	host, origin := portless.Host("x", headers("admin.brand.localhost:9"))
 	if host != "admin.brand.localhost" || origin != "https://admin.brand.localhost" {
 		t.Errorf("%s, %s", host, origin)
 	}
 	for _, bad := range []string{"localhost", "://", "/"} { // no origin: as in AWS
-		c := portalhost.Configured(env(portalhost.EnvOrigin, bad))
+		c := portalhost.Configured(env(setting.PortalOrigin, bad))
 		if host, _ := c.Host("portal.example", headers("evil.example")); host != "portal.example" {
 			t.Errorf("%q: %s", bad, host)
 		}

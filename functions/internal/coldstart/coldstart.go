@@ -15,6 +15,8 @@ import (
 	"os/exec"
 	"slices"
 	"time"
+
+	"example.com/partnertree/shared/setting"
 )
 
 // patience is how long a function may take to ask for its first event.
@@ -54,10 +56,12 @@ func (r *Runtime) environment() []string {
 	return []string{
 		"AWS_LAMBDA_RUNTIME_API=" + r.addr, "AWS_LAMBDA_FUNCTION_NAME=measured", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512", "AWS_REGION=eu-west-1",
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_SESSION_TOKEN=test",
-		"STAGE=bench", "TABLE_NAME=table", "BUS_NAME=bus", "UNDELIVERED_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/1/queue",
-		"MAIL_FROM=Name <name@mail.example>", "MAIL_CONFIGURATION_SET=set", "PORTAL_ORIGIN=https://portal.example", "GUESTS_FUNCTION=guests",
-		"ENTRA_CLIENT_ID=00000000-0000-4000-8000-000000000002", "ENTRA_TENANTS=any", "ENTRA_FEDERATED=1", "PORTAL_HOSTS=portal.example",
-		"GRAPH_CLIENT_ID=00000000-0000-4000-8000-000000000001", "GRAPH_FEDERATED=1",
+		setting.Stage + "=bench", setting.Table + "=table", setting.Bus + "=bus",
+		setting.Undelivered + "=https://sqs.eu-west-1.amazonaws.com/1/queue",
+		setting.MailFrom + "=Name <name@mail.example>", setting.MailSet + "=set", setting.Guests + "=guests",
+		setting.PortalOrigin + "=https://portal.example", setting.PortalHosts + "=portal.example",
+		setting.EntraClient + "=00000000-0000-4000-8000-000000000002", setting.EntraTenants + "=any", setting.EntraFederated + "=1",
+		setting.GraphClient + "=00000000-0000-4000-8000-000000000001", setting.GraphFederated + "=1",
 	}
 }
 

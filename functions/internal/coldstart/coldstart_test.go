@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"example.com/partnertree/shared/setting"
 )
 
 // The test binary plays the functions that are measured, when it is started by the runtime.
@@ -13,7 +15,7 @@ func TestMain(m *testing.M) {
 	switch {
 	case api == "":
 		os.Exit(m.Run())
-	case os.Getenv("STAGE") != "bench" || os.Getenv("HOME") != "":
+	case os.Getenv(setting.Stage) != "bench" || os.Getenv("HOME") != "":
 		os.Exit(3) // not the environment that was promised
 	}
 	time.Sleep(sleeps)

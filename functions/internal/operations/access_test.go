@@ -12,6 +12,7 @@ import (
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/listtest"
 )
 
 // explains asks why.
@@ -77,9 +78,7 @@ func TestUsersTellWhereAccessComesFrom(t *testing.T) {
 	}
 	check := func(what string, got, want []string) {
 		t.Helper()
-		if !slices.Equal(got, want) {
-			t.Errorf("%s:\n%s\nwant\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
-		}
+		listtest.InOrder(t, what, got, want)
 	}
 	check("for the founder", users(f, c.vale),
 		append(slices.Clone(here), at("Cobo", "admin", c.cobo, true), at("Founder", "owner", c.Root, true)))
@@ -425,9 +424,7 @@ func TestWhoCouldOnThatDay(t *testing.T) {
 				break
 			}
 		}
-		if !slices.Equal(all, want) {
-			t.Errorf("%s:\n%s\nwant\n%s", when, strings.Join(all, "\n"), strings.Join(want, "\n"))
-		}
+		listtest.InOrder(t, when, all, want)
 	}
 	here, above := fmt.Sprint("Help desk viewer ", c.vale), fmt.Sprint("Founder owner ", c.Root, " true <nil>")
 	cobo := fmt.Sprint("Vale billing admin ", c.cobo)

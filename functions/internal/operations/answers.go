@@ -21,51 +21,28 @@ func page[From, To any](of func(From) To) func(directory.List[From]) api.Reply {
 
 func done(struct{}) api.Reply { return api.Reply{Status: 204} }
 
-func node(n directory.Node) api.Reply {
-	return api.Reply{Status: 200, Version: n.Version, Body: shape.OfNode(n)}
-}
-
-func client(c directory.Client) api.Reply {
-	return api.Reply{Status: 200, Version: c.Version, Body: shape.OfClient(c)}
-}
-
-func brand(b directory.Brand) api.Reply {
-	return api.Reply{Status: 200, Version: b.Version, Body: shape.OfBrand(b)}
-}
-
-func invitation(i directory.Invitation) api.Reply {
-	return api.Reply{Status: 200, Version: i.Version, Body: shape.OfInvitation(i)}
-}
-
-func moveRequest(m directory.AskedMove) api.Reply {
-	return api.Reply{Status: 200, Version: m.Version, Body: shape.OfRequest(m)}
-}
-
-// created turns the answer about a thing into the answer that the thing was made, and is at location.
-func created[Out any](location func(Out) string, answer func(Out) api.Reply) func(Out) api.Reply {
+// thing answers with a thing that has a version.
+func thing[Out any, Shape shape.Thing](of func(Out) Shape) func(Out) api.Reply {
 	return func(out Out) api.Reply {
-		reply := answer(out)
-		reply.Status, reply.Location = 201, location(out)
-		return reply
+		body := of(out)
+		_, version := body.Self()
+		return api.Reply{Status: 200, Version: version, Body: body}
 	}
 }
 
-var (
-	newNode        = created(func(n directory.Node) string { return "/v1/" + string(n.Kind()) + "s/" + string(n.ID) }, node)
-	newBrand       = created(func(b directory.Brand) string { return "/v1/brands/" + string(b.ID) }, brand)
-	newInvitation  = created(func(i directory.Invitation) string { return "/v1/invitations/" + string(i.ID) }, invitation)
-	newMoveRequest = created(func(m directory.AskedMove) string { return "/v1/move-requests/" + string(m.ID) }, moveRequest)
-)
-
-// withKey answers with an API client and a secret that was just made for it.
-func withKey(c directory.ClientWithKey) api.Reply {
-	return api.Reply{Status: 201, Location: "/v1/api-clients/" + string(c.ID), Version: c.Version, Body: shape.OfClientWithKey(c)}
+// made answers with a thing that was just made.
+func made[Out any, Shape shape.Thing](of func(Out) Shape) func(Out) api.Reply {
+	return func(out Out) api.Reply {
+		body := of(out)
+		path, version := body.Self()
+		return api.Reply{Status: 201, Location: "/v1/" + path, Version: version, Body: body}
+	}
 }
 
 // changed answers with the job that writes a change into a whole subtree, or with the node when there was nothing to do.
 func changed(c directory.Changed) api.Reply {
 	if c.Job == nil {
-		return node(c.Node)
+		return thing(shape.OfNode)(c.Node)
 	}
 	return api.Reply{Status: 202, Location: "/v1/jobs/" + string(c.Job.ID), Body: shape.OfJob(*c.Job)}
 }

@@ -14,6 +14,7 @@ import (
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/listtest"
 )
 
 var aTime = regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z`)
@@ -32,9 +33,7 @@ func TestTheLogTellsWhoDidWhatAndWhen(t *testing.T) {
 	log := viewer.Gets("%s/events", apitest.NodePath(a))
 	want := []string{"partner.suspended", "customer.edited", "customer.created", "partner.created", "api-client.created", "api-client.created",
 		"partner.created"}
-	if got := log.Items("type"); !slices.Equal(got, want) {
-		t.Fatalf("%v; want %v", got, want)
-	}
+	listtest.InOrder(t, "the log", log.Items("type"), want)
 	edited := log.JSON()["items"].([]any)[1].(map[string]any)
 	for name, want := range map[string]any{"nodeId": string(cus), "actorId": string(admin.ID), "requestId": "test-request",
 		"path": []any{string(a), string(p), string(cus)},
@@ -62,9 +61,7 @@ func TestTheLogTellsWhoDidWhatAndWhen(t *testing.T) {
 		"from=9999-12-31T23:59:59Z":                       {},
 		"until=0001-01-01T00:00:01Z&order=newest&limit=1": {},
 	} {
-		if got := viewer.Gets("%s/events?%s", apitest.NodePath(a), query).Items("type"); !slices.Equal(got, want) {
-			t.Errorf("%s: %v; want %v", query, got, want)
-		}
+		listtest.InOrder(t, query, viewer.Gets("%s/events?%s", apitest.NodePath(a), query).Items("type"), want)
 	}
 	itself := fmt.Sprint([]ident.Node{cus})
 	if got := viewer.Gets("%s/events", apitest.NodePath(cus)).Items("path"); !slices.Equal(got, []string{itself, itself}) {
@@ -177,9 +174,7 @@ func TestAFeedHasEachEventOnce(t *testing.T) {
 				want = append(want, string(e.ID))
 			}
 		}
-		if !slices.Equal(r.got, want) {
-			t.Errorf("the feed of %s had %d events; it should have had these %d:\n%v\n%v", r.at, len(r.got), len(want), r.got, want)
-		}
+		listtest.InOrder(t, "the feed of "+string(r.at), r.got, want)
 		if len(want) < 10 {
 			t.Errorf("only %d events at %s: the test shows little", len(want), r.at)
 		}

@@ -142,6 +142,14 @@ func (s *scene) expand(path string) string {
 		"SECRET", s.secret, "JOB", s.job, "REQUEST", s.request).Replace(path)
 }
 
+// address is the path of an operation with what the scene has in it.
+func (s *scene) address(op contract.Operation) string {
+	return s.expand(strings.NewReplacer("/partners/{id}", "/partners/SELF", "/customers/{id}", "/customers/CUSTOMER",
+		"/api-clients/{id}", "/api-clients/CLIENT", "/brands/{id}", "/brands/BRAND", "/jobs/{id}", "/jobs/JOB",
+		"/move-requests/{id}", "/move-requests/REQUEST", "/invitations/{id}", "/invitations/INVITED",
+		"{principalId}", "USER", "{nodeId}", "SELF", "{secretId}", "SECRET").Replace(op.Path))
+}
+
 // calls has every operation of the contract that asks who is calling. One that is missing fails the matrix.
 var calls = map[string]call{
 	"getMe": get("/v1/me"),

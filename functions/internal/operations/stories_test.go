@@ -18,6 +18,7 @@ import (
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/listtest"
 )
 
 func world(t *testing.T) (w *apitest.World, founder *apitest.Actor, brand string) {
@@ -133,9 +134,7 @@ func TestOrderFoldsCaseAndAccents(t *testing.T) {
 			break
 		}
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("customers come as %v; want %v", got, want)
-	}
+	listtest.InOrder(t, "customers", got, want)
 }
 
 func TestDepth30IsAcceptedAnd31Refused(t *testing.T) {
@@ -668,9 +667,7 @@ func TestEveryChangeIsAnEvent(t *testing.T) {
 	}
 	want := []event.Type{event.PlatformFounded, event.BrandCreated, event.PartnerCreated, event.PartnerEdited, event.CustomerCreated, event.CustomerEdited,
 		event.ClientCreated, event.ClientRevoked}
-	if !slices.Equal(got, want) {
-		t.Errorf("events: %v; want %v", got, want)
-	}
+	listtest.InOrder(t, "events", got, want)
 }
 
 func TestTracesAreContinued(t *testing.T) {

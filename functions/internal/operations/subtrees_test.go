@@ -12,6 +12,7 @@ import (
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/listtest"
 )
 
 func move(node, to ident.Node) (method, target string, body any) {
@@ -316,7 +317,5 @@ func TestWhatHappensToSubtreesIsAnEvent(t *testing.T) {
 	}
 	want := []event.Type{event.PartnerMoved, event.PartnerSuspended, event.PartnerResumed, event.CustomerMoved, event.CustomerSuspended,
 		event.CustomerResumed, event.ProvisioningChanged}
-	if !slices.Equal(got, want) {
-		t.Errorf("events: %v; want %v", got, want)
-	}
+	listtest.InOrder(t, "events", got, want)
 }

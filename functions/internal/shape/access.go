@@ -146,6 +146,9 @@ type ClientSecret struct {
 	Created string    `json:"createdAt"`
 }
 
+// Self implements Thing.
+func (c Client) Self() (string, int64) { return "api-clients/" + string(c.ID), c.Version }
+
 // OfClient returns the shape of an API client.
 func OfClient(c directory.Client) Client {
 	role := ""

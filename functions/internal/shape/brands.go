@@ -29,6 +29,9 @@ type App struct {
 	SingleTenant bool   `json:"singleTenant"`
 }
 
+// Self implements Thing.
+func (b Brand) Self() (string, int64) { return "brands/" + string(b.ID), b.Version }
+
 // OfBrand returns the shape of a brand.
 func OfBrand(b directory.Brand) Brand {
 	out := Brand{

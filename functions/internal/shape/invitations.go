@@ -32,6 +32,9 @@ type MailProblem struct {
 	Detail string                `json:"detail"`
 }
 
+// Self implements Thing.
+func (i Invitation) Self() (string, int64) { return "invitations/" + string(i.ID), i.Version }
+
 // OfInvitation returns the shape of an invitation.
 func OfInvitation(i directory.Invitation) Invitation {
 	out := Invitation{ID: i.ID, Node: i.Node, Email: i.Email, Name: i.Name, Role: i.Role.String(), Message: i.Message, State: i.State,

@@ -23,6 +23,9 @@ type MoveRequest struct {
 	Closed  string                 `json:"closedAt,omitzero"`
 }
 
+// Self implements Thing.
+func (r MoveRequest) Self() (string, int64) { return "move-requests/" + string(r.ID), r.Version }
+
 // OfRequest returns the shape of a move request.
 func OfRequest(m directory.AskedMove) MoveRequest {
 	out := MoveRequest{ID: m.ID, Kind: hierarchy.KindOf(m.Node), Name: m.Name, To: m.To, Message: m.Message, State: m.State,

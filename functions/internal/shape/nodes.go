@@ -65,7 +65,7 @@ func writeObject(enc *jsontext.Encoder, parts ...any) error {
 }
 
 // OfNode returns a Partner or a Customer.
-func OfNode(n directory.Node) any {
+func OfNode(n directory.Node) Thing {
 	step := Step{n.ID, n.Kind(), n.Name}
 	life := Life{statusOf(n.SuspendedAt, n.TrashedAt), n.SuspendedAt, n.TrashedAt, n.Version, stamp(n.Created), stamp(n.Updated)}
 	parent := n.Parent
@@ -77,6 +77,12 @@ func OfNode(n directory.Node) any {
 	}
 	return Partner{step, parent, n.Brands.Portal, n.Brands.Available, n.CanProvision, life}
 }
+
+// Self implements Thing.
+func (p Partner) Self() (string, int64) { return "partners/" + string(p.ID), p.Version }
+
+// Self implements Thing.
+func (c Customer) Self() (string, int64) { return "customers/" + string(c.ID), c.Version }
 
 // Life is what becomes of a node.
 type Life struct {

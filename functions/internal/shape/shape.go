@@ -28,6 +28,12 @@ func each[From, To any](from []From, of func(From) To) []To {
 	return to
 }
 
+// Thing is a shape of something that has an address, and a version by which it is edited.
+type Thing interface {
+	// Self returns the path of the thing below /v1/, and its version.
+	Self() (path string, version int64)
+}
+
 // stamp writes a time as the API does: RFC 3339 in UTC, to the millisecond.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 
+	"example.com/partnertree/shared/setting"
 	"example.com/partnertree/shared/table"
 )
 
@@ -12,7 +13,7 @@ import (
 // log and ends the process.
 func Table() (*table.Table, *slog.Logger) {
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
-	t, err := table.Open(os.Getenv("TABLE_NAME"))
+	t, err := table.Open(os.Getenv(setting.Table))
 	if err != nil {
 		log.Error("start", "cause", err.Error())
 		os.Exit(1)

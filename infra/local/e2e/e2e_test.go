@@ -30,6 +30,7 @@ import (
 	"example.com/partnertree/infra/stage"
 	"example.com/partnertree/shared/contract/contracttest"
 	"example.com/partnertree/shared/credential"
+	"example.com/partnertree/shared/setting"
 )
 
 var deployed *stack.Stack
@@ -403,7 +404,7 @@ func TestWhatTheBusRefusesIsKeptAndRedriven(t *testing.T) {
 	brand := f.brand(t, "refused.example")
 	l := listen(t, "refused")
 	// MiniStack drops events for a bus that does not exist and refuses those for what is none.
-	bus, err := deployed.SetEnvironment(t.Context(), "relay", stage.EnvBus, "arn:aws:events:us-east-1:000000000000:rule/no-bus")
+	bus, err := deployed.SetEnvironment(t.Context(), "relay", setting.Bus, "arn:aws:events:us-east-1:000000000000:rule/no-bus")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -421,7 +422,7 @@ func TestWhatTheBusRefusesIsKeptAndRedriven(t *testing.T) {
 			t.Fatal("the queue of undelivered events stays empty")
 		}
 	}
-	if _, err := deployed.SetEnvironment(t.Context(), "relay", stage.EnvBus, bus); err != nil {
+	if _, err := deployed.SetEnvironment(t.Context(), "relay", setting.Bus, bus); err != nil {
 		t.Fatal(err)
 	}
 	if err := deployed.Redrive(t.Context(), true); err != nil {

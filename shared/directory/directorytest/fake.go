@@ -1,5 +1,3 @@
-// Package directorytest has a directory.Store that keeps everything in memory, and Contract, the suite of tests that every
-// Store passes.
 package directorytest
 
 import (
