@@ -174,14 +174,14 @@ func invoke(t *testing.T, w world, in task) (out change, failed *messages.Invoke
 
 func TestTheMachineSettlesAChange(t *testing.T) {
 	m, w := load(t), newWorld(t)
-	path, err := m.run(t, w, change{ID: theChange, Since: began})
+	path, err := m.run(t, w, change{ID: theJob, Since: began})
 	if want := []string{"Settle", "Walked", "Grace", "Retire"}; err != nil || !slices.Equal(path, want) {
 		t.Errorf("%v, %v; want %v", path, err, want)
 	}
 	w.isSettled(t)
 
 	// The same event again.
-	if _, err := m.run(t, w, change{ID: theChange, Since: began}); err != nil {
+	if _, err := m.run(t, w, change{ID: theJob, Since: began}); err != nil {
 		t.Errorf("settling again: %v", err)
 	}
 	w.isSettled(t)
@@ -190,7 +190,7 @@ func TestTheMachineSettlesAChange(t *testing.T) {
 func TestTheMachineWalksOnUntilTheWalkIsDone(t *testing.T) {
 	m, w := load(t), newWorld(t)
 	w.atMost = 0
-	path, err := m.run(t, w, change{ID: theChange})
+	path, err := m.run(t, w, change{ID: theJob})
 	walks := len(slices.DeleteFunc(slices.Clone(path), func(s string) bool { return s != "Settle" }))
 	if err != nil || walks < 3 {
 		t.Errorf("%v, %v", path, err)
@@ -217,12 +217,12 @@ func TestTheMachineErasesWhatIsPurged(t *testing.T) {
 }
 
 func TestTheMachineGoesOnAfterACrashAnywhere(t *testing.T) {
-	for what, begin := range map[string]func(*testing.T) (w world, id ident.Change, end func(*testing.T)){
-		"a move": func(t *testing.T) (world, ident.Change, func(*testing.T)) {
+	for what, begin := range map[string]func(*testing.T) (w world, id ident.Job, end func(*testing.T)){
+		"a move": func(t *testing.T) (world, ident.Job, func(*testing.T)) {
 			w := newWorld(t)
-			return w, theChange, w.isSettled
+			return w, theJob, w.isSettled
 		},
-		"a purge": func(t *testing.T) (world, ident.Change, func(*testing.T)) {
+		"a purge": func(t *testing.T) (world, ident.Job, func(*testing.T)) {
 			w := newWorld(t)
 			w.trashed(t, moved)
 			return w, w.purges(t), w.isErased
@@ -264,7 +264,7 @@ func TestTheMachineGoesOnAfterACrashAnywhere(t *testing.T) {
 // What repeating cannot help ends the execution, with the error's name, where a redrive can go on.
 func TestTheMachineFailsWithTheNameOfTheError(t *testing.T) {
 	m := load(t)
-	for want, in := range map[string]change{errUnknownChange: {ID: "chg_00000000000000h9"}, errBadTask: {ID: "nonsense"}} {
+	for want, in := range map[string]change{errUnknownJob: {ID: "job_00000000000000h9"}, errBadTask: {ID: "nonsense"}} {
 		path, err := m.run(t, newWorld(t), in)
 		typed, _ := err.(*messages.InvokeResponse_Error)
 		if typed == nil || typed.Type != want || !slices.Equal(path, []string{"Settle"}) {
@@ -274,7 +274,7 @@ func TestTheMachineFailsWithTheNameOfTheError(t *testing.T) {
 	w := newWorld(t)
 	tries := 0
 	w.Before = func(directorytest.Call) error { tries++; return errors.New("something is broken") }
-	if _, err := m.run(t, w, change{ID: theChange}); err == nil || tries < 3 || tries > 10 {
+	if _, err := m.run(t, w, change{ID: theJob}); err == nil || tries < 3 || tries > 10 {
 		t.Errorf("a defect was tried %d times: %v", tries, err)
 	}
 }
@@ -346,8 +346,8 @@ func TestTheMachineWaitsForTheGrace(t *testing.T) {
 }
 
 func TestWhatTheMachineCarriesHasItsNames(t *testing.T) {
-	b, err := json.Marshal(change{ID: theChange, Since: began, Resume: "x", Done: true})
-	if want := fmt.Sprintf(`{"changeId":%q,"since":"2026-11-22T09:00:00Z","resume":"x","done":true}`, theChange); err != nil || string(b) != want {
+	b, err := json.Marshal(change{ID: theJob, Since: began, Resume: "x", Done: true})
+	if want := fmt.Sprintf(`{"changeId":%q,"since":"2026-11-22T09:00:00Z","resume":"x","done":true}`, theJob); err != nil || string(b) != want {
 		t.Errorf("%s, want %s", b, want)
 	}
 }

@@ -1,6 +1,6 @@
 // Command settle is the Lambda function with the tasks of the state machine in infra/settle.asl.json, which writes a change to a
 // whole subtree into every node below and then takes it out of the tree state. The change has been in effect from its commit
-// on: how long this takes shows to nobody but GET /v1/changes/{id}.
+// on: how long this takes shows to nobody but GET /v1/jobs/{id}.
 //
 // On a schedule it also purges what has been in the trash long enough. What is below is erased by that same state machine.
 package main

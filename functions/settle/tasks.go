@@ -24,10 +24,10 @@ const (
 // Names of errors, as the state machine's retries know them. Step Functions sees the errorType that Lambda answers with, which
 // messages.InvokeResponse_Error sets; the name of any other Go type, or of one that wraps it, would match nothing.
 const (
-	errBusy          = "Busy"          // repeating helps
-	errUnknownChange = "UnknownChange" // there is no such change, and there will be none
-	errBadTask       = "BadTask"       // the input is not one of this function's
-	errDefect        = "Defect"        // anything else; the log has the cause
+	errBusy       = "Busy"       // repeating helps
+	errUnknownJob = "UnknownJob" // there is no such job, and there will be none
+	errBadTask    = "BadTask"    // the input is not one of this function's
+	errDefect     = "Defect"     // anything else; the log has the cause
 )
 
 // task is what is asked for.
@@ -39,10 +39,10 @@ type task struct {
 // change is the whole state of an execution: what a task answers is what the next one gets. Only the id is needed; without the
 // rest everything begins anew, which is always right.
 type change struct {
-	ID     ident.Change `json:"changeId"`
-	Since  time.Time    `json:"since,omitzero"`   // when it took effect
-	Resume string       `json:"resume,omitempty"` // where the walk goes on
-	Done   bool         `json:"done"`             // the walk is
+	ID     ident.Job `json:"changeId"`
+	Since  time.Time `json:"since,omitzero"`   // when it took effect
+	Resume string    `json:"resume,omitempty"` // where the walk goes on
+	Done   bool      `json:"done"`             // the walk is
 }
 
 // purged is what a purge answers.
@@ -72,7 +72,7 @@ func (s *settling) handle(ctx context.Context, t task) (answer any, err error) {
 	if t.Task == taskPurge {
 		answer, err = s.purge(ctx, log)
 	} else {
-		log = log.With("change", string(t.Change.ID))
+		log = log.With("job", string(t.Change.ID))
 		if now := s.now(); !t.Change.Since.IsZero() {
 			log = log.With(metric.ChangeAge.Attrs(now, s.stage, now.Sub(t.Change.Since).Seconds())...)
 		}
@@ -99,7 +99,7 @@ func (s *settling) purge(ctx context.Context, log *slog.Logger) (purged, error) 
 
 // step does a task of the state machine.
 func (s *settling) step(ctx context.Context, log *slog.Logger, t task) (change, error) {
-	id, err := ident.ParseChange(string(t.Change.ID))
+	id, err := ident.ParseJob(string(t.Change.ID))
 	if err != nil {
 		return change{}, fault.Invalid.New("/change/changeId: %s", err)
 	}
@@ -138,7 +138,7 @@ func message(err error) string {
 	switch {
 	case errors.As(err, &told):
 		return told.Detail
-	case errors.Is(err, directory.ErrUnknownChange), errors.Is(err, directory.ErrNotWalked):
+	case errors.Is(err, directory.ErrUnknownJob), errors.Is(err, directory.ErrNotWalked):
 		return err.Error()
 	}
 	return "The log of the function has the cause."
@@ -148,8 +148,8 @@ func nameOf(err error) string {
 	switch {
 	case fault.Busy.Is(err), fault.Conflict.Is(err):
 		return errBusy
-	case errors.Is(err, directory.ErrUnknownChange):
-		return errUnknownChange
+	case errors.Is(err, directory.ErrUnknownJob):
+		return errUnknownJob
 	case fault.Invalid.Is(err):
 		return errBadTask
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,20 +22,21 @@ import (
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/job"
 	"example.com/partnertree/shared/metric"
 )
 
 const (
-	theRoot   = ident.Node("ptn_00000000000000r1")
-	left      = ident.Node("ptn_00000000000000a1") // where it was
-	right     = ident.Node("ptn_00000000000000b1") // where it is now
-	moved     = ident.Node("ptn_00000000000000m1")
-	below     = ident.Node("ptn_00000000000000m2")
-	customer  = ident.Node("cus_00000000000000c1")
-	theChange = ident.Change("chg_00000000000000h1")
-	theBrand  = ident.Brand("brd_00000000000000b1")
-	theAdmin  = ident.Principal("cli_00000000000000a1")
-	theKey    = ident.Key("key_00000000000000a1")
+	theRoot  = ident.Node("ptn_00000000000000r1")
+	left     = ident.Node("ptn_00000000000000a1") // where it was
+	right    = ident.Node("ptn_00000000000000b1") // where it is now
+	moved    = ident.Node("ptn_00000000000000m1")
+	below    = ident.Node("ptn_00000000000000m2")
+	customer = ident.Node("cus_00000000000000c1")
+	theJob   = ident.Job("job_00000000000000h1")
+	theBrand = ident.Brand("brd_00000000000000b1")
+	theAdmin = ident.Principal("cli_00000000000000a1")
+	theKey   = ident.Key("key_00000000000000a1")
 )
 
 var began = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
@@ -73,6 +75,8 @@ func newWorld(t *testing.T) world {
 	c.Details.Brand = theBrand
 	now := *m
 	now.Parent, now.Place.Path, now.AsOf, now.Version = right, b.Place.Path.Child(moved), 1, 2
+	settles := job.Begin(directory.MoveJob, moved, "1", began, directory.RewriteStep, directory.GraceStep)
+	settles.ID = theJob
 	for _, steps := range [][]directory.Step{
 		{directory.AddTree{Else: errors.New("never")}, directory.AddNode{Node: *r}},
 		{directory.AddNode{Node: *a}}, {directory.AddNode{Node: *b}}, {directory.AddNode{Node: *m}}, {directory.AddNode{Node: *n}},
@@ -86,9 +90,7 @@ func newWorld(t *testing.T) world {
 			directory.AddChange{Else: errors.New("never"), Change: hierarchy.Change{
 				Seq: 1, Node: moved, Kind: hierarchy.Moved, Path: now.Place.Path, From: []hierarchy.Path{m.Place.Path},
 			}},
-			directory.Put{Else: errors.New("never"), Now: &directory.Progress{
-				ID: theChange, Seq: 1, Node: moved, Kind: hierarchy.Moved, State: directory.Settling, Started: began, Updated: began, Version: 1,
-			}},
+			directory.Put{Else: errors.New("never"), Now: settles},
 		},
 	} {
 		if err := store.Commit(t.Context(), steps...); err != nil {
@@ -102,14 +104,15 @@ func newWorld(t *testing.T) world {
 	}, lines}
 }
 
-// state is where the change is, and how many changes the tree state holds.
-func (w world) state(t *testing.T) (directory.ProgressState, int) {
+// state is the step that the job is at, or how it has ended, and how many changes the tree state holds.
+func (w world) state(t *testing.T) (string, int) {
 	t.Helper()
-	got, err := w.Fake.Read(t.Context(), directory.Want{Records: directory.Changes.Refs(theChange)})
+	got, err := w.Fake.Read(t.Context(), directory.Want{Records: job.Jobs.Refs(theJob)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return directory.Changes.In(got.Records, theChange).State, len(got.Tree.Changes)
+	j := job.Jobs.In(got.Records, theJob)
+	return cmp.Or(j.Step(), string(j.State)), len(got.Tree.Changes)
 }
 
 // stored is the path that a node stores, whatever the tree state says of it.
@@ -124,8 +127,8 @@ func (w world) stored(t *testing.T, id ident.Node) hierarchy.Path {
 
 func (w world) isSettled(t *testing.T) {
 	t.Helper()
-	if state, inFlight := w.state(t); state != directory.Settled || inFlight != 0 {
-		t.Errorf("the change is %s, and %d are in flight", state, inFlight)
+	if state, inFlight := w.state(t); state != string(job.Succeeded) || inFlight != 0 {
+		t.Errorf("the job is at %s, and %d are in flight", state, inFlight)
 	}
 	path := hierarchy.Path("").Child(theRoot).Child(right).Child(moved).Child(below)
 	if got := w.stored(t, below); got != path {
@@ -145,14 +148,14 @@ func (w world) trashed(t *testing.T, id ident.Node) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{taskSettle, taskRetire} {
-		if _, err := w.handle(t.Context(), task{name, change{ID: done.Change.ID}}); err != nil {
+		if _, err := w.handle(t.Context(), task{name, change{ID: done.Job.ID}}); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// purges does the task that the schedule asks for, and answers the change that is to erase what is below, if there is one.
-func (w world) purges(t *testing.T) (started ident.Change) {
+// purges does the task that the schedule asks for, and answers the job that is to erase what is below, if there is one.
+func (w world) purges(t *testing.T) (started ident.Job) {
 	t.Helper()
 	if _, err := w.handle(t.Context(), task{Task: taskPurge}); err != nil {
 		t.Fatal(err)
@@ -164,7 +167,7 @@ func (w world) purges(t *testing.T) (started ident.Change) {
 	for _, e := range page.Items {
 		if e.Type == event.PartnerPurged {
 			id, _ := e.Data["changeId"].(string)
-			started = ident.Change(id)
+			started = ident.Job(id)
 		}
 	}
 	return started
@@ -195,12 +198,12 @@ func TestRecordedPayloads(t *testing.T) {
 		w := newWorld(t)
 		name := t.Name()[strings.LastIndex(t.Name(), "/")+1:]
 		if strings.HasSuffix(name, "-walked") || strings.HasSuffix(name, "-settled") {
-			if _, err := w.handle(t.Context(), task{taskSettle, change{ID: theChange}}); err != nil {
+			if _, err := w.handle(t.Context(), task{taskSettle, change{ID: theJob}}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if strings.HasSuffix(name, "-settled") {
-			if _, err := w.handle(t.Context(), task{taskRetire, change{ID: theChange}}); err != nil {
+			if _, err := w.handle(t.Context(), task{taskRetire, change{ID: theJob}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -227,7 +230,7 @@ func TestATaskIsDoneAgainAfterAFailureAtAnyCall(t *testing.T) {
 	all := func(w world) []error {
 		var errs []error
 		for _, name := range []string{taskSettle, taskRetire} {
-			_, err := w.handle(t.Context(), task{name, change{ID: theChange}})
+			_, err := w.handle(t.Context(), task{name, change{ID: theJob}})
 			errs = append(errs, err)
 		}
 		return errs
@@ -275,7 +278,7 @@ func TestATaskIsDoneAgainAfterAFailureAtAnyCall(t *testing.T) {
 func TestAWalkThatIsCutShortGoesOn(t *testing.T) {
 	w := newWorld(t)
 	w.atMost = 0
-	next, walks := change{ID: theChange}, 0
+	next, walks := change{ID: theJob}, 0
 	for !next.Done {
 		var failed *messages.InvokeResponse_Error
 		if next, failed = invoke(t, w, task{taskSettle, next}); failed != nil {
@@ -315,7 +318,7 @@ func TestTheAgeOfTheChangeIsAMetric(t *testing.T) {
 		if !healthy {
 			w.Before = broken
 		}
-		_, err := w.handle(t.Context(), task{taskSettle, change{ID: theChange, Since: began}})
+		_, err := w.handle(t.Context(), task{taskSettle, change{ID: theJob, Since: began}})
 		if (err == nil) != healthy || err != nil && strings.Contains(err.Error(), "secret-place") {
 			t.Errorf("healthy %v: %v", healthy, err)
 		}
@@ -389,7 +392,7 @@ type logged struct {
 
 func TestErrorsHaveNames(t *testing.T) {
 	for want, err := range map[string]error{
-		errBusy: directorytest.Busy(), errUnknownChange: directory.ErrUnknownChange, errBadTask: fault.Invalid.New("no"),
+		errBusy: directorytest.Busy(), errUnknownJob: directory.ErrUnknownJob, errBadTask: fault.Invalid.New("no"),
 		errDefect: directory.ErrNotWalked,
 	} {
 		if got := nameOf(err); got != want {

@@ -22,8 +22,8 @@ type Operation struct {
 	Role string
 	// Target says where the id of the node stands on which the role is needed: path.id, path.nodeId, body.parentId,
 	// body.partnerId, body.nodeId, query.nodeId or query.node; above.path.id (it is needed on a node above that one); client (the home
-	// node of the API client in the path), brand (the partner that owns the brand in the path), change (the top of the
-	// subtree of the change in the path), move-request.from (a node above the one that the move request in the path is about),
+	// node of the API client in the path), brand (the partner that owns the brand in the path), job (the node that
+	// the job in the path belongs to), move-request.from (a node above the one that the move request in the path is about),
 	// move-request.to (the partner that it is to move to), move-request (one of these two, or the caller asked for the move;
 	// nobody else sees it at all), invitation (the node that the invitation in the path is to), self (the caller) or public (nobody is asked who they are).
 	Target string

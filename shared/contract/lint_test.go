@@ -42,7 +42,7 @@ func TestBrokenContractIsRefused(t *testing.T) {
 		"unknown role":             {"x-role: owner", "x-role: boss", "createBrand: x-role boss"},
 		"unknown target":           {"x-target: body.parentId", "x-target: somewhere", "createPartner: x-target somewhere"},
 		"target without parameter": {"x-target: query.nodeId", "x-target: path.id", "listApiClients: x-target path.id"},
-		"nothing to be above of":   {"x-target: change", "x-target: above.id", "getChange: x-target above.id"},
+		"nothing to be above of":   {"x-target: job", "x-target: above.id", "getJob: x-target above.id"},
 		"no invitation":            {"x-target: query.node\n", "x-target: invitation\n", "explainAccess: x-target invitation"},
 		"no side of a move":        {"x-target: move-request.to", "x-target: move-request.here", "acceptMove: x-target move-request.here"},
 		"open by accident":         {"x-target: public", "x-target: self", "getHome: public"},

@@ -173,7 +173,7 @@ var Problems = map[string][]string{
 		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
 		"trashed", "precondition-failed", "too-many-requests", "busy", "too-many-changes", "internal",
 	},
-	"getChange": {
+	"getJob": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",
 	},
 	"listMoveRequests": {

@@ -179,7 +179,7 @@ func TestWhoseHomeIsPurgedIsManagedAtTheRoot(t *testing.T) {
 	s.trash(s.b)
 	s.now = s.now.Add(hierarchy.KeepTrash + time.Hour)
 	s.purge()
-	ids := changesIn(s.Fake)
+	ids := jobsIn(s.Fake)
 	if err := settled(t.Context(), s.d, ids[len(ids)-1]); err != nil {
 		t.Fatal(err)
 	}

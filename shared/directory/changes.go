@@ -2,7 +2,9 @@ package directory
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
+	"strconv"
 	"time"
 
 	"example.com/partnertree/shared/access"
@@ -10,12 +12,46 @@ import (
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/job"
 )
 
 // Changed is the answer to a change of a whole subtree. It is in effect for all of the subtree from the commit on.
 type Changed struct {
-	Change *Progress // nil: it was so already and nothing was done
-	Node   Node      // the top of the subtree as it is now
+	Job  *job.Job // writes the change into the subtree; nil: it was so already and nothing was done
+	Node Node     // the top of the subtree as it is now
+}
+
+// keptChanged is how a Changed is kept for a repeated request. Its job has just begun and belongs to the top of the subtree, so the rest of the
+// job follows from what is kept, and the memo stays small.
+type keptChanged struct {
+	Node  Node
+	Job   ident.Job `json:",omitzero"`
+	Kind  job.Kind  `json:",omitzero"`
+	Input string    `json:",omitzero"`
+	Began time.Time `json:",omitzero"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (c Changed) MarshalJSON() ([]byte, error) {
+	kept := keptChanged{Node: c.Node}
+	if j := c.Job; j != nil {
+		kept.Job, kept.Kind, kept.Input, kept.Began = j.ID, j.Kind, j.Input, j.Created
+	}
+	return json.Marshal(kept)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *Changed) UnmarshalJSON(b []byte) error {
+	var kept keptChanged
+	if err := json.Unmarshal(b, &kept); err != nil {
+		return err
+	}
+	*c = Changed{Node: kept.Node}
+	if kept.Job != "" {
+		c.Job = settling(kept.Kind, kept.Node.ID, kept.Input, kept.Began)
+		c.Job.ID = kept.Job
+	}
+	return nil
 }
 
 // retrySettled is after how long it is worth trying again when too many changes are being settled.
@@ -167,23 +203,23 @@ func (d *Directory) commitSubtree(c Caller, v *View, was, now *hierarchy.Node, c
 	if err := Match(c.IfMatch, was.Version); err != nil {
 		return Plan[Changed]{}, err
 	}
-	steps, p, err := d.place(c, &v.Tree, was, now, change, t, data)
+	steps, j, err := d.place(c, &v.Tree, was, now, change, t, data)
 	if err != nil {
 		return Plan[Changed]{}, err
 	}
 	dec := access.Decide(v.Caller, &hierarchy.TreeState{}, now, access.Read)
-	return Plan[Changed]{Changed{p, seenBy(now, dec)}, steps}, nil
+	return Plan[Changed]{Changed{j, seenBy(now, dec)}, steps}, nil
 }
 
 // place is the steps of change.
 func (d *Directory) place(c Caller, tree *hierarchy.TreeState, was, now *hierarchy.Node, change hierarchy.Change, t event.Type,
-	data map[string]any) ([]Step, *Progress, error) {
-	steps, p, err := d.announce(tree, was.ID, change)
+	data map[string]any) ([]Step, *job.Job, error) {
+	steps, j, err := d.announce(tree, was.ID, kindOf(change), change)
 	if err != nil {
 		return nil, nil, err
 	}
-	now.AsOf, now.Version, now.Updated = p.Seq, was.Version+1, p.Started
-	data["changeId"] = p.ID
+	now.AsOf, now.Version, now.Updated = tree.Seq+1, was.Version+1, j.Created
+	data["changeId"] = j.ID
 	happened := d.Event(c, t, was.ID, now.Place.Path, data)
 	if change.Kind == hierarchy.Moved {
 		happened.Event.Left = tree.Place(was).Path
@@ -193,11 +229,31 @@ func (d *Directory) place(c Caller, tree *hierarchy.TreeState, was, now *hierarc
 			return access.Hidden()
 		}
 		return ErrChanged
-	}}, happened), p, nil
+	}}, happened), j, nil
 }
 
-// announce adds a change to the tree state that was read.
-func (d *Directory) announce(tree *hierarchy.TreeState, node ident.Node, change hierarchy.Change) ([]Step, *Progress, error) {
+// kindOf returns the kind of the job that settles a change.
+func kindOf(c hierarchy.Change) job.Kind {
+	switch on := c.Kind == hierarchy.Marked; {
+	case c.Kind == hierarchy.Moved:
+		return MoveJob
+	case c.Mark.Kind == hierarchy.NoProvisioning:
+		return ProvisioningJob
+	case c.Mark.Kind == hierarchy.Purged:
+		return PurgeJob
+	case c.Mark.Kind == hierarchy.Suspended && on:
+		return SuspendJob
+	case c.Mark.Kind == hierarchy.Suspended:
+		return ResumeJob
+	case on:
+		return TrashJob
+	default:
+		return RestoreJob
+	}
+}
+
+// announce adds a change to the tree state that was read, and begins the job that settles the change.
+func (d *Directory) announce(tree *hierarchy.TreeState, node ident.Node, kind job.Kind, change hierarchy.Change) ([]Step, *job.Job, error) {
 	if !tree.Room(&change) {
 		err := fault.TooManyChanges.New("%d changes of whole subtrees are being settled; there is no room for more just now. Repeat the request in a while.",
 			len(tree.Changes))
@@ -205,9 +261,8 @@ func (d *Directory) announce(tree *hierarchy.TreeState, node ident.Node, change 
 		return nil, nil, err
 	}
 	change.Seq, change.Node = tree.Seq+1, node
-	p := Progress{ID: ident.NewChange(), Seq: change.Seq, Node: node, Kind: change.Kind, State: Settling, Started: d.now(), Version: 1}
-	p.Updated = p.Started
-	return []Step{AddChange{Change: change, Else: ErrChanged}, Put{Now: &p, Else: ErrExists}}, &p, nil
+	j := settling(kind, node, strconv.FormatInt(change.Seq, 10), d.now())
+	return []Step{AddChange{Change: change, Else: ErrChanged}, Put{Now: j, Else: ErrExists}}, j, nil
 }
 
 func byKind(n *hierarchy.Node, partner, customer event.Type) event.Type {
@@ -215,13 +270,4 @@ func byKind(n *hierarchy.Node, partner, customer event.Type) event.Type {
 		return customer
 	}
 	return partner
-}
-
-// Change tells how far a change is, to those who reach the top of its subtree.
-func (d *Directory) Change(ctx context.Context, c Caller, id ident.Change) (Progress, error) {
-	_, p, _, _, err := ReachOf(ctx, d, c, Changes, id, func(p *Progress) ident.Node { return p.Node }, access.Read)
-	if err != nil {
-		return Progress{}, err
-	}
-	return *p, nil
 }

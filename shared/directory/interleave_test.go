@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/job"
 	"example.com/partnertree/shared/record"
 )
 
@@ -43,7 +45,7 @@ type stage struct {
 	apart    bool                                               // whether the principal is a part of its own
 	exact    bool                                               // whether actors remember what they were given
 	refuses  bool                                               // whether operations may be refused in any way
-	settled  map[ident.Change]int64                             // the versions of progress that were seen
+	settled  map[ident.Job]int64                                // the versions of jobs that were seen
 	commits  string                                             // who has committed, in order
 	writes   int                                                // that there were
 	looked   int                                                // at how many of them
@@ -363,7 +365,7 @@ func (s *stage) spoil(steps []directory.Step) []directory.Step {
 				continue
 			}
 		case directory.Put:
-			progress, is := x.Now.(*directory.Progress)
+			j, is := x.Now.(*job.Job)
 			if !is {
 				break
 			}
@@ -371,7 +373,7 @@ func (s *stage) spoil(steps []directory.Step) []directory.Step {
 				continue
 			}
 			if s.sabotage == "seq" && x.Was == nil {
-				progress.Seq = s.peek(nil).Tree.Seq + 1
+				j.Input = strconv.FormatInt(s.peek(nil).Tree.Seq+1, 10)
 			}
 		case directory.AddEvent:
 			if s.sabotage == "relisted uncovered" && edits {
@@ -556,11 +558,11 @@ func renamedWhileSettled(t *testing.T, bad sabotage, orders int) error {
 		}
 		s.sabotage = bad
 		for _, e := range s.Events() {
-			id, ok := e.Data["changeId"].(ident.Change)
+			id, ok := e.Data["changeId"].(ident.Job)
 			if !ok {
 				continue
 			}
-			s.begin("settle", id == done.Change.ID, func(ctx context.Context) error {
+			s.begin("settle", id == done.Job.ID, func(ctx context.Context) error {
 				for resume := ""; ; {
 					r, err := s.d.Settle(ctx, id, resume, 0)
 					if err != nil {
@@ -717,9 +719,9 @@ func (c *crowd) rename(ctx context.Context, node ident.Node, name hierarchy.Name
 func (c *crowd) changed(_ directory.Changed, err error) error { return err }
 
 // watch settles every change that comes up: what the rule on the bus does.
-func (c *crowd) watch(settling map[ident.Change]bool) {
+func (c *crowd) watch(settling map[ident.Job]bool) {
 	for _, e := range c.Events() {
-		id, ok := e.Data["changeId"].(ident.Change)
+		id, ok := e.Data["changeId"].(ident.Job)
 		if !ok || settling[id] {
 			continue
 		}
@@ -728,7 +730,7 @@ func (c *crowd) watch(settling map[ident.Change]bool) {
 	}
 }
 
-func (c *crowd) settle(ctx context.Context, id ident.Change) error {
+func (c *crowd) settle(ctx context.Context, id ident.Job) error {
 	resume := ""
 	for {
 		r, err := c.d.Settle(ctx, id, resume, 0)
@@ -753,7 +755,7 @@ func live(t testing.TB, seed uint64, bad sabotage, steps int) (err error) {
 	s := newStage(t)
 	c := &crowd{stage: s, rnd: rand.New(rand.NewPCG(seed, 7)), known: []ident.Node{s.root}, history: map[ident.Node][]seen{}}
 	s.sabotage, s.anyOrder, s.apart = bad, true, true
-	settling := map[ident.Change]bool{}
+	settling := map[ident.Job]bool{}
 	written, known := 0, 0
 	for i := range 4 {
 		c.known = append(c.known, s.mustPartner(t, c.any(), hierarchy.Name(rune('a'+i))))

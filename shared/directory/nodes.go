@@ -296,9 +296,10 @@ func (d *Directory) keepCovered(ctx context.Context, v *View, was, parent *hiera
 		return nil, d.rewriteFirst(ctx, &v.Tree, node)
 	}
 	path := at.Path.Child(node.ID)
-	steps, p, err := d.announce(&v.Tree, node.ID, hierarchy.Change{Kind: hierarchy.Moved, Path: path, Marks: at.Marks, From: v.Tree.Left(path)})
+	change := hierarchy.Change{Kind: hierarchy.Moved, Path: path, Marks: at.Marks, From: v.Tree.Left(path)}
+	steps, j, err := d.announce(&v.Tree, node.ID, RenameJob, change)
 	if err == nil {
-		data["changeId"] = p.ID
+		data["changeId"] = j.ID
 	}
 	return steps, err
 }

@@ -338,7 +338,7 @@ func (s *stage) settledWhole(parents []int) error {
 	if err := s.whole(parents); err != nil {
 		return err
 	}
-	for _, id := range changesIn(s.Fake) {
+	for _, id := range jobsIn(s.Fake) {
 		if err := settled(context.Background(), s.d, id); err != nil {
 			return err
 		}

@@ -148,18 +148,18 @@ func (c *chronicle) happens() {
 	case "purge": // and something has left it
 		_, _ = c.d.Move(ctx, c.founder, c.node(), c.nodes[0])
 		_, _ = c.d.Trash(ctx, c.founder, c.node())
-		for _, id := range changesIn(c.fake) {
+		for _, id := range jobsIn(c.fake) {
 			c.must(settled(ctx, c.d, id))
 		}
 		c.now = c.now.Add(hierarchy.KeepTrash + time.Second)
 		_, err := c.d.Purge(ctx, time.Minute)
 		c.must(err)
-		for _, id := range changesIn(c.fake) {
+		for _, id := range jobsIn(c.fake) {
 			c.must(settled(ctx, c.d, id))
 		}
 	}
-	if done.Change != nil && rapid.Bool().Draw(c.T, "settled") {
-		c.must(settled(ctx, c.d, done.Change.ID))
+	if done.Job != nil && rapid.Bool().Draw(c.T, "settled") {
+		c.must(settled(ctx, c.d, done.Job.ID))
 	}
 }
 
@@ -597,7 +597,7 @@ func TestWhatWasPurgedIsMissing(t *testing.T) {
 		}
 	}
 	check("purged, and not erased")
-	for _, id := range changesIn(s.Fake) {
+	for _, id := range jobsIn(s.Fake) {
 		if err := settled(t.Context(), s.d, id); err != nil {
 			t.Fatal(err)
 		}
@@ -626,7 +626,7 @@ func TestWhoIsRevokedWithTheirHomeCouldUntilThen(t *testing.T) {
 	s.purge()
 	s.now = s.now.Add(time.Hour)
 	could := directory.Moment(s.now.Add(-time.Minute))
-	for _, id := range changesIn(s.Fake) {
+	for _, id := range jobsIn(s.Fake) {
 		if err := settled(t.Context(), s.d, id); err != nil {
 			t.Fatal(err)
 		}

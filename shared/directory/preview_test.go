@@ -273,7 +273,7 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 			case 2:
 				_, err = d.Restore(ctx, owner, at)
 			case 3:
-				for _, id := range changesIn(store) {
+				for _, id := range jobsIn(store) {
 					if err := settled(ctx, d, id); err != nil {
 						t.Fatal(err)
 					}

@@ -455,7 +455,7 @@ func TestAMoveRequestLivesOnTheRightOfThoseWhoAsked(t *testing.T) {
 			r := s.now
 			s.now = s.now.Add(hierarchy.KeepTrash + time.Second)
 			s.purge()
-			for _, id := range changesIn(s.Fake) {
+			for _, id := range jobsIn(s.Fake) {
 				if err := settled(t.Context(), s.d, id); err != nil {
 					return err
 				}
@@ -534,7 +534,7 @@ func TestWhatIsThereAlreadyIsNotMoved(t *testing.T) {
 	s.done(s.d.Move(ctx, s.founder, s.b, s.e))
 	events := len(s.Events())
 	done, err := s.d.AcceptMove(ctx, s.right, id)
-	if err != nil || done.Change != nil || done.Node.ID != s.b || done.Node.Parent != s.e {
+	if err != nil || done.Job != nil || done.Node.ID != s.b || done.Node.Parent != s.e {
 		t.Errorf("%+v, %v", done, err)
 	}
 	if got := since(s.Fake, events); !slices.Equal(got, []event.Type{event.MoveAccepted}) || s.state(id) != directory.RequestAccepted {

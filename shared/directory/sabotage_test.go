@@ -18,6 +18,7 @@ import (
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/job"
 )
 
 // does is one operation at a time or beside others.
@@ -65,10 +66,10 @@ func (d duel) fight(ignore string) error {
 	return err
 }
 
-// honest says what is wrong with a tree that was planted: with a node's version, brands, clients, progress, or with the log.
+// honest says what is wrong with a tree that was planted: with a node's version, brands, clients, jobs, or with the log.
 func (s *stage) honest() error {
 	ids := s.ids()
-	brands, clients, changes := map[ident.Brand]bool{s.brand: true}, map[ident.Principal]bool{s.founder.Principal: true}, changesIn(s.Fake)
+	brands, clients, changes := map[ident.Brand]bool{s.brand: true}, map[ident.Principal]bool{s.founder.Principal: true}, jobsIn(s.Fake)
 	versions, asleep, grants := map[ident.Node]int64{}, map[ident.Node]bool{}, map[ident.Principal]map[ident.Node]access.Role{
 		s.founder.Principal: {s.root: access.Owner}}
 	looks := map[ident.Brand]int64{}
@@ -125,7 +126,7 @@ func (s *stage) honest() error {
 	}
 	got, err := s.Fake.Read(context.Background(), directory.Want{Nodes: ids, Records: slices.Concat(
 		access.Principals.Refs(slices.Collect(maps.Keys(clients))...), brand.Brands.Refs(slices.Collect(maps.Keys(brands))...),
-		directory.Changes.Refs(changes...))})
+		job.Jobs.Refs(changes...))})
 	if err != nil {
 		return err
 	}
@@ -179,17 +180,21 @@ func (s *stage) honest() error {
 	if owners == 0 {
 		return errors.New("the root has no owner any more")
 	}
-	for _, p := range directory.Changes.All(got.Records) {
-		id := p.ID
+	for _, j := range job.Jobs.All(got.Records) {
+		id := j.ID
 		if s.settled == nil {
-			s.settled = map[ident.Change]int64{}
+			s.settled = map[ident.Job]int64{}
 		}
-		if s.settled[id] > p.Version {
-			return fmt.Errorf("%s is at version %d of its progress and was at %d", id, p.Version, s.settled[id])
+		if s.settled[id] > j.Version {
+			return fmt.Errorf("%s is at version %d and was at %d", id, j.Version, s.settled[id])
 		}
-		s.settled[id] = p.Version
-		flying := slices.ContainsFunc(got.Tree.Changes, func(c hierarchy.Change) bool { return c.Seq == p.Seq })
-		if flying && p.State == directory.Settled {
+		s.settled[id] = j.Version
+		seq, err := directory.ChangeOf(j)
+		if err != nil {
+			return err
+		}
+		flying := slices.ContainsFunc(got.Tree.Changes, func(c hierarchy.Change) bool { return c.Seq == seq })
+		if flying && j.State == job.Succeeded {
 			return fmt.Errorf("%s is settled, and in the tree state", id)
 		}
 	}
@@ -239,7 +244,7 @@ func purger(s *stage) does {
 
 // settler settles a change as the state machine does: before it retires it, all reads end that were under way when it was written
 // into the last node. That is what the grace is for.
-func settler(s *stage, id ident.Change) does {
+func settler(s *stage, id ident.Job) does {
 	return func(ctx context.Context) error {
 		for r := (directory.SettleResult{}); !r.Done; {
 			var err error
@@ -288,7 +293,7 @@ func trashed(node int) func(*stage) error {
 	return func(s *stage) error {
 		done, err := s.d.Trash(context.Background(), s.founder, nodeNo(node))
 		if err == nil {
-			err = settled(context.Background(), s.d, done.Change.ID)
+			err = settled(context.Background(), s.d, done.Job.ID)
 		}
 		return err
 	}
@@ -448,7 +453,7 @@ func settling(above func(*stage) does, before func(*stage) error, below func(*st
 			return above(s)(context.Background())
 		},
 		begin: func(s *stage) []does {
-			ids := changesIn(s.Fake)
+			ids := jobsIn(s.Fake)
 			return []does{settler(s, ids[len(ids)-1]), below(s)}
 		},
 	}
@@ -481,7 +486,7 @@ var settlings = map[string]duel{
 		tree:   []int{0, 0}, // two that walk further come to too many states
 		before: func(s *stage) error { return mover(s, 1, 2)(context.Background()) },
 		begin: func(s *stage) []does {
-			id := changesIn(s.Fake)[0]
+			id := jobsIn(s.Fake)[0]
 			return []does{settler(s, id), settler(s, id)}
 		},
 	},
@@ -491,7 +496,7 @@ var settlings = map[string]duel{
 			return errors.Join(mover(s, 2, 3)(context.Background()), mover(s, 2, 0)(context.Background()))
 		},
 		begin: func(s *stage) []does {
-			ids := changesIn(s.Fake)
+			ids := jobsIn(s.Fake)
 			return []does{settler(s, ids[0]), settler(s, ids[1])}
 		},
 	},
@@ -577,7 +582,7 @@ var shownBy = map[string]string{
 	"AddChange.Seq":          "two moves make no circle",
 	"CheckSeq.Seq":           "a move, and a child below the moved",
 	"Rewrite.AsOf":           "a restore below a move",
-	"Put.Version progress":   "settled twice at a time",
+	"Put.Version job":        "settled twice at a time",
 	"Put.Version invitation": "accept and revoke",
 	"Put.New keyring":        "two make the keyring",
 }
@@ -780,7 +785,7 @@ func listedBehind(t *testing.T, believed bool) error {
 		moved, err = w.stage.d.Move(ctx, w.founder, w.leaf, w.d)
 	}
 	if err == nil {
-		err = settled(ctx, w.stage.d, moved.Change.ID)
+		err = settled(ctx, w.stage.d, moved.Job.ID)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -6,55 +6,44 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
+	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
-	"example.com/partnertree/shared/record"
+	"example.com/partnertree/shared/job"
 )
 
-// Progress is how far the settling of a change is, for people to see.
-type Progress struct {
-	ID      ident.Change
-	Seq     int64
-	Node    ident.Node // the top of the subtree
-	Kind    hierarchy.ChangeKind
-	State   ProgressState
-	Nodes   int64 // looked at so far, in the present walk
-	Started time.Time
-	Updated time.Time
-	Version int64
+// The kinds of jobs that settle a change to a whole subtree. The change is in effect when its job begins.
+const (
+	MoveJob         job.Kind = "move"
+	RenameJob       job.Kind = "rename" // of a node whose subtree another change is being written into
+	SuspendJob      job.Kind = "suspend"
+	ResumeJob       job.Kind = "resume"
+	TrashJob        job.Kind = "trash"
+	RestoreJob      job.Kind = "restore"
+	PurgeJob        job.Kind = "purge"
+	ProvisioningJob job.Kind = "provisioning-switch"
+)
+
+// The steps of settling. A job succeeds when its change has left the tree state.
+const (
+	RewriteStep = "rewrite" // each node gets its new place, or is erased by a purge
+	GraceStep   = "grace"   // all nodes have it; reads under way come to their end
+)
+
+// ChangeOf returns the number of the change that a job settles.
+func ChangeOf(j *job.Job) (seq int64, err error) {
+	if seq, err = strconv.ParseInt(j.Input, 10, 64); err != nil {
+		return 0, fmt.Errorf("%s has no number of a change", j.ID)
+	}
+	return seq, nil
 }
 
-// ProgressState is where a change is on its way from in effect to settled. It is in effect from the beginning.
-type ProgressState string
-
-// The states.
-const (
-	Settling ProgressState = "settling" // nodes are being rewritten
-	Waiting  ProgressState = "waiting"  // all are; the grace for reads under way runs
-	Settled  ProgressState = "settled"  // the change has left the tree state
-)
-
-// Changes are kept as records: how far each is.
-var Changes = record.NewKind("progress", func(id ident.Change) *Progress { return &Progress{ID: id} })
-
-// Ref implements record.Record.
-func (p *Progress) Ref() record.Ref { return Changes.Ref(p.ID) }
-
-// Lists implements record.Record.
-func (p *Progress) Lists() []record.Entry { return nil }
-
-// Code implements record.Record.
-func (p *Progress) Code(c *record.Coder) {
-	record.Number(c, "seq", &p.Seq)
-	record.Text(c, "node", &p.Node)
-	record.Text(c, "kind", &p.Kind)
-	record.Text(c, "state", &p.State)
-	record.Number(c, "nodes", &p.Nodes)
-	c.Time("started", &p.Started)
-	c.Time("updated", &p.Updated)
-	c.Version(&p.Version)
+// settling returns the new job that settles the change with a number.
+func settling(kind job.Kind, top ident.Node, seq string, now time.Time) *job.Job {
+	return job.Begin(kind, top, seq, now, RewriteStep, GraceStep)
 }
 
 // Grace is how long a change stays in the tree state after its last node was rewritten. A read is no snapshot: a node that was
@@ -62,8 +51,8 @@ func (p *Progress) Code(c *record.Coder) {
 // sooner.
 const Grace = 60 * time.Second
 
-// ErrUnknownChange is the error of settling a change that there is not.
-var ErrUnknownChange = errors.New("there is no such change")
+// ErrUnknownJob is the error of settling by a job that does not exist.
+var ErrUnknownJob = errors.New("there is no such job")
 
 // ErrNotWalked is the error of retiring a change whose nodes are not all rewritten.
 var ErrNotWalked = errors.New("the change is not written into all its nodes yet")
@@ -100,23 +89,23 @@ type visit struct {
 	After string         `json:"after,omitempty"`
 }
 
-// Settle writes a change into the nodes of its subtree, or erases them when it is a purge, for about as long as budget but at least
+// Settle writes the change of a job into the nodes of its subtree, or erases them when it is a purge, for about as long as budget but at least
 // one page. It walks down along the lists of children, which are strongly consistent, and reads a list only after the parent's own
 // item was rewritten: from then on what is created there copies the new place. What is renamed meanwhile sees to itself
 // (keepCovered). It can end anywhere, run twice at a time, and begin again.
-func (d *Directory) Settle(ctx context.Context, id ident.Change, resume string, budget time.Duration) (SettleResult, error) {
+func (d *Directory) Settle(ctx context.Context, id ident.Job, resume string, budget time.Duration) (SettleResult, error) {
 	began := d.now()
-	p, tree, err := d.progress(ctx, id)
+	j, seq, tree, err := d.jobOf(ctx, id)
 	if err != nil {
 		return SettleResult{}, err
 	}
-	if p.State != Settling {
-		return SettleResult{Done: true, Nodes: p.Nodes}, nil
+	if j.Step() != RewriteStep {
+		return SettleResult{Done: true, Nodes: j.Progress.Done}, nil
 	}
-	purge := slices.ContainsFunc(tree.Changes, func(c hierarchy.Change) bool { return c.Seq == p.Seq && c.Mark.Kind == hierarchy.Purged })
+	purge := slices.ContainsFunc(tree.Changes, func(c hierarchy.Change) bool { return c.Seq == seq && c.Mark.Kind == hierarchy.Purged })
 	var w walk
 	if resume == "" || json.Unmarshal([]byte(resume), &w) != nil || w.done() || purge != (len(w.Purge) > 0) {
-		if w, err = d.beginWalk(ctx, p, purge); err != nil {
+		if w, err = d.beginWalk(ctx, seq, j.Node, purge); err != nil {
 			return SettleResult{}, err
 		}
 	}
@@ -124,7 +113,7 @@ func (d *Directory) Settle(ctx context.Context, id ident.Change, resume string, 
 		if purge {
 			err = d.emptyOut(ctx, &w, began.Add(budget))
 		} else {
-			err = d.visit(ctx, p.Seq, &w)
+			err = d.visit(ctx, seq, &w)
 		}
 		if err != nil && !errors.Is(err, errLater) {
 			return SettleResult{}, err
@@ -134,9 +123,9 @@ func (d *Directory) Settle(ctx context.Context, id ident.Change, resume string, 
 		}
 	}
 	result := SettleResult{Done: w.done(), Nodes: w.Nodes}
-	state := Waiting
+	step := GraceStep
 	if !result.Done {
-		state = Settling
+		step = RewriteStep
 		b, err := json.Marshal(w)
 		if err != nil {
 			return SettleResult{}, err
@@ -145,17 +134,19 @@ func (d *Directory) Settle(ctx context.Context, id ident.Change, resume string, 
 			return SettleResult{}, fmt.Errorf("the walk of %s has %d bytes to remember", id, len(b))
 		}
 	}
-	return result, d.advance(ctx, p, state, w.Nodes)
+	return result, d.advance(ctx, j, nil, func(j *job.Job) (*job.Job, bool) {
+		return j.Advance(step, job.Progress{Done: w.Nodes}, d.now())
+	})
 }
 
-func (d *Directory) beginWalk(ctx context.Context, p *Progress, purge bool) (walk, error) {
+func (d *Directory) beginWalk(ctx context.Context, seq int64, top ident.Node, purge bool) (walk, error) {
 	switch {
 	case purge:
-		return walk{Purge: []ident.Node{p.Node}}, nil
-	case hierarchy.KindOf(p.Node) == hierarchy.Customer:
-		return walk{Nodes: 1}, d.rewrite(ctx, p.Seq, []ident.Node{p.Node})
+		return walk{Purge: []ident.Node{top}}, nil
+	case hierarchy.KindOf(top) == hierarchy.Customer:
+		return walk{Nodes: 1}, d.rewrite(ctx, seq, []ident.Node{top})
 	}
-	return walk{Nodes: 1, Open: []visit{{Node: p.Node, Kind: hierarchy.Partner}}}, d.rewrite(ctx, p.Seq, []ident.Node{p.Node})
+	return walk{Nodes: 1, Open: []visit{{Node: top, Kind: hierarchy.Partner}}}, d.rewrite(ctx, seq, []ident.Node{top})
 }
 
 // visit looks at one page of children.
@@ -220,50 +211,58 @@ func (d *Directory) rewrite(ctx context.Context, seq int64, ids []ident.Node) er
 	return fmt.Errorf("%d nodes below a change were rewritten by others again and again", len(ids))
 }
 
-// Retire takes a change whose nodes are all rewritten out of the tree state. Whoever calls it has waited for Grace since Settle
-// was done.
-func (d *Directory) Retire(ctx context.Context, id ident.Change) error {
-	p, _, err := d.progress(ctx, id)
+// Retire takes a change whose nodes are all rewritten out of the tree state, and ends its job. Whoever calls it has waited for Grace since
+// Settle was done.
+func (d *Directory) Retire(ctx context.Context, id ident.Job) error {
+	j, seq, _, err := d.jobOf(ctx, id)
 	switch {
 	case err != nil:
 		return err
-	case p.State == Settling:
+	case j.Step() == RewriteStep:
 		return ErrNotWalked
 	}
-	return d.advance(ctx, p, Settled, p.Nodes, DropChange{p.Seq})
+	return d.advance(ctx, j, []Step{DropChange{seq}}, func(j *job.Job) (*job.Job, bool) { return j.Succeed(d.now()) })
 }
 
-func (d *Directory) progress(ctx context.Context, id ident.Change) (*Progress, *hierarchy.TreeState, error) {
-	got, err := d.store.Read(ctx, Want{Records: Changes.Refs(id)})
+// jobOf reads a job with the tree state, and returns the number of the change that the job settles with both.
+func (d *Directory) jobOf(ctx context.Context, id ident.Job) (*job.Job, int64, *hierarchy.TreeState, error) {
+	got, err := d.store.Read(ctx, Want{Records: job.Jobs.Refs(id)})
 	if err != nil {
-		return nil, nil, err
+		return nil, 0, nil, err
 	}
-	if p := Changes.In(got.Records, id); p != nil {
-		return p, &got.Tree, nil
+	j := job.Jobs.In(got.Records, id)
+	if j == nil {
+		return nil, 0, nil, ErrUnknownJob
 	}
-	return nil, nil, ErrUnknownChange
+	seq, err := ChangeOf(j)
+	return j, seq, &got.Tree, err
 }
 
-// order is the order of the states: progress never goes back, whoever else is at it.
-var order = []ProgressState{Settling, Waiting, Settled}
-
-// advance notes how far a change is, together with what belongs to it, unless it is further already.
-func (d *Directory) advance(ctx context.Context, p *Progress, state ProgressState, nodes int64, with ...Step) error {
+// advance writes what a job comes to, together with other steps. It writes nothing when the job is further already.
+func (d *Directory) advance(ctx context.Context, j *job.Job, with []Step, next func(*job.Job) (*job.Job, bool)) error {
 	_, err := Retry(func() (struct{}, error) {
-		if slices.Index(order, p.State) > slices.Index(order, state) || p.State == Settled {
+		now, ok := next(j)
+		if !ok {
 			return struct{}{}, nil
 		}
-		now := *p
-		now.State, now.Nodes, now.Updated, now.Version = state, nodes, d.now(), p.Version+1
-		err := d.store.Commit(ctx, append(slices.Clip(with), Put{Was: p, Now: &now, Else: ErrChanged})...)
+		err := d.store.Commit(ctx, append(slices.Clip(with), Put{Was: j, Now: now, Else: ErrChanged})...)
 		if errors.Is(err, ErrChanged) {
-			latest, _, readErr := d.progress(ctx, p.ID)
+			latest, _, _, readErr := d.jobOf(ctx, j.ID)
 			if readErr != nil {
 				return struct{}{}, readErr
 			}
-			p = latest
+			j = latest
 		}
 		return struct{}{}, err
 	})
 	return err
+}
+
+// Job returns long work and how far it is, to those who may read the node that it belongs to.
+func (d *Directory) Job(ctx context.Context, c Caller, id ident.Job) (job.Job, error) {
+	_, j, _, _, err := ReachOf(ctx, d, c, job.Jobs, id, func(j *job.Job) ident.Node { return j.Node }, access.Read)
+	if err != nil {
+		return job.Job{}, err
+	}
+	return *j, nil
 }

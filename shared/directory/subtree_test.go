@@ -22,10 +22,11 @@ import (
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/job"
 )
 
-// settled settles a change and retires it, as the state machine does.
-func settled(ctx context.Context, d *directory.Directory, id ident.Change) error {
+// settled settles the change of a job and retires it, as the state machine does.
+func settled(ctx context.Context, d *directory.Directory, id ident.Job) error {
 	for resume := ""; ; {
 		r, err := d.Settle(ctx, id, resume, 0)
 		if err != nil {
@@ -37,11 +38,11 @@ func settled(ctx context.Context, d *directory.Directory, id ident.Change) error
 	}
 }
 
-// changesIn are the changes that the events tell of.
-func changesIn(f *directorytest.Fake) []ident.Change {
-	var ids []ident.Change
+// jobsIn returns the jobs that the events tell of.
+func jobsIn(f *directorytest.Fake) []ident.Job {
+	var ids []ident.Job
 	for _, e := range f.Events() {
-		if id, ok := e.Data["changeId"].(ident.Change); ok {
+		if id, ok := e.Data["changeId"].(ident.Job); ok {
 			ids = append(ids, id)
 		}
 	}
@@ -113,8 +114,8 @@ func (w *branch) ownBrand(owner ident.Node) error {
 // inTrash puts something into the trash.
 func (w *branch) inTrash(id ident.Node) error {
 	done, err := w.stage.d.Trash(context.Background(), w.founder, id)
-	if err == nil && done.Change != nil {
-		err = settled(context.Background(), w.stage.d, done.Change.ID)
+	if err == nil && done.Job != nil {
+		err = settled(context.Background(), w.stage.d, done.Job.ID)
 	}
 	return err
 }
@@ -290,20 +291,20 @@ func crashes(t *testing.T, at string, nth int, applied bool, before func(*branch
 	var first, again directory.Changed
 	insist("first", func() (err error) { first, err = do(w, caller); return err })
 	insist("again", func() (err error) { again, err = do(w, caller); return err })
-	if (first.Change == nil) != (again.Change == nil) || first.Change != nil && first.Change.ID != again.Change.ID {
+	if (first.Job == nil) != (again.Job == nil) || first.Job != nil && first.Job.ID != again.Job.ID {
 		t.Fatalf("%s: sent again: %+v; first %+v", at, again, first)
 	}
 	if n := len(w.Events()) - events; n < 1 || n > max(1, trashed) { // what is purged with what it lies below tells nothing of its own
 		t.Fatalf("%s: %d events", at, n)
 	}
-	for _, id := range changesIn(w.Fake) {
+	for _, id := range jobsIn(w.Fake) {
 		insist("settling", func() error { return settled(t.Context(), w.stage.d, id) })
 	}
 	w.Before, w.After = nil, nil
-	for _, id := range changesIn(w.Fake) {
-		got, err := w.Fake.Read(t.Context(), directory.Want{Records: directory.Changes.Refs(id)})
-		if p := directory.Changes.In(got.Records, id); err != nil || p.State != directory.Settled || p.Nodes < 1 {
-			t.Fatalf("%s: %+v, %v", at, p, err)
+	for _, id := range jobsIn(w.Fake) {
+		got, err := w.Fake.Read(t.Context(), directory.Want{Records: job.Jobs.Refs(id)})
+		if j := job.Jobs.In(got.Records, id); err != nil || j.State != job.Succeeded || j.Progress.Done < 1 {
+			t.Fatalf("%s: %+v, %v", at, j, err)
 		}
 	}
 	err := w.atRest(alive)
@@ -318,10 +319,10 @@ func crashes(t *testing.T, at string, nth int, applied bool, before func(*branch
 
 func TestSettlingWhatThereIsNot(t *testing.T) {
 	s := newStage(t)
-	if _, err := s.d.Settle(t.Context(), ident.NewChange(), "", 0); !errors.Is(err, directory.ErrUnknownChange) {
+	if _, err := s.d.Settle(t.Context(), ident.NewJob(), "", 0); !errors.Is(err, directory.ErrUnknownJob) {
 		t.Errorf("settle: %v", err)
 	}
-	if err := s.d.Retire(t.Context(), ident.NewChange()); !errors.Is(err, directory.ErrUnknownChange) {
+	if err := s.d.Retire(t.Context(), ident.NewJob()); !errors.Is(err, directory.ErrUnknownJob) {
 		t.Errorf("retire: %v", err)
 	}
 	a := s.mustPartner(t, s.root, "a")
@@ -330,18 +331,18 @@ func TestSettlingWhatThereIsNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.d.Retire(t.Context(), done.Change.ID); !errors.Is(err, directory.ErrNotWalked) {
+	if err := s.d.Retire(t.Context(), done.Job.ID); !errors.Is(err, directory.ErrNotWalked) {
 		t.Errorf("retired before its walk: %v", err)
 	}
 	for _, nonsense := range []string{"nonsense", "{}", `{"open":[]}`, "[]"} { // it begins again
-		if r, err := s.d.Settle(t.Context(), done.Change.ID, nonsense, 0); err != nil || r.Done {
+		if r, err := s.d.Settle(t.Context(), done.Job.ID, nonsense, 0); err != nil || r.Done {
 			t.Errorf("resumed from %q: %+v, %v", nonsense, r, err)
 		}
 	}
-	if err := settled(t.Context(), s.d, done.Change.ID); err != nil {
+	if err := settled(t.Context(), s.d, done.Job.ID); err != nil {
 		t.Error(err)
 	}
-	if r, err := s.d.Settle(t.Context(), done.Change.ID, "", 0); err != nil || !r.Done {
+	if r, err := s.d.Settle(t.Context(), done.Job.ID, "", 0); err != nil || !r.Done {
 		t.Errorf("settled once more: %+v, %v", r, err)
 	}
 }
@@ -366,7 +367,7 @@ func TestResumeStaysSmall(t *testing.T) {
 	}
 	longest := 0
 	for r := (directory.SettleResult{}); !r.Done; longest = max(longest, len(r.Resume)) {
-		if r, err = s.d.Settle(t.Context(), done.Change.ID, r.Resume, 0); err != nil {
+		if r, err = s.d.Settle(t.Context(), done.Job.ID, r.Resume, 0); err != nil {
 			t.Fatal(err)
 		}
 		if r.Done && r.Nodes != int64(nodes) {

@@ -53,8 +53,8 @@ const (
 )
 
 // Purge purges what has been in the trash for hierarchy.KeepTrash, for about as long as budget. Of a node with something below
-// it, or with brands of its own, only the commit is made by which nobody sees any of it any more: its event has the changeId of a
-// change, which Settle carries out by erasing all that is there. It can be killed anywhere, run twice at a time, and begin again.
+// it, or with brands of its own, only the commit is made by which nobody sees any of it any more: its event has the id of the
+// job by which Settle erases all that is there. It can be killed anywhere, run twice at a time, and begin again.
 // What fails does not keep it from the rest.
 //
 // A restore, and whatever else began before a node was trashed, has ended KeepTrash later: requests take seconds.

@@ -75,10 +75,10 @@ func (s *shop) trash(id ident.Node) { s.t.Helper(); s.done(s.d.Trash(s.t.Context
 // done settles what was done, and expects that something was.
 func (s *shop) done(done directory.Changed, err error) {
 	s.t.Helper()
-	if err != nil || done.Change == nil {
+	if err != nil || done.Job == nil {
 		s.t.Fatalf("%+v, %v", done, err)
 	}
-	if err := settled(s.t.Context(), s.d, done.Change.ID); err != nil {
+	if err := settled(s.t.Context(), s.d, done.Job.ID); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -202,7 +202,7 @@ func TestWhatIsInTheTrashIsOutOfTheWayAndComesBackWhole(t *testing.T) {
 	}
 	_, err = s.d.Restore(ctx, above, s.b)
 	s.refused("restored by a viewer", fault.Forbidden, err)
-	if again, err := s.d.Trash(ctx, s.founder, s.b); err != nil || again.Change != nil || again.Node.TrashedAt != s.b {
+	if again, err := s.d.Trash(ctx, s.founder, s.b); err != nil || again.Job != nil || again.Node.TrashedAt != s.b {
 		t.Errorf("trashed again: %+v, %v", again, err)
 	}
 	_, err = s.d.Trash(ctx, s.founder, s.root)
@@ -349,7 +349,7 @@ func TestPurgingABranch(t *testing.T) {
 		t.Errorf("twice: %+v", swept)
 	}
 	last := s.Events()[len(s.Events())-1]
-	change, _ := last.Data["changeId"].(ident.Change)
+	change, _ := last.Data["changeId"].(ident.Job)
 	if last.Type != event.PartnerPurged || last.Node != s.b || change == "" {
 		t.Fatalf("%+v", last)
 	}
@@ -388,7 +388,7 @@ func TestPurgesLeaveRoom(t *testing.T) {
 	if swept := s.purge(); swept.Purged != 0 {
 		t.Fatalf("%+v", swept)
 	}
-	for _, id := range changesIn(s.Fake) {
+	for _, id := range jobsIn(s.Fake) {
 		if err := settled(t.Context(), s.d, id); err != nil {
 			t.Fatal(err)
 		}
@@ -409,7 +409,7 @@ func TestWhatIsNotSettledIsNotPurged(t *testing.T) {
 	if swept := s.purge(); swept.Purged != 0 || swept.Behind != time.Second {
 		t.Errorf("%+v", swept)
 	}
-	if err := settled(t.Context(), s.d, done.Change.ID); err != nil {
+	if err := settled(t.Context(), s.d, done.Job.ID); err != nil {
 		t.Fatal(err)
 	}
 	if swept := s.purge(); swept.Purged != 1 {
@@ -460,7 +460,7 @@ func TestPurgingTheLargestPartner(t *testing.T) {
 	if swept := s.purge(); swept.Purged != 1 {
 		t.Fatalf("%+v", swept)
 	}
-	ids := changesIn(s.Fake)
+	ids := jobsIn(s.Fake)
 	if err := settled(t.Context(), s.d, ids[len(ids)-1]); err != nil {
 		t.Fatal(err)
 	}

@@ -148,8 +148,8 @@ func drawAudience(t *rapid.T, d *directory.Directory) *audience {
 				m.off[id] = hierarchy.Trashed
 			}
 		}
-		if done.Change != nil && rapid.Bool().Draw(t, "settled") {
-			must(settled(ctx, d, done.Change.ID))
+		if done.Job != nil && rapid.Bool().Draw(t, "settled") {
+			must(settled(ctx, d, done.Job.ID))
 		}
 	}
 	return m

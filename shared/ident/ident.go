@@ -24,7 +24,7 @@ type (
 	Principal   string // cli_…: an API client; usr_…: a person. Who can be granted roles
 	Key         string // key_…: one secret of an API client
 	Event       string // evt_…
-	Change      string // chg_…: something that happened to a whole subtree
+	Job         string // job_…: long work
 	Invitation  string // inv_…: somebody is invited at a node
 	MoveRequest string // mrq_…: somebody asks for a move to where they are no admin
 )
@@ -37,7 +37,7 @@ const (
 	client     = "cli_"
 	key        = "key_"
 	event      = "evt_"
-	change     = "chg_"
+	job        = "job_"
 	person     = "usr_"
 	invitation = "inv_"
 	request    = "mrq_"
@@ -57,7 +57,7 @@ func NewBrand() Brand             { return New[Brand](brand) }
 func NewClient() Principal        { return New[Principal](client) }
 func NewKey() Key                 { return New[Key](key) }
 func NewEvent() Event             { return New[Event](event) }
-func NewChange() Change           { return New[Change](change) }
+func NewJob() Job                 { return New[Job](job) }
 func NewInvitation() Invitation   { return New[Invitation](invitation) }
 func NewMoveRequest() MoveRequest { return New[MoveRequest](request) }
 
@@ -78,8 +78,8 @@ func ParseCustomer(s string) (Node, error) { return Parse[Node](s, Customer, "a 
 // ParseBrand reads the id of a brand.
 func ParseBrand(s string) (Brand, error) { return Parse[Brand](s, brand, "a brand") }
 
-// ParseChange reads the id of a change.
-func ParseChange(s string) (Change, error) { return Parse[Change](s, change, "a change") }
+// ParseJob reads the id of a job.
+func ParseJob(s string) (Job, error) { return Parse[Job](s, job, "a job") }
 
 // ParseMoveRequest reads the id of a move request.
 func ParseMoveRequest(s string) (MoveRequest, error) {

@@ -8,8 +8,8 @@ import (
 func TestNewIDsAreReadBack(t *testing.T) {
 	seen := map[string]bool{}
 	for range 1000 {
-		p, c, b, cl, k, e, ch := NewPartner(), NewCustomer(), NewBrand(), NewClient(), NewKey(), NewEvent(), NewChange()
-		for _, id := range []string{string(p), string(c), string(b), string(cl), string(k), string(e), string(ch)} {
+		p, c, b, cl, k, e, j := NewPartner(), NewCustomer(), NewBrand(), NewClient(), NewKey(), NewEvent(), NewJob()
+		for _, id := range []string{string(p), string(c), string(b), string(cl), string(k), string(e), string(j)} {
 			if len(id) != Len || seen[id] {
 				t.Fatalf("%s: %d bytes, seen before: %v", id, len(id), seen[id])
 			}
@@ -48,7 +48,7 @@ var parsers = map[string]func(string) error{
 	"cus_": func(s string) error { _, err := ParseCustomer(s); return err },
 	"brd_": func(s string) error { _, err := ParseBrand(s); return err },
 	"cli_": func(s string) error { _, err := ParseClient(s); return err },
-	"chg_": func(s string) error { _, err := ParseChange(s); return err },
+	"job_": func(s string) error { _, err := ParseJob(s); return err },
 	"key_": func(s string) error { _, err := ParseKey(s); return err },
 }
 

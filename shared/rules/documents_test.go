@@ -13,9 +13,7 @@ import (
 const root = "../.."
 
 // planned are names that documents may use although nothing has them yet.
-var planned = []string{
-	"shared/job",
-}
+var planned = []string{}
 
 // frontPage is the most lines that the README may have: a front page is read, and a manual is not.
 const frontPage = 150

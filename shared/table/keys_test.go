@@ -15,6 +15,7 @@ import (
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/job"
 	"example.com/partnertree/shared/record"
 	"example.com/partnertree/shared/table/schema"
 )
@@ -66,7 +67,7 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 		{"domain", recordKey(brand.Domains.Ref("vazonbay.example"))},
 		{"move request", recordKey(directory.MoveRequests.Ref("mrq_6d1f8h3k0n5r9t2w"))},
 		{"invitation", recordKey(directory.Invitations.Ref("inv_4z8s1b6w3m9q7k2d"))},
-		{"progress", recordKey(directory.Changes.Ref("chg_9m4x7c2v8k1q5r3w"))},
+		{"job", recordKey(job.Jobs.Ref("job_9m4x7c2v8k1q5r3w"))},
 		{"keyring", recordKey(credential.Keyrings.Ref(credential.TheKeyring))},
 		{"tree state", treeKey(treeCopies - 1)},
 		{"rate", rateKey("key_2p6s0v4y8b3e7h1k", when)},

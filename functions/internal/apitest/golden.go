@@ -67,7 +67,7 @@ func Golden(t *testing.T) {
 }
 
 var (
-	anID   = regexp.MustCompile(`(ptn|cus|brd|cli|usr|inv|key|chg|mrq|evt)_[0-9a-z]{16}`)
+	anID   = regexp.MustCompile(`(ptn|cus|brd|cli|usr|inv|key|job|mrq|evt)_[0-9a-z]{16}`)
 	aKey   = regexp.MustCompile(`pmk_[0-9A-Za-z_-]+`)
 	aHint  = regexp.MustCompile(`"hint":"[^"]{4}"`)
 	span   = regexp.MustCompile(`-[0-9a-f]{16}-`)

@@ -39,10 +39,10 @@ func made[Out any, Shape shape.Thing](of func(Out) Shape) func(Out) api.Reply {
 	}
 }
 
-// changed answers with the change to a whole subtree, or with the node when there was nothing to do.
+// changed answers with the job that writes a change into a whole subtree, or with the node when there was nothing to do.
 func changed(c directory.Changed) api.Reply {
-	if c.Change == nil {
+	if c.Job == nil {
 		return thing(shape.OfNode)(c.Node)
 	}
-	return api.Reply{Status: 202, Location: "/v1/changes/" + string(c.Change.ID), Body: shape.OfChange(*c.Change)}
+	return api.Reply{Status: 202, Location: "/v1/jobs/" + string(c.Job.ID), Body: shape.OfJob(*c.Job)}
 }

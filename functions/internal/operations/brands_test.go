@@ -355,7 +355,7 @@ func TestAPurgedBrandIsGoneWithItsLogo(t *testing.T) {
 	w.Wait(31 * 24 * time.Hour)
 	settle := func() {
 		for _, e := range w.Store.(*directorytest.Fake).Events() {
-			if change, ok := e.Data["changeId"].(ident.Change); ok {
+			if change, ok := e.Data["changeId"].(ident.Job); ok {
 				if _, err := w.Dir.Settle(t.Context(), change, "", time.Minute); err != nil {
 					t.Fatal(err)
 				}

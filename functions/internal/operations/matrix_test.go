@@ -29,7 +29,7 @@ type scene struct {
 	self      ident.Node
 	customer  ident.Node
 	ownBrand  string         // of self
-	change    string         // of self
+	job       string         // of self
 	dest      ident.Node     // where self and the customer can be moved to
 	request   string         // to move self below uncle
 	trashed   string         // the address of what is in the trash
@@ -74,8 +74,8 @@ func newScene(t *testing.T, op contract.Operation) *scene {
 		w.Wait(directory.ResendAfter)
 	}
 	switch op.ID {
-	case "getChange":
-		s.change = s.changes("POST", "/v1/partners/SELF/suspend", because(s))
+	case "getJob":
+		s.job = s.changes("POST", "/v1/partners/SELF/suspend", because(s))
 		s.changes("POST", "/v1/partners/SELF/resume", empty(s))
 	case "resumePartner": // only what is suspended can be resumed
 		s.changes("POST", "/v1/partners/SELF/suspend", because(s))
@@ -101,16 +101,16 @@ func newScene(t *testing.T, op contract.Operation) *scene {
 	return s
 }
 
-// changes makes a change to a whole subtree and settles it.
+// changes makes a change to a whole subtree, settles it and returns the job.
 func (s *scene) changes(method, path string, body any) string {
-	change := s.Founder.Do(method, s.expand(path), body).Is(202).Get("id")
-	if _, err := s.Dir.Settle(s.T.Context(), ident.Change(change), "", time.Minute); err != nil {
+	job := s.Founder.Do(method, s.expand(path), body).Is(202).Get("id")
+	if _, err := s.Dir.Settle(s.T.Context(), ident.Job(job), "", time.Minute); err != nil {
 		s.T.Fatal(err)
 	}
-	if err := s.Dir.Retire(s.T.Context(), ident.Change(change)); err != nil {
+	if err := s.Dir.Retire(s.T.Context(), ident.Job(job)); err != nil {
 		s.T.Fatal(err)
 	}
-	return change
+	return job
 }
 
 // call is how the matrix makes a request of an operation.
@@ -139,13 +139,13 @@ func empty(*scene) any { return map[string]any{} }
 func (s *scene) expand(path string) string {
 	return strings.NewReplacer("USER", string(s.user.ID), "INVITED", s.invited, "AT", s.at,
 		"SELF", string(s.self), "CUSTOMER", string(s.customer), "BRAND", s.ownBrand, "CLIENT", string(s.client.ID),
-		"SECRET", s.secret, "CHANGE", s.change, "REQUEST", s.request).Replace(path)
+		"SECRET", s.secret, "JOB", s.job, "REQUEST", s.request).Replace(path)
 }
 
 // address is the path of an operation with what the scene has in it.
 func (s *scene) address(op contract.Operation) string {
 	return s.expand(strings.NewReplacer("/partners/{id}", "/partners/SELF", "/customers/{id}", "/customers/CUSTOMER",
-		"/api-clients/{id}", "/api-clients/CLIENT", "/brands/{id}", "/brands/BRAND", "/changes/{id}", "/changes/CHANGE",
+		"/api-clients/{id}", "/api-clients/CLIENT", "/brands/{id}", "/brands/BRAND", "/jobs/{id}", "/jobs/JOB",
 		"/move-requests/{id}", "/move-requests/REQUEST", "/invitations/{id}", "/invitations/INVITED",
 		"{principalId}", "USER", "{nodeId}", "SELF", "{secretId}", "SECRET").Replace(op.Path))
 }
@@ -190,7 +190,7 @@ var calls = map[string]call{
 	"suspendCustomer":          send("POST", "/v1/customers/CUSTOMER/suspend", because),
 	"resumePartner":            send("POST", "/v1/partners/SELF/resume", empty),
 	"resumeCustomer":           send("POST", "/v1/customers/CUSTOMER/resume", empty),
-	"getChange":                get("/v1/changes/CHANGE"),
+	"getJob":                   get("/v1/jobs/JOB"),
 	"trashPartner":             send("DELETE", "/v1/partners/SELF", nothing),
 	"trashCustomer":            send("DELETE", "/v1/customers/CUSTOMER", nothing),
 	"restorePartner":           send("POST", "/v1/partners/SELF/restore", empty),
@@ -384,7 +384,7 @@ func (s *scene) watched(do func() *apitest.Answer) (*apitest.Answer, string) {
 func (s *scene) unknown(do call, as *apitest.Actor) *apitest.Answer {
 	none := *s
 	none.self, none.customer, none.ownBrand = ident.NewPartner(), ident.NewCustomer(), string(ident.NewBrand())
-	none.change, none.request, none.invited = string(ident.NewChange()), string(ident.NewMoveRequest()), string(ident.NewInvitation())
+	none.job, none.request, none.invited = string(ident.NewJob()), string(ident.NewMoveRequest()), string(ident.NewInvitation())
 	none.user = &apitest.Actor{World: s.World, ID: ident.PersonOf("none", "none")}
 	none.client = &apitest.Actor{World: s.World, ID: ident.NewClient()}
 	return do(&none, as)

@@ -79,7 +79,7 @@ func TestAMoveIsAskedForAndAccepted(t *testing.T) {
 	n.onB.Do(m, target, body, apitest.Header("If-Match", `"2"`)).Is(412, "precondition-failed")
 	once := apitest.Header("Idempotency-Key", "once")
 	moved := n.onB.Do(m, target, body, apitest.Header("If-Match", `"1"`), once).Is(202)
-	if moved.Get("kind") != "moved" || moved.Get("nodeId") != string(n.p) || moved.Header["Location"] != "/v1/changes/"+moved.Get("id") {
+	if moved.Get("kind") != "move" || moved.Get("nodeId") != string(n.p) || moved.Header["Location"] != "/v1/jobs/"+moved.Get("id") {
 		t.Errorf("%v %s", moved.Header, moved.Body)
 	}
 	if again := n.onB.Do(m, target, body, apitest.Header("If-Match", `"1"`), once).Is(202); again.Body != moved.Body {

@@ -14,7 +14,7 @@ var (
 	theCustomer   = path("id", ident.ParseCustomer)
 	theBrand      = path("id", ident.ParseBrand)
 	theClient     = path("id", ident.ParseClient)
-	theChange     = path("id", ident.ParseChange)
+	theJob        = path("id", ident.ParseJob)
 	theRequest    = path("id", ident.ParseMoveRequest)
 	theInvitation = path("id", ident.ParseInvitation)
 
@@ -54,7 +54,7 @@ func All(tree *directory.Directory) map[string]api.Operation {
 		"trashCustomer":   on(theCustomer, d.Trash, changed),
 		"restorePartner":  onEmpty(thePartner, d.Restore, changed),
 		"restoreCustomer": onEmpty(theCustomer, d.Restore, changed),
-		"getChange":       on(theChange, d.Change, ok(shape.OfChange)),
+		"getJob":          on(theJob, d.Job, ok(shape.OfJob)),
 
 		"previewPartnerMove":       onWith(thePartner, body(input.Move), d.PreviewMove, ok(shape.OfPreview)),
 		"previewCustomerMove":      onWith(theCustomer, body(input.Move), d.PreviewMove, ok(shape.OfPreview)),

@@ -38,8 +38,9 @@ func TestAMovedBranchIsSeenByThoseWhereItIsNow(t *testing.T) {
 	atB.CannotSee(cus)
 
 	answer := f.Do(move(branch, b)).Is(202)
-	change := answer.Get("id")
-	if answer.Header["Location"] != "/v1/changes/"+change || answer.Get("kind") != "moved" || answer.Get("nodeId") != string(branch) || answer.Get("state") != "settling" {
+	job := answer.Get("id")
+	if answer.Header["Location"] != "/v1/jobs/"+job || answer.Get("kind") != "move" || answer.Get("nodeId") != string(branch) ||
+		answer.Get("state") != "running" {
 		t.Errorf("answer: %v %s", answer.Header, answer.Body)
 	}
 	for settled := range 2 {
@@ -61,19 +62,19 @@ func TestAMovedBranchIsSeenByThoseWhereItIsNow(t *testing.T) {
 		if got := atA.Gets("%s/partners", apitest.NodePath(a)).Items("id"); len(got) != 0 {
 			t.Errorf("right below A: %v", got)
 		}
-		atB.Gets("/v1/changes/%s", change).Is(200)
-		atA.Gets("/v1/changes/%s", change).Is(404, "not-found")
-		if got := f.Gets("/v1/changes/%s", change).Get("state"); got != []string{"settling", "settled"}[settled] {
-			t.Errorf("the change is %s", got)
+		atB.Gets("/v1/jobs/%s", job).Is(200)
+		atA.Gets("/v1/jobs/%s", job).Is(404, "not-found")
+		if got := f.Gets("/v1/jobs/%s", job).Get("state"); got != []string{"running", "succeeded"}[settled] {
+			t.Errorf("the job is %s", got)
 		}
-		if _, err := w.Dir.Settle(t.Context(), ident.Change(change), "", time.Minute); err != nil {
+		if _, err := w.Dir.Settle(t.Context(), ident.Job(job), "", time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Dir.Retire(t.Context(), ident.Change(change)); err != nil {
+		if err := w.Dir.Retire(t.Context(), ident.Job(job)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := f.Gets("/v1/changes/%s", change).Get("nodes"); got != "3" {
+	if got := f.Gets("/v1/jobs/%s", job).Get("progress", "done"); got != "3" {
 		t.Errorf("%s nodes", got)
 	}
 }
@@ -170,7 +171,7 @@ func TestSuspension(t *testing.T) {
 	f.Do(suspend(w.Root)).Is(422, "root")
 	f.Do("POST", apitest.NodePath(p)+"/suspend", map[string]any{"reason": "  "}).Is(400, "invalid")
 	f.Do("POST", apitest.NodePath(p)+"/suspend", map[string]any{"reason": strings.Repeat("x", 501)}).Is(400, "invalid")
-	if answer := above.Do(suspend(p)).Is(202); answer.Get("kind") != "marked" {
+	if answer := above.Do(suspend(p)).Is(202); answer.Get("kind") != "suspend" {
 		t.Errorf("%s", answer.Body)
 	}
 	again := above.Do(suspend(p)).Is(200)
@@ -222,7 +223,7 @@ func TestSuspension(t *testing.T) {
 
 	// What was suspended further down stays so.
 	above.Do(suspend(cus)).Is(202)
-	if answer := above.Do(resume(p)).Is(202); answer.Get("kind") != "unmarked" {
+	if answer := above.Do(resume(p)).Is(202); answer.Get("kind") != "resume" {
 		t.Errorf("%s", answer.Body)
 	}
 	above.Do(resume(p)).Is(200)
@@ -267,7 +268,7 @@ func TestTooManyChangesAtATime(t *testing.T) {
 		t.Errorf("headers: %v", full.Header)
 	}
 	for _, e := range w.Store.(*directorytest.Fake).Events() {
-		if id, ok := e.Data["changeId"].(ident.Change); ok {
+		if id, ok := e.Data["changeId"].(ident.Job); ok {
 			if _, err := w.Dir.Settle(t.Context(), id, "", time.Minute); err != nil {
 				t.Fatal(err)
 			}
@@ -296,7 +297,7 @@ func TestWhatHappensToSubtreesIsAnEvent(t *testing.T) {
 	var got []event.Type
 	for _, e := range store.Events()[before:] {
 		got = append(got, e.Type)
-		if _, ok := e.Data["changeId"].(ident.Change); !ok || !e.Path.Has(hierarchy.Path("").Child(w.Root).Child(b)) || e.Actor != f.ID {
+		if _, ok := e.Data["changeId"].(ident.Job); !ok || !e.Path.Has(hierarchy.Path("").Child(w.Root).Child(b)) || e.Actor != f.ID {
 			t.Errorf("an event lacks something: %+v", e)
 		}
 		switch e.Type {

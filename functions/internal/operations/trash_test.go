@@ -25,7 +25,7 @@ func restore(node ident.Node) (method, target string, body any) {
 func settle(w *apitest.World) {
 	w.T.Helper()
 	for _, e := range w.Store.(*directorytest.Fake).Events() {
-		id, ok := e.Data["changeId"].(ident.Change)
+		id, ok := e.Data["changeId"].(ident.Job)
 		if !ok {
 			continue
 		}
@@ -64,7 +64,7 @@ func TestWhatIsInTheTrashIsThereUntilItIsRestored(t *testing.T) {
 	m, target, body := trash(p)
 	above.Do(m, target, body, apitest.Header("If-Match", `"7"`)).Is(412, "precondition-failed")
 	answer := above.Do(m, target, body, apitest.Header("If-Match", `"1"`)).Is(202)
-	if answer.Get("kind") != "marked" || answer.Get("nodeId") != string(p) || answer.Header["Location"] != "/v1/changes/"+answer.Get("id") {
+	if answer.Get("kind") != "trash" || answer.Get("nodeId") != string(p) || answer.Header["Location"] != "/v1/jobs/"+answer.Get("id") {
 		t.Errorf("%v %s", answer.Header, answer.Body)
 	}
 	if again := above.Do(trash(p)).Is(200); again.Get("status") != "trashed" || again.Get("trashedAt") != string(p) {
@@ -143,7 +143,7 @@ func TestWhatIsInTheTrashIsThereUntilItIsRestored(t *testing.T) {
 	f.Do(restore(earlier)).Is(409, "trashed")
 	f.Do("PATCH", apitest.NodePath(a), map[string]any{"availableBrandIds": []string{}}).Is(409, "brand-in-use")
 
-	if answer := above.Do(restore(p)).Is(202); answer.Get("kind") != "unmarked" {
+	if answer := above.Do(restore(p)).Is(202); answer.Get("kind") != "restore" {
 		t.Errorf("%s", answer.Body)
 	}
 	if again := above.Do(restore(p)).Is(200); again.Get("status") != "active" || again.Get("trashedAt") != "" {

@@ -8,22 +8,6 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// Change is how far a change to a whole subtree is.
-type Change struct {
-	ID      ident.Change            `json:"id"`
-	Kind    hierarchy.ChangeKind    `json:"kind"`
-	Node    ident.Node              `json:"nodeId"`
-	State   directory.ProgressState `json:"state"`
-	Nodes   int64                   `json:"nodes"`
-	Started string                  `json:"startedAt"`
-	Updated string                  `json:"updatedAt"`
-}
-
-// OfChange returns the shape of a change to a subtree.
-func OfChange(p directory.Progress) Change {
-	return Change{p.ID, p.Kind, p.Node, p.State, p.Nodes, stamp(p.Started), stamp(p.Updated)}
-}
-
 // MoveRequest is a move that others were asked for.
 type MoveRequest struct {
 	ID      ident.MoveRequest      `json:"id"`

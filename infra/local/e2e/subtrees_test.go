@@ -55,13 +55,13 @@ func tell(t *testing.T, kind string, detail map[string]any) {
 
 // An error keeps its name on the whole way: domain, Lambda, Step Functions.
 func TestSettlingThatFailsSaysWhy(t *testing.T) {
-	const unknown = "chg_0000000000000000"
+	const unknown = "job_0000000000000000"
 	tell(t, "partner.moved", map[string]any{"time": "2026-11-22T09:00:00Z", "data": map[string]any{"changeId": unknown}})
-	until(t, "an execution for a change that does not exist fails", 30*time.Second, func() (bool, error) {
+	until(t, "an execution for a job that does not exist fails", 30*time.Second, func() (bool, error) {
 		failed, err := deployed.Executions(context.Background(), "FAILED")
 		for _, e := range failed {
 			if strings.Contains(e.Input, unknown) {
-				if e.Error != "UnknownChange" || !strings.Contains(e.Input, `"since":"2026-11-22T09:00:00Z"`) {
+				if e.Error != "UnknownJob" || !strings.Contains(e.Input, `"since":"2026-11-22T09:00:00Z"`) {
 					t.Errorf("it fails with %s, input %s", e.Error, e.Input)
 				}
 				return true, nil
@@ -71,13 +71,13 @@ func TestSettlingThatFailsSaysWhy(t *testing.T) {
 	})
 }
 
-// moves moves a node and answers the change.
+// moves moves a node and answers the job.
 func (a actor) moves(t *testing.T, node, to string) string {
 	t.Helper()
 	got := a.do(t, 202, "POST", pathOf(node)+"/move", map[string]any{"parentId": to})
 	change := got.get(t, "id")
-	if location := got.header.Get("Location"); location != "/v1/changes/"+change {
-		t.Errorf("Location %q of the change %s", location, change)
+	if location := got.header.Get("Location"); location != "/v1/jobs/"+change {
+		t.Errorf("Location %q of the job %s", location, change)
 	}
 	return change
 }
@@ -89,13 +89,13 @@ func pathOf(node string) string {
 	return "/v1/partners/" + node
 }
 
-// waits until a change is settled, and answers how many nodes were looked at.
+// waits until a job has succeeded, and answers how many nodes were looked at.
 func (a actor) waits(t *testing.T, change string, within time.Duration) (nodes string) {
 	t.Helper()
 	until(t, change+" is settled", within, func() (bool, error) {
-		got := a.do(t, 200, "GET", "/v1/changes/"+change, nil)
-		nodes = got.get(t, "nodes")
-		return got.get(t, "state") == "settled", nil
+		got := a.do(t, 200, "GET", "/v1/jobs/"+change, nil)
+		nodes = got.get(t, "progress", "done")
+		return got.get(t, "state") == "succeeded", nil
 	})
 	return nodes
 }
@@ -168,8 +168,8 @@ func TestABranchMovesWithItsPeopleWatching(t *testing.T) {
 		sees(b.here, 404)
 		sees(b.there, 200)
 		sees(b.inside, 200)
-		admin.do(t, 404, "GET", "/v1/changes/"+change, nil)
-		b.there.do(t, 200, "GET", "/v1/changes/"+change, nil)
+		admin.do(t, 404, "GET", "/v1/jobs/"+change, nil)
+		b.there.do(t, 200, "GET", "/v1/jobs/"+change, nil)
 		if got := f.names(t, pathOf(deep)+"/path"); !slices.Equal(got, []string{"Cloudvendor", "watched right", "watched branch", "Further down", "Deep"}) {
 			t.Errorf("path: %v", got)
 		}
@@ -411,7 +411,7 @@ func TestReadersNeverSeeAnythingButOldThenNew(t *testing.T) {
 	change := f.moves(t, b.moved, b.right)
 	until(t, change+" is settled", time.Minute, func() (bool, error) {
 		time.Sleep(200 * time.Millisecond) // the machine is the readers'
-		return f.do(t, 200, "GET", "/v1/changes/"+change, nil).get(t, "state") == "settled", nil
+		return f.do(t, 200, "GET", "/v1/jobs/"+change, nil).get(t, "state") == "succeeded", nil
 	})
 	close(stop)
 	if err := readers.Wait(); err != nil {

@@ -97,7 +97,7 @@ func TestWhatIsPurgedIsGoneForGood(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		admin.waits(t, string(done.Change.ID), time.Minute)
+		admin.waits(t, string(done.Job.ID), time.Minute)
 	}
 
 	purge := func() (gone int) {

@@ -100,6 +100,6 @@ func TestTheWalk(t *testing.T) {
 	}
 }
 
-var differs = regexp.MustCompile(`(ptn|cus|brd|cli|usr|inv|key|chg|mrq|evt)_[0-9a-z]{16}|pmk_[0-9A-Za-z_-]{77}|[0-9-]{10}(T[0-9:.]{12}Z| [0-9:.]{12} UTC)|urn:request:[^"]*|"(hint|next|requestId)":"[^"]*"`)
+var differs = regexp.MustCompile(`(ptn|cus|brd|cli|usr|inv|key|job|mrq|evt)_[0-9a-z]{16}|pmk_[0-9A-Za-z_-]{77}|[0-9-]{10}(T[0-9:.]{12}Z| [0-9:.]{12} UTC)|urn:request:[^"]*|"(hint|next|requestId)":"[^"]*"`)
 
 func alike(s string) string { return differs.ReplaceAllString(s, "…") }

@@ -31,7 +31,7 @@ type partnertree struct {
 	admin  directory.Caller // of the root: who moves
 
 	mu      sync.Mutex
-	pending []ident.Change // moves to be settled
+	pending []ident.Job // moves to be settled
 }
 
 const tableName = "peers"
@@ -147,12 +147,12 @@ func (p *partnertree) move(ctx context.Context, v move) error {
 			continue
 		case err != nil:
 			return err
-		case done.Change == nil:
+		case done.Job == nil:
 			return nil // a move that was reported as failed, and was made
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.pending = append(p.pending, done.Change.ID)
+		p.pending = append(p.pending, done.Job.ID)
 		return nil
 	}
 }

@@ -358,7 +358,7 @@ func access(op *operation) string {
 		"query.nodeId":      "on the node in `nodeId`",
 		"query.node":        "on the node in `node`",
 		"above.path.id":     "on a node above the partner",
-		"change":            "on the top of the subtree",
+		"job":               "on the node that the job belongs to",
 		"move-request":      "on either side of the move",
 		"move-request.from": "on a node above the one that is to move",
 		"move-request.to":   "on the partner that it is to move to",

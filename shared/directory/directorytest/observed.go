@@ -11,6 +11,7 @@ import (
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/job"
 	"example.com/partnertree/shared/record"
 )
 
@@ -167,10 +168,17 @@ func (o *observed) learn(steps []directory.Step) {
 			was := slices.ContainsFunc(o.index, func(p proposal) bool { return !p.gone && p.trash && p.id() == s.Node })
 			o.propose(s.Place.Path, was)
 		case directory.Put:
-			progress, is := s.Now.(*directory.Progress)
+			j, is := s.Now.(*job.Job)
+			if !is || j.Step() != directory.GraceStep {
+				break
+			}
+			seq, err := directory.ChangeOf(j)
+			if err != nil {
+				panic(err)
+			}
 			for i := range o.index {
-				if p := &o.index[i]; is && p.gone && progress.State == directory.Waiting {
-					p.since = append(p.since, progress.Seq)
+				if p := &o.index[i]; p.gone {
+					p.since = append(p.since, seq)
 				}
 			}
 		case directory.RemoveNode:

@@ -41,7 +41,7 @@ type ranger struct {
 
 // settling is how far a change is.
 type settling struct {
-	id     ident.Change
+	id     ident.Job
 	resume string
 	done   bool
 	purge  *remains // what it erases
@@ -180,7 +180,7 @@ func (r *ranger) try(what string, refusal *fault.Type, noop bool, do func() erro
 		before := r.path(e.Node)
 		apply(e)
 		r.happened(e, before, r.path(e.Node))
-		if id, ok := e.Data["changeId"].(ident.Change); ok {
+		if id, ok := e.Data["changeId"].(ident.Job); ok {
 			r.walks = append(r.walks, &settling{id: id})
 		}
 	case crashed && fault.Busy.Is(err):
@@ -491,7 +491,7 @@ func (r *ranger) sweep(budget time.Duration, crashes []int) {
 	until := r.now.Add(-hierarchy.KeepTrash)
 	for _, e := range r.store.events[begins:] {
 		since, trashed := r.trashed[e.Node]
-		change, branch := e.Data["changeId"].(ident.Change)
+		change, branch := e.Data["changeId"].(ident.Job)
 		path := r.path(e.Node)
 		switch {
 		case !slices.Contains(r.ids, e.Node) || !trashed || !since.Before(until):

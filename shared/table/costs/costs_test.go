@@ -17,6 +17,7 @@ import (
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/job"
 	"example.com/partnertree/shared/table"
 	"example.com/partnertree/shared/table/tabletest"
 )
@@ -63,7 +64,7 @@ type bench struct {
 	root   ident.Node
 	made   int
 
-	unsettled []ident.Change
+	unsettled []ident.Job
 	trashed   []ident.Node
 }
 
@@ -236,7 +237,7 @@ func (b *bench) changing(call func() (directory.Changed, error)) func() error {
 	return func() error {
 		done, err := call()
 		if err == nil {
-			b.unsettled = append(b.unsettled, done.Change.ID)
+			b.unsettled = append(b.unsettled, done.Job.ID)
 		}
 		return err
 	}
@@ -262,13 +263,13 @@ func (b *bench) settle() {
 	}
 }
 
-// suspended makes a node's suspension, all of it settled.
-func (b *bench) suspended(id ident.Node) ident.Change {
+// suspended makes a node's suspension, all of it settled, and returns the job.
+func (b *bench) suspended(id ident.Node) ident.Job {
 	b.t.Helper()
 	b.must(b.changing(func() (directory.Changed, error) { return b.dir.Suspend(b.ctx, b.caller, id, "unpaid") })())
-	change := b.unsettled[0]
+	job := b.unsettled[0]
 	b.settle()
-	return change
+	return job
 }
 
 // customer makes a customer and returns its id.
@@ -462,9 +463,9 @@ var operations = []operation{
 		id, c := b.asked(b.partner(p.parent.ID).ID, b.partner(b.root).ID), b.repeatable()
 		return only(func() (directory.AskedMove, error) { return b.dir.WithdrawMove(b.ctx, c, id) })
 	}},
-	{"getChange", func(b *bench, p place) func() error {
+	{"getJob", func(b *bench, p place) func() error {
 		id := b.suspended(b.partner(p.parent.ID).ID)
-		return only(func() (directory.Progress, error) { return b.dir.Change(b.ctx, b.caller, id) })
+		return only(func() (job.Job, error) { return b.dir.Job(b.ctx, b.caller, id) })
 	}},
 	{"listPartnerInvitations", func(b *bench, p place) func() error { return listsInvitations(b, p.partner) }},
 	{"inviteToPartner", func(b *bench, p place) func() error { return invites(b, p.partner) }},
@@ -697,7 +698,7 @@ func (b *bench) background(row func(...string), out *strings.Builder) {
 			b.t.Fatalf("swept %+v, and %d events", swept, len(log.Items))
 		}
 		change, _ := log.Items[0].Data["changeId"].(string)
-		b.unsettled = append(b.unsettled, ident.Change(change))
+		b.unsettled = append(b.unsettled, ident.Job(change))
 		b.settle()
 	})
 	if b.node(top.ID) != nil {
