@@ -163,8 +163,7 @@ func (w world) purges(t *testing.T) (started ident.Change) {
 	}
 	for _, e := range page.Items {
 		if e.Type == event.PartnerPurged {
-			id, _ := e.Data["changeId"].(string)
-			started = ident.Change(id)
+			started = e.Job()
 		}
 	}
 	return started

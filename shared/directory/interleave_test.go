@@ -556,8 +556,8 @@ func renamedWhileSettled(t *testing.T, bad sabotage, orders int) error {
 		}
 		s.sabotage = bad
 		for _, e := range s.Events() {
-			id, ok := e.Data["changeId"].(ident.Change)
-			if !ok {
+			id := e.Job()
+			if id == "" {
 				continue
 			}
 			s.begin("settle", id == done.Change.ID, func(ctx context.Context) error {
@@ -719,8 +719,8 @@ func (c *crowd) changed(_ directory.Changed, err error) error { return err }
 // watch settles every change that comes up: what the rule on the bus does.
 func (c *crowd) watch(settling map[ident.Change]bool) {
 	for _, e := range c.Events() {
-		id, ok := e.Data["changeId"].(ident.Change)
-		if !ok || settling[id] {
+		id := e.Job()
+		if id == "" || settling[id] {
 			continue
 		}
 		settling[id] = true

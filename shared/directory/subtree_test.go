@@ -41,7 +41,7 @@ func settled(ctx context.Context, d *directory.Directory, id ident.Change) error
 func changesIn(f *directorytest.Fake) []ident.Change {
 	var ids []ident.Change
 	for _, e := range f.Events() {
-		if id, ok := e.Data["changeId"].(ident.Change); ok {
+		if id := e.Job(); id != "" {
 			ids = append(ids, id)
 		}
 	}
