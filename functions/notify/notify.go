@@ -105,18 +105,22 @@ func (n *notify) take(ctx context.Context, body string) error {
 // to be a guest to sign in is made one first, while nothing is claimed: done again, it does no harm. Once the mail is begun, the message is
 // done.
 func (n *notify) invited(ctx context.Context, detail json.RawMessage) error {
-	var made struct {
-		ID   ident.Event
-		Data struct {
-			InvitationID ident.Invitation
-			Generation   int
-		}
+	var e event.Event
+	if json.Unmarshal(detail, &e) != nil {
+		return errors.New("the message is no event")
 	}
-	if json.Unmarshal(detail, &made) != nil || made.Data.InvitationID == "" || made.Data.Generation < 1 {
+	var i event.Invitation
+	switch data := e.Data.(type) {
+	case event.InvitationMadeData:
+		i = data.Invitation
+	case event.InvitationResentData:
+		i = data.Invitation
+	}
+	if i.InvitationID == "" || i.Generation < 1 {
 		return errors.New("the event is none of an invitation")
 	}
-	about := link{made.Data.InvitationID, made.Data.Generation}
-	log := n.log.With("event", made.ID, "invitation", about.invitation, "generation", about.generation)
+	about := link{i.InvitationID, i.Generation}
+	log := n.log.With("event", e.ID, "invitation", about.invitation, "generation", about.generation)
 	due, err := n.directory.DueMail(ctx, about.invitation, about.generation)
 	if errors.Is(err, directory.ErrMailBegun) { // and came to no end that anybody knows, or another one is at it just now
 		log.ErrorContext(ctx, "mail", append(n.lost(), "outcome", "unknown", "error", err.Error())...)

@@ -18,6 +18,7 @@ import (
 
 	"example.com/partnertree/functions/internal/golden"
 	"example.com/partnertree/shared/event"
+	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/table/schema"
 )
@@ -90,7 +91,7 @@ func relayed(t interface {
 func stored(n int) json.RawMessage {
 	body, _ := json.Marshal(event.Event{
 		ID: ident.Event(fmt.Sprintf("evt_%016d", n)), Type: event.PartnerCreated, Time: time.Unix(1789028065, 0).UTC(),
-		Node: "ptn_0h3k9m2v7x4q8r1t", Data: map[string]any{"n": n},
+		Node: "ptn_0h3k9m2v7x4q8r1t", Data: event.PartnerCreatedData{Name: hierarchy.Name(fmt.Sprint(n))},
 	})
 	return inserted(n, schema.EventType, map[string]any{schema.EventAttr: map[string]any{"S": string(body)}})
 }

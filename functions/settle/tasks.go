@@ -39,7 +39,7 @@ type task struct {
 // change is the whole state of an execution: what a task answers is what the next one gets. Only the id is needed; without the
 // rest everything begins anew, which is always right.
 type change struct {
-	ID     ident.Job `json:"changeId"`
+	ID     ident.Job `json:"jobId"`
 	Since  time.Time `json:"since,omitzero"`   // when it took effect
 	Resume string    `json:"resume,omitempty"` // where the walk goes on
 	Done   bool      `json:"done"`             // the walk is
@@ -101,7 +101,7 @@ func (s *settling) purge(ctx context.Context, log *slog.Logger) (purged, error) 
 func (s *settling) step(ctx context.Context, log *slog.Logger, t task) (change, error) {
 	id, err := ident.ParseJob(string(t.Change.ID))
 	if err != nil {
-		return change{}, fault.Invalid.New("/change/changeId: %s", err)
+		return change{}, fault.Invalid.New("/change/jobId: %s", err)
 	}
 	next := t.Change
 	switch t.Task {

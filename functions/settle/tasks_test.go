@@ -166,8 +166,7 @@ func (w world) purges(t *testing.T) (started ident.Job) {
 	}
 	for _, e := range page.Items {
 		if e.Type == event.PartnerPurged {
-			id, _ := e.Data["changeId"].(string)
-			started = ident.Job(id)
+			started = e.Job()
 		}
 	}
 	return started

@@ -39,13 +39,13 @@ func (s *Service) addSettling() {
 		Description: jsii.String("Every event that tells of a change to a whole subtree starts its settling"),
 		EventPattern: &awsevents.EventPattern{
 			Source: jsii.Strings(event.Source),
-			Detail: &map[string]any{"data": map[string]any{"changeId": awsevents.Match_Exists()}},
+			Detail: &map[string]any{"data": map[string]any{"jobId": awsevents.Match_Exists()}},
 		},
 	})
 	rule.AddTarget(awseventstargets.NewSfnStateMachine(s.settling, &awseventstargets.SfnStateMachineProps{
 		Input: awsevents.RuleTargetInput_FromObject(map[string]any{
-			"changeId": awsevents.EventField_FromPath(jsii.String("$.detail.data.changeId")),
-			"since":    awsevents.EventField_FromPath(jsii.String("$.detail.time")),
+			"jobId": awsevents.EventField_FromPath(jsii.String("$.detail.data.jobId")),
+			"since": awsevents.EventField_FromPath(jsii.String("$.detail.time")),
 		}),
 		// By its address, so that its policy stays in its own stack.
 		DeadLetterQueue: awssqs.Queue_FromQueueArn(s.Stack, jsii.String("Unstarted"), s.stateful.Unstarted.QueueArn()),

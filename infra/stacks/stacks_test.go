@@ -470,7 +470,7 @@ func TestSettlingIsStartedByChangesAlone(t *testing.T) {
 			continue // TestTheTrashIsPurgedOnASchedule, TestMailsComeFromInvitationsAndGoBackToThem
 		}
 		started++
-		if got, want := written(p["EventPattern"]), `{"detail":{"data":{"changeId":[{"exists":true}]}},"source":["`+event.Source+`"]}`; got != want {
+		if got, want := written(p["EventPattern"]), `{"detail":{"data":{"jobId":[{"exists":true}]}},"source":["`+event.Source+`"]}`; got != want {
 			t.Errorf("%s listens to %s, want %s", id, got, want)
 		}
 		if !strings.Contains(written(p["EventBusName"]), "Bus") {
@@ -481,7 +481,7 @@ func TestSettlingIsStartedByChangesAlone(t *testing.T) {
 		if err := json.Unmarshal([]byte(strings.NewReplacer("<", `"<`, ">", `>"`).Replace(text(at(input, "InputTemplate")))), &asked); err != nil {
 			t.Fatal(err)
 		}
-		for name, path := range map[string]string{"changeId": "$.detail.data.changeId", "since": "$.detail.time"} {
+		for name, path := range map[string]string{"jobId": "$.detail.data.jobId", "since": "$.detail.time"} {
 			if got := at(input, "InputPathsMap", strings.Trim(asked[name], "<>")); got != path {
 				t.Errorf("%s of the input is %v, want %s", name, got, path)
 			}

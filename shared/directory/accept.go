@@ -174,11 +174,10 @@ func (d *Directory) AcceptInvitation(ctx context.Context, who credential.SignedI
 		accepted := *i
 		accepted.State, accepted.Closed, accepted.Person, accepted.Version = InvitationAccepted, now, c.Principal, i.Version+1
 		dec := access.Decide(bound(person, c.Within), &v.Tree, node, access.Read)
-		data := accepted.about()
-		data["principalId"], data["role"], data["name"] = c.Principal, person.Grants[i.Node], person.Name
-		data["version"] = person.Version
+		data := event.InvitationAcceptedData{Invitation: accepted.about(), PrincipalID: c.Principal, Version: event.Version{Version: person.Version}}
+		data.Role, data.Name = person.Grants[i.Node], person.Name
 		steps := append(granting, Put{Was: i, Now: &accepted, Else: ErrChanged},
-			d.Event(c, event.InvitationAccepted, i.Node, dec.Place.Path, data),
+			d.Event(c, i.Node, dec.Place.Path, data),
 			CheckGrant{Principal: i.By, Node: right, Role: i.needs(), Else: ErrChanged})
 		return seenBy(node, dec), unlessExists(d.Commit(ctx, &v.Tree, steps...))
 	})

@@ -90,7 +90,16 @@ func TestWhereItWasToGoIsForThoseAbove(t *testing.T) {
 	}
 	told := func(c directory.Caller, id ident.Node) (tos int) {
 		for _, e := range s.log(c, id, directory.LogFilter{}, 100) {
-			if strings.HasPrefix(string(e.Type), "move-request.") && e.Data["to"] != nil {
+			var to ident.Node
+			switch p := e.Data.(type) {
+			case event.MoveAskedData:
+				to = p.To
+			case event.MoveDeclinedData:
+				to = p.To
+			case event.MoveWithdrawnData:
+				to = p.To
+			}
+			if to != "" {
 				tos++
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"maps"
 	"slices"
 
 	"example.com/partnertree/shared/access"
@@ -56,8 +55,7 @@ func (d *Directory) CreateBrand(ctx context.Context, c Caller, in NewBrand) (Bra
 				return ErrChanged
 			}},
 			stillOwner(v, dec),
-			d.Event(c, event.BrandCreated, owner.ID, dec.Place.Path,
-				map[string]any{"brandId": b.ID, "name": b.Name, "domain": b.Domain, "regions": b.Regions}),
+			d.Event(c, owner.ID, dec.Place.Path, event.BrandCreatedData{BrandID: b.ID, Name: b.Name, Domain: b.Domain, Regions: b.Regions}),
 		}}, nil
 	})
 }
@@ -103,7 +101,7 @@ func (d *Directory) EditBrand(ctx context.Context, c Caller, id ident.Brand, edi
 		}
 		now := edit.of(was)
 		data := brandChanges(was, &now)
-		if len(data) == 0 {
+		if data == (event.BrandEditedData{BrandID: id}) {
 			return Brand{*was, true}, nil
 		}
 		if err := Live(dec.Place); err != nil {
@@ -125,8 +123,7 @@ func (d *Directory) EditBrand(ctx context.Context, c Caller, id ident.Brand, edi
 			holds = stillOwner(v, dec)
 		}
 		now.Version = was.Version + 1
-		data["brandId"] = id
-		steps := []Step{Put{Was: was, Now: &now, Else: ErrChanged}, holds, d.Event(c, event.BrandEdited, was.Owner, dec.Place.Path, data)}
+		steps := []Step{Put{Was: was, Now: &now, Else: ErrChanged}, holds, d.Event(c, was.Owner, dec.Place.Path, data)}
 		if was.Logo != now.Logo {
 			steps = append(steps, writeLogo(&brand.Logo{Brand: id, PNG: *edit.Logo}))
 		}
@@ -167,23 +164,21 @@ func (e *BrandEdit) of(was *brand.Brand) brand.Brand {
 	return now
 }
 
-func brandChanges(was, now *brand.Brand) map[string]any {
-	c := changes{}
-	note(c, "name", was.Name, now.Name)
-	note(c, "color", was.Color, now.Color)
-	note(c, "logoUrl", was.LogoURL(), now.LogoURL())
-	if before, after := appData(was.App), appData(now.App); !maps.Equal(before, after) {
-		c["portalApp"] = fromTo{before, after}
+func brandChanges(was, now *brand.Brand) event.BrandEditedData {
+	data := event.BrandEditedData{BrandID: was.ID, Name: event.Note(was.Name, now.Name), Color: event.Note(was.Color, now.Color),
+		LogoURL: event.Note(was.LogoURL(), now.LogoURL())}
+	if before, after := appData(was.App), appData(now.App); (before == nil) != (after == nil) || before != nil && *before != *after {
+		data.PortalApp = &event.Edit[*event.PortalApp]{From: before, To: after}
 	}
-	return c
+	return data
 }
 
-// appData is an app by the names of the API, nil when there is none.
-func appData(a *brand.App) map[string]any {
+// appData returns an app as events tell it, nil when there is none.
+func appData(a *brand.App) *event.PortalApp {
 	if a == nil {
 		return nil
 	}
-	return map[string]any{"clientId": a.Client, "tenantId": a.Tenant, "singleTenant": a.SingleTenant}
+	return &event.PortalApp{ClientID: a.Client, TenantID: a.Tenant, SingleTenant: a.SingleTenant}
 }
 
 // Logo returns a brand's logo, a PNG. Anybody may have it: it is shown before people sign in. One that does not exist is

@@ -70,7 +70,7 @@ func (d *Directory) Move(ctx context.Context, c Caller, id, to ident.Node) (Chan
 			case m.there():
 				return Plan[Changed]{Answer: Changed{Node: seenBy(node, dec)}}, nil
 			}
-			return d.move(ctx, c, v, m, map[string]any{})
+			return d.move(ctx, c, v, m, "")
 		})
 }
 
@@ -123,8 +123,8 @@ func movesIntoItself() error {
 // missing are the brands that the node draws and that are not usable at the new parent.
 func (m *moving) missing() []ident.Brand { return without(m.node.Draws(), m.dest.Brands.List()) }
 
-// move prepares a move that the caller has the right to; data goes into its event, with what every move tells.
-func (d *Directory) move(ctx context.Context, c Caller, v *View, m moving, data map[string]any) (Plan[Changed], error) {
+// move prepares a move that the caller has the right to; request is the move request that it accepts, "" when there is none.
+func (d *Directory) move(ctx context.Context, c Caller, v *View, m moving, request ident.MoveRequest) (Plan[Changed], error) {
 	if blocks := m.blocks(); len(blocks) > 0 {
 		return Plan[Changed]{}, blocks[0]
 	}
@@ -132,41 +132,45 @@ func (d *Directory) move(ctx context.Context, c Caller, v *View, m moving, data 
 	if err != nil {
 		return Plan[Changed]{}, err
 	}
-	try, err := d.moved(c, v, m, data)
+	try, err := d.moved(c, v, m, request)
 	try.Steps = append(try.Steps, parents...)
 	return try, err
 }
 
 // moved is the node's own part in a move.
-func (d *Directory) moved(c Caller, v *View, m moving, data map[string]any) (Plan[Changed], error) {
+func (d *Directory) moved(c Caller, v *View, m moving, request ident.MoveRequest) (Plan[Changed], error) {
 	now := *m.node
 	now.Parent, now.Place = m.dest.ID, m.place()
-	data["from"], data["to"] = m.node.Parent, m.dest.ID
 	change := hierarchy.Change{Kind: hierarchy.Moved, Path: now.Place.Path, Marks: m.to.Marks, From: v.Tree.Left(m.from.Path)}
-	return d.commitSubtree(c, v, m.node, &now, change, byKind(m.node, event.PartnerMoved, event.CustomerMoved), data)
+	return d.commitSubtree(c, v, m.node, &now, change, func(job event.Job) event.Payload {
+		return event.MovedData{From: m.node.Parent, To: m.dest.ID, MoveRequestID: request, Job: job}
+	})
 }
 
 // Suspend suspends a node with all that is below it: grants at or below it count for nothing, and nothing there changes, until it
 // is resumed. The reason is for the record. It needs admin above the node.
 func (d *Directory) Suspend(ctx context.Context, c Caller, id ident.Node, reason string) (Changed, error) {
-	return d.mark(ctx, c, id, hierarchy.Suspended, true, event.PartnerSuspended, event.CustomerSuspended, map[string]any{"reason": reason})
+	return d.mark(ctx, c, id, hierarchy.Suspended, true, func(job event.Job) event.Payload {
+		return event.SuspendedData{Reason: reason, Job: job}
+	})
 }
 
 // Resume ends the suspension of a node. What is suspended further up, or further down, stays so. It needs admin above the node.
 func (d *Directory) Resume(ctx context.Context, c Caller, id ident.Node) (Changed, error) {
-	return d.mark(ctx, c, id, hierarchy.Suspended, false, event.PartnerResumed, event.CustomerResumed, map[string]any{})
+	return d.mark(ctx, c, id, hierarchy.Suspended, false, func(job event.Job) event.Payload { return event.ResumedData{Job: job} })
 }
 
 // SetCanProvision allows a partner, and all below that is not forbidden it further down, to provision services, or forbids it. It
 // needs admin above the partner.
 func (d *Directory) SetCanProvision(ctx context.Context, c Caller, id ident.Node, can bool) (Node, error) {
-	done, err := d.mark(ctx, c, id, hierarchy.NoProvisioning, !can, event.ProvisioningChanged, "", map[string]any{"canProvisionServices": can})
+	done, err := d.mark(ctx, c, id, hierarchy.NoProvisioning, !can, func(job event.Job) event.Payload {
+		return event.ProvisioningChangedData{CanProvisionServices: can, Job: job}
+	})
 	return done.Node, err
 }
 
 // mark puts a mark on a node or takes it off.
-func (d *Directory) mark(ctx context.Context, c Caller, id ident.Node, kind hierarchy.MarkKind, on bool, partner, customer event.Type,
-	data map[string]any) (Changed, error) {
+func (d *Directory) mark(ctx context.Context, c Caller, id ident.Node, kind hierarchy.MarkKind, on bool, data jobData) (Changed, error) {
 	return Do(ctx, d, c, id, access.ManageSubtree, Want{}, func(v *View, node *hierarchy.Node, dec access.Decision) (Plan[Changed], error) {
 		m := hierarchy.Mark{Node: id, Kind: kind}
 		now, change := *node, hierarchy.Change{Kind: hierarchy.Unmarked, Mark: m}
@@ -192,18 +196,18 @@ func (d *Directory) mark(ctx context.Context, c Caller, id ident.Node, kind hier
 				now.Trashed = d.now()
 			}
 		}
-		return d.commitSubtree(c, v, node, &now, change, byKind(node, partner, customer), data)
+		return d.commitSubtree(c, v, node, &now, change, data)
 	})
 }
 
 // commitSubtree commits what happened to the subtree below was: the node itself gets its new place at once, and the rest has it by the
 // tree state until it is settled.
-func (d *Directory) commitSubtree(c Caller, v *View, was, now *hierarchy.Node, change hierarchy.Change, t event.Type, data map[string]any) (
+func (d *Directory) commitSubtree(c Caller, v *View, was, now *hierarchy.Node, change hierarchy.Change, data jobData) (
 	Plan[Changed], error) {
 	if err := Match(c.IfMatch, was.Version); err != nil {
 		return Plan[Changed]{}, err
 	}
-	steps, j, err := d.place(c, &v.Tree, was, now, change, t, data)
+	steps, j, err := d.place(c, &v.Tree, was, now, change, data)
 	if err != nil {
 		return Plan[Changed]{}, err
 	}
@@ -211,16 +215,17 @@ func (d *Directory) commitSubtree(c Caller, v *View, was, now *hierarchy.Node, c
 	return Plan[Changed]{Changed{j, seenBy(now, dec)}, steps}, nil
 }
 
+// jobData makes the data of the event that begins a job.
+type jobData func(job event.Job) event.Payload
+
 // place is the steps of change.
-func (d *Directory) place(c Caller, tree *hierarchy.TreeState, was, now *hierarchy.Node, change hierarchy.Change, t event.Type,
-	data map[string]any) ([]Step, *job.Job, error) {
+func (d *Directory) place(c Caller, tree *hierarchy.TreeState, was, now *hierarchy.Node, change hierarchy.Change, data jobData) ([]Step, *job.Job, error) {
 	steps, j, err := d.announce(tree, was.ID, kindOf(change), change)
 	if err != nil {
 		return nil, nil, err
 	}
 	now.AsOf, now.Version, now.Updated = tree.Seq+1, was.Version+1, j.Created
-	data["changeId"] = j.ID
-	happened := d.Event(c, t, was.ID, now.Place.Path, data)
+	happened := d.Event(c, was.ID, now.Place.Path, data(event.Job{JobID: j.ID}))
 	if change.Kind == hierarchy.Moved {
 		happened.Event.Left = tree.Place(was).Path
 	}
@@ -263,11 +268,4 @@ func (d *Directory) announce(tree *hierarchy.TreeState, node ident.Node, kind jo
 	change.Seq, change.Node = tree.Seq+1, node
 	j := settling(kind, node, strconv.FormatInt(change.Seq, 10), d.now())
 	return []Step{AddChange{Change: change, Else: ErrChanged}, Put{Now: j, Else: ErrExists}}, j, nil
-}
-
-func byKind(n *hierarchy.Node, partner, customer event.Type) event.Type {
-	if n.Kind() == hierarchy.Customer {
-		return customer
-	}
-	return partner
 }

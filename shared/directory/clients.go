@@ -45,7 +45,7 @@ func (d *Directory) CreateClient(ctx context.Context, c Caller, node ident.Node,
 		p, key := newClient(name, node, role, d.now())
 		answer := ClientWithKey{clientSeen(v, &p), p.Secrets[0].ID, key}
 		return Plan[ClientWithKey]{answer, []Step{Put{Now: &p, Else: ErrExists}, stillOwner(v, dec),
-			d.Event(c, event.ClientCreated, node, dec.Place.Path, map[string]any{"clientId": p.ID, "name": p.Name, "role": role, "secretId": p.Secrets[0].ID}),
+			d.Event(c, node, dec.Place.Path, event.ClientCreatedData{Client: told(&p), Role: role, SecretID: p.Secrets[0].ID}),
 		}}, nil
 	})
 }
@@ -183,7 +183,7 @@ func (d *Directory) RemoveSecret(ctx context.Context, c Caller, id ident.Princip
 			return nil, fault.LastSecret.New("It is the only secret. Add another one first, or revoke the client: DELETE /v1/api-clients/%s.", id)
 		}
 		now.Secrets = slices.DeleteFunc(slices.Clone(now.Secrets), func(s access.Secret) bool { return s.ID == secret })
-		ev := d.Event(c, event.ClientSecretRemoved, now.Home, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "secretId": secret})
+		ev := d.Event(c, now.Home, dec.Place.Path, event.ClientSecretRemovedData{Client: told(now), SecretID: secret})
 		return &ev, nil
 	})
 	return err
@@ -198,11 +198,19 @@ func (d *Directory) RevokeClient(ctx context.Context, c Caller, id ident.Princip
 		if err := coversAll(v, now, access.Owner); err != nil {
 			return nil, err
 		}
-		ev := d.Event(c, event.ClientRevoked, now.Home, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "grants": now.Grants})
+		ev := d.Event(c, now.Home, dec.Place.Path, event.ClientRevokedData{Client: told(now), Grants: now.Grants})
 		now.Grants, now.Secrets, now.Revoked = map[ident.Node]access.Role{}, nil, ev.Event.Time
 		return &ev, nil
 	})
 	return err
+}
+
+// told returns a client as events tell it.
+func told(p *access.Principal) event.Client { return event.Client{ClientID: p.ID, Name: p.Name} }
+
+// roleOf returns a client and its role, as the event of an edit tells it that is not committed yet.
+func roleOf(now *access.Principal, role access.Role) event.ClientRole {
+	return event.ClientRole{Client: told(now), Role: role, Version: event.Version{Version: now.Version + 1}}
 }
 
 // GrantRole gives an API client a role at a node, or another role than it has there. The caller has to be an owner at
@@ -229,8 +237,7 @@ func (d *Directory) GrantRole(ctx context.Context, c Caller, id ident.Principal,
 			return nil, fault.TooManyGrants.New("A client has at most %d grants. Grant a role further up, or make another client.", access.MaxGrants)
 		}
 		now.Grants[node] = role
-		ev := d.Event(c, event.ClientGranted, node, dec.Place.Path,
-			map[string]any{"clientId": id, "name": now.Name, "role": role, "version": now.Version + 1})
+		ev := d.Event(c, node, dec.Place.Path, event.ClientGrantedData{ClientRole: roleOf(now, role)})
 		return &ev, nil
 	})
 }
@@ -246,8 +253,7 @@ func (d *Directory) RemoveGrant(ctx context.Context, c Caller, id ident.Principa
 			return nil, access.Hidden()
 		}
 		delete(now.Grants, node)
-		ev := d.Event(c, event.ClientGrantRemoved, node, dec.Place.Path,
-			map[string]any{"clientId": id, "name": now.Name, "role": role, "version": now.Version + 1})
+		ev := d.Event(c, node, dec.Place.Path, event.ClientGrantRemovedData{ClientRole: roleOf(now, role)})
 		return &ev, nil
 	})
 	return err
@@ -280,7 +286,7 @@ func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Principal)
 				secret, key := credential.NewSecret(id, d.now())
 				now.Secrets = append(slices.Clip(was.Secrets), secret)
 				now.Version++
-				happened := d.Event(c, event.ClientSecretAdded, now.Home, dec.Place.Path, map[string]any{"clientId": id, "name": now.Name, "secretId": secret.ID})
+				happened := d.Event(c, now.Home, dec.Place.Path, event.ClientSecretAddedData{Client: told(&now), SecretID: secret.ID})
 				return Plan[ClientWithKey]{ClientWithKey{clientSeen(v, &now), secret.ID, key}, changeOf(v, was, &now, dec, happened)}, nil
 			})
 	})

@@ -182,9 +182,10 @@ func (d *Directory) Commit(ctx context.Context, tree *hierarchy.TreeState, steps
 	return d.store.Commit(ctx, steps...)
 }
 
-// Event makes the record of what happened at a node.
-func (d *Directory) Event(c Caller, t event.Type, node ident.Node, path hierarchy.Path, data map[string]any) AddEvent {
-	return AddEvent{event.Event{ID: ident.NewEvent(), Type: t, Time: d.now(), Node: node, Path: path, Actor: c.Principal, RequestID: c.RequestID, Data: data}}
+// Event makes the record of what happened at a node. The type follows from the data.
+func (d *Directory) Event(c Caller, node ident.Node, path hierarchy.Path, data event.Payload) AddEvent {
+	return AddEvent{event.Event{ID: ident.NewEvent(), Type: data.TypeAt(node), Time: d.now(), Node: node, Path: path, Actor: c.Principal,
+		RequestID: c.RequestID, Data: data}}
 }
 
 // concurrently calls do for each number below n, several at a time, until the first error. When it returns nothing goes on any more.

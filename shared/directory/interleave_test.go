@@ -558,8 +558,8 @@ func renamedWhileSettled(t *testing.T, bad sabotage, orders int) error {
 		}
 		s.sabotage = bad
 		for _, e := range s.Events() {
-			id, ok := e.Data["changeId"].(ident.Job)
-			if !ok {
+			id := e.Job()
+			if id == "" {
 				continue
 			}
 			s.begin("settle", id == done.Job.ID, func(ctx context.Context) error {
@@ -721,8 +721,8 @@ func (c *crowd) changed(_ directory.Changed, err error) error { return err }
 // watch settles every change that comes up: what the rule on the bus does.
 func (c *crowd) watch(settling map[ident.Job]bool) {
 	for _, e := range c.Events() {
-		id, ok := e.Data["changeId"].(ident.Job)
-		if !ok || settling[id] {
+		id := e.Job()
+		if id == "" || settling[id] {
 			continue
 		}
 		settling[id] = true

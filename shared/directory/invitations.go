@@ -182,8 +182,8 @@ func (i *Invitation) link(ring credential.Keyring, by Caller, now time.Time, las
 }
 
 // about is what the events of the invitation tell: not whom it was sent to.
-func (i *Invitation) about() map[string]any {
-	return map[string]any{"invitationId": i.ID, "generation": i.Generation, "role": i.Role, "name": i.Name}
+func (i *Invitation) about() event.Invitation {
+	return event.Invitation{InvitationID: i.ID, Generation: i.Generation, Role: i.Role, Name: i.Name}
 }
 
 // SameAddress compares addresses without regard to the case of A to Z, and in nothing else: what looks or folds alike in other
@@ -240,7 +240,7 @@ func (d *Directory) Invite(ctx context.Context, c Caller, in NewInvitation) (Inv
 			tooMany := tomorrow(now, "%d invitations were made here today. Make the next one tomorrow (UTC).", InvitationsADay)
 			return Plan[Invitation]{i.seen(now), slices.Concat([]Step{Put{Now: &i, Else: ErrExists},
 				Count{Node: in.Node, Key: "invitations", At: now, Most: InvitationsADay, Else: tooMany}}, i.countLink(now),
-				[]Step{stillInviter(v, in.Node, dec.Place, i.needs()), d.Event(c, event.InvitationMade, in.Node, dec.Place.Path, i.about())})}, nil
+				[]Step{stillInviter(v, in.Node, dec.Place, i.needs()), d.Event(c, in.Node, dec.Place.Path, event.InvitationMadeData{Invitation: i.about()})})}, nil
 		})
 }
 
@@ -256,22 +256,28 @@ func (d *Directory) Invitations(ctx context.Context, c Caller, node ident.Node, 
 
 // Invitation returns an invitation to those who have access.Invite at its node.
 func (d *Directory) Invitation(ctx context.Context, c Caller, id ident.Invitation) (Invitation, error) {
-	return editInvitation(ctx, d, c, id, func(*View, *Invitation, access.Decision) (event.Type, []Step, error) { return "", nil, nil })
+	return editInvitation(ctx, d, c, id, func(*View, *Invitation, access.Decision) (invitationData, []Step, error) { return nil, nil, nil })
 }
 
-// editInvitation commits what change makes of an invitation, with the event of the type and the steps that change returns: with no
-// event, nothing is written.
+// invitationData makes the data of an event from what is told of every invitation.
+type invitationData func(event.Invitation) event.Payload
+
+func resent(i event.Invitation) event.Payload  { return event.InvitationResentData{Invitation: i} }
+func revoked(i event.Invitation) event.Payload { return event.InvitationRevokedData{Invitation: i} }
+
+// editInvitation commits what change makes of an invitation, with the event and the steps that change returns: with no event, nothing is
+// written.
 func editInvitation(ctx context.Context, d *Directory, c Caller, id ident.Invitation,
-	change func(v *View, now *Invitation, dec access.Decision) (event.Type, []Step, error)) (Invitation, error) {
+	change func(v *View, now *Invitation, dec access.Decision) (invitationData, []Step, error)) (Invitation, error) {
 	at := func(i *Invitation) ident.Node { return i.Node }
 	return DoOn(ctx, d, c, Invitations, id, at, access.Invite, Want{Records: theKeyring},
 		func(v *View, was *Invitation, _ *hierarchy.Node, dec access.Decision) (Plan[Invitation], error) {
 			now := *was
-			t, more, err := change(v, &now, dec)
+			data, more, err := change(v, &now, dec)
 			if err != nil {
 				return Plan[Invitation]{}, err
 			}
-			if t == "" {
+			if data == nil {
 				return Plan[Invitation]{Answer: was.seen(d.now())}, nil
 			}
 			if err := Match(c.IfMatch, was.Version); err != nil {
@@ -279,55 +285,55 @@ func editInvitation(ctx context.Context, d *Directory, c Caller, id ident.Invita
 			}
 			now.Version++
 			return Plan[Invitation]{now.seen(d.now()), append(more, Put{Was: was, Now: &now, Else: ErrChanged},
-				d.Event(c, t, now.Node, dec.Place.Path, now.about()))}, nil
+				d.Event(c, now.Node, dec.Place.Path, data(now.about())))}, nil
 		})
 }
 
 // Resend makes a new link, by which the old one ends, and has it mailed; the invitation can be accepted for as long as at first again.
 // Not sooner than ResendAfter after the last one. It takes what inviting takes, and from then on the right of whoever resends counts.
 func (d *Directory) Resend(ctx context.Context, c Caller, id ident.Invitation) (Invitation, error) {
-	return editInvitation(ctx, d, c, id, func(v *View, i *Invitation, dec access.Decision) (event.Type, []Step, error) {
+	return editInvitation(ctx, d, c, id, func(v *View, i *Invitation, dec access.Decision) (invitationData, []Step, error) {
 		if err := Live(dec.Place); err != nil {
-			return "", nil, err
+			return nil, nil, err
 		}
 		now := d.now()
 		if i.State != InvitationPending {
-			return "", nil, fault.InvitationClosed.New("The invitation was %s already. Make a new one.", i.State)
+			return nil, nil, fault.InvitationClosed.New("The invitation was %s already. Make a new one.", i.State)
 		}
 		if err := mayGrant(dec, i.Role); err != nil {
-			return "", nil, err
+			return nil, nil, err
 		}
 		if wait := i.Sent.Add(ResendAfter).Sub(now); wait > 0 {
 			err := fault.TooSoon.New("It was sent less than %d minutes ago. Wait for it to arrive, or send it again later.",
 				ResendAfter/time.Minute)
 			err.RetryAfter = wait
-			return "", nil, err
+			return nil, nil, err
 		}
 		if i.Generation >= MaxLinks {
-			return "", nil, fault.TooManyInvitations.New("It was sent %d times. Ask whether the address is right; then revoke it and make a new one.",
+			return nil, nil, fault.TooManyInvitations.New("It was sent %d times. Ask whether the address is right; then revoke it and make a new one.",
 				MaxLinks)
 		}
 		ring, err := d.ring(ctx, v)
 		if err != nil {
-			return "", nil, err
+			return nil, nil, err
 		}
 		if err := i.link(ring, c, now, i.Expires.Sub(i.Sent)); err != nil {
-			return "", nil, err
+			return nil, nil, err
 		}
-		return event.InvitationResent, append(i.countLink(now), stillInviter(v, i.Node, dec.Place, i.needs())), nil
+		return resent, append(i.countLink(now), stillInviter(v, i.Node, dec.Place, i.needs())), nil
 	})
 }
 
 // RevokeInvitation ends a pending invitation. One that is revoked already is answered as it is.
 func (d *Directory) RevokeInvitation(ctx context.Context, c Caller, id ident.Invitation) (Invitation, error) {
-	return editInvitation(ctx, d, c, id, func(_ *View, i *Invitation, _ access.Decision) (event.Type, []Step, error) {
+	return editInvitation(ctx, d, c, id, func(_ *View, i *Invitation, _ access.Decision) (invitationData, []Step, error) {
 		switch i.State {
 		case InvitationRevoked:
-			return "", nil, nil
+			return nil, nil, nil
 		case InvitationAccepted:
-			return "", nil, fault.InvitationClosed.New("The invitation was accepted already. Take the role of %s away instead.", i.Person)
+			return nil, nil, fault.InvitationClosed.New("The invitation was accepted already. Take the role of %s away instead.", i.Person)
 		}
 		i.State, i.Closed = InvitationRevoked, d.now()
-		return event.InvitationRevoked, nil, nil
+		return revoked, nil, nil
 	})
 }

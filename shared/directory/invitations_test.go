@@ -122,8 +122,8 @@ func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 		t.Fatalf("%+v, %v; want %+v", i, err, want)
 	}
 	made := s.Events()[len(s.Events())-1]
-	if data := fmt.Sprint(made.Data); made.Type != event.InvitationMade || made.Node != s.b || made.RequestID != "req" ||
-		data != fmt.Sprint(map[string]any{"invitationId": i.ID, "generation": 1, "role": access.Operator, "name": in.Name}) {
+	about := event.Invitation{InvitationID: i.ID, Generation: 1, Role: access.Operator, Name: in.Name}
+	if made.Type != event.InvitationMade || made.Node != s.b || made.RequestID != "req" || made.Data != event.Payload(event.InvitationMadeData{Invitation: about}) {
 		t.Errorf("%+v", made)
 	}
 	for _, c := range []directory.Caller{s.admin, s.founder} {
@@ -161,8 +161,9 @@ func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 	events := len(s.Events())
 	last := s.Events()[events-1]
 	if last.Type != event.InvitationAccepted || last.Actor != ann.Principal() || last.RequestID != "accepting" || last.Node != s.b ||
-		fmt.Sprint(last.Data) != fmt.Sprint(map[string]any{"invitationId": i.ID, "generation": 1, "role": access.Operator,
-			"name": hierarchy.Name("ANN"), "principalId": ann.Principal(), "version": 1}) {
+		last.Data != event.Payload(event.InvitationAcceptedData{
+			Invitation:  event.Invitation{InvitationID: i.ID, Generation: 1, Role: access.Operator, Name: "ANN"},
+			PrincipalID: ann.Principal(), Version: event.Version{Version: 1}}) {
 		t.Errorf("%+v", last)
 	}
 	no := fault.NotFound
@@ -357,7 +358,7 @@ func TestANewLinkEndsTheOld(t *testing.T) {
 		!again.Sent.Equal(s.now) || again.State != directory.InvitationPending || again.Mail != directory.MailQueued || again.Hash != nil {
 		t.Fatalf("%+v, %v", again, err)
 	}
-	if last := s.Events()[len(s.Events())-1]; last.Type != event.InvitationResent || last.Data["generation"] != 2 {
+	if last := s.Events()[len(s.Events())-1]; last.Type != event.InvitationResent || last.Data.(event.InvitationResentData).Generation != 2 {
 		t.Errorf("%+v", last)
 	}
 	_, err = s.d.Offered(ctx, old, "", "")
@@ -574,7 +575,7 @@ func TestAcceptingTakesNothingAway(t *testing.T) {
 			t.Errorf("%s: elsewhere they are listed as %+v, %v", what, at.Items, err)
 		}
 		got, err := s.d.Invitation(ctx, s.admin, i.ID)
-		if last := s.Events()[len(s.Events())-1]; err != nil || got.State != directory.InvitationAccepted || last.Data["role"] != c.becomes {
+		if last := s.Events()[len(s.Events())-1]; err != nil || got.State != directory.InvitationAccepted || last.Data.(event.InvitationAcceptedData).Role != c.becomes {
 			t.Errorf("%s: %+v, %v, %+v", what, got, err, last)
 		}
 	}
@@ -1157,12 +1158,13 @@ func TestRolesOfOthersAreChanged(t *testing.T) {
 			}
 			continue
 		}
-		last, told := s.Events()[events], map[string]any{"principalId": who, "name": p.Name, "role": c.becomes, "version": p.Version}
-		wantType := event.UserChanged
+		last, told := s.Events()[events], event.UserRole{PrincipalID: who, Name: p.Name, Role: c.becomes, Version: event.Version{Version: p.Version}}
+		wantType, want := event.UserChanged, event.Payload(event.UserChangedData{UserRole: told})
 		if c.becomes == access.None {
-			wantType, told["role"] = event.UserRemoved, c.has
+			told.Role = c.has
+			wantType, want = event.UserRemoved, event.UserRemovedData{UserRole: told}
 		}
-		if last.Type != wantType || last.Node != s.b || fmt.Sprint(last.Data) != fmt.Sprint(told) {
+		if last.Type != wantType || last.Node != s.b || last.Data != want {
 			t.Errorf("%s: %+v", what, last)
 		}
 	}
@@ -1238,8 +1240,8 @@ func TestRecoveringTheRoot(t *testing.T) {
 	}
 	happened := s.Events()[events:]
 	if len(happened) != 1 || happened[0].Type != event.ClientCreated || happened[0].Node != s.root || happened[0].Actor != "" ||
-		fmt.Sprint(happened[0].Data) != fmt.Sprint(map[string]any{"clientId": p.ID, "name": p.Name, "role": access.Owner,
-			"secretId": p.Secrets[0].ID, "recovered": true}) {
+		happened[0].Data != event.Payload(event.ClientCreatedData{Client: event.Client{ClientID: p.ID, Name: p.Name}, Role: access.Owner,
+			SecretID: p.Secrets[0].ID, Recovered: true}) {
 		t.Errorf("%+v", happened)
 	}
 	works(s, p, key)

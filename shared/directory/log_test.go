@@ -92,20 +92,26 @@ func TestAMoveIsToldOnBothSidesAndNeitherLearnsOfTheOther(t *testing.T) {
 		return got[0]
 	}
 	var none hierarchy.Path
+	told := func(from, to ident.Node) event.MovedData { return event.MovedData{From: from, To: to} }
+	data := func(e event.Event) event.MovedData {
+		p := e.Data.(event.MovedData)
+		p.Job = event.Job{}
+		return p
+	}
 	e := newest(left, s.a)
-	if e.Path != "" || e.Left != none.Child(s.a).Child(s.b) || e.Data["from"] != string(s.a) || e.Data["to"] != nil {
+	if e.Path != "" || e.Left != none.Child(s.a).Child(s.b) || data(e) != told(s.a, "") {
 		t.Errorf("left: %+v", e)
 	}
 	e = newest(gained, s.e)
-	if e.Left != "" || e.Path != none.Child(s.e).Child(s.b) || e.Data["to"] != string(s.e) || e.Data["from"] != nil {
+	if e.Left != "" || e.Path != none.Child(s.e).Child(s.b) || data(e) != told("", s.e) {
 		t.Errorf("gained: %+v", e)
 	}
 	e = newest(s.founder, s.root)
-	if e.Left != none.Child(s.root).Child(s.a).Child(s.b) || e.Path != none.Child(s.root).Child(s.e).Child(s.b) || e.Data["from"] != string(s.a) || e.Data["to"] != string(s.e) {
+	if e.Left != none.Child(s.root).Child(s.a).Child(s.b) || e.Path != none.Child(s.root).Child(s.e).Child(s.b) || data(e) != told(s.a, s.e) {
 		t.Errorf("above both: %+v", e)
 	}
 	e = newest(deep, s.b)
-	if e.Left != none.Child(s.b) || e.Path != none.Child(s.b) || e.Data["from"] != nil || e.Data["to"] != nil {
+	if e.Left != none.Child(s.b) || e.Path != none.Child(s.b) || data(e) != told("", "") {
 		t.Errorf("itself: %+v", e)
 	}
 	s.now = s.now.Add(time.Second)

@@ -46,7 +46,8 @@ func (d *Directory) CreatePartner(ctx context.Context, c Caller, in NewPartner) 
 	if !in.CanProvision {
 		own = []hierarchy.MarkKind{hierarchy.NoProvisioning}
 	}
-	return d.create(ctx, c, in.Parent, access.CreatePartner, n, own, event.PartnerCreated, partnerData(&n, in.CanProvision))
+	return d.create(ctx, c, in.Parent, access.CreatePartner, n, own, event.PartnerCreatedData{
+		Name: n.Name, PortalBrandID: n.Brands.Portal, AvailableBrandIDs: nonNil(n.Brands.Available), CanProvisionServices: in.CanProvision})
 }
 
 // NewCustomer is what a customer is made from. All of it is checked for form already.
@@ -59,14 +60,15 @@ type NewCustomer struct {
 // CreateCustomer makes a customer. Its brand has to be usable at the partner.
 func (d *Directory) CreateCustomer(ctx context.Context, c Caller, in NewCustomer) (Node, error) {
 	n := hierarchy.Node{ID: ident.NewCustomer(), Name: in.Name, Details: in.Details}
-	return d.create(ctx, c, in.Partner, access.CreateCustomer, n, nil, event.CustomerCreated, customerData(&n))
+	return d.create(ctx, c, in.Partner, access.CreateCustomer, n, nil, event.CustomerCreatedData{
+		Name: n.Name, Reference: n.Details.Reference, BrandID: n.Details.Brand, TenantID: n.Details.Tenant, Domain: n.Details.Domain})
 }
 
 // create adds n below parent, in one transaction with the check that the parent still is where it was and has the
 // brands that n draws. The first child of a parent makes a branch longer: then what lies above learns of it, and nothing up there
 // may have been moved meanwhile.
 func (d *Directory) create(ctx context.Context, c Caller, parentID ident.Node, a access.Action, n hierarchy.Node, own []hierarchy.MarkKind,
-	t event.Type, data map[string]any) (Node, error) {
+	data event.Payload) (Node, error) {
 	return Do(ctx, d, c, parentID, a, Want{}, func(v *View, parent *hierarchy.Node, dec access.Decision) (Plan[Node], error) {
 		if err := Live(dec.Place); err != nil {
 			return Plan[Node]{}, err
@@ -83,7 +85,7 @@ func (d *Directory) create(ctx context.Context, c Caller, parentID ident.Node, a
 			return Plan[Node]{}, d.rewriteFirst(ctx, &v.Tree, parent)
 		}
 		place := hierarchy.Place{Path: dec.Place.Path.Child(node.ID), Marks: append(slices.Clone(dec.Place.Marks), node.OwnMarks()...)}
-		happened := d.Event(c, t, node.ID, place.Path, data)
+		happened := d.Event(c, node.ID, place.Path, data)
 		node.Version, node.Created, node.Updated = 1, happened.Event.Time, happened.Event.Time
 		check := CheckParent{Parent: parent, Draw: draw, Else: parentChanged(draw)}
 		steps := []Step{AddNode{node}, happened}
@@ -144,7 +146,7 @@ type PartnerPatch struct {
 // EditPartner edits a partner. Which brands it may sell under is decided above it, and so is a portal brand that is
 // not usable at the partner itself.
 func (d *Directory) EditPartner(ctx context.Context, c Caller, id ident.Node, patch PartnerPatch) (Node, error) {
-	return d.edit(ctx, c, id, access.EditPartner, event.PartnerEdited, partnerChanges, func(n *hierarchy.Node, dec access.Decision) error {
+	return d.edit(ctx, c, id, access.EditPartner, partnerChanges, func(n *hierarchy.Node, dec access.Decision) error {
 		if patch.Name != nil {
 			n.Name = *patch.Name
 		}
@@ -183,7 +185,7 @@ type CustomerPatch struct {
 
 // EditCustomer edits a customer.
 func (d *Directory) EditCustomer(ctx context.Context, c Caller, id ident.Node, patch CustomerPatch) (Node, error) {
-	return d.edit(ctx, c, id, access.EditCustomer, event.CustomerEdited, customerChanges, func(n *hierarchy.Node, _ access.Decision) error {
+	return d.edit(ctx, c, id, access.EditCustomer, customerChanges, func(n *hierarchy.Node, _ access.Decision) error {
 		if patch.Name != nil {
 			n.Name = *patch.Name
 		}
@@ -198,8 +200,8 @@ func (d *Directory) EditCustomer(ctx context.Context, c Caller, id ident.Node, p
 
 // edit applies change to a copy of the node and commits what became of it. An edit that changes nothing succeeds without
 // writing, whatever If-Match says: it may be the repetition of one that was applied (RFC 9110, 13.1.1).
-func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.Action, t event.Type,
-	changes func(was, now *hierarchy.Node) map[string]any, change func(n *hierarchy.Node, dec access.Decision) error) (Node, error) {
+func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.Action,
+	changes func(was, now *hierarchy.Node, job event.Job) event.Payload, change func(n *hierarchy.Node, dec access.Decision) error) (Node, error) {
 	return Retry(func() (Node, error) {
 		v, was, dec, err := d.Reach(ctx, c, id, a)
 		if err != nil {
@@ -209,8 +211,7 @@ func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.
 		if err := change(&now, dec); err != nil {
 			return Node{}, err
 		}
-		data := changes(was, &now)
-		if len(data) == 0 {
+		if changes(was, &now, event.Job{}) == changes(was, was, event.Job{}) { // no field has an edit
 			return seenBy(was, dec), nil
 		}
 		if err := Live(dec.Place); err != nil {
@@ -220,11 +221,12 @@ func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.
 			return Node{}, err
 		}
 		now.Version, now.Updated = was.Version+1, d.now()
-		steps, err := d.parentsPart(ctx, c, v.Tree.Seq, was, &now, data)
+		steps, job, err := d.parentsPart(ctx, c, v.Tree.Seq, was, &now)
 		if err != nil {
 			return Node{}, err
 		}
-		steps = append(steps, EditNode{Was: was, Now: &now, Else: editFailed(was, &now)}, d.Event(c, t, id, dec.Place.Path, data))
+		steps = append(steps, EditNode{Was: was, Now: &now, Else: editFailed(was, &now)},
+			d.Event(c, id, dec.Place.Path, changes(was, &now, job)))
 		err = unused(was, &now, was)
 		if err == nil {
 			err = d.Commit(ctx, &v.Tree, steps...)
@@ -240,37 +242,38 @@ func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.
 	})
 }
 
-// parentsPart is the parent's part in an edit: when it changes what the node draws from it, or where it lists the node.
-func (d *Directory) parentsPart(ctx context.Context, c Caller, seq int64, was, now *hierarchy.Node, data map[string]any) ([]Step, error) {
+// parentsPart is the parent's part in an edit: when it changes what the node draws from it, or where it lists the node. The job is that of
+// keepCovered.
+func (d *Directory) parentsPart(ctx context.Context, c Caller, seq int64, was, now *hierarchy.Node) (steps []Step, job event.Job, err error) {
 	before, after := was.Draws(), now.Draws()
 	draw, drop := without(after, before), without(before, after)
 	relisted := was.Name.SortKey() != now.Name.SortKey()
 	if now.Parent == "" {
 		if len(draw) > 0 {
-			return nil, fault.BrandNotAvailable.New("The root has only the brands that it made itself. Create the brand first.")
+			return nil, job, fault.BrandNotAvailable.New("The root has only the brands that it made itself. Create the brand first.")
 		}
-		return nil, nil
+		return nil, job, nil
 	}
 	if len(draw) == 0 && len(drop) == 0 && !relisted {
-		return nil, nil
+		return nil, job, nil
 	}
 	v, err := d.Read(ctx, c, Want{Nodes: []ident.Node{now.Parent, now.ID}})
 	if err != nil {
-		return nil, err
+		return nil, job, err
 	}
 	parent := v.Nodes[now.Parent]
 	if parent == nil || v.Tree.Seq != seq {
-		return nil, ErrChanged
+		return nil, job, ErrChanged
 	}
 	if err := usable(parent, draw); err != nil {
-		return nil, err
+		return nil, job, err
 	}
-	steps := []Step{CheckParent{Parent: parent, Draw: draw, Drop: drop, Else: parentChanged(draw)}}
+	steps = []Step{CheckParent{Parent: parent, Draw: draw, Drop: drop, Else: parentChanged(draw)}}
 	if !relisted {
-		return steps, nil
+		return steps, job, nil
 	}
-	covered, err := d.keepCovered(ctx, v, was, parent, data)
-	return append(steps, covered...), err
+	covered, job, err := d.keepCovered(ctx, v, was, parent)
+	return append(steps, covered...), job, err
 }
 
 // keepCovered is for a node that gets another place in its parent's list. Settling may be reading that list just now, and a list
@@ -278,10 +281,10 @@ func (d *Directory) parentsPart(ctx context.Context, c Caller, seq int64, was, n
 // enough that the parent is not rewritten meanwhile, which CheckParent holds, and that changes which may be there already do
 // not need to find the node: one without anything below it is rewritten first, and others become a change of their own, to
 // where they are.
-func (d *Directory) keepCovered(ctx context.Context, v *View, was, parent *hierarchy.Node, data map[string]any) ([]Step, error) {
+func (d *Directory) keepCovered(ctx context.Context, v *View, was, parent *hierarchy.Node) ([]Step, event.Job, error) {
 	node := v.Nodes[was.ID]
 	if node == nil || parent.AsOf > v.Tree.Seq || node.Height > was.Height || node.Version != was.Version {
-		return nil, ErrChanged
+		return nil, event.Job{}, ErrChanged
 	}
 	at, latest := v.Tree.Place(parent), int64(-1)
 	for i := range v.Tree.Changes {
@@ -291,17 +294,17 @@ func (d *Directory) keepCovered(ctx context.Context, v *View, was, parent *hiera
 	}
 	switch {
 	case latest < 0 || node.Height == 0 && node.AsOf >= latest:
-		return nil, nil
+		return nil, event.Job{}, nil
 	case node.Height == 0:
-		return nil, d.rewriteFirst(ctx, &v.Tree, node)
+		return nil, event.Job{}, d.rewriteFirst(ctx, &v.Tree, node)
 	}
 	path := at.Path.Child(node.ID)
 	change := hierarchy.Change{Kind: hierarchy.Moved, Path: path, Marks: at.Marks, From: v.Tree.Left(path)}
 	steps, j, err := d.announce(&v.Tree, node.ID, RenameJob, change)
-	if err == nil {
-		data["changeId"] = j.ID
+	if err != nil {
+		return nil, event.Job{}, err
 	}
-	return steps, err
+	return steps, event.Job{JobID: j.ID}, nil
 }
 
 // rewriteFirst does for one node what settling would do for it later. It gives errChanged: what was read is no longer so.
@@ -368,53 +371,20 @@ func (d *Directory) nameUsers(ctx context.Context, partner ident.Node, b ident.B
 	return e
 }
 
-// The data of events, by the names of the API.
+// The data of events.
 
-func partnerData(n *hierarchy.Node, canProvision bool) map[string]any {
-	return map[string]any{"name": n.Name, "portalBrandId": n.Brands.Portal, "availableBrandIds": nonNil(n.Brands.Available), "canProvisionServices": canProvision}
-}
-
-func customerData(n *hierarchy.Node) map[string]any {
-	data := map[string]any{"name": n.Name}
-	for _, f := range hierarchy.DetailFields {
-		if value := *f.At(&n.Details); value != "" {
-			data[f.Name] = value
-		}
+func partnerChanges(was, now *hierarchy.Node, job event.Job) event.Payload {
+	data := event.PartnerEditedData{Name: event.Note(was.Name, now.Name), PortalBrandID: event.Note(was.Brands.Portal, now.Brands.Portal), Job: job}
+	if !slices.Equal(was.Brands.Available, now.Brands.Available) {
+		data.AvailableBrandIDs = &event.Edit[[]ident.Brand]{From: nonNil(was.Brands.Available), To: nonNil(now.Brands.Available)}
 	}
 	return data
 }
 
-func partnerChanges(was, now *hierarchy.Node) map[string]any {
-	c := changes{}
-	note(c, "name", was.Name, now.Name)
-	note(c, "portalBrandId", was.Brands.Portal, now.Brands.Portal)
-	if !slices.Equal(was.Brands.Available, now.Brands.Available) {
-		c["availableBrandIds"] = fromTo{nonNil(was.Brands.Available), nonNil(now.Brands.Available)}
-	}
-	return c
+func customerChanges(was, now *hierarchy.Node, job event.Job) event.Payload {
+	return event.CustomerEditedData{Name: event.Note(was.Name, now.Name), Reference: event.Note(was.Details.Reference, now.Details.Reference),
+		TenantID: event.Note(was.Details.Tenant, now.Details.Tenant), Domain: event.Note(was.Details.Domain, now.Details.Domain), Job: job}
 }
 
-func customerChanges(was, now *hierarchy.Node) map[string]any {
-	c := changes{}
-	note(c, "name", was.Name, now.Name)
-	for _, f := range hierarchy.DetailFields {
-		note(c, f.Name, *f.At(&was.Details), *f.At(&now.Details))
-	}
-	return c
-}
-
-// nonNil is the list as it is written for others: nonNil null.
+// nonNil returns the list as it is written for others: an empty list is [], never null.
 func nonNil(brands []ident.Brand) []ident.Brand { return append([]ident.Brand{}, brands...) }
-
-type changes = map[string]any
-
-type fromTo struct {
-	From any `json:"from"`
-	To   any `json:"to"`
-}
-
-func note[T comparable](c changes, name string, was, now T) {
-	if was != now {
-		c[name] = fromTo{was, now}
-	}
-}

@@ -317,7 +317,7 @@ func (s *stage) whole(parents []int) error {
 	}
 	for _, e := range s.Events() {
 		if e.Type == event.PartnerMoved {
-			last[e.Node] = e.Data["to"].(ident.Node)
+			last[e.Node] = e.Data.(event.MovedData).To
 		}
 	}
 	for _, e := range s.Events() {

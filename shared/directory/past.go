@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -100,7 +99,7 @@ type standing struct {
 	parent             ident.Node
 	suspended, trashed bool
 	grants             map[ident.Principal]access.Grant
-	versions           map[ident.Principal]float64 // of the principals, as of the newest event about each
+	versions           map[ident.Principal]int64 // of the principals, as of the newest event about each
 }
 
 // until goes on to a later moment.
@@ -125,8 +124,7 @@ func (s *standing) apply(e *event.Event) {
 	case event.PartnerRestored, event.CustomerRestored:
 		s.trashed = false
 	}
-	if g, ok := grantIn(e); ok {
-		version, _ := e.Data["version"].(float64) // none: it was made, or it was told before events had it
+	if g, version, ok := e.Grant(); ok {
 		if version < s.versions[g.Principal] {
 			return // clocks differ: it was before another event that has the earlier time
 		}
@@ -141,7 +139,7 @@ func (s *standing) apply(e *event.Event) {
 func (s *standing) newGrants() map[ident.Principal]access.Grant {
 	news := map[ident.Principal]access.Grant{}
 	for i := s.was; i < s.next; i++ {
-		if g, ok := grantIn(&s.events[i]); ok && s.grants[g.Principal].Role != access.None {
+		if g, _, ok := s.events[i].Grant(); ok && s.grants[g.Principal].Role != access.None {
 			news[g.Principal] = s.grants[g.Principal]
 		}
 	}
@@ -154,24 +152,6 @@ func parentIn(e *event.Event) ident.Node {
 		return e.Path.At(depth - 2)
 	}
 	return ""
-}
-
-// grantIn is the role that somebody has at the event's node from then on, access.None when it was taken away.
-func grantIn(e *event.Event) (access.Grant, bool) {
-	name := "name"
-	switch e.Type {
-	case event.PlatformFounded: // where the name is the root's
-		name = "clientName"
-	case event.InvitationAccepted, event.UserChanged, event.UserRemoved, event.ClientCreated, event.ClientGranted, event.ClientGrantRemoved:
-	default:
-		return access.Grant{}, false
-	}
-	text := func(name string) string { s, _ := e.Data[name].(string); return s }
-	g := access.Grant{Node: e.Node, Principal: ident.Principal(cmp.Or(text("principalId"), text("clientId"))), Name: hierarchy.Name(text(name))}
-	if e.Type != event.UserRemoved && e.Type != event.ClientGrantRemoved {
-		g.Role, _ = access.ParseRole(text("role"))
-	}
-	return g, true
 }
 
 // parents are what the node was right below at any moment from the present one on.
@@ -196,7 +176,7 @@ func (d *Directory) past(ctx context.Context, c Caller, node *hierarchy.Node, de
 	for missing, all := path.IDs(), false; len(missing) > 0; all = true {
 		for _, id := range missing {
 			if p.stood[id] == nil {
-				p.stood[id] = &standing{grants: map[ident.Principal]access.Grant{}, versions: map[ident.Principal]float64{}}
+				p.stood[id] = &standing{grants: map[ident.Principal]access.Grant{}, versions: map[ident.Principal]int64{}}
 			}
 		}
 		err := concurrently(ctx, len(missing), func(ctx context.Context, i int) error {

@@ -679,7 +679,7 @@ func (s *shop) many(n int, e event.Event) {
 // role is that somebody gets a role at the root, again.
 func (s *shop) role(who ident.Principal, role access.Role) event.Event {
 	return event.Event{Type: event.UserChanged, Node: s.root, Path: hierarchy.Path("").Child(s.root),
-		Data: map[string]any{"principalId": who, "name": "C", "role": role}}
+		Data: event.UserChangedData{UserRole: event.UserRole{PrincipalID: who, Name: "C", Role: role}}}
 }
 
 // However much happened before, it is told who could; a day in which too much happened is not.

@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"maps"
 	"slices"
 
 	"example.com/partnertree/shared/access"
@@ -40,15 +39,11 @@ func (d *Directory) Recover(ctx context.Context) (access.Principal, string, erro
 		if root == nil {
 			return none, ErrChanged
 		}
-		told := func(t event.Type, p *access.Principal, s *access.Secret, more map[string]any) AddEvent {
-			data := map[string]any{"clientId": p.ID, "name": p.Name, "secretId": s.ID, "recovered": true}
-			maps.Copy(data, more)
-			return d.Event(Caller{}, t, root.ID, got.Tree.Place(root).Path, data)
-		}
+		happened := func(data event.Payload) AddEvent { return d.Event(Caller{}, root.ID, got.Tree.Place(root).Path, data) }
 		if oldest == nobody {
 			p, made := newClient(recoveredName, root.ID, access.Owner, d.now())
 			key = made
-			return p, d.Commit(ctx, &got.Tree, Put{Now: &p, Else: ErrExists}, told(event.ClientCreated, &p, &p.Secrets[0], map[string]any{"role": access.Owner}))
+			return p, d.Commit(ctx, &got.Tree, Put{Now: &p, Else: ErrExists}, happened(event.ClientCreatedData{Client: told(&p), Role: access.Owner, SecretID: p.Secrets[0].ID, Recovered: true}))
 		}
 		was := access.Principals.In(got.Records, oldest)
 		if was == nil || was.Grants[root.ID] != access.Owner {
@@ -59,7 +54,7 @@ func (d *Directory) Recover(ctx context.Context) (access.Principal, string, erro
 		now.Secrets = append(slices.Clone(was.Secrets[max(0, len(was.Secrets)-1):]), secret)
 		now.Version++
 		key = made
-		return now, d.Commit(ctx, &got.Tree, Put{Was: was, Now: &now, Else: ErrChanged}, told(event.ClientSecretAdded, &now, &secret, nil))
+		return now, d.Commit(ctx, &got.Tree, Put{Was: was, Now: &now, Else: ErrChanged}, happened(event.ClientSecretAddedData{Client: told(&now), SecretID: secret.ID, Recovered: true}))
 	})
 	return owner, key, err
 }
@@ -140,10 +135,12 @@ func (d *Directory) CreateRoot(ctx context.Context, partner, client hierarchy.Na
 	root := hierarchy.Node{ID: ident.NewPartner(), Name: partner, Version: 1}
 	root.Place.Path = hierarchy.Path("").Child(root.ID)
 	root.Brands.Uses = map[ident.Brand]int64{}
-	happened := d.Event(Caller{}, event.PlatformFounded, root.ID, root.Place.Path, nil)
-	root.Created, root.Updated = happened.Event.Time, happened.Event.Time
+	root.Created = d.now()
+	root.Updated = root.Created
 	owner, key := newClient(client, root.ID, access.Owner, root.Created)
-	happened.Event.Data = map[string]any{"name": root.Name, "clientId": owner.ID, "clientName": owner.Name, "role": access.Owner}
+	happened := d.Event(Caller{}, root.ID, root.Place.Path,
+		event.PlatformFoundedData{Name: root.Name, ClientID: owner.ID, ClientName: owner.Name, Role: access.Owner})
+	happened.Event.Time = root.Created
 	err := d.store.Commit(ctx,
 		AddTree{Root: root.ID, Else: fault.AlreadyFounded.New("The platform has its root and its first owner already. That owner can create others.")},
 		AddNode{root}, Put{Now: &owner, Else: ErrExists}, happened)

@@ -57,7 +57,7 @@ func (d *Directory) PreviewMove(ctx context.Context, c Caller, id, to ident.Node
 	p, after := MovePreview{Levels: node.Height}, m.from
 	if !m.there() {
 		p.Blocks, p.MissingBrands = m.blocks(), m.missing()
-		if _, err := d.moved(c, v, m, map[string]any{}); err != nil {
+		if _, err := d.moved(c, v, m, ""); err != nil {
 			p.Blocks = append(p.Blocks, fault.From(err))
 		}
 		if !m.intoItself() {

@@ -142,10 +142,9 @@ func (d *Directory) AskMove(ctx context.Context, c Caller, id, to ident.Node, me
 				State: RequestOpen, Created: now, Ends: now.Add(MoveRequestFor).Truncate(time.Second), Version: 1}
 			steps := r.Add(fault.RequestOpen.New(
 				"A move of it is asked for already. Withdraw that request first, or wait until it is decided on."))
-			steps = append(steps, d.tell(c, v, event.MoveAsked, id, nodesSide(&r))...)
-			offer := destsSide(&r)
-			offer["message"] = message
-			steps = append(steps, d.tell(fromOver(), v, event.MoveOffered, to, offer)...)
+			steps = append(steps, d.tell(c, v, id, event.MoveAskedData{MoveRequestID: r.ID, To: to})...)
+			steps = append(steps, d.tell(fromOver(), v, to, event.MoveOfferedData{
+				MoveRequestID: r.ID, Kind: hierarchy.KindOf(r.Node), Name: r.Name, Message: message})...)
 			return Plan[AskedMove]{r.seen(c, now, true, there.Visible()), steps}, nil
 		})
 }
@@ -153,19 +152,19 @@ func (d *Directory) AskMove(ctx context.Context, c Caller, id, to ident.Node, me
 // Each side of a move request has events of its own, which tell nothing of the other side but what was given to it, and not who acts
 // there either.
 
-func nodesSide(r *MoveRequest) map[string]any {
-	return map[string]any{"moveRequestId": r.ID, "to": r.To}
+func nodesSide(r *MoveRequest) event.MoveClosed {
+	return event.MoveClosed{MoveRequestID: r.ID, To: r.To}
 }
 
-func destsSide(r *MoveRequest) map[string]any {
-	return map[string]any{"moveRequestId": r.ID, "kind": hierarchy.KindOf(r.Node), "name": r.Name}
+func destsSide(r *MoveRequest) event.MoveClosed {
+	return event.MoveClosed{MoveRequestID: r.ID, Kind: hierarchy.KindOf(r.Node), Name: r.Name}
 }
 
 // fromOver is the actor of what somebody on the other side did.
 func fromOver() Caller { return Caller{} }
 
 // tell is the event of what happens to a move request at one of its sides: none where there is nothing (any more).
-func (d *Directory) tell(c Caller, v *View, t event.Type, at ident.Node, data map[string]any) []Step {
+func (d *Directory) tell(c Caller, v *View, at ident.Node, data event.Payload) []Step {
 	n := v.Nodes[at]
 	if n == nil {
 		return nil
@@ -174,7 +173,7 @@ func (d *Directory) tell(c Caller, v *View, t event.Type, at ident.Node, data ma
 	if place.Marked(hierarchy.Purged) || place.Marked(hierarchy.Trashed) { // nothing is added to what is about to go
 		return nil
 	}
-	return []Step{d.Event(c, t, at, place.Path, data)}
+	return []Step{d.Event(c, at, place.Path, data)}
 }
 
 // at is the state of the request at a time.
@@ -365,7 +364,7 @@ func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.MoveReque
 		m := moving{v.Nodes[s.Node], v.Nodes[s.To], s.move.Place, s.take.Place}
 		_, closing := s.close(RequestAccepted, now)
 		if s.move.Visible() && m.there() {
-			steps := append(d.tell(c, v, event.MoveAccepted, s.Node, map[string]any{"moveRequestId": s.ID}), closing...)
+			steps := append(d.tell(c, v, s.Node, event.MoveAcceptedData{MoveRequestID: s.ID}), closing...)
 			return Plan[Changed]{Changed{Node: seenBy(m.node, s.move)}, steps}, nil
 		}
 		right := s.right(v)
@@ -375,7 +374,7 @@ func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.MoveReque
 		}
 		mover := c
 		mover.IfMatch = nil // it was about the request
-		try, err := d.move(ctx, mover, v, m, map[string]any{"moveRequestId": s.ID})
+		try, err := d.move(ctx, mover, v, m, s.ID)
 		if !s.move.Visible() {
 			err = unseen(err)
 		}
@@ -410,19 +409,22 @@ func (s *sides) right(v *View) ident.Node {
 // DeclineMove closes a move request; it needs admin at the destination. One that is closed so already is answered as it is.
 func (d *Directory) DeclineMove(ctx context.Context, c Caller, id ident.MoveRequest) (AskedMove, error) {
 	return decideOn(ctx, d, c, id, access.CreatePartner, func(v *View, s sides) (Plan[AskedMove], error) {
-		return d.close(c, v, s, RequestDeclined, event.MoveDeclined, fromOver(), c)
+		return d.close(c, v, s, RequestDeclined, declined, fromOver(), c)
 	})
 }
 
 // WithdrawMove closes a move request; it needs admin above the node. One that is closed so already is answered as it is.
 func (d *Directory) WithdrawMove(ctx context.Context, c Caller, id ident.MoveRequest) (AskedMove, error) {
 	return decideOn(ctx, d, c, id, access.ManageSubtree, func(v *View, s sides) (Plan[AskedMove], error) {
-		return d.close(c, v, s, RequestWithdrawn, event.MoveWithdrawn, c, fromOver())
+		return d.close(c, v, s, RequestWithdrawn, withdrawn, c, fromOver())
 	})
 }
 
+func declined(m event.MoveClosed) event.Payload  { return event.MoveDeclinedData{MoveClosed: m} }
+func withdrawn(m event.MoveClosed) event.Payload { return event.MoveWithdrawnData{MoveClosed: m} }
+
 // close closes a request without a move; atNode and atDest is who did it, as each side may know it.
-func (d *Directory) close(c Caller, v *View, s sides, state RequestState, t event.Type, atNode, atDest Caller) (Plan[AskedMove], error) {
+func (d *Directory) close(c Caller, v *View, s sides, state RequestState, data func(event.MoveClosed) event.Payload, atNode, atDest Caller) (Plan[AskedMove], error) {
 	now := d.now()
 	if s.State == state {
 		return Plan[AskedMove]{Answer: s.seen(c, now)}, nil
@@ -434,7 +436,7 @@ func (d *Directory) close(c Caller, v *View, s sides, state RequestState, t even
 		return Plan[AskedMove]{}, err
 	}
 	closed, closing := s.close(state, now)
-	steps := slices.Concat(closing, d.tell(atNode, v, t, s.Node, nodesSide(closed)), d.tell(atDest, v, t, s.To, destsSide(closed)))
+	steps := slices.Concat(closing, d.tell(atNode, v, s.Node, data(nodesSide(closed))), d.tell(atDest, v, s.To, data(destsSide(closed))))
 	s.MoveRequest = closed
 	return Plan[AskedMove]{s.seen(c, now), steps}, nil
 }

@@ -139,7 +139,7 @@ func TestAMoveIsAskedForAndAccepted(t *testing.T) {
 	s.refused("withdrawn by who has no say any more", fault.NotFound, err)
 	last := s.Events()[len(s.Events())-1]
 	left := hierarchy.Path("").Child(s.root).Child(s.a).Child(s.b)
-	if last.Type != event.PartnerMoved || last.Data["moveRequestId"] != asked.ID || last.Left != left {
+	if last.Type != event.PartnerMoved || last.Data.(event.MovedData).MoveRequestID != asked.ID || last.Left != left {
 		t.Errorf("%+v", last)
 	}
 	for what, do := range map[string]func() error{
@@ -832,7 +832,7 @@ func TestMoveRequestsInEveryOrder(t *testing.T) {
 				accepted := slices.Contains(ended, "first") || name == "accept" && len(ended) > 0
 				moves := 0
 				for _, e := range s.Events() {
-					if e.Data["moveRequestId"] == w.id && e.Type == event.PartnerMoved {
+					if p, ok := e.Data.(event.MovedData); ok && p.MoveRequestID == w.id && e.Type == event.PartnerMoved {
 						moves++
 					}
 				}

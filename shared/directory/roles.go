@@ -93,10 +93,6 @@ func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who 
 			if err := mayGrant(dec, role); err != nil {
 				return none, err
 			}
-			t, told := event.UserRemoved, was
-			if role != access.None {
-				t, told = event.UserChanged, role
-			}
 			if role > was {
 				if err := Untrashed(dec.Place); err != nil {
 					return none, err
@@ -114,11 +110,16 @@ func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who 
 			if role < was && who.IsPerson() {
 				cut(&now, node, d.now())
 			}
+			told := event.UserRole{PrincipalID: who, Name: p.Name, Role: role, Version: event.Version{Version: now.Version}}
+			data := event.Payload(event.UserChangedData{UserRole: told})
+			if role == access.None {
+				told.Role = was
+				data = event.UserRemovedData{UserRole: told}
+			}
 			// The caller's right is held: an owner who removes another one stays, as in stillOwner.
 			return Plan[struct{}]{Steps: []Step{Put{Was: p, Now: &now, Else: ErrChanged},
 				stillInviter(v, node, dec.Place, max(was, role, needed.Needs())),
-				d.Event(c, t, node, dec.Place.Path,
-					map[string]any{"principalId": who, "name": p.Name, "role": told, "version": now.Version})}}, nil
+				d.Event(c, node, dec.Place.Path, data)}}, nil
 		})
 	return err
 }

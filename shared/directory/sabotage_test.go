@@ -75,7 +75,18 @@ func (s *stage) honest() error {
 	looks := map[ident.Brand]int64{}
 	answered, asked, closed := map[string]bool{}, map[ident.Node]int{}, map[ident.Invitation]bool{}
 	for _, e := range s.Events() {
-		client, _ := e.Data["clientId"].(ident.Principal)
+		var client ident.Principal
+		var role access.Role
+		switch p := e.Data.(type) {
+		case event.ClientCreatedData:
+			client, role = p.ClientID, p.Role
+		case event.ClientGrantedData:
+			client, role = p.ClientID, p.Role
+		case event.ClientGrantRemovedData:
+			client = p.ClientID
+		case event.ClientRevokedData:
+			client = p.ClientID
+		}
 		switch e.Type {
 		case event.PartnerCreated:
 			if e.RequestID != "" && answered[e.RequestID] {
@@ -86,17 +97,17 @@ func (s *stage) honest() error {
 				return fmt.Errorf("%s was made in the trash, below %s", e.Node, at)
 			}
 		case event.BrandCreated:
-			brands[e.Data["brandId"].(ident.Brand)] = true
+			brands[e.Data.(event.BrandCreatedData).BrandID] = true
 			if asleep[e.Node] {
 				return fmt.Errorf("a brand was made in the trash, at %s", e.Node)
 			}
 		case event.BrandEdited:
-			looks[e.Data["brandId"].(ident.Brand)]++
+			looks[e.Data.(event.BrandEditedData).BrandID]++
 			if asleep[e.Node] {
 				return fmt.Errorf("a brand was edited in the trash, at %s", e.Node)
 			}
 		case event.InvitationAccepted, event.InvitationRevoked:
-			if id := e.Data["invitationId"].(ident.Invitation); closed[id] {
+			if id := invitationIn(e); closed[id] {
 				return fmt.Errorf("%s was closed twice", id)
 			} else {
 				closed[id] = true
@@ -110,9 +121,9 @@ func (s *stage) honest() error {
 			}
 		case event.ClientCreated:
 			clients[client] = true
-			grants[client] = map[ident.Node]access.Role{e.Node: e.Data["role"].(access.Role)}
+			grants[client] = map[ident.Node]access.Role{e.Node: role}
 		case event.ClientGranted:
-			grants[client][e.Node] = e.Data["role"].(access.Role)
+			grants[client][e.Node] = role
 		case event.ClientGrantRemoved:
 			delete(grants[client], e.Node)
 		case event.ClientRevoked:
@@ -279,11 +290,19 @@ func client(s *stage, at ident.Node, role access.Role) (directory.Caller, error)
 	return directory.Caller{Principal: c.ID, Key: c.SecretID}, err
 }
 
+// invitationIn is the invitation that an event tells the end of.
+func invitationIn(e event.Event) ident.Invitation {
+	if p, ok := e.Data.(event.InvitationAcceptedData); ok {
+		return p.InvitationID
+	}
+	return e.Data.(event.InvitationRevokedData).InvitationID
+}
+
 // clientsOf are the clients that the events tell of.
 func clientsOf(s *stage) (all []directory.Caller) {
 	for _, e := range s.Events() {
-		if e.Type == event.ClientCreated {
-			all = append(all, directory.Caller{Principal: e.Data["clientId"].(ident.Principal), Key: e.Data["secretId"].(ident.Key)})
+		if p, ok := e.Data.(event.ClientCreatedData); ok {
+			all = append(all, directory.Caller{Principal: p.ClientID, Key: p.SecretID})
 		}
 	}
 	return all

@@ -44,7 +44,7 @@ func (d *Directory) SignOutEverywhere(ctx context.Context, c Caller) error {
 			at, path = node.ID, v.Tree.Place(node).Path
 		}
 		if len(was.Grants) > 0 {
-			steps = append(steps, d.Event(c, event.SignedOutEverywhere, at, path, map[string]any{"principalId": c.Principal}))
+			steps = append(steps, d.Event(c, at, path, event.SignedOutEverywhereData{PrincipalID: c.Principal}))
 		}
 		return none, d.Commit(ctx, &v.Tree, steps...)
 	})

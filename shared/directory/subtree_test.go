@@ -42,7 +42,7 @@ func settled(ctx context.Context, d *directory.Directory, id ident.Job) error {
 func jobsIn(f *directorytest.Fake) []ident.Job {
 	var ids []ident.Job
 	for _, e := range f.Events() {
-		if id, ok := e.Data["changeId"].(ident.Job); ok {
+		if id := e.Job(); id != "" {
 			ids = append(ids, id)
 		}
 	}

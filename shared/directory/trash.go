@@ -17,13 +17,13 @@ import (
 // Trash puts a node, with all that is below it, into the trash: it leaves the lists, grants at or below it count for nothing, and
 // nothing there changes, until it is restored. After hierarchy.KeepTrash it is purged. It needs admin above the node.
 func (d *Directory) Trash(ctx context.Context, c Caller, id ident.Node) (Changed, error) {
-	return d.mark(ctx, c, id, hierarchy.Trashed, true, event.PartnerTrashed, event.CustomerTrashed, map[string]any{})
+	return d.mark(ctx, c, id, hierarchy.Trashed, true, func(job event.Job) event.Payload { return event.TrashedData{Job: job} })
 }
 
 // Restore takes a node out of the trash. It is where it was, with all that was below it. It needs admin above the node, and
 // nothing above it to be in the trash.
 func (d *Directory) Restore(ctx context.Context, c Caller, id ident.Node) (Changed, error) {
-	return d.mark(ctx, c, id, hierarchy.Trashed, false, event.PartnerRestored, event.CustomerRestored, map[string]any{})
+	return d.mark(ctx, c, id, hierarchy.Trashed, false, func(job event.Job) event.Payload { return event.RestoredData{Job: job} })
 }
 
 // TrashItem is a node that was put into the trash. What lies below it is in the trash with it, and is no item of its own unless it
@@ -128,8 +128,8 @@ func (d *Directory) purge(ctx context.Context, due PurgeEntry, deadline time.Tim
 		now := *n
 		mark := hierarchy.Mark{Node: n.ID, Kind: hierarchy.Purged}
 		now.Place = hierarchy.Place{Path: place.Path, Marks: append(slices.Clone(place.Marks), mark)}
-		steps, _, err := d.place(Caller{}, &got.Tree, n, &now, hierarchy.Change{Kind: hierarchy.Marked, Mark: mark}, event.PartnerPurged,
-			map[string]any{"name": n.Name})
+		steps, _, err := d.place(Caller{}, &got.Tree, n, &now, hierarchy.Change{Kind: hierarchy.Marked, Mark: mark},
+			func(job event.Job) event.Payload { return event.PurgedData{Name: n.Name, Job: job} })
 		switch {
 		case fault.TooManyChanges.Is(err):
 			return false, nil
@@ -160,7 +160,7 @@ func (d *Directory) purgeLeaf(ctx context.Context, tree *hierarchy.TreeState, n 
 	if err != nil {
 		return err
 	}
-	happened := d.Event(Caller{}, byKind(n, event.PartnerPurged, event.CustomerPurged), n.ID, tree.Place(n).Path, map[string]any{"name": n.Name})
+	happened := d.Event(Caller{}, n.ID, tree.Place(n).Path, event.PurgedData{Name: n.Name})
 	if err := d.Commit(ctx, tree, append(steps, happened)...); err != nil {
 		return err
 	}

@@ -303,7 +303,7 @@ func TestPurgingALeaf(t *testing.T) {
 	_, err = s.d.Me(ctx, home)
 	s.refused("who was at home there", fault.Unauthenticated, err)
 	last := s.Events()[len(s.Events())-1]
-	if last.Type != event.CustomerPurged || last.Node != s.x || last.Data["changeId"] != nil || last.Actor != "" {
+	if last.Type != event.CustomerPurged || last.Node != s.x || last.Job() != "" || last.Actor != "" {
 		t.Errorf("%+v", last)
 	}
 	if log, err := s.d.Log(ctx, s.founder, s.b, directory.LogFilter{}, directory.Paging{Limit: 1}); err != nil || log.Items[0].ID != last.ID {
@@ -349,7 +349,7 @@ func TestPurgingABranch(t *testing.T) {
 		t.Errorf("twice: %+v", swept)
 	}
 	last := s.Events()[len(s.Events())-1]
-	change, _ := last.Data["changeId"].(ident.Job)
+	change := last.Job()
 	if last.Type != event.PartnerPurged || last.Node != s.b || change == "" {
 		t.Fatalf("%+v", last)
 	}

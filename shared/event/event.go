@@ -4,7 +4,7 @@
 package event
 
 import (
-	"maps"
+	"encoding/json"
 	"time"
 
 	"example.com/partnertree/shared/hierarchy"
@@ -66,19 +66,63 @@ var Types = []Type{PlatformFounded, PartnerCreated, PartnerEdited, CustomerCreat
 // Source is the `source` of every event on the bus.
 const Source = "partnertree"
 
-// Event is one thing that happened to one node.
+// Event is one thing that happened to one node. As JSON it is stored, and carried by the bus, by the names that the API lists it by.
 type Event struct {
+	ID        ident.Event
+	Type      Type // Data.TypeAt(Node), unless there is no data
+	Time      time.Time
+	Node      ident.Node
+	Path      hierarchy.Path  // canonical, when it happened; of a move: after it
+	Left      hierarchy.Path  // of a move: the canonical path before it
+	Actor     ident.Principal // "" for whoever founded the platform with AWS rights
+	RequestID string
+	Data      Payload // what changed
+}
+
+// written is an event as JSON.
+type written struct {
 	ID        ident.Event     `json:"id"`
 	Type      Type            `json:"type"`
 	Time      time.Time       `json:"time"`
-	Node      ident.Node      `json:"node"`
-	Path      hierarchy.Path  `json:"path"`           // canonical, when it happened; of a move: after it
-	Left      hierarchy.Path  `json:"left,omitempty"` // of a move: the canonical path before it
-	Actor     ident.Principal `json:"actor"`          // "" for whoever founded the platform with AWS rights
-	RequestID string          `json:"request,omitempty"`
-	// Data is what changed, by the names of the API. Where somebody got another role, version is the access.Principal.Version that
-	// came of it: of two such events the one that happened later has the higher one, whatever the clocks said.
-	Data map[string]any `json:"data,omitempty"`
+	Node      ident.Node      `json:"nodeId"`
+	Path      []ident.Node    `json:"path,omitempty"`
+	Left      []ident.Node    `json:"left,omitempty"`
+	Actor     ident.Principal `json:"actorId,omitempty"`
+	RequestID string          `json:"requestId,omitempty"`
+	Data      json.RawMessage `json:"data,omitempty"`
+}
+
+// MarshalJSON writes the event.
+func (e Event) MarshalJSON() ([]byte, error) {
+	w := written{e.ID, e.Type, e.Time, e.Node, e.Path.IDs(), e.Left.IDs(), e.Actor, e.RequestID, nil}
+	if e.Data != nil {
+		var err error
+		if w.Data, err = json.Marshal(e.Data); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(w)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote. The data of an unknown type is kept as Raw.
+func (e *Event) UnmarshalJSON(b []byte) error {
+	var w written
+	if err := json.Unmarshal(b, &w); err != nil {
+		return err
+	}
+	data, err := w.Type.decode(w.Data)
+	if err != nil {
+		return err
+	}
+	*e = Event{w.ID, w.Type, w.Time, w.Node, pathOf(w.Path), pathOf(w.Left), w.Actor, w.RequestID, data}
+	return nil
+}
+
+func pathOf(ids []ident.Node) (p hierarchy.Path) {
+	for _, id := range ids {
+		p = p.Child(id)
+	}
+	return p
 }
 
 // Past reports whether the event changes who has access at its node: all of these together tell who could, on any day. Of a client that
@@ -105,32 +149,16 @@ func (e *Event) Witnesses() []ident.Node {
 	return ids
 }
 
-// SeenFrom is the event as somebody may see it who reaches node, one of its witnesses, and perhaps nothing else: paths begin
-// there, of a move, or one that was asked for, only that parent is told which is the node or lies below it, of a revoked client not
-// where it had grants, and of nobody how often their roles were changed.
+// SeenFrom returns the event as somebody may see it who reaches node, one of its witnesses, and perhaps nothing else. Paths begin there.
+// What the payload tells from there, the payload decides.
 func (e Event) SeenFrom(node ident.Node) Event {
 	here, before := e.Path.Index(node), e.Left.Index(node)
-	data := maps.Clone(e.Data)
-	delete(data, "grants")  // of a client that was revoked: they may be anywhere in the tree
-	delete(data, "version") // it counts what was changed elsewhere, too
-	if e.Left != "" && (here < 0 || e.Node == node) {
-		delete(data, "to")
+	if m, ok := e.Data.(MovedData); ok && m.MoveRequestID != "" && here < 0 { // the other side accepted it
+		e.Actor, e.RequestID = "", ""
 	}
-	if e.Left != "" && (before < 0 || e.Node == node) {
-		delete(data, "from")
+	if p, ok := e.Data.(restricted); ok {
+		e.Data = p.seen(sight{on: here >= 0, onLeft: before >= 0, itself: e.Node == node})
 	}
-	if e.Left != "" && here < 0 {
-		if _, asked := data["moveRequestId"]; asked { // the other side accepted it
-			e.Actor, e.RequestID = "", ""
-		}
-	}
-	switch e.Type {
-	case MoveAsked, MoveDeclined, MoveWithdrawn:
-		if e.Node == node {
-			delete(data, "to") // it is for those above, who asked
-		}
-	}
-	e.Data = data
 	e.Path, e.Left = within(e.Path, here), within(e.Left, before)
 	return e
 }

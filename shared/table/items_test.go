@@ -194,7 +194,7 @@ func full(t *testing.T) map[string]kindOfItem {
 	if err != nil {
 		t.Fatal(err)
 	}
-	edited := event.Event{ID: ident.NewEvent(), Node: n.ID, Path: n.Place.Path, Data: map[string]any{"name": "secret-name"}}
+	edited := event.Event{ID: ident.NewEvent(), Type: event.PartnerPurged, Node: n.ID, Path: n.Place.Path, Data: event.PurgedData{Name: "secret-name"}}
 	happened, err := encodeEvent(edited)
 	if err != nil {
 		t.Fatal(err)

@@ -137,7 +137,7 @@ func goldenStore(t *testing.T, now time.Time) *directorytest.Fake {
 		{draw(vale), directory.AddNode{Node: *was}},
 		{directory.PlaceNode{Was: was, Now: &trashed, Else: failed}, directory.AddEvent{Event: event.Event{ID: goldenEvent,
 			Type: event.CustomerTrashed, Time: trashed.Trashed, Node: goldenTrashed, Path: trashed.Place.Path, Actor: goldenClient,
-			RequestID: "BzYh2jvXjoEEI1w="}}},
+			RequestID: "BzYh2jvXjoEEI1w=", Data: event.TrashedData{}}}},
 		(&directory.MoveRequest{ID: goldenRequest, Node: goldenBeside,
 			Name: fjordtele.Name, To: goldenChild, Message: "We are one company now.", By: "cli_00000000000000a2",
 			State: directory.RequestOpen, Created: now.Add(-time.Hour), Ends: now.Add(directory.MoveRequestFor - time.Hour), Version: 1}).Add(directory.ErrExists),
@@ -163,16 +163,16 @@ func goldenStore(t *testing.T, now time.Time) *directorytest.Fake {
 
 // goldenPast is how Vale Telecom Services came about: Alice was an operator there first, until ten minutes later.
 func goldenPast(began time.Time, vale hierarchy.Path) (steps []directory.Step) {
-	owner := map[string]any{"clientId": goldenClient, "name": "Billing", "role": access.Owner}
-	alice := func(role access.Role) map[string]any {
-		return map[string]any{"principalId": goldenPerson, "name": "Alice Le Page", "role": role}
-	}
+	owner := event.ClientCreatedData{Client: event.Client{ClientID: goldenClient, Name: "Billing"}, Role: access.Owner}
+	accepted := event.InvitationAcceptedData{PrincipalID: goldenPerson}
+	accepted.Name, accepted.Role = "Alice Le Page", access.Operator
+	changed := event.UserChangedData{UserRole: event.UserRole{PrincipalID: goldenPerson, Name: "Alice Le Page", Role: access.Admin}}
 	for i, e := range []event.Event{
 		{Type: event.PlatformFounded, Path: vale.To(0),
-			Data: map[string]any{"clientId": "cli_00000000000000a0", "clientName": "Founder", "role": access.Owner}},
+			Data: event.PlatformFoundedData{ClientID: "cli_00000000000000a0", ClientName: "Founder", Role: access.Owner}},
 		{Type: event.PartnerCreated, Path: vale.To(1)}, {Type: event.ClientCreated, Path: vale.To(1), Data: owner},
-		{Type: event.PartnerCreated, Path: vale}, {Type: event.InvitationAccepted, Path: vale, Data: alice(access.Operator)},
-		{Type: event.UserChanged, Path: vale, Data: alice(access.Admin), Time: began.Add(10 * time.Minute)},
+		{Type: event.PartnerCreated, Path: vale}, {Type: event.InvitationAccepted, Path: vale, Data: accepted},
+		{Type: event.UserChanged, Path: vale, Data: changed, Time: began.Add(10 * time.Minute)},
 	} {
 		e.ID, e.Node = ident.Event(fmt.Sprintf("evt_00000000000000p%d", i)), e.Path.At(e.Path.Depth()-1)
 		if e.Time.IsZero() {

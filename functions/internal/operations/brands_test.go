@@ -129,7 +129,7 @@ func TestABrandIsEdited(t *testing.T) {
 	// Each edit is told, with what it changed and nothing else.
 	var told []string
 	for _, e := range store.Events()[happened-1:] {
-		if e.Type != event.BrandEdited || e.Node != a || e.Data["brandId"] != ident.Brand(own) {
+		if e.Type != event.BrandEdited || e.Node != a || e.Data.(event.BrandEditedData).BrandID != ident.Brand(own) {
 			t.Errorf("told is %+v", e)
 		}
 		data, err := json.Marshal(e.Data)
@@ -355,7 +355,7 @@ func TestAPurgedBrandIsGoneWithItsLogo(t *testing.T) {
 	w.Wait(31 * 24 * time.Hour)
 	settle := func() {
 		for _, e := range w.Store.(*directorytest.Fake).Events() {
-			if change, ok := e.Data["changeId"].(ident.Job); ok {
+			if change := e.Job(); change != "" {
 				if _, err := w.Dir.Settle(t.Context(), change, "", time.Minute); err != nil {
 					t.Fatal(err)
 				}

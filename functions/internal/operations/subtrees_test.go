@@ -268,7 +268,7 @@ func TestTooManyChangesAtATime(t *testing.T) {
 		t.Errorf("headers: %v", full.Header)
 	}
 	for _, e := range w.Store.(*directorytest.Fake).Events() {
-		if id, ok := e.Data["changeId"].(ident.Job); ok {
+		if id := e.Job(); id != "" {
 			if _, err := w.Dir.Settle(t.Context(), id, "", time.Minute); err != nil {
 				t.Fatal(err)
 			}
@@ -297,20 +297,20 @@ func TestWhatHappensToSubtreesIsAnEvent(t *testing.T) {
 	var got []event.Type
 	for _, e := range store.Events()[before:] {
 		got = append(got, e.Type)
-		if _, ok := e.Data["changeId"].(ident.Job); !ok || !e.Path.Has(hierarchy.Path("").Child(w.Root).Child(b)) || e.Actor != f.ID {
+		if e.Job() == "" || !e.Path.Has(hierarchy.Path("").Child(w.Root).Child(b)) || e.Actor != f.ID {
 			t.Errorf("an event lacks something: %+v", e)
 		}
 		switch e.Type {
 		case event.PartnerMoved:
-			if e.Data["from"] != a || e.Data["to"] != b {
+			if p := e.Data.(event.MovedData); p.From != a || p.To != b {
 				t.Errorf("%+v", e)
 			}
 		case event.PartnerSuspended, event.CustomerSuspended:
-			if e.Data["reason"] != "Not paid." {
+			if e.Data.(event.SuspendedData).Reason != "Not paid." {
 				t.Errorf("%+v", e)
 			}
 		case event.ProvisioningChanged:
-			if e.Data["canProvisionServices"] != false {
+			if e.Data.(event.ProvisioningChangedData).CanProvisionServices {
 				t.Errorf("%+v", e)
 			}
 		}

@@ -25,8 +25,8 @@ func restore(node ident.Node) (method, target string, body any) {
 func settle(w *apitest.World) {
 	w.T.Helper()
 	for _, e := range w.Store.(*directorytest.Fake).Events() {
-		id, ok := e.Data["changeId"].(ident.Job)
-		if !ok {
+		id := e.Job()
+		if id == "" {
 			continue
 		}
 		if _, err := w.Dir.Settle(w.T.Context(), id, "", time.Minute); err != nil {

@@ -16,7 +16,7 @@ type Event struct {
 	Left    []ident.Node    `json:"left,omitzero"`
 	Actor   ident.Principal `json:"actorId,omitzero"`
 	Request string          `json:"requestId,omitzero"`
-	Data    map[string]any  `json:"data"`
+	Data    event.Payload   `json:"data"`
 }
 
 // OfEvent returns the shape of an event.

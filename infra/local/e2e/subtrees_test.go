@@ -56,7 +56,7 @@ func tell(t *testing.T, kind string, detail map[string]any) {
 // An error keeps its name on the whole way: domain, Lambda, Step Functions.
 func TestSettlingThatFailsSaysWhy(t *testing.T) {
 	const unknown = "job_0000000000000000"
-	tell(t, "partner.moved", map[string]any{"time": "2026-11-22T09:00:00Z", "data": map[string]any{"changeId": unknown}})
+	tell(t, "partner.moved", map[string]any{"time": "2026-11-22T09:00:00Z", "data": map[string]any{"jobId": unknown}})
 	until(t, "an execution for a job that does not exist fails", 30*time.Second, func() (bool, error) {
 		failed, err := deployed.Executions(context.Background(), "FAILED")
 		for _, e := range failed {
@@ -280,10 +280,10 @@ func TestAChangeThatIsToldTwiceIsSettledOnce(t *testing.T) {
 	f, b := founder(), branches(t, "twice", 20)
 	change := f.moves(t, b.moved, b.right)
 	for range 2 {
-		tell(t, "partner.moved", map[string]any{"time": "2026-11-22T09:00:00Z", "data": map[string]any{"changeId": change}})
+		tell(t, "partner.moved", map[string]any{"time": "2026-11-22T09:00:00Z", "data": map[string]any{"jobId": change}})
 	}
 	f.waits(t, change, time.Minute)
-	tell(t, "partner.moved", map[string]any{"time": "2026-11-22T09:00:00Z", "data": map[string]any{"changeId": change}})
+	tell(t, "partner.moved", map[string]any{"time": "2026-11-22T09:00:00Z", "data": map[string]any{"jobId": change}})
 	until(t, "all four executions end well", time.Minute, func() (bool, error) {
 		succeeded, err := deployed.Executions(context.Background(), "SUCCEEDED")
 		ours := slices.DeleteFunc(succeeded, func(e stack.Execution) bool { return !strings.Contains(e.Input, change) })

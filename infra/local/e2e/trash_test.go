@@ -122,14 +122,14 @@ func TestWhatIsPurgedIsGoneForGood(t *testing.T) {
 	var list struct {
 		Items []struct {
 			NodeID string
-			Data   struct{ Name, ChangeID string }
+			Data   struct{ Name, JobID string }
 		}
 	}
 	if err := json.Unmarshal(events.body, &list); err != nil || len(list.Items) != 1 || list.Items[0].NodeID != b.moved ||
 		list.Items[0].Data.Name != "purged branch" {
 		t.Fatalf("what the log says: %s", events.body)
 	}
-	change = list.Items[0].Data.ChangeID
+	change = list.Items[0].Data.JobID
 
 	// While it is erased, the function is killed again and again.
 	killed := 0

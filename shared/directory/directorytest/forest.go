@@ -2,6 +2,7 @@ package directorytest
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -175,20 +176,38 @@ func (m *forest) moves(c ident.Principal, n, to ident.Node) *fault.Type {
 func (m *forest) happened(e event.Event, before, after []ident.Node) {
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(before, after)))) {
 		seen := e
-		seen.Path, seen.Left, seen.Data = onPath(after, id), "", maps.Clone(e.Data)
-		delete(seen.Data, "version")
+		seen.Path, seen.Left = onPath(after, id), ""
+		data := fields(e)
+		delete(data, "version")
 		if slices.Contains([]event.Type{event.PartnerMoved, event.CustomerMoved}, e.Type) {
 			seen.Left = onPath(before, id)
 			if seen.Path == "" || id == e.Node {
-				delete(seen.Data, "to")
+				delete(data, "to")
 			}
 			if seen.Left == "" || id == e.Node {
-				delete(seen.Data, "from")
+				delete(data, "from")
 			}
 		}
+		seen.Data = event.Raw(mustJSON(data))
 		m.logs[id] = append(m.logs[id], seen)
 		slices.SortFunc(m.logs[id], func(a, b event.Event) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID)) })
 	}
+}
+
+// fields returns the fields of an event's data, by the names of the API.
+func fields(e event.Event) (data map[string]any) {
+	if err := json.Unmarshal(mustJSON(e.Data), &data); err != nil {
+		panic(err)
+	}
+	return data
+}
+
+func mustJSON(x any) []byte {
+	b, err := json.Marshal(x)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 // onPath is the path from a node on it down, "" when it is not on it.

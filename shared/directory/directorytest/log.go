@@ -35,7 +35,7 @@ func logsEvents(t testing.TB, store directory.Store) {
 	moved := s.happened(z.Place.Path.Child(p.ID), 3)
 	moved.Left = p.Place.Path
 	moved.Actor, moved.RequestID, moved.Type = "cli_0000000000000000", "request", event.PartnerMoved
-	moved.Data = map[string]any{"from": a.ID, "to": z.ID, "many": 12, "list": []string{"a", "b"}, "none": nil}
+	moved.Data = event.MovedData{From: a.ID, To: z.ID, Job: event.Job{JobID: "job_0000000000000000"}}
 	moved.Time = moved.Time.Add(999 * time.Nanosecond).In(time.FixedZone("", 3600))
 	for _, e := range []event.Event{moved, below, here} {
 		s.commits(directory.AddEvent{Event: e})
@@ -43,7 +43,6 @@ func logsEvents(t testing.TB, store directory.Store) {
 	}
 	kept := moved
 	kept.Time = then.Add(3 * time.Microsecond)
-	kept.Data = map[string]any{"from": string(a.ID), "to": string(z.ID), "many": 12.0, "list": []any{"a", "b"}, "none": nil}
 	same(t, "the log of the moved node", at(p), []event.Event{kept, below, here})
 	same(t, "the log of what is below", at(c), []event.Event{below})
 	same(t, "the log of what it has left", at(a), []event.Event{kept, below, here})
@@ -53,11 +52,17 @@ func logsEvents(t testing.TB, store directory.Store) {
 	for n, want := range map[*hierarchy.Node][]event.Event{p: {kept}, s.root: nil, a: nil, z: nil, c: nil} {
 		same(t, "the past of "+string(n.Name), logOf(t, store, n.ID, directory.LogQuery{Past: true, Limit: 10}), want)
 	}
-	read := at(z)
-	read[0].Data["to"] = "changed"
-	same(t, "the log after what was read was changed", at(z), []event.Event{kept})
+	edited := s.happened(p.Place.Path, 4)
+	edited.Data = event.PartnerEditedData{Name: &event.Edit[hierarchy.Name]{From: "A", To: "<&>"}}
+	s.commits(directory.AddEvent{Event: edited})
+	at(p)[0].Data.(event.PartnerEditedData).Name.To = "changed"
+	same(t, "the log after what was read was changed", at(p), []event.Event{edited, kept, below, here})
+	newer := s.happened(p.Place.Path, 5)
+	newer.Type, newer.Data = "partner.of-a-newer-version", event.Raw(`{"some":["data"]}`)
+	s.commits(directory.AddEvent{Event: newer})
+	same(t, "the log with an event of an unknown type", at(p), []event.Event{newer, edited, kept, below, here})
 	bad := s.happened(p.Place.Path, 9)
-	bad.Data = map[string]any{"f": func() {}}
+	bad.Data = event.Raw("{")
 	if err := store.Commit(t.Context(), directory.AddEvent{Event: bad}); err == nil {
 		t.Error("what is no JSON was committed")
 	}
@@ -69,7 +74,7 @@ func logOrder(t testing.TB, store directory.Store) {
 	var all []event.Event
 	for i := range 30 {
 		e := s.happened(p.Place.Path, i/3) // three at a time
-		e.Type = event.PartnerSuspended
+		e.Type, e.Data = event.PartnerSuspended, event.SuspendedData{}
 		all = append(all, e)
 	}
 	for some := range slices.Chunk(all, 10) {

@@ -180,7 +180,7 @@ func (r *ranger) try(what string, refusal *fault.Type, noop bool, do func() erro
 		before := r.path(e.Node)
 		apply(e)
 		r.happened(e, before, r.path(e.Node))
-		if id, ok := e.Data["changeId"].(ident.Job); ok {
+		if id := e.Job(); id != "" {
 			r.walks = append(r.walks, &settling{id: id})
 		}
 	case crashed && fault.Busy.Is(err):
@@ -197,7 +197,7 @@ func (r *ranger) try(what string, refusal *fault.Type, noop bool, do func() erro
 // created is a node that was added below parent.
 func (r *ranger) created(parent ident.Node) func(event.Event) {
 	return func(e event.Event) {
-		r.parent[e.Node], r.name[e.Node] = parent, e.Data["name"].(hierarchy.Name)
+		r.parent[e.Node], r.name[e.Node] = parent, hierarchy.Name(fields(e)["name"].(string))
 		r.raise(parent, 1)
 		r.ids = append(r.ids, e.Node)
 		if len(r.readers) < 4 && hierarchy.KindOf(e.Node) == hierarchy.Partner {
@@ -341,7 +341,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 				_, err := r.d.CreateBrand(r.ctx, c, directory.NewBrand{Partner: id, Name: "X", Domain: domain, Regions: []string{"eu-west-1"}})
 				return err
 			}, func(e event.Event) {
-				r.domains[domain], r.brands[domain], r.looks[domain] = id, e.Data["brandId"].(ident.Brand), "X"
+				r.domains[domain], r.brands[domain], r.looks[domain] = id, e.Data.(event.BrandCreatedData).BrandID, "X"
 			})
 		},
 		"edit brand": func() {
@@ -491,7 +491,8 @@ func (r *ranger) sweep(budget time.Duration, crashes []int) {
 	until := r.now.Add(-hierarchy.KeepTrash)
 	for _, e := range r.store.events[begins:] {
 		since, trashed := r.trashed[e.Node]
-		change, branch := e.Data["changeId"].(ident.Job)
+		change := e.Job()
+		branch := change != ""
 		path := r.path(e.Node)
 		switch {
 		case !slices.Contains(r.ids, e.Node) || !trashed || !since.Before(until):
@@ -783,7 +784,7 @@ func (r *ranger) logged() {
 func (r *ranger) same(what string, found, want []event.Event) {
 	equal := func(a, b event.Event) bool {
 		return a.ID == b.ID && a.Path == b.Path && a.Left == b.Left &&
-			slices.Equal(slices.Sorted(maps.Keys(a.Data)), slices.Sorted(maps.Keys(b.Data)))
+			slices.Equal(slices.Sorted(maps.Keys(fields(a))), slices.Sorted(maps.Keys(fields(b))))
 	}
 	if !slices.EqualFunc(found, want, equal) {
 		r.t.Fatalf("%s:\n got %s\nwant %s", what, written(found), written(want))
@@ -794,7 +795,7 @@ func written(events []event.Event) string {
 	var b strings.Builder
 	for _, e := range events {
 		fmt.Fprintf(&b, "%s %s %s at %s, left %s, %v\n", e.Time.Format(time.TimeOnly), e.ID, e.Type, e.Path, e.Left,
-			slices.Sorted(maps.Keys(e.Data)))
+			slices.Sorted(maps.Keys(fields(e))))
 	}
 	return b.String()
 }

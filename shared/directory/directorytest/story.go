@@ -191,7 +191,7 @@ func (s *story) addAll(parent *hierarchy.Node, nodes []hierarchy.Node) {
 func (s *story) newEvent(node ident.Node) event.Event {
 	return event.Event{
 		ID: ident.Event(s.id("evt_")), Type: event.PartnerEdited, Time: then, Node: node, Path: hierarchy.Path("").Child(node),
-		Data: map[string]any{"name": "<&>"},
+		Data: event.PartnerEditedData{Name: &event.Edit[hierarchy.Name]{To: "<&>"}},
 	}
 }
 

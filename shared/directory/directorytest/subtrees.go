@@ -351,7 +351,7 @@ func wholeMove(t testing.TB, store directory.Store) {
 	request.Unlisted, request.Deleted = was.ID, dest.ID
 	s.commits(directory.Put{Now: &asked, Else: errElse}, directory.Put{Now: request, Else: errElse}, directory.Put{Now: slot, Else: errElse})
 	moved := s.happened(now.Place.Path, 1)
-	moved.Type, moved.Left = event.PartnerMoved, was.Place.Path
+	moved.Type, moved.Data, moved.Left = event.PartnerMoved, event.MovedData{}, was.Place.Path
 	steps := func(change hierarchy.Change) []directory.Step {
 		steps := []directory.Step{
 			directory.Put{Now: memo, At: then, Else: errElse},

@@ -247,7 +247,7 @@ func erases(t testing.TB, store directory.Store) {
 		var steps []directory.Step
 		for range 33 {
 			e := s.newEvent(p.ID)
-			e.Type, e.Path = event.UserChanged, p.Place.Path
+			e.Type, e.Data, e.Path = event.UserChanged, event.UserChangedData{UserRole: event.UserRole{Role: access.Viewer}}, p.Place.Path
 			steps = append(steps, directory.AddEvent{Event: e})
 		}
 		s.commits(steps...)

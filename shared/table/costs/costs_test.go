@@ -340,7 +340,7 @@ func events(b *bench, p place, at ident.Node) func() error {
 		e := event.Event{
 			ID: ident.NewEvent(), Type: event.CustomerEdited, Time: clock().Add(time.Hour + time.Duration(i)*time.Second),
 			Node: p.customer, Path: path, Actor: b.caller.Principal, RequestID: "c817faea-b253-47be-9d98-47d2e427f93f",
-			Data: map[string]any{"name": b.name()},
+			Data: event.CustomerEditedData{Name: &event.Edit[hierarchy.Name]{To: b.name()}},
 		}
 		b.must(b.fast.Commit(b.ctx, directory.AddEvent{Event: e}))
 	}
@@ -697,8 +697,7 @@ func (b *bench) background(row func(...string), out *strings.Builder) {
 		if swept.Purged != 1 || len(log.Items) != 1 {
 			b.t.Fatalf("swept %+v, and %d events", swept, len(log.Items))
 		}
-		change, _ := log.Items[0].Data["changeId"].(string)
-		b.unsettled = append(b.unsettled, ident.Job(change))
+		b.unsettled = append(b.unsettled, log.Items[0].Job())
 		b.settle()
 	})
 	if b.node(top.ID) != nil {

@@ -182,8 +182,9 @@ func (b *bench) accepted(node *hierarchy.Node, many int) {
 	b.t.Helper()
 	for range many {
 		b.made++
-		data := map[string]any{"invitationId": ident.NewInvitation(), "generation": 1, "role": access.Viewer, "name": "Alice Le Page",
-			"principalId": ident.PersonOf("72f988bf-86f1-41af-91ab-2d7cd011db47", fmt.Sprint(b.made)), "version": 1}
+		data := event.InvitationAcceptedData{
+			Invitation:  event.Invitation{InvitationID: ident.NewInvitation(), Generation: 1, Role: access.Viewer, Name: "Alice Le Page"},
+			PrincipalID: ident.PersonOf("72f988bf-86f1-41af-91ab-2d7cd011db47", fmt.Sprint(b.made)), Version: event.Version{Version: 1}}
 		e := event.Event{ID: ident.NewEvent(), Type: event.InvitationAccepted, Time: clock(), Node: node.ID, Path: node.Place.Path,
 			Actor: b.caller.Principal, RequestID: "c817faea-b253-47be-9d98-47d2e427f93f", Data: data}
 		b.must(b.fast.Commit(b.ctx, directory.AddEvent{Event: e}))
