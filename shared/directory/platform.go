@@ -27,7 +27,7 @@ func (d *Directory) Recover(ctx context.Context) (access.Principal, string, erro
 			return none, err
 		}
 		if got.Tree.Root == "" {
-			return none, fault.NotFound.New("There is no root. Found the platform first.")
+			return none, fault.NotFound.New("The platform has no root yet. Create the root first.")
 		}
 		oldest, err := d.oldestOwner(ctx, got.Tree.Root)
 		if err != nil {
@@ -145,7 +145,7 @@ func (d *Directory) CreateRoot(ctx context.Context, partner, client hierarchy.Na
 	owner, key := newClient(client, root.ID, access.Owner, root.Created)
 	happened.Event.Data = map[string]any{"name": root.Name, "clientId": owner.ID, "clientName": owner.Name, "role": access.Owner}
 	err := d.store.Commit(ctx,
-		AddTree{Root: root.ID, Else: fault.AlreadyFounded.New("The platform has its root and its first owner already. That owner can create others.")},
+		AddTree{Root: root.ID, Else: fault.AlreadyFounded.New("The platform already has its root and its first owner. That owner can create other owners.")},
 		AddNode{root}, Put{Now: &owner, Else: ErrExists}, happened)
 	return root, owner, key, err
 }
