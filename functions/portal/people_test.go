@@ -133,7 +133,7 @@ func TestWhatIsClosedGrantsNothing(t *testing.T) {
 		if name == "expired" { // the session has ended by then, too
 			b.has(b.post(to, form), 401, "Your session has ended", "was not carried out")
 			b.has(b.press(b.signIn("Ann <Admin>"), "Sign out"), 200)
-			b.has(b.get(link), 409, "The invitation has expired")
+			b.has(b.get(link), 409, "This invitation has expired")
 			continue
 		}
 		b.has(b.post(to, form), c.status, c.says)
