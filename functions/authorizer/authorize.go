@@ -35,7 +35,7 @@ const (
 	malformed = "The Authorization header has neither an API key of this platform nor an access token."
 	unknown   = "The API key is unknown or was revoked."
 	elsewhere = "API keys are not taken under the name of a brand, which its partner runs. Replace a key that you have sent here, and use the platform's own name."
-	notTaken  = "The access token is not for this API under this name, was not issued to a person, or is not valid now."
+	notTaken  = "The access token is not meant for this API at this host, was not issued to a person, or is not valid now."
 )
 
 // errUnavailable is what API Gateway gets when nobody can say just now who is calling. Its text reaches no caller.

@@ -96,7 +96,7 @@ func TestASessionIsOfItsSite(t *testing.T) {
 			thief.has(thief.post(to+"/signout/everywhere", form), 401, "Your session has ended")
 			// With a session of one's own there, the other's form is none of it.
 			thief.signInAt(to, "Ann <Admin>")
-			thief.has(thief.post(to+"/signout/everywhere", form), 403, "Nothing was done")
+			thief.has(thief.post(to+"/signout/everywhere", form), 403, "Nothing was changed")
 		}
 	}
 }
@@ -205,15 +205,15 @@ func TestInvitationsAtABrand(t *testing.T) {
 	i, link := w.inviteTo(partner.ID, annMail, access.Admin)
 	for _, elsewhere := range []string{blueSite, graySite} {
 		b := w.browser()
-		b.has(b.get(elsewhere+link), 404, "There is no such invitation")
+		b.has(b.get(elsewhere+link), 404, "This invitation does not exist")
 		p := b.has(b.signInAt(elsewhere, "Ann <Admin>"), 200)
-		b.has(b.get(elsewhere+link), 404, "There is no such invitation")
+		b.has(b.get(elsewhere+link), 404, "This invitation does not exist")
 		_, form := b.form(p, "Sign out")
 		ring, err := w.dir.Keyring(t.Context())
 		w.must(err)
 		b.keep(elsewhere, invitationCookie, credential.SealFlow(ring, invitationPurpose, strings.TrimPrefix(link, "/invitations/"), w.now()))
 		form.Set("invitation", string(i.ID))
-		b.has(b.post(elsewhere+"/invitation", form), 404, "There is no such invitation")
+		b.has(b.post(elsewhere+"/invitation", form), 404, "This invitation does not exist")
 	}
 	if got, err := w.dir.Invitation(t.Context(), w.owner, i.ID); err != nil || got.State != directory.InvitationPending {
 		t.Fatalf("%+v, %v", got, err)

@@ -68,7 +68,7 @@ func TestAGuestHearsOfTheFirstLink(t *testing.T) {
 	} {
 		v := &visit{site: portalhost.Site{Brand: c.brand}}
 		got := string(v.answers(&directory.Offer{Guest: c.guest}, "inv_0000000000000011"))
-		if strings.Contains(got, "use the first link of the mail") != c.want || !strings.Contains(got, "Sign in with Microsoft") {
+		if strings.Contains(got, "use the first link in the mail once") != c.want || !strings.Contains(got, "Sign in with Microsoft") {
 			t.Errorf("%s: %s", name, got)
 		}
 	}

@@ -42,11 +42,11 @@ func (v *visit) unsigned(ctx context.Context) (response, error) {
 	case documents[key] != nil:
 		return serve(*v.event, documents[key]), nil
 	case key != problemRoute:
-		return response{}, fault.NoSuchRoute.New("There is no such operation. GET /docs lists all there are.")
+		return response{}, fault.NoSuchRoute.New("This operation does not exist. GET /docs lists all operations.")
 	}
 	content, ok := docs.Problem(v.event.PathParameters["type"])
 	if !ok {
-		return response{}, fault.NotFound.New("There is no such problem type. GET /docs lists all there are.")
+		return response{}, fault.NotFound.New("This problem type does not exist. GET /docs lists all problem types.")
 	}
 	return serve(*v.event, newDocument(htmlFormat, content)), nil
 }
@@ -94,7 +94,7 @@ func (v *visit) refuse(f *fault.Error) response {
 
 // nothingHere is the page for an address that has none.
 func (v *visit) nothingHere() response {
-	m := message{Title: "Nothing here", Text: []string{"There is no page at this address. It may be cut off or misspelled."},
+	m := message{Title: "Nothing here", Text: []string{"There is no page at this address. The address may be incomplete or misspelled."},
 		Action: &action{start, "To the start page"}}
 	if v.signIn == nil {
 		m.Action = &action{"/docs", "API reference"}

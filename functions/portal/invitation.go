@@ -64,8 +64,8 @@ func (v *visit) invitation(ctx context.Context) (response, error) {
 	}
 	if offer.Accepted {
 		v.outcome = "accepted before"
-		return v.show(http.StatusOK, message{Title: "You have accepted this already",
-			Text:   []string{"You used this link before, with the account that you are signed in with. There is nothing left to do here."},
+		return v.show(http.StatusOK, message{Title: "You have already accepted this invitation",
+			Text:   []string{"You have already used this link, with the account that you are signed in with. You need not do anything more."},
 			Action: &action{start, "To your access"}}), nil
 	}
 	v.outcome = "offered"
@@ -88,31 +88,31 @@ func (v *visit) invitation(ctx context.Context) (response, error) {
 <dt>Open until</dt><dd>%s</dd>
 </dl>
 `, offer.Role, offer.Role, mail.Rights(offer.Role), offer.Email, utc(offer.Expires))
-	content += when(offer.Message != "", fill("<p class=\"soft\">A message came along:</p>\n<blockquote>%s</blockquote>\n", offer.Message))
+	content += when(offer.Message != "", fill("<p class=\"soft\">Message to you:</p>\n<blockquote>%s</blockquote>\n", offer.Message))
 	return v.page(http.StatusOK, "You are invited to "+string(offer.Partner), appears, content+v.answers(&offer, token.ID)), nil
 }
 
 // answers is what the visitor can do about an offer: that depends on who they are signed in as.
 func (v *visit) answers(offer *directory.Offer, id ident.Invitation) markup {
 	if v.who == nil {
-		return "<p>To accept, sign in with a Microsoft account of this address. You decide after that.</p>\n" +
-			when(v.joins(offer), "<p class=\"soft\">Here you sign in as a guest. If Microsoft does not know you there, use the first link of the "+
-				"mail: by it you join, once.</p>\n") +
+		return "<p>To accept, sign in with the Microsoft account that has this address. You can still decide after you sign in.</p>\n" +
+			when(v.joins(offer), "<p class=\"soft\">You sign in here as a guest. If Microsoft does not know you as a guest, use the first link in the "+
+				"mail once: this link lets you join.</p>\n") +
 			buttons(&action{signInLink(invitationPath), "Sign in with Microsoft"})
 	}
 	other := buttons(&action{signInLink(invitationPath), "Sign in with another account"})
-	email, invited := cmp.Or(v.who.Email, "somebody without an address"), offer.Guest.Is(v.who)
+	email, invited := cmp.Or(v.who.Email, "an account without an address"), offer.Guest.Is(v.who)
 	switch same := directory.SameAddress(v.who.Email, offer.Email); {
 	case !same && !invited:
 		return fill(`<div class="notice">
-<p>You are signed in as %s. This invitation is for another address, so you cannot accept it with this account.</p>
+<p>You are signed in as %s. This invitation is for another address, so you cannot accept the invitation with this account.</p>
 </div>
 `, email) + other
 	case !v.who.Verified && !invited:
 		return fill(`<div class="notice">
-<p>You are signed in as %s, which is the address that was invited. But Microsoft does not vouch for it: the organization of your
-account has not proved that its domain is theirs.</p>
-<p>Sign in with another account of this address, or ask for an invitation to an address that your organization has proved.</p>
+<p>You are signed in as %s, which is the address that was invited. But Microsoft has not verified this address: the organization of your
+account has not proved that it owns the domain.</p>
+<p>Sign in with another account that has this address, or ask for an invitation to an address in a domain that your organization has proved.</p>
 </div>
 `, email) + other
 	default:
@@ -159,14 +159,14 @@ func (v *visit) accept(ctx context.Context) (response, error) {
 func (v *visit) reopen() response {
 	v.outcome = "no token"
 	return v.show(http.StatusBadRequest, message{Title: "Open the link again",
-		Text: []string{"Open the link in your invitation’s mail once more. What was opened is kept here for a short while only."}})
+		Text: []string{"Open the link in your invitation mail again. An opened invitation stays available here for a short time only."}})
 }
 
 func (v *visit) noInvitation() response {
 	v.outcome = "no invitation"
 	v.dropCookie(invitationCookie)
-	return v.show(http.StatusNotFound, message{Title: "There is no such invitation",
-		Text: []string{"The link is not complete, or a newer one was sent since. Open the one in the newest mail, or ask for a new invitation."}})
+	return v.show(http.StatusNotFound, message{Title: "This invitation does not exist",
+		Text: []string{"The link is incomplete, or a newer link was sent. Open the link in the newest mail, or ask for a new invitation."}})
 }
 
 // failed makes a page of what the directory, or anything else, has refused.
@@ -179,20 +179,20 @@ func (v *visit) failed(f *fault.Error) response {
 	case f.Type == fault.NotFound && invitation:
 		return v.noInvitation()
 	case f.Type == fault.Suspended && invitation: // the cookie stays: the same link works again later
-		return v.show(status, message{Title: "Not at present", Text: []string{f.Detail}})
+		return v.show(status, message{Title: "Not available now", Text: []string{f.Detail}})
 	case f.Type == fault.InvitationClosed:
 		v.dropCookie(invitationCookie)
-		return v.show(status, message{Title: "This invitation cannot be used any more", Text: []string{f.Detail},
+		return v.show(status, message{Title: "This invitation can no longer be used", Text: []string{f.Detail},
 			Action: &action{start, "To the start page"}})
 	case f.Type == fault.NotInvited:
-		return v.show(status, message{Title: "This invitation is for somebody else", Text: []string{f.Detail},
+		return v.show(status, message{Title: "This invitation is for someone else", Text: []string{f.Detail},
 			Action: &action{signInLink(invitationPath), "Sign in with another account"}})
 	case status >= http.StatusInternalServerError && f.Type != fault.Internal:
 		return v.show(status, message{Title: "Too busy just now",
-			Text: []string{"Nothing was done. Wait a moment, then load the page again."}, Reference: true})
+			Text: []string{"Nothing was changed. Wait a moment, then load the page again."}, Reference: true})
 	case status >= http.StatusInternalServerError:
 		return v.show(status, message{Title: "Something went wrong on our side",
-			Text: []string{"Try again later. If it goes on, tell the people who run this portal the reference below."}, Reference: true})
+			Text: []string{"Try again later. If this happens again, tell the people who run this portal the reference below."}, Reference: true})
 	default:
 		return v.show(status, message{Title: f.Type.Title, Text: []string{f.Detail}, Action: &action{start, "To the start page"}})
 	}

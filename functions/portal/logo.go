@@ -72,7 +72,7 @@ func (v *visit) logo(ctx context.Context) (response, error) {
 func (p *portal) logoOf(ctx context.Context, id string) ([]byte, error) {
 	parsed, err := ident.ParseBrand(id)
 	if err != nil || p.dir == nil {
-		return nil, fault.NotFound.New("There is no such logo.")
+		return nil, fault.NotFound.New("This logo does not exist.")
 	}
 	return p.dir.Logo(ctx, parsed)
 }

@@ -33,10 +33,10 @@ func (v *visit) me(ctx context.Context) (response, error) {
 	content := fill("<p>You are signed in as <strong>%s</strong>%s, since %s.</p>\n", cmp.Or(string(me.Name), v.who.Name, string(me.ID)),
 		when(v.who.Email != "", fill(" (%s)", v.who.Email)), utc(v.who.Began))
 	if len(me.Grants) == 0 {
-		content += fill(`<p>You have no access to anything at present.</p>
+		content += fill(`<p>You have no access to anything at the moment.</p>
 <p>If you were invited, open the link in the invitation’s mail and accept it with this account. If you had access
-before, it was taken away, or what you had access to is suspended: ask whoever invited you. Or you have access in the portal of a
-brand: use its address. Your id, should they ask for it, is <code>%s</code>.</p>
+before, your access was removed or is suspended: ask the person who invited you. If you have access in the portal of a
+brand, use the address of that portal. If you are asked for your id, give this id: <code>%s</code>.</p>
 `, me.ID)
 	} else {
 		list := markup("<ul class=\"grants\">\n")
@@ -48,11 +48,11 @@ brand: use its address. Your id, should they ask for it, is <code>%s</code>.</p>
 		}
 		content += list
 		content += `</ul>
-<p class="soft">What is suspended or in the trash is not listed; it comes back here when it is resumed or restored.</p>
+<p class="soft">Partners and customers that are suspended or in the trash are not listed. They appear here again after they are resumed or restored.</p>
 `
 	}
 	content += when(v.site.Brand != nil,
-		fill("<p class=\"soft\">This is the portal of %s. What you have access to elsewhere does not show here.</p>\n", v.look().name))
+		fill("<p class=\"soft\">This is the portal of %s. Your access elsewhere is not shown here.</p>\n", v.look().name))
 	content += fill(`<div class="actions">
 <form method="post" action="/signout">%s<button>Sign out</button></form>
 <form method="post" action="/signout/everywhere">%s<button>Sign out everywhere</button></form>

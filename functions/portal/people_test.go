@@ -60,14 +60,14 @@ func TestSomebodyIsInvited(t *testing.T) {
 		if p.url.String() != home+"/me?accepted="+string(node) || b.cookie(invitationCookie) != "" {
 			t.Errorf("it ends at %s, with the cookie %q", p.url, b.cookie(invitationCookie))
 		}
-		p = b.click(b.has(b.get(link), 200, "You have accepted this already"), "To your access")
+		p = b.click(b.has(b.get(link), 200, "You have already accepted this invitation"), "To your access")
 		if b.has(p, 200, "Vazon <Bay> IT"); strings.Contains(p.body, "You have accepted") {
 			t.Error("it is told again")
 		}
 		other := w.browser()
-		other.has(other.get(link), 409, "This invitation cannot be used any more", "used already")
+		other.has(other.get(link), 409, "This invitation can no longer be used", "already used")
 		other.signIn("Cleo")
-		other.has(other.get(link), 409, "This invitation cannot be used any more")
+		other.has(other.get(link), 409, "This invitation can no longer be used")
 		if got, err := w.dir.Invitation(t.Context(), w.owner, i.ID); err != nil || got.Person != ident.PersonOf(contoso, ann) {
 			t.Errorf("accepted by %s: %v", got.Person, err)
 		}
@@ -84,7 +84,7 @@ func TestSomebodyIsInvited(t *testing.T) {
 func TestOnlyWhoWasInvitedAccepts(t *testing.T) {
 	w := newWorld(t)
 	_, i, link := w.invite("ann@contoso.example", access.Viewer)
-	for name, says := range map[string]string{"Cleo": "This invitation is for another address", "Bob": "Microsoft does not vouch for it"} {
+	for name, says := range map[string]string{"Cleo": "This invitation is for another address", "Bob": "Microsoft has not verified this address"} {
 		b := w.browser()
 		p := b.press(b.click(b.get(link), "Sign in with Microsoft"), name)
 		b.has(p, 200, says, "Sign in with another account")
@@ -93,8 +93,8 @@ func TestOnlyWhoWasInvitedAccepts(t *testing.T) {
 		}
 		// The button pressed all the same, with the token of a form of the session.
 		form := url.Values{"invitation": {string(i.ID)}, "form": {b.formToken()}}
-		b.has(b.post(home+"/invitation", form), 403, "This invitation is for somebody else")
-		b.has(b.get(home+"/me"), 200, "You have no access to anything at present")
+		b.has(b.post(home+"/invitation", form), 403, "This invitation is for someone else")
+		b.has(b.get(home+"/me"), 200, "You have no access to anything at the moment")
 		// Signing in as somebody else leads on.
 		p = b.press(b.click(b.get(home+"/invitation"), "Sign in with another account"), "Ann <Admin>")
 		b.has(p, 200, "Accept the invitation")
@@ -116,13 +116,13 @@ func TestWhatIsClosedGrantsNothing(t *testing.T) {
 		"revoked": {func(w *world, _ ident.Node, i directory.Invitation) {
 			_, err := w.dir.RevokeInvitation(w.t.Context(), w.owner, i.ID)
 			w.must(err)
-		}, 409, "cannot be used any more"},
+		}, 409, "can no longer be used"},
 		"expired": {func(w *world, _ ident.Node, i directory.Invitation) { w.ahead.Add(int64(8 * 24 * time.Hour)) }, 0, ""},
 		"sent again": {func(w *world, _ ident.Node, i directory.Invitation) {
 			w.ahead.Add(int64(directory.ResendAfter))
 			_, err := w.dir.Resend(w.t.Context(), w.owner, i.ID)
 			w.must(err)
-		}, 404, "There is no such invitation"},
+		}, 404, "This invitation does not exist"},
 	} {
 		w := newWorld(t)
 		node, i, link := w.invite(annMail, access.Owner)
@@ -131,20 +131,20 @@ func TestWhatIsClosedGrantsNothing(t *testing.T) {
 		to, form := b.form(p, "Accept the invitation")
 		c.closes(w, node, i)
 		if name == "expired" { // the session has ended by then, too
-			b.has(b.post(to, form), 401, "Your session has ended", "was not done")
+			b.has(b.post(to, form), 401, "Your session has ended", "was not carried out")
 			b.has(b.press(b.signIn("Ann <Admin>"), "Sign out"), 200)
-			b.has(b.get(link), 409, "The invitation has expired")
+			b.has(b.get(link), 409, "This invitation has expired")
 			continue
 		}
 		b.has(b.post(to, form), c.status, c.says)
 		b.has(b.get(link), c.status, c.says)
-		b.has(b.get(home+"/me"), 200, "You have no access to anything at present")
+		b.has(b.get(home+"/me"), 200, "You have no access to anything at the moment")
 	}
 	w := newWorld(t)
 	_, _, link := w.invite(annMail, access.Owner)
 	b := w.browser()
 	for _, bad := range []string{home + "/invitations/x", link[:len(link)-1], link[:len(link)-4] + "AAAA"} {
-		b.has(b.get(bad), 404, "There is no such invitation")
+		b.has(b.get(bad), 404, "This invitation does not exist")
 	}
 	b.has(b.get(home+"/invitation"), 400, "Open the link again")
 }
@@ -157,13 +157,13 @@ func TestASuspensionPasses(t *testing.T) {
 	to, form := b.form(b.press(b.click(b.get(link), "Sign in with Microsoft"), "Ann <Admin>"), "Accept the invitation")
 	_, err := w.dir.Suspend(t.Context(), w.owner, node, "unpaid")
 	w.must(err)
-	const says = "Vazon <Bay> IT is suspended; open the link again when it is resumed."
+	const says = "Vazon <Bay> IT is suspended. Open the link again after Vazon <Bay> IT is resumed."
 	for _, p := range []page{b.post(to, form), b.get(link), b.get(home + "/invitation")} {
-		if b.has(p, 409, "Not at present", says); strings.Contains(p.body, "Ask") || b.cookie(invitationCookie) == "" {
+		if b.has(p, 409, "Not available now", says); strings.Contains(p.body, "Ask") || b.cookie(invitationCookie) == "" {
 			t.Errorf("%s", p.body)
 		}
 	}
-	b.has(b.get(home+"/me"), 200, "You have no access to anything at present")
+	b.has(b.get(home+"/me"), 200, "You have no access to anything at the moment")
 	_, err = w.dir.Resume(t.Context(), w.owner, node)
 	w.must(err)
 	b.has(b.get(home+"/invitation"), 200, "Accept the invitation")
@@ -403,7 +403,7 @@ func TestOtherSitesFormsAreRefused(t *testing.T) {
 	for _, token := range []string{"", "x", "1.", foreign} {
 		form := url.Values{"form": {token}, "invitation": {string(i.ID)}}
 		for _, to := range []string{"/invitation", "/signout", "/signout/everywhere"} {
-			b.has(b.post(home+to, form), 403, "Nothing was done")
+			b.has(b.post(home+to, form), 403, "Nothing was changed")
 		}
 	}
 	b.has(b.get(home+"/me"), 200, "You have no access")

@@ -122,7 +122,7 @@ func (v *visit) answer(ctx context.Context) (r response, err error) {
 	if v.signIn == nil {
 		v.outcome = "not set up"
 		return v.show(http.StatusServiceUnavailable, message{Title: "Sign-in is not set up",
-			Text:   []string{"Nobody can sign in here yet. The API works, and its reference can be read."},
+			Text:   []string{"Sign-in is not set up here yet. You can use the API and read its reference."},
 			Action: &action{"/docs", "API reference"}}), nil
 	}
 	var host string

@@ -93,23 +93,23 @@ func (v *visit) notFinished(to string, err error) response {
 	switch {
 	case errors.Is(err, entra.State), errors.Is(err, entra.Callback), errors.Is(err, entra.Nonce):
 		return v.show(http.StatusBadRequest, message{Title: "This sign-in cannot be finished",
-			Text:   []string{"It was finished before, began too long ago, or began in another browser. Nobody was signed in."},
+			Text:   []string{"This sign-in was already finished, began too long ago, or began in another browser. You were not signed in."},
 			Action: again})
 	case errors.Is(err, entra.OtherTenant):
 		return v.show(http.StatusForbidden, message{Title: "Your organization cannot sign in here",
-			Text: []string{"This portal is for people of certain organizations, and yours is not among them.",
-				"Use the account that you were invited with."},
+			Text: []string{"Only people of certain organizations can use this portal, and your organization is not one of them.",
+				"Use the account that was invited."},
 			Action: &action{signInLink(to), "Sign in with another account"}})
 	case errors.As(err, &answered) && answered.Code == "access_denied":
 		return v.show(http.StatusForbidden, message{Title: "You did not sign in",
-			Text:   []string{"The sign-in was cancelled, or your organization does not allow it. In the latter case ask its administrator."},
+			Text:   []string{"You cancelled the sign-in, or your organization does not allow it. If your organization does not allow it, ask its administrator."},
 			Action: again})
 	case errors.As(err, &unavailable), errors.Is(err, entra.UnknownKey), errors.Is(err, entra.NotYetValid):
 		return v.show(http.StatusServiceUnavailable, message{Title: "Microsoft cannot be reached just now",
-			Text: []string{"Nobody was signed in. Wait a minute, then try again."}, Action: again})
+			Text: []string{"You were not signed in. Wait a minute, then try again."}, Action: again})
 	default:
 		return v.show(http.StatusForbidden, message{Title: "Microsoft’s answer was not accepted",
-			Text:   []string{"Nobody was signed in. Try again; if it goes on, tell the people who run this portal the reference below."},
+			Text:   []string{"You were not signed in. Try again. If this happens again, tell the people who run this portal the reference below."},
 			Action: again, Reference: true})
 	}
 }
@@ -123,13 +123,13 @@ func (v *visit) signOut(context.Context) (response, error) {
 	case !v.came(sessionCookie): // none is left; or another site has sent this, and the browser has kept it to itself
 		v.outcome = "nothing to sign out of"
 		return v.show(http.StatusOK, message{Title: "Nothing to sign out of",
-			Text:   []string{"No session came along, so none was ended. The start page shows whether you are signed in."},
+			Text:   []string{"Your browser sent no session, so no session was ended. The start page shows whether you are signed in."},
 			Action: &action{start, "To the start page"}}), nil
 	case v.who != nil && !v.ours(v.form()):
 		return v.strange(), nil
 	}
-	return v.signedOut("signed out", "You have signed out", "Your session here has ended in this browser, and in no other. If you have "+
-		"signed in elsewhere, or somebody may have copied your session, sign in again and choose “Sign out everywhere”."), nil
+	return v.signedOut("signed out", "You have signed out", "Your session in this browser has ended. Sessions in other browsers go on. If you have "+
+		"signed in elsewhere, or someone may have copied your session, sign in again and choose “Sign out everywhere”."), nil
 }
 
 // afterSignOut is for who asks again for the address that signing out has left in the browser.
@@ -157,7 +157,7 @@ func (v *visit) signedOut(outcome, title, text string) response {
 	v.dropCookie(sessionCookie)
 	v.dropCookie(invitationCookie)
 	return v.show(http.StatusOK, message{Title: title, Text: []string{text,
-		"With Microsoft you are still signed in. On a computer that others use, sign out there, too."},
+		"You are still signed in with Microsoft. On a shared computer, sign out of Microsoft, too."},
 		Action: &action{signInLink(start), "Sign in"}, Second: &action{v.config.Cloud.SignOutURL(v.site.App), "Sign out of Microsoft"}})
 }
 
@@ -169,9 +169,9 @@ func (v *visit) ended() response {
 	if strings.HasSuffix(v.event.RouteKey, " "+invitationPath) {
 		to = invitationPath
 	}
-	text := "You signed out, or were away for long. Sign in to go on."
+	text := "You signed out, or were inactive for a long time. Sign in to continue."
 	if v.event.RequestContext.HTTP.Method == http.MethodPost {
-		text = "You signed out, or were away for long. What you asked for was not done: sign in, and do it again."
+		text = "You signed out, or were inactive for a long time. Your last action was not carried out. Sign in and repeat it."
 	}
 	return v.show(http.StatusUnauthorized, message{Title: "Your session has ended", Text: []string{text},
 		Action: &action{signInLink(to), "Sign in"}})
@@ -181,5 +181,5 @@ func (v *visit) ended() response {
 func (v *visit) strange() response {
 	v.outcome = "strange form"
 	return v.show(http.StatusForbidden, message{Title: "This page is out of date",
-		Text: []string{"It was made for another session. Nothing was done. Open it again."}, Action: &action{start, "To the start page"}})
+		Text: []string{"This page was made for another session. Nothing was changed. Open the page again."}, Action: &action{start, "To the start page"}})
 }

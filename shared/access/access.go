@@ -208,11 +208,11 @@ func (d *Decision) Err() error {
 	case d.Allowed():
 		return nil
 	case d.Role >= d.Action.Needs() && d.Place.Path.Depth() == 1:
-		return fault.Root.New("This is the root: it stays where it is, and is never suspended. Choose something below it.")
+		return fault.Root.New("The root cannot be moved, suspended or put into the trash. Choose a node below the root.")
 	case d.Role >= d.Action.Needs():
-		return fault.NeedsGrantAbove.New("This is decided by an admin of a partner above it. Ask one of them.")
+		return fault.NeedsGrantAbove.New("Only an admin of a partner above this node can do this. Ask an admin there.")
 	case d.Visible():
-		return fault.Forbidden.New("This needs the role %s; yours here is %s. Ask an owner of this partner, or of one above it, for the role.",
+		return fault.Forbidden.New("This needs the role %s; your role here is %s. Ask an owner of this partner, or of a partner above it, for the role.",
 			d.Action.Needs(), d.Role)
 	default:
 		return Hidden()
@@ -221,5 +221,5 @@ func (d *Decision) Err() error {
 
 // Hidden is the answer for what does not exist and for what the caller cannot see, which must look the same.
 func Hidden() error {
-	return fault.NotFound.New("There is nothing here that you can see. Check the id; GET /v1/me shows where your access begins.")
+	return fault.NotFound.New("Nothing that you can see has this id. Check the id; GET /v1/me shows where your access begins.")
 }

@@ -61,8 +61,8 @@ func linked(t credential.Token, within ident.Node, read func(w Want) (Got, error
 		}
 		i := Invitations.In(got.Records, t.ID)
 		if i == nil || !t.Fits(i.Hash) || len(w.Nodes) > 0 && !i.inScope(&got, within) {
-			return Got{}, nil, fault.NotFound.New("There is no such invitation. Open the link from the newest mail, all of it; " +
-				"if that does not help, ask those who invited you for a new one.")
+			return Got{}, nil, fault.NotFound.New("This invitation does not exist. Open the complete link from the newest mail; " +
+				"if that does not help, ask the person who invited you for a new invitation.")
 		}
 		if len(w.Nodes) > 0 {
 			return got, i, nil
@@ -81,20 +81,20 @@ func (i *Invitation) inScope(got *Got, within ident.Node) bool {
 // right to. Its errors are for somebody who has no access yet: what is suspended (fault.Suspended) can be accepted later, all else cannot.
 func (i *Invitation) validate(got *Got) (node *hierarchy.Node, right ident.Node, err error) {
 	closed := func(why string) (*hierarchy.Node, ident.Node, error) {
-		return nil, "", fault.InvitationClosed.New("%s Ask those who invited you for a new invitation.", why)
+		return nil, "", fault.InvitationClosed.New("%s Ask the person who invited you for a new invitation.", why)
 	}
 	if !keyringIn(got).Has(i.Key) { // whoever had that key could make the link
-		return closed("The link was withdrawn.")
+		return closed("This link was withdrawn.")
 	}
 	if node = got.Nodes[i.Node]; node == nil {
-		return closed("What you were invited to does not exist any more.")
+		return closed("The partner or customer that you were invited to no longer exists.")
 	}
 	place := got.Tree.Place(node)
 	switch {
 	case place.Marked(hierarchy.Purged) || place.Marked(hierarchy.Trashed):
-		return closed("What you were invited to does not exist any more.")
+		return closed("The partner or customer that you were invited to no longer exists.")
 	case place.Marked(hierarchy.Suspended):
-		return nil, "", fault.Suspended.New("%s is suspended; open the link again when it is resumed.", node.Name)
+		return nil, "", fault.Suspended.New("%s is suspended. Open the link again after %[1]s is resumed.", node.Name)
 	}
 	if by := access.Principals.In(got.Records, i.By); by != nil && by.Revoked.IsZero() {
 		right = nearest(bound(by, i.Within), i.Node, place, access.Invite, func(dec *access.Decision) bool { return dec.Role >= i.needs() })
@@ -161,7 +161,7 @@ func (d *Directory) AcceptInvitation(ctx context.Context, who credential.SignedI
 			return Node{}, err
 		}
 		if i.By == c.Principal {
-			return Node{}, fault.OwnAccess.New("Nobody changes their own access. Have somebody else who manages users there send you the invitation.")
+			return Node{}, fault.OwnAccess.New("You cannot change your own access. Ask someone else who manages users there to send you the invitation.")
 		}
 		node, right, err := i.validate(&v.Got)
 		if err != nil {
@@ -189,11 +189,11 @@ func invited(who *credential.SignedIn, i *Invitation) error {
 	case i.Guest.Is(who): // whether Microsoft vouches for a guest's address in its token, too, it does not promise
 		return nil
 	case !who.Verified:
-		return fault.NotInvited.New("Microsoft does not vouch for the address of this account, so nobody can tell whether the invitation " +
-			"is yours. Sign in with the account of your organization, or ask to be invited at an address of it.")
+		return fault.NotInvited.New("Microsoft has not verified the address of this account, so we cannot tell whether the invitation " +
+			"is yours. Sign in with your organization's account, or ask to be invited at your organization's address.")
 	case !SameAddress(who.Email, i.Email):
-		return fault.NotInvited.New("The invitation was sent to another address than that of this account. " +
-			"Sign in with the account that has the address, or ask to be invited at the address of this one.")
+		return fault.NotInvited.New("The invitation was sent to a different address than the one of this account. " +
+			"Sign in with the account that was invited, or ask to be invited at the address of this account.")
 	}
 	return nil
 }
@@ -204,7 +204,7 @@ func (v *View) grant(who *credential.SignedIn, i *Invitation, now time.Time) (*a
 	was := access.Principals.In(v.Records, who.Principal())
 	if was != nil && !i.Sent.After(lastCut(was, i.Node)) {
 		return nil, nil, fault.InvitationClosed.New("The invitation was sent before your role there was changed. " +
-			"Ask those who invited you for a new one.")
+			"Ask the person who invited you for a new invitation.")
 	}
 	if was != nil && was.Grants[i.Node] >= i.Role {
 		return was, nil, nil
@@ -212,7 +212,7 @@ func (v *View) grant(who *credential.SignedIn, i *Invitation, now time.Time) (*a
 	p := newPrincipal(who.Principal(), now)
 	if was != nil {
 		if was.Grants[i.Node] == access.None && len(was.Grants) >= access.MaxGrants {
-			return nil, nil, fault.TooManyGrants.New("You have %d roles, which is the most. Ask to be invited further up instead.", access.MaxGrants)
+			return nil, nil, fault.TooManyGrants.New("You already hold the maximum of %d roles. Ask to be invited further up instead.", access.MaxGrants)
 		}
 		p = *was
 		p.Grants = maps.Clone(was.Grants)

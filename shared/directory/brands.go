@@ -44,7 +44,7 @@ func (d *Directory) CreateBrand(ctx context.Context, c Caller, in NewBrand) (Bra
 		b.Created = d.now()
 		return Plan[Brand]{Brand{b, true}, []Step{
 			Put{Now: &b, Else: ErrExists},
-			Put{Now: b.DomainRecord(), Else: fault.DomainTaken.New("Another brand has the domain %s. Choose another domain.", b.Domain)},
+			Put{Now: b.DomainRecord(), Else: fault.DomainTaken.New("The domain %s belongs to another brand. Choose another domain.", b.Domain)},
 			OwnBrand{Brand: b.ID, Owner: owner, Else: func(now *hierarchy.Node) error {
 				if now == nil {
 					return access.Hidden()
@@ -62,7 +62,7 @@ func (d *Directory) CreateBrand(ctx context.Context, c Caller, in NewBrand) (Bra
 
 func roomForBrand(owner *hierarchy.Node) error {
 	if len(owner.Brands.Owned) >= hierarchy.MaxBrands {
-		return fault.TooManyBrands.New("A partner has at most %d brands of its own. Create the brand at another partner.", hierarchy.MaxBrands)
+		return fault.TooManyBrands.New("A partner can have at most %d brands of its own. Create the brand at another partner.", hierarchy.MaxBrands)
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func (d *Directory) EditBrand(ctx context.Context, c Caller, id ident.Brand, edi
 			switch {
 			case fault.NotFound.Is(err), fault.Forbidden.Is(err):
 				return Brand{}, fault.Forbidden.New("Once a brand has an app of its own, links in invitations lead to admin.%s, and invitations can make "+
-					"guests in the app's Microsoft tenant: somebody has to make sure that both are this partner's. Ask an owner of the platform to set it.", was.Domain)
+					"guests in the app's Microsoft tenant. An owner of the platform must check that both belong to this partner. Ask an owner of the platform to set the app.", was.Domain)
 			case err != nil:
 				return Brand{}, err
 			}
@@ -190,7 +190,7 @@ func (d *Directory) Logo(ctx context.Context, id ident.Brand) ([]byte, error) {
 	}
 	logo := brand.Logos.In(got.Records, id)
 	if logo == nil {
-		return nil, fault.NotFound.New("There is no such logo.")
+		return nil, fault.NotFound.New("This logo does not exist.")
 	}
 	return logo.PNG, nil
 }

@@ -107,7 +107,7 @@ func (m *moving) blocks() []*fault.Error {
 		add(Untrashed(m.to))
 	}
 	if m.to.Path.Depth()+1+m.node.Height > hierarchy.MaxDepth {
-		add(fault.DepthLimit.New("The tree is at most %d nodes deep, the new parent is at %d, and up to %d levels come below it. "+
+		add(fault.DepthLimit.New("A tree can be at most %d nodes deep. The new parent is at level %d, and the move adds up to %d levels below that parent. "+
 			"Choose a parent further up.", hierarchy.MaxDepth, m.to.Path.Depth(), 1+m.node.Height))
 	}
 	for _, b := range m.missing() {
@@ -117,7 +117,7 @@ func (m *moving) blocks() []*fault.Error {
 }
 
 func movesIntoItself() error {
-	return fault.MoveIntoItself.New("The new parent is the node itself or lies below it. Choose another one.")
+	return fault.MoveIntoItself.New("The new parent is the moved node itself or is below that node. Choose another parent.")
 }
 
 // missing are the brands that the node draws and that are not usable at the new parent.
@@ -260,7 +260,7 @@ func kindOf(c hierarchy.Change) job.Kind {
 // announce adds a change to the tree state that was read, and begins the job that settles the change.
 func (d *Directory) announce(tree *hierarchy.TreeState, node ident.Node, kind job.Kind, change hierarchy.Change) ([]Step, *job.Job, error) {
 	if !tree.Room(&change) {
-		err := fault.TooManyChanges.New("%d changes of whole subtrees are being settled; there is no room for more just now. Repeat the request in a while.",
+		err := fault.TooManyChanges.New("%d changes of whole subtrees are still being settled, and there is no room for another change. Repeat the request later.",
 			len(tree.Changes))
 		err.RetryAfter = retrySettled
 		return nil, nil, err

@@ -180,7 +180,7 @@ func (d *Directory) RemoveSecret(ctx context.Context, c Caller, id ident.Princip
 			return nil, err
 		}
 		if len(now.Secrets) == 1 {
-			return nil, fault.LastSecret.New("It is the only secret. Add another one first, or revoke the client: DELETE /v1/api-clients/%s.", id)
+			return nil, fault.LastSecret.New("This is the client's only secret. Add another secret first, or revoke the client: DELETE /v1/api-clients/%s.", id)
 		}
 		now.Secrets = slices.DeleteFunc(slices.Clone(now.Secrets), func(s access.Secret) bool { return s.ID == secret })
 		ev := d.Event(c, now.Home, dec.Place.Path, event.ClientSecretRemovedData{Client: told(now), SecretID: secret})
@@ -234,7 +234,7 @@ func (d *Directory) GrantRole(ctx context.Context, c Caller, id ident.Principal,
 			return nil, err
 		}
 		if was == access.None && len(now.Grants) >= access.MaxGrants {
-			return nil, fault.TooManyGrants.New("A client has at most %d grants. Grant a role further up, or make another client.", access.MaxGrants)
+			return nil, fault.TooManyGrants.New("A client can have at most %d grants. Grant a role further up, or create another client.", access.MaxGrants)
 		}
 		now.Grants[node] = role
 		ev := d.Event(c, node, dec.Place.Path, event.ClientGrantedData{ClientRole: roleOf(now, role)})
@@ -280,7 +280,7 @@ func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Principal)
 					return Plan[ClientWithKey]{}, err
 				}
 				if len(was.Secrets) >= 2 {
-					return Plan[ClientWithKey]{}, fault.TwoSecrets.New("Two secrets are valid already. Remove the old one first: DELETE /v1/api-clients/%s/secrets/{secretId}.", id)
+					return Plan[ClientWithKey]{}, fault.TwoSecrets.New("Two secrets are already valid. Remove the old one first: DELETE /v1/api-clients/%s/secrets/{secretId}.", id)
 				}
 				now := *was
 				secret, key := credential.NewSecret(id, d.now())

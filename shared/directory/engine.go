@@ -21,7 +21,7 @@ const Nowhere = ident.Node(ident.Partner + "0000000000000000")
 // Untrashed refuses to change what is in the trash.
 func Untrashed(place hierarchy.Place) error {
 	if at := place.Top(hierarchy.Trashed); at != "" {
-		return fault.Trashed.New("It is in the trash, with %s. Nothing there changes until that is restored.", at)
+		return fault.Trashed.New("This part of the tree is in the trash, because %s was put there. Restore %[1]s before you change anything there.", at)
 	}
 	return nil
 }
@@ -32,7 +32,7 @@ func Live(place hierarchy.Place) error {
 		return err
 	}
 	if at := place.Top(hierarchy.Suspended); at != "" {
-		return fault.Suspended.New("It is suspended, at %s. Nothing below changes until that is resumed.", at)
+		return fault.Suspended.New("This part of the tree is suspended, because %s is suspended. Resume %[1]s before you change anything there.", at)
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func (d *Directory) Read(ctx context.Context, c Caller, w Want) (*View, error) {
 			p = &access.Principal{ID: c.Principal}
 		}
 		if !p.Admits(c.Session, c.Within) {
-			return nil, fault.Unauthenticated.New("You have signed out of this session. Sign in again.")
+			return nil, fault.Unauthenticated.New("Your session was signed out. Sign in again.")
 		}
 		return &View{got, bound(p, c.Within)}, nil
 	}
@@ -101,7 +101,7 @@ func Retry[T any](do func() (T, error)) (T, error) {
 		}
 	}
 	var none T
-	return none, fault.Conflict.New("Others changed the same thing at the same time, again and again. Repeat the request.")
+	return none, fault.Conflict.New("Others keep changing the same data at the same time. Repeat the request.")
 }
 
 // Plan is one try of an operation that changes something: what it decided, ready to be committed. Without steps there is nothing
@@ -216,7 +216,7 @@ func Match(versions []int64, version int64) error {
 	if versions == nil || slices.Contains(versions, version) {
 		return nil
 	}
-	return fault.PreconditionFailed.New("It has changed since you read it: it is at version %d now. Read it again and repeat your edit.", version)
+	return fault.PreconditionFailed.New("This was changed after you read it, and is now at version %d. Read the current version and repeat your edit.", version)
 }
 
 // kept is a record that is found by its kind.

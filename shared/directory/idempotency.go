@@ -72,7 +72,7 @@ var errRemembered = errors.New("remembered already")
 func recall[T any](m *memo, r *Repeat) (T, error) {
 	var answer T
 	if !slices.Equal(m.Fingerprint, r.Fingerprint) {
-		return answer, fault.IdempotencyKeyReused.New("This Idempotency-Key came with another request before. Use a new key for each new request.")
+		return answer, fault.IdempotencyKeyReused.New("You already used this Idempotency-Key for a different request. Use a new key for each new request.")
 	}
 	return answer, json.Unmarshal(m.Answer, &answer)
 }

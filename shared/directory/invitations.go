@@ -156,12 +156,12 @@ func (i *Invitation) open(now time.Time) error {
 	case InvitationPending:
 		return nil
 	case InvitationAccepted:
-		return fault.InvitationClosed.New("The invitation was used already. Sign in with the account that used it, or ask those who " +
-			"invited you for a new one.")
+		return fault.InvitationClosed.New("The invitation was already used. Sign in with the account that used the invitation, or ask the person " +
+			"who invited you for a new invitation.")
 	case InvitationRevoked:
-		return fault.InvitationClosed.New("The invitation was withdrawn. Ask those who invited you for a new one.")
+		return fault.InvitationClosed.New("This invitation was withdrawn. Ask the person who invited you for a new invitation.")
 	default:
-		return fault.InvitationClosed.New("The invitation has expired. Ask those who invited you for a new one.")
+		return fault.InvitationClosed.New("This invitation has expired. Ask the person who invited you for a new invitation.")
 	}
 }
 
@@ -298,19 +298,19 @@ func (d *Directory) Resend(ctx context.Context, c Caller, id ident.Invitation) (
 		}
 		now := d.now()
 		if i.State != InvitationPending {
-			return nil, nil, fault.InvitationClosed.New("The invitation was %s already. Make a new one.", i.State)
+			return nil, nil, fault.InvitationClosed.New("The invitation was already %s. Make a new invitation.", i.State)
 		}
 		if err := mayGrant(dec, i.Role); err != nil {
 			return nil, nil, err
 		}
 		if wait := i.Sent.Add(ResendAfter).Sub(now); wait > 0 {
-			err := fault.TooSoon.New("It was sent less than %d minutes ago. Wait for it to arrive, or send it again later.",
+			err := fault.TooSoon.New("The invitation was sent less than %d minutes ago. Wait for the mail to arrive, or send the invitation again later.",
 				ResendAfter/time.Minute)
 			err.RetryAfter = wait
 			return nil, nil, err
 		}
 		if i.Generation >= MaxLinks {
-			return nil, nil, fault.TooManyInvitations.New("It was sent %d times. Ask whether the address is right; then revoke it and make a new one.",
+			return nil, nil, fault.TooManyInvitations.New("The invitation was sent %d times, which is the maximum. Check the address, then revoke the invitation and make a new one.",
 				MaxLinks)
 		}
 		ring, err := d.ring(ctx, v)
@@ -331,7 +331,7 @@ func (d *Directory) RevokeInvitation(ctx context.Context, c Caller, id ident.Inv
 		case InvitationRevoked:
 			return nil, nil, nil
 		case InvitationAccepted:
-			return nil, nil, fault.InvitationClosed.New("The invitation was accepted already. Take the role of %s away instead.", i.Person)
+			return nil, nil, fault.InvitationClosed.New("The invitation was already accepted. Remove the role of %s instead.", i.Person)
 		}
 		i.State, i.Closed = InvitationRevoked, d.now()
 		return revoked, nil, nil

@@ -105,7 +105,7 @@ func (d *Directory) create(ctx context.Context, c Caller, parentID ident.Node, a
 func usable(parent *hierarchy.Node, brands []ident.Brand) error {
 	for _, b := range brands {
 		if !parent.Brands.Usable(b) {
-			return fault.BrandNotAvailable.New("The brand %s is not available at the parent. Choose one that GET /v1/partners/%s/brands lists.", b, parent.ID)
+			return fault.BrandNotAvailable.New("The brand %s is not available at the parent. Choose a brand that GET /v1/partners/%s/brands lists.", b, parent.ID)
 		}
 	}
 	return nil
@@ -168,10 +168,10 @@ func (d *Directory) EditPartner(ctx context.Context, c Caller, id ident.Node, pa
 			above = above || !n.Brands.Usable(*patch.Portal)
 		}
 		if above && n.Parent == "" {
-			return fault.BrandNotAvailable.New("The root has only the brands that it made itself. Create the brand there first.")
+			return fault.BrandNotAvailable.New("The root can use only its own brands. Create the brand at the root first.")
 		}
 		if above && dec.Above < access.EditPartner.Needs() {
-			return fault.NeedsGrantAbove.New("Which brands a partner has is decided by an admin of a partner above it. Ask one of them.")
+			return fault.NeedsGrantAbove.New("Only an admin of a partner above this partner can choose which brands it has. Ask an admin there.")
 		}
 		return nil
 	})
@@ -250,7 +250,7 @@ func (d *Directory) parentsPart(ctx context.Context, c Caller, seq int64, was, n
 	relisted := was.Name.SortKey() != now.Name.SortKey()
 	if now.Parent == "" {
 		if len(draw) > 0 {
-			return nil, job, fault.BrandNotAvailable.New("The root has only the brands that it made itself. Create the brand first.")
+			return nil, job, fault.BrandNotAvailable.New("The root can use only its own brands. Create the brand at the root first.")
 		}
 		return nil, job, nil
 	}
@@ -350,7 +350,7 @@ func editFailed(was, now *hierarchy.Node) func(present *hierarchy.Node) error {
 // that lies below the partner, so whoever may edit the partner may see it.
 func (d *Directory) nameUsers(ctx context.Context, partner ident.Node, b ident.Brand) error {
 	const most, pages = 10, 10 // a partner with more children than that names what was found until then
-	e := fault.BrandInUse.New("The brand %s is used right below the partner. Take it away there first; a customer keeps its brand for good.", b)
+	e := fault.BrandInUse.New("The brand %s is used directly below the partner. Remove the brand there first. A customer's brand can never change.", b)
 	for _, kind := range []hierarchy.Kind{hierarchy.Customer, hierarchy.Partner} {
 		after := ""
 		for range pages {

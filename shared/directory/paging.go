@@ -47,7 +47,7 @@ func checkCursor(p *access.Principal, list string, sum []byte, position string) 
 }
 
 func badCursor() error {
-	return fault.InvalidCursor.New("The cursor was not made for you and this list. Begin again without a cursor, and follow `next` as it is.")
+	return fault.InvalidCursor.New("This cursor belongs to another caller or another list. Start again without a cursor, and use `next` unchanged.")
 }
 
 func mac(p *access.Principal, list, position string) []byte {

@@ -69,8 +69,8 @@ const (
 // tooMuch refuses a window in which too much has happened.
 func tooMuch() error {
 	var f fault.Fields
-	f.Add("at", "is a day with more changes of who has access here and above than one answer is made from. Ask for a moment of it, "+
-		"like 2026-03-02T09:14:07Z, instead of the day")
+	f.Add("at", "is a day with more access changes, here and above, than one answer can cover. Ask for one moment of that day, "+
+		"like 2026-03-02T09:14:07Z")
 	return f.Err()
 }
 

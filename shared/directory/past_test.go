@@ -704,7 +704,7 @@ func TestOnlyTheDayItselfCanHaveTooMuch(t *testing.T) {
 		if want == access.None {
 			s.refused(what, fault.Invalid, err)
 			s.refused(what, fault.Invalid, other)
-			if text := fault.From(err).Error(); !strings.Contains(text, "moment of it") {
+			if text := fault.From(err).Error(); !strings.Contains(text, "one moment of that day") {
 				t.Errorf("%s: %s", what, text)
 			}
 			return

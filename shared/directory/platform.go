@@ -26,7 +26,7 @@ func (d *Directory) Recover(ctx context.Context) (access.Principal, string, erro
 			return none, err
 		}
 		if got.Tree.Root == "" {
-			return none, fault.NotFound.New("There is no root. Found the platform first.")
+			return none, fault.NotFound.New("The platform has no root yet. Create the root first.")
 		}
 		oldest, err := d.oldestOwner(ctx, got.Tree.Root)
 		if err != nil {
@@ -142,7 +142,7 @@ func (d *Directory) CreateRoot(ctx context.Context, partner, client hierarchy.Na
 		event.PlatformFoundedData{Name: root.Name, ClientID: owner.ID, ClientName: owner.Name, Role: access.Owner})
 	happened.Event.Time = root.Created
 	err := d.store.Commit(ctx,
-		AddTree{Root: root.ID, Else: fault.AlreadyFounded.New("The platform has its root and its first owner already. That owner can create others.")},
+		AddTree{Root: root.ID, Else: fault.AlreadyFounded.New("The platform already has its root and its first owner. That owner can create other owners.")},
 		AddNode{root}, Put{Now: &owner, Else: ErrExists}, happened)
 	return root, owner, key, err
 }

@@ -132,7 +132,7 @@ func (d *Directory) AskMove(ctx context.Context, c Caller, id, to ident.Node, me
 			case to == id || there.Visible() && there.Place.Path.Index(id) >= 0:
 				return Plan[AskedMove]{}, movesIntoItself()
 			case to == node.Parent:
-				return Plan[AskedMove]{}, fault.RequestVoid.New("It is right below that partner already. Choose another one.")
+				return Plan[AskedMove]{}, fault.RequestVoid.New("The node is already directly below that partner. Choose another partner.")
 			}
 			if err := Untrashed(dec.Place); err != nil {
 				return Plan[AskedMove]{}, err
@@ -141,7 +141,7 @@ func (d *Directory) AskMove(ctx context.Context, c Caller, id, to ident.Node, me
 			r := MoveRequest{ID: ident.NewMoveRequest(), Node: id, Name: node.Name, To: to, Message: message, By: c.Principal, Within: c.Within,
 				State: RequestOpen, Created: now, Ends: now.Add(MoveRequestFor).Truncate(time.Second), Version: 1}
 			steps := r.Add(fault.RequestOpen.New(
-				"A move of it is asked for already. Withdraw that request first, or wait until it is decided on."))
+				"A move request for this node is already open. Withdraw that request first, or wait until the other side decides."))
 			steps = append(steps, d.tell(c, v, id, event.MoveAskedData{MoveRequestID: r.ID, To: to})...)
 			steps = append(steps, d.tell(fromOver(), v, to, event.MoveOfferedData{
 				MoveRequestID: r.ID, Kind: hierarchy.KindOf(r.Node), Name: r.Name, Message: message})...)
@@ -216,10 +216,10 @@ func (r *MoveRequest) open(now time.Time) error {
 	case RequestOpen:
 		return nil
 	case RequestEnded:
-		return fault.RequestClosed.New("The request has ended: it could be accepted for %d days. Those who asked can ask again.",
+		return fault.RequestClosed.New("The move request has expired: it could be accepted for %d days. The side that asked can ask again.",
 			MoveRequestFor/(24*time.Hour))
 	default:
-		return fault.RequestClosed.New("The request was %s already.", state)
+		return fault.RequestClosed.New("The move request was already %s.", state)
 	}
 }
 
@@ -325,10 +325,10 @@ func decideOn[T any](ctx context.Context, d *Directory, c Caller, id ident.MoveR
 			return none, err
 		}
 		target, dec := s.To, s.take
-		refusal := fault.Forbidden.New("This is for an admin of the partner that it is to move to. You can withdraw the request.")
+		refusal := fault.Forbidden.New("Only an admin of the destination partner can do this. You can withdraw the move request.")
 		if a == access.ManageSubtree {
 			target, dec = s.Node, s.move
-			refusal = fault.Forbidden.New("This is for an admin of the side that asked. You can accept the request or decline it.")
+			refusal = fault.Forbidden.New("Only an admin of the side that asked can do this. You can accept or decline the move request.")
 		}
 		switch {
 		case !s.say():
@@ -370,7 +370,7 @@ func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.MoveReque
 		right := s.right(v)
 		if right == "" || Untrashed(m.from) != nil || m.intoItself() || m.node.Name != s.Name {
 			return Plan[Changed]{}, fault.RequestVoid.New(
-				"Those who asked cannot move it as it is now, or it was renamed. Decline the request, or have them withdraw it and ask again.")
+				"The side that asked can no longer move this node, or the node was renamed. Decline the request, or tell that side to withdraw it and ask again.")
 		}
 		mover := c
 		mover.IfMatch = nil // it was about the request
@@ -388,9 +388,9 @@ func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.MoveReque
 func unseen(err error) error {
 	switch {
 	case fault.BrandNotAvailable.Is(err):
-		return fault.BrandNotAvailable.New("It has a brand that is not available at the partner. Those who asked know which ones it has.")
+		return fault.BrandNotAvailable.New("The node uses a brand that is not available at the destination partner. The side that asked can see which brands the node uses.")
 	case fault.DepthLimit.Is(err):
-		return fault.DepthLimit.New("The tree is at most %d nodes deep, and with what may be below it, it would get deeper. Have them ask for a parent further up.",
+		return fault.DepthLimit.New("A tree can be at most %d nodes deep, and this move could exceed that. Tell the side that asked to choose a parent further up.",
 			hierarchy.MaxDepth)
 	}
 	return err

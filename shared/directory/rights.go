@@ -33,7 +33,7 @@ func stillOwner(v *View, dec access.Decision) CheckGrant {
 // notSelf refuses to change the caller's own access.
 func notSelf(c Caller, id ident.Principal) error {
 	if c.Principal == id {
-		return fault.OwnAccess.New("Nobody changes their own access. Ask another owner.")
+		return fault.OwnAccess.New("You cannot change your own access. Ask another owner.")
 	}
 	return nil
 }
@@ -49,7 +49,7 @@ func coversAll(v *View, p *access.Principal, least access.Role) error {
 			return ErrChanged // it was granted after the nodes were read
 		}
 		if _, dec, _ := v.Decide(node, access.Read); dec.Role < role {
-			return fault.RoleTooHigh.New("The client has a higher role than you in another part of the tree. Ask an owner there to take that grant away, or to do this.")
+			return fault.RoleTooHigh.New("The client has a higher role than you in another part of the tree. Ask an owner there to remove that grant, or to make this change.")
 		}
 	}
 	return nil

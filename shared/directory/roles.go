@@ -74,21 +74,21 @@ func (d *Directory) SetRole(ctx context.Context, c Caller, node ident.Node, who 
 		func(v *View, _ *hierarchy.Node, dec access.Decision) (none Plan[struct{}], err error) {
 			p := access.Principals.In(v.Records, who)
 			if p == nil || !p.Revoked.IsZero() || p.Grants[node] == access.None {
-				return none, fault.NotFound.New("There is nobody with this id who has a role here. Who has one further up is changed there.")
+				return none, fault.NotFound.New("No principal with this id has a role here. A role granted higher up must be changed there.")
 			}
 			was := p.Grants[node]
 			switch {
 			case p.Home == node:
-				return none, fault.Immutable.New("It is an API client of this partner. Manage it as an API client: /v1/api-clients/%s.", who)
+				return none, fault.Immutable.New("This principal is an API client of this partner. Manage the client here: /v1/api-clients/%s.", who)
 			case was == role:
 				return none, nil
 			case role > was && !who.IsPerson():
-				return none, fault.Immutable.New("It is an API client. Give it a higher role where it is managed: "+
+				return none, fault.Immutable.New("This principal is an API client. Grant it a higher role where it is managed: "+
 					"PUT /v1/api-clients/%s/grants/%s.", who, node)
 			case c.Principal == who:
-				return none, fault.OwnAccess.New("Nobody changes their own access. Ask somebody else who manages users here.")
+				return none, fault.OwnAccess.New("You cannot change your own access. Ask someone else who manages users here.")
 			case was > dec.Role:
-				return none, fault.RoleTooHigh.New("Your role there is %s and theirs is %s. Ask somebody who has that role too.", dec.Role, was)
+				return none, fault.RoleTooHigh.New("Your role there is %s, and this user's role is %s. Ask someone who also has that role.", dec.Role, was)
 			}
 			if err := mayGrant(dec, role); err != nil {
 				return none, err

@@ -18,7 +18,7 @@ import (
 // somebody without a role there is none: anybody can sign in.
 func (d *Directory) SignOutEverywhere(ctx context.Context, c Caller) error {
 	if !c.Principal.IsPerson() {
-		return fault.Forbidden.New("An API client has no sessions. Remove the secret that must not be used any more.")
+		return fault.Forbidden.New("API clients have no sessions. Remove the secret that must no longer be used.")
 	}
 	_, err := Retry(func() (none struct{}, err error) {
 		w := Want{}

@@ -222,7 +222,7 @@ func (e *Explanation) words(d *access.Decision, within ident.Node) string {
 	case e.Action != access.ManageSubtree:
 		text = fmt.Sprintf("%s %s not %s: the role here %s %s, and this takes %s.", who, t.may, may, t.is, e.Role, needs)
 	case d.Place.Path.Depth() == 1:
-		text = fmt.Sprintf("%s %s not %s: nobody %s, since it is the root.", who, t.may, may, t.may)
+		text = fmt.Sprintf("%s %s not %s: nobody %s, because this is the root.", who, t.may, may, t.may)
 	case e.Node == within:
 		text = fmt.Sprintf("%s %s not %s signed in at this portal, which reaches nothing above this %s: there it is decided.", who, t.may, may, kind)
 	case d.Above == access.None:

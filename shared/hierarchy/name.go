@@ -29,7 +29,7 @@ func ParseName(s string) (Name, error) {
 func parseVisible(s string, longest int) (string, error) {
 	t, err := parseText(s, longest)
 	if err == nil && !strings.ContainsFunc(t, visible) {
-		err = fmt.Errorf("must have 1 to %d characters, not all of them invisible", longest)
+		err = fmt.Errorf("must have 1 to %d characters, at least one of them visible", longest)
 	}
 	return t, err
 }
@@ -53,7 +53,7 @@ func parseText(s string, longest int) (string, error) {
 	for _, r := range s {
 		// Line and paragraph separators, and the bidirectional overrides that make a name look like another one.
 		if unicode.IsControl(r) || noncharacter(r) || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
-			return "", fmt.Errorf("must not have control characters")
+			return "", fmt.Errorf("must not contain control characters")
 		}
 	}
 	return s, nil

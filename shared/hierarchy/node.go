@@ -105,7 +105,7 @@ func (n *Node) Draws() []ident.Brand {
 // long as parent stores that (its AsOf is unchanged). The canonical place of parent decides about the depth.
 func (n Node) Below(parent *Node, canonical Place, own ...MarkKind) (Node, error) {
 	if canonical.Path.Depth() >= MaxDepth {
-		return Node{}, fault.DepthLimit.New("The tree is at most %d nodes deep and the parent is at %d already. Choose a parent further up.",
+		return Node{}, fault.DepthLimit.New("A tree can be at most %d nodes deep, and the parent is already at level %d. Choose a parent further up.",
 			MaxDepth, canonical.Path.Depth())
 	}
 	n.Parent = parent.ID

@@ -51,22 +51,22 @@ var english = words{
 	role: func(role access.Role) string {
 		return "Your role there will be " + role.String() + ": you may " + rights[role] + "."
 	},
-	said:   "The message to you:",
+	said:   "Message to you:",
 	button: "See the invitation",
 	orCopy: "If the button does not work, copy this address into your browser",
 	guest: func(portal string) string {
-		return "You join for the portal of " + portal + ": you sign in there as a guest of the organization that runs it. " +
-			"Microsoft asks you to join that organization first, and then leads you to the invitation."
+		return "You sign in to the portal of " + portal + " as a guest of the organization that runs this portal. " +
+			"Microsoft first asks you to join that organization, and then takes you to the invitation."
 	},
 	join:   "Join, and see the invitation",
-	joined: "If you have joined before, open this address instead",
+	joined: "If you have already joined, open this address instead",
 	signIn: func(address string) string {
-		return "You will be asked to sign in with the Microsoft account whose address is " + address + "."
+		return "Sign in with the Microsoft account that has the address " + address + "."
 	},
 	until: func(t time.Time) string {
-		return "The invitation can be accepted until " + t.UTC().Format("2 January 2006, 15:04") + " UTC. Its link works for you alone."
+		return "You can accept the invitation until " + t.UTC().Format("2 January 2006, 15:04") + " UTC. The link works only for you."
 	},
-	notForYou: "If you did not expect this, you need not do anything.",
+	notForYou: "If you did not expect this invitation, you can ignore this mail.",
 	sentBy: func(sender string) string {
 		if sender == Platform {
 			return "Sent by " + sender + "."
@@ -80,8 +80,8 @@ var english = words{
 func Rights(role access.Role) string { return rights[role] }
 
 var rights = map[access.Role]string{
-	access.Viewer:   "see everything, and change nothing",
+	access.Viewer:   "see everything, but change nothing",
 	access.Operator: "see everything, and create and edit customers",
 	access.Admin:    "see everything, and manage partners, customers and who has access",
-	access.Owner:    "do everything, brands and API clients included",
+	access.Owner:    "do everything, including managing brands and API clients",
 }

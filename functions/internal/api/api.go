@@ -160,7 +160,7 @@ func (a *API) serve(ctx context.Context, r *Request, headers map[string]string) 
 	}()
 	op, ok := a.operations[r.event.RouteKey]
 	if !ok {
-		return Reply{}, fault.NoSuchRoute.New("There is no such operation. GET /docs lists all there are.")
+		return Reply{}, fault.NoSuchRoute.New("This operation does not exist. GET /docs lists all operations.")
 	}
 	if err := r.authenticate(a.now()); err != nil {
 		return Reply{}, err
@@ -187,7 +187,7 @@ func (a *API) serve(ctx context.Context, r *Request, headers map[string]string) 
 func (r *Request) authenticate(now time.Time) error {
 	const how = "Send a live API key as `Authorization: Bearer pmk_…`, or a Microsoft Entra access token for this API in the same way."
 	if r.event.RequestContext.Authorizer == nil {
-		return fault.Unauthenticated.New("No credentials. %s", how)
+		return fault.Unauthenticated.New("The request has no credentials. %s", how)
 	}
 	found := r.event.RequestContext.Authorizer.Lambda
 	principal, _ := found["principal"].(string)
@@ -210,7 +210,7 @@ func (r *Request) authenticate(now time.Time) error {
 	}
 	if err1 == nil && err2 == nil && err3 == nil && err4 == nil {
 		if !now.Before(time.UnixMilli(end)) {
-			return fault.Unauthenticated.New("The access token has expired. Get a new one, and send it as `Authorization: Bearer …`.")
+			return fault.Unauthenticated.New("The access token has expired. Get a new token, and send it as `Authorization: Bearer …`.")
 		}
 		r.Caller.Principal, r.Caller.Session, r.Caller.Within = person, time.UnixMilli(began), within
 		return nil
@@ -233,7 +233,7 @@ func (r *Request) readHeaders() error {
 			weak := strings.HasPrefix(strings.TrimSpace(tag), `W/"`)
 			if !weak && !(quoted && closed) {
 				var f fault.Fields
-				f.Add("If-Match", "must be an ETag as you got it, with its quotes, or several with commas between them, or *")
+				f.Add("If-Match", "must be *, or an ETag exactly as you received it, with its quotes, or several ETags separated by commas")
 				return f.Err()
 			}
 			// A weak tag never matches (RFC 9110, 13.1.1), and neither does one that is no version.
@@ -248,7 +248,7 @@ func (r *Request) readHeaders() error {
 	}
 	key = strings.Trim(key, `"`) // the draft has a quoted string there
 	if !validIdempotencyKey(key) {
-		return fault.IdempotencyKeyFormat.New("Idempotency-Key must have 1 to 255 visible ASCII characters; a UUID is a good one.")
+		return fault.IdempotencyKeyFormat.New("Idempotency-Key must have 1 to 255 visible ASCII characters; a UUID works well.")
 	}
 	r.Caller.Repeat = &directory.Repeat{Key: key}
 	return nil
@@ -263,7 +263,7 @@ func (r *Request) readBody(most int, hint string) error {
 		}
 	}
 	if len(body) > most {
-		return fault.TooLarge.New("%s", strings.TrimSpace(fmt.Sprintf("The body has %d bytes; at most %d are read. %s", len(body), most, hint)))
+		return fault.TooLarge.New("%s", strings.TrimSpace(fmt.Sprintf("The body has %d bytes; the maximum is %d. %s", len(body), most, hint)))
 	}
 	if len(body) > 0 {
 		media, _, _ := strings.Cut(r.event.Headers["content-type"], ";")

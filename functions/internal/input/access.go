@@ -64,7 +64,7 @@ func parseEmail(s string) (string, error) {
 	named := err == nil && domain != "" && strings.EqualFold(parsed, domain)
 	beyond := strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) // some of which is ASCII in lower case
 	if !ok || !named || beyond || len(s) > maxEmail || len(local) > maxLocalPart || !dotAtom(local) {
-		return "", errors.New("must be a mail address like alice@vale.example, in ASCII, an international domain in its xn-- form")
+		return "", errors.New("must be a mail address in ASCII, like alice@vale.example; write international domains in their xn-- form")
 	}
 	return s, nil
 }

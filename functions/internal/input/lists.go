@@ -89,7 +89,7 @@ func Explain(q *Query) Question {
 	}
 	in.Action, _ = access.ParseAction(cmp.Or(OneOf(q, "action", names...), access.Read.String()))
 	if in.Node != "" && !in.Action.Fits(hierarchy.KindOf(in.Node)) {
-		q.Add("action", "is not done to a %s", hierarchy.KindOf(in.Node))
+		q.Add("action", "is not possible for a %s", hierarchy.KindOf(in.Node))
 	}
 	in.At = q.Window("at")
 	return in

@@ -19,10 +19,10 @@ const (
 // parseLogo reads a PNG in base64. It looks at the dimensions before it decodes the whole.
 func parseLogo(s string) ([]byte, error) {
 	if s == "" {
-		return nil, fmt.Errorf("must be a PNG in base64; null takes the logo away")
+		return nil, fmt.Errorf("must be a PNG in base64; send null to remove the logo")
 	}
 	if strings.HasPrefix(s, "data:") {
-		return nil, fmt.Errorf("must be base64 alone, without data:…;base64, before it")
+		return nil, fmt.Errorf("must be base64 only, without a leading data:…;base64,")
 	}
 	logo, err := base64.StdEncoding.DecodeString(s)
 	if err != nil {
@@ -47,7 +47,7 @@ func parseLogo(s string) ([]byte, error) {
 		return nil, unreadable(logo)
 	}
 	if rest.Len() > 0 {
-		return nil, fmt.Errorf("must end where the image ends; there is something after it")
+		return nil, fmt.Errorf("must end where the image ends; remove the data after the image")
 	}
 	return logo, nil
 }
@@ -70,7 +70,7 @@ var end = []byte("\x00\x00\x00\x00IEND\xae\x42\x60\x82")
 
 func unreadable(logo []byte) error {
 	if !bytes.Contains(logo, end) {
-		return fmt.Errorf("must be a whole PNG: it is cut off, its end is missing")
+		return fmt.Errorf("must be a complete PNG; the end of this image is missing")
 	}
-	return fmt.Errorf("must be a PNG that can be read: it is damaged")
+	return fmt.Errorf("must be a readable PNG; this image is damaged")
 }

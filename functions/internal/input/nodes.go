@@ -35,7 +35,7 @@ func EditPartner(o *Object) PartnerEdit {
 	alone := !o.Has("name") && !o.Has("portalBrandId") && !o.Has("availableBrandIds")
 	can := Optional(o, "canProvisionServices", As[bool])
 	if can != nil && !alone {
-		o.Wrong("canProvisionServices", "counts for the whole subtree: send it alone, and the other fields in another request")
+		o.Wrong("canProvisionServices", "applies to the whole subtree: send this field alone, and the other fields in another request")
 	}
 	return PartnerEdit{directory.PartnerPatch{
 		Name:      Optional(o, "name", hierarchy.ParseName),
@@ -65,7 +65,7 @@ func EditCustomer(o *Object) directory.CustomerPatch {
 	patch := directory.CustomerPatch{Name: Optional(o, "name", hierarchy.ParseName), Details: map[string]string{}}
 	for _, f := range hierarchy.DetailFields {
 		if f.Fixed && o.Has(f.Name) {
-			e := fault.Immutable.New("A customer keeps its %s for good. Leave %s out, or create another customer.",
+			e := fault.Immutable.New("The %s of a customer can never change. Leave out %s, or create another customer.",
 				strings.TrimSuffix(f.Name, "Id"), f.Name)
 			e.Fields = []fault.Field{{Pointer: "/" + f.Name, Detail: "cannot change"}}
 			o.Refuse(e)

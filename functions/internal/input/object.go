@@ -58,7 +58,7 @@ func FromJSON(body []byte) (*Object, error) {
 	}
 	var syntactic *jsontext.SyntacticError
 	if errors.As(err, &syntactic) {
-		what := fmt.Sprintf("The body is not JSON: it goes wrong at byte %d.", syntactic.ByteOffset)
+		what := fmt.Sprintf("The body is not JSON: the first error is at byte %d.", syntactic.ByteOffset)
 		if errors.Is(err, jsontext.ErrDuplicateName) {
 			what = fmt.Sprintf("The body has the field %s twice.", syntactic.JSONPointer)
 		}
@@ -103,7 +103,7 @@ func (m jsonMember) read(into any) (presence, error) {
 // name may be why another member is missing.
 func (o *Object) Err() error {
 	if pointer := o.unknown(); pointer != "" {
-		e := fault.UnknownField.New("%s: there is no such field. Remove it; the fields are listed in the API reference.", pointer)
+		e := fault.UnknownField.New("%s: this field does not exist. Remove the field; the API reference lists all fields.", pointer)
 		e.Fields = []fault.Field{{Pointer: pointer, Detail: "is not a field of this request"}}
 		return e
 	}
@@ -253,7 +253,7 @@ func Each[V comparable](o *Object, name string, fewest, most int, parse func(str
 			case err != nil:
 				o.wrong.Add(at, "%s", err)
 			case have[v]:
-				o.wrong.Add(at, "is there twice")
+				o.wrong.Add(at, "is a duplicate")
 			}
 			have[v] = true
 			to = append(to, v)

@@ -28,7 +28,7 @@ func (q *Query) Err() error {
 	if len(unknown) == 0 {
 		return q.Fields.Err()
 	}
-	e := fault.Invalid.New("%s: there is no such parameter here. Remove it; the parameters are listed in the API reference.",
+	e := fault.Invalid.New("%s: unknown here. Send only the parameters that the API reference lists for this operation.",
 		strings.Join(unknown, ", "))
 	var f fault.Fields
 	for _, name := range unknown {
@@ -44,7 +44,7 @@ func (q *Query) Text(name string) string {
 	v, given := q.given[name]
 	delete(q.given, name)
 	if given && v == "" {
-		q.Add(name, "must not be empty; leave it out")
+		q.Add(name, "must not be empty; leave this parameter out")
 	}
 	return v
 }

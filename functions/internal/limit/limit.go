@@ -125,7 +125,7 @@ func (t Ticket) Err() error {
 	if t.used <= Quota {
 		return nil
 	}
-	e := fault.TooManyRequests.New("At most %d requests a minute. Wait %d seconds, and spread your requests.", Quota, t.seconds())
+	e := fault.TooManyRequests.New("You can send at most %d requests a minute. Wait %d seconds, and spread your requests out.", Quota, t.seconds())
 	e.RetryAfter = t.reset
 	return e
 }

@@ -144,7 +144,7 @@ func TestAccessIsExplainedInWords(t *testing.T) {
 		"Higher may move, suspend, resume, trash or restore this partner: admin was granted at Cobo Distribution, above this partner.")
 	text(f, twice, c.vale, "read", "Twice may read this partner: admin was granted here.")
 	text(f, f, c.Root, "manage-subtree",
-		"Founder may not move, suspend, resume, trash or restore this partner: nobody may, since it is the root.")
+		"Founder may not move, suspend, resume, trash or restore this partner: nobody may, because this is the root.")
 	text(f, desk, c.vale, "create-customer",
 		"Help desk may not create customers at this partner: the role here is viewer, and this takes operator.")
 	text(f, billing, c.bakery, "manage-api-clients",
@@ -307,15 +307,15 @@ func TestWhatCannotBeExplained(t *testing.T) {
 	ask := "node=" + string(c.vale) + "&principal="
 	for query, want := range map[string]string{
 		ask:                                `[{"pointer":"principal","detail":"is required"}]`,
-		ask + who + "&at=":                 `[{"pointer":"at","detail":"must not be empty; leave it out"}]`,
-		ask + who + "&action=":             `[{"pointer":"action","detail":"must not be empty; leave it out"}]`,
+		ask + who + "&at=":                 `[{"pointer":"at","detail":"must not be empty; leave this parameter out"}]`,
+		ask + who + "&action=":             `[{"pointer":"action","detail":"must not be empty; leave this parameter out"}]`,
 		ask + who + "&at=" + date(0):       `day that has ended (UTC)"}]`,
 		ask + who + "&at=" + date(1):       `"must be at least 30 seconds ago; a date`,
 		ask + who + "&at=20261121":         `or a date like 2026-03-02"}]`,
 		ask + who + "&at=2026-11-21+09:00": `or a date like 2026-03-02"}]`,
 		ask + who + "&at=2026-11-21T11:00:00+02:00": `or a date like 2026-03-02; ` +
 			`write + as %2B"}]`,
-		"node=" + string(c.vale) + "&user=" + who + "&id=1": `"detail":"id, user: there is no such parameter here. `,
+		"node=" + string(c.vale) + "&user=" + who + "&id=1": `"detail":"id, user: unknown here. `,
 		"node=here&user=" + who: `[{"pointer":"user","detail":"is not a parameter of this operation"},` +
 			`{"pointer":"principal","detail":"is required"},{"pointer":"node","detail":"must be the id of`,
 	} {
@@ -327,7 +327,7 @@ func TestWhatCannotBeExplained(t *testing.T) {
 	for list, parameters := range map[string][]string{"users": {"at", "limit", "cursor"}, "descendants": {"kind", "limit"},
 		"events": {"from", "until", "type", "order", "actorId", "limit"}, "tree": {"depth"}} {
 		for _, name := range parameters {
-			f.Gets("%s/%s?%s=", apitest.NodePath(c.vale), list, name).Is(400, "invalid").Says(`"` + name + `: must not be empty; leave it out"`)
+			f.Gets("%s/%s?%s=", apitest.NodePath(c.vale), list, name).Is(400, "invalid").Says(`"` + name + `: must not be empty; leave this parameter out"`)
 		}
 	}
 	f.Gets("/v1/api-clients").Is(400, "invalid").Says(`"nodeId: is required"`)

@@ -277,8 +277,8 @@ func TestAPersonIsInvitedAndComesIn(t *testing.T) {
 	}
 
 	// The link was used.
-	b.has(b.opens(link), "You have accepted this already", "To your access")
-	otto.has(otto.opens(link), "This invitation cannot be used any more")
+	b.has(b.opens(link), "You have already accepted this invitation", "To your access")
+	otto.has(otto.opens(link), "This invitation can no longer be used")
 
 	// The same person at the API, with what Entra gives them for it.
 	api := accessToken(t, platformApp(t).ClientID, ann)
@@ -332,16 +332,16 @@ func TestALinkThatWasWithdrawnOrReplacedGivesNothing(t *testing.T) {
 	link := mailed(t, mia, 1)
 	b.has(b.opens(link), "You are invited to Withdrawn", "Accept the invitation")
 	inviter.do(t, 200, "DELETE", "/v1/invitations/"+revoked, nil)
-	b.has(b.presses("Accept the invitation"), "This invitation cannot be used any more", "withdrawn")
-	b.has(b.opens(link), "This invitation cannot be used any more", "withdrawn")
-	b.has(b.opens(link[:len(link)-1]), "There is no such invitation")
+	b.has(b.presses("Accept the invitation"), "This invitation can no longer be used", "withdrawn")
+	b.has(b.opens(link), "This invitation can no longer be used", "withdrawn")
+	b.has(b.opens(link[:len(link)-1]), "This invitation does not exist")
 
 	// Who invited has lost the right to: that counts when it is accepted.
 	inviter.invite(t, partner, "viewer", mia)
 	link = mailed(t, mia, 2)
 	b.has(b.opens(link), "Accept the invitation")
 	f.do(t, 204, "DELETE", "/v1/api-clients/"+client, nil)
-	b.has(b.presses("Accept the invitation"), "This invitation cannot be used any more")
+	b.has(b.presses("Accept the invitation"), "This invitation can no longer be used")
 	b.has(b.opens(deployed.URL+"/me"), "You have no access to anything")
 }
 

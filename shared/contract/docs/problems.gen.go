@@ -104,7 +104,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "unknown-field", status: 400, title: "The body has a field that does not exist",
+		slug: "unknown-field", status: 400, title: "The body has an unknown field",
 		meaning: "<p>The body has a field that this operation does not know. Unknown fields are refused, not ignored, so that a misspelt one is\nnoticed. <code>errors</code> points to it.</p>\n",
 		action:  "<p>Remove the field or correct its name. The contract lists the fields.</p>\n",
 		operations: []string{
@@ -170,7 +170,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "needs-grant-above", status: 403, title: "This is decided above the partner",
+		slug: "needs-grant-above", status: 403, title: "This needs a role further up",
 		meaning: "<p>Where a node stands, whether it is suspended or in the trash, which brands a partner may use and whether it may provision\nservices are decided by the partners above it. Your access begins at this node, or your role above it is too small.</p>\n",
 		action:  "<p>Ask an administrator of the partner above to make the change.</p>\n",
 		operations: []string{
@@ -180,7 +180,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "role-too-high", status: 403, title: "Nobody grants more than they have",
+		slug: "role-too-high", status: 403, title: "You cannot grant a higher role than your own",
 		meaning: "<p>Nobody grants a role on a node that is higher than the one they have there.</p>\n",
 		action:  "<p>Grant a smaller role, or ask somebody who has that role.</p>\n",
 		operations: []string{
@@ -189,7 +189,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "not-invited", status: 403, title: "The invitation is for somebody else",
+		slug: "not-invited", status: 403, title: "The invitation is for someone else",
 		meaning:    "<p>An invitation can be accepted only with a Microsoft account whose verified address is the one it was sent to. It is accepted in the\nportal; no operation of this API answers with this problem.</p>\n",
 		action:     "<p>Sign in with the account that the invitation was sent to, or ask for one to your address.</p>\n",
 		operations: []string{},
@@ -219,7 +219,7 @@ var problems = []problem{
 		operations: []string{},
 	},
 	{
-		slug: "conflict", status: 409, title: "Changed by somebody else at the same time",
+		slug: "conflict", status: 409, title: "Someone else changed this at the same time",
 		meaning: "<p>Another request changed the same thing, or the first request with this <code>Idempotency-Key</code> is still running.</p>\n",
 		action:  "<p>Wait a moment and send the same request again, a <code>POST</code> with the same <code>Idempotency-Key</code>.</p>\n",
 		operations: []string{
@@ -249,7 +249,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "two-secrets", status: 409, title: "Two secrets are valid already",
+		slug: "two-secrets", status: 409, title: "Two secrets are already valid",
 		meaning: "<p>At most two secrets of an API client are valid at a time.</p>\n",
 		action:  "<p>Remove the one that is no longer used, then add a new one.</p>\n",
 		operations: []string{
@@ -265,7 +265,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "own-access", status: 409, title: "Nobody takes away their own access",
+		slug: "own-access", status: 409, title: "You cannot change your own access",
 		meaning: "<p>Nobody takes their own access away or changes it, so that nobody locks themselves out by accident.</p>\n",
 		action:  "<p>Ask another owner to do it.</p>\n",
 		operations: []string{
@@ -274,7 +274,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "suspended", status: 409, title: "It is suspended",
+		slug: "suspended", status: 409, title: "Suspended",
 		meaning: "<p>The node, or a partner above it, is suspended. Until that is resumed nothing can be changed or created there; only moving it,\nthe trash, and who has access, can. <code>suspendedAt</code> of the node tells where.</p>\n",
 		action:  "<p>Have an administrator above the suspended node resume it, <code>POST /v1/partners/{id}/resume</code>.</p>\n",
 		operations: []string{
@@ -283,7 +283,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "trashed", status: 409, title: "It is in the trash",
+		slug: "trashed", status: 409, title: "In the trash",
 		meaning: "<p>The node, or a partner above it, is in the trash. Until that is restored nothing can be changed, created or moved there.\n<code>trashedAt</code> of the node tells where.</p>\n",
 		action:  "<p>Have an administrator above the node in the trash restore it, <code>POST /v1/partners/{id}/restore</code>, the uppermost one first.</p>\n",
 		operations: []string{
@@ -295,7 +295,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "invitation-closed", status: 409, title: "The invitation cannot be used any more",
+		slug: "invitation-closed", status: 409, title: "The invitation can no longer be used",
 		meaning: "<p>It was accepted, revoked, or its time is over. To accept it, whoever made it must also still be able to grant the role, and the\npartner or customer must be there and not be suspended; and nothing was taken away from you there since it was sent.</p>\n",
 		action:  "<p>Make a new invitation, or ask for one.</p>\n",
 		operations: []string{
@@ -303,7 +303,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "request-open", status: 409, title: "A move is asked for already",
+		slug: "request-open", status: 409, title: "A move request is already open",
 		meaning: "<p>There is an open request to move this partner or customer. There can be one at a time.</p>\n",
 		action:  "<p>Wait for the answer, or withdraw the open request first.</p>\n",
 		operations: []string{
@@ -319,7 +319,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "request-void", status: 409, title: "The move is not possible as it was asked for",
+		slug: "request-void", status: 409, title: "The requested move is not possible",
 		meaning: "<p>What was to move is in the trash or not there any more, or whoever asked may not move it any more; which of these is not told. Or a\nmove is asked for to where it is already.</p>\n",
 		action:  "<p>Decline the request, or have the other side withdraw it and ask again.</p>\n",
 		operations: []string{
@@ -327,7 +327,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "already-founded", status: 409, title: "The platform has its root already",
+		slug: "already-founded", status: 409, title: "The platform already has its root",
 		meaning:    "<p>The root partner and its first owner are made once, when the system is set up, by somebody with rights in its AWS account.\nNo operation of this API answers with this problem.</p>\n",
 		action:     "<p>Use the key that was made then. Owners of the root can create further API clients.</p>\n",
 		operations: []string{},
@@ -387,7 +387,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "depth-limit", status: 422, title: "The tree would get too deep",
+		slug: "depth-limit", status: 422, title: "The tree would become too deep",
 		meaning: "<p>A partner can have at most 29 partners above it, so that the tree is at most 30 levels deep. For a move, what is below the\nmoved partner counts, or has been there before.</p>\n",
 		action:  "<p>Create it at a partner further up.</p>\n",
 		operations: []string{
@@ -395,7 +395,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "move-into-itself", status: 422, title: "Nothing moves into itself",
+		slug: "move-into-itself", status: 422, title: "A node cannot move into itself",
 		meaning: "<p>The new parent is the partner that is to be moved, or lies below it.</p>\n",
 		action:  "<p>Choose a new parent that is not below it.</p>\n",
 		operations: []string{
@@ -403,7 +403,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "root", status: 422, title: "The root stays as it is",
+		slug: "root", status: 422, title: "The root cannot be changed this way",
 		meaning: "<p>The root of the tree has nothing above it. It cannot be moved, suspended or trashed, and always may provision services.</p>\n",
 		action:  "<p>Choose a partner below the root.</p>\n",
 		operations: []string{
@@ -462,7 +462,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "too-soon", status: 429, title: "It was sent a moment ago",
+		slug: "too-soon", status: 429, title: "The invitation was just sent",
 		meaning: "<p>The link of an invitation can be sent again 5 minutes after it was sent the last time.</p>\n",
 		action:  "<p>Wait as many seconds as <code>Retry-After</code> says. Mail may take some minutes, or be among the unwanted.</p>\n",
 		operations: []string{
