@@ -13,7 +13,7 @@ import (
 	"example.com/partnertree/shared/table/schema"
 )
 
-// addAlarms adds the alarms, the topic that they page through, and a dashboard of the same metrics. infra/RUNBOOK.md says of
+// addAlarms adds the alarms, the topic that the alarms notify, and a dashboard of the same metrics. infra/RUNBOOK.md says of
 // each alarm what it means and what to do.
 func (s *Service) addAlarms() {
 	pages := awssns.NewTopic(s.Stack, jsii.String("Pages"), &awssns.TopicProps{
@@ -45,8 +45,8 @@ func (s *Service) addAlarms() {
 	age := relay.Metric(jsii.String("IteratorAge"), over("Maximum"))
 	waiting := queue.MetricApproximateNumberOfMessagesVisible(over("Maximum"))
 	serverErrors := s.API.MetricServerError(over("Sum"))
-	alarm("EventsLate", age, 5*60*1000, "Events reach the bus more than 5 minutes late. After 24 hours they leave the stream.")
-	alarm("EventsUndelivered", waiting, 1, "The bus refused events; they wait in the undelivered queue for 14 days.")
+	alarm("EventsLate", age, 5*60*1000, "Events reach the bus more than 5 minutes late. Events leave the stream after 24 hours.")
+	alarm("EventsUndelivered", waiting, 1, "The bus refused events. The events stay in the undelivered queue for 14 days.")
 	alarm("ApiServerErrors", serverErrors, 5, "The API answered 5 or more requests within 5 minutes with a 5xx status.")
 
 	var errors []awscloudwatch.IMetric
@@ -59,30 +59,30 @@ func (s *Service) addAlarms() {
 	unstarted := s.stateful.Unstarted.MetricApproximateNumberOfMessagesVisible(over("Maximum"))
 	unsettled, timedOut := s.settling.MetricFailed(over("Sum")), s.settling.MetricTimedOut(over("Sum"))
 	changeAge, trashBehind := s.ownMetric(metric.ChangeAge, "Maximum", 5), s.ownMetric(metric.TrashBehind, "Maximum", 60)
-	alarm("SettlingNotStarted", unstarted, 1, "Changes to whole subtrees are in effect, but their settling could not be started.")
-	alarm("SettlingFailed", unsettled, 1, "The settling of a change failed and has stopped; the change stays in effect, and in flight.")
-	alarm("SettlingTimedOut", timedOut, 1, "The settling of a change did not end within a day and was stopped.")
-	alarm("ChangeInFlightTooLong", changeAge, 60*60, "A change has been settling for an hour and more: it does not get on.")
+	alarm("SettlingNotStarted", unstarted, 1, "Changes of whole subtrees are in effect, but their settling could not be started.")
+	alarm("SettlingFailed", unsettled, 1, "The settling of a change failed and has stopped. The change stays in effect, and still counts as in flight.")
+	alarm("SettlingTimedOut", timedOut, 1, "The settling of a change did not finish within a day and was stopped.")
+	alarm("ChangeInFlightTooLong", changeAge, 60*60, "A change has been settling for an hour or more, so its settling may be stuck.")
 	alarmAfter(3, awscloudwatch.TreatMissingData_BREACHING, "TrashBehind", trashBehind, 24*60*60,
-		"For three hours, no purge ended well, or what should be purged was more than a day overdue.")
+		"For three hours, no purge succeeded, or nodes in the trash were more than a day overdue for their purge.")
 
 	unmailed := s.stateful.Unmailed.MetricApproximateNumberOfMessagesVisible(over("Maximum"))
 	mailsWaiting := s.stateful.Mails.MetricApproximateAgeOfOldestMessage(over("Maximum"))
 	mailsLost := s.ownMetric(metric.MailsLost, "Sum", 60)
 	bounced, complained := sesMetric("Reputation.BounceRate"), sesMetric("Reputation.ComplaintRate")
-	alarm("MailsUndelivered", unmailed, 1, "What concerns mails could not be worked off; it waits in the unmailed queue for 14 days.")
-	alarm("MailsLate", mailsWaiting, 15*60, "Invitations have waited for 15 minutes and more to be mailed.")
-	alarm("MailsLost", mailsLost, 3, "Within an hour, 3 or more mails were refused, or it is not known whether they were sent.")
+	alarm("MailsUndelivered", unmailed, 1, "Mail events could not be processed. They stay in the unmailed queue for 14 days.")
+	alarm("MailsLate", mailsWaiting, 15*60, "Invitation mails have waited in the queue for 15 minutes or more.")
+	alarm("MailsLost", mailsLost, 3, "Within an hour, 3 or more mails were refused, or may not have been sent.")
 	// Amazon pauses sending at 10 % and 0.5 %.
-	alarm("MailsBounce", bounced, 0.05, "5 % and more of the account's mails bounce. Amazon SES may stop sending.")
-	alarm("MailsComplainedAbout", complained, 0.001, "0.1 % and more of the account's mails are taken for spam. Amazon SES may stop sending.")
+	alarm("MailsBounce", bounced, 0.05, "5 % or more of the account's mails bounce. Amazon SES may stop sending.")
+	alarm("MailsComplainedAbout", complained, 0.001, "Recipients report 0.1 % or more of the account's mails as spam. Amazon SES may stop sending.")
 
 	var throttles []awscloudwatch.IMetric
 	for _, kind := range []string{"Read", "Write"} {
 		table, index := s.tableMetric(kind+"ThrottleEvents", ""), s.tableMetric(kind+"ThrottleEvents", schema.SubtreeIndex)
 		throttles = append(throttles, table, index)
-		alarm("Table"+kind+"Throttled", table, 1, "DynamoDB refused requests to the table because of their rate.")
-		alarm("Index"+kind+"Throttled", index, 1, "DynamoDB refused requests to the subtree index because of their rate.")
+		alarm("Table"+kind+"Throttled", table, 1, "DynamoDB throttled requests to the table.")
+		alarm("Index"+kind+"Throttled", index, 1, "DynamoDB throttled requests to the subtree index.")
 	}
 
 	graph := func(heading string, metrics ...awscloudwatch.IMetric) awscloudwatch.IWidget {

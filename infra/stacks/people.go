@@ -104,14 +104,14 @@ func (s *Service) addMail() {
 	}
 	links := awsevents.NewRule(s.Stack, jsii.String("MailRule"), &awsevents.RuleProps{
 		EventBus:    s.stateful.Bus,
-		Description: jsii.String("Every link of an invitation is mailed"),
+		Description: jsii.String("Queues a mail for every new invitation link"),
 		EventPattern: &awsevents.EventPattern{
 			Source: jsii.Strings(event.Source), DetailType: jsii.Strings(string(event.InvitationMade), string(event.InvitationResent)),
 		},
 		Targets: to(nil),
 	})
 	outcomes := awsevents.NewRule(s.Stack, jsii.String("MailOutcomeRule"), &awsevents.RuleProps{
-		Description: jsii.String("What becomes of mails is noted on the invitations"),
+		Description: jsii.String("Records the outcome of each mail on its invitation"),
 		EventPattern: &awsevents.EventPattern{
 			Source: jsii.Strings("aws.ses"), DetailType: jsii.Strings("Email Bounced", "Email Complaint Received", "Email Rejected"),
 			Detail: &map[string]any{

@@ -36,7 +36,7 @@ func (s *Service) addSettling() {
 
 	rule := awsevents.NewRule(s.Stack, jsii.String("SettlingRule"), &awsevents.RuleProps{
 		EventBus:    s.stateful.Bus,
-		Description: jsii.String("Every event that tells of a change to a whole subtree starts its settling"),
+		Description: jsii.String("Starts the settling of every change of a whole subtree"),
 		EventPattern: &awsevents.EventPattern{
 			Source: jsii.Strings(event.Source),
 			Detail: &map[string]any{"data": map[string]any{"jobId": awsevents.Match_Exists()}},
@@ -61,7 +61,7 @@ func (s *Service) addPurge() {
 	settle, often := s.Functions["settle"], awscdk.Duration_Minutes(jsii.Number(purgeMinutes))
 	settle.ConfigureAsyncInvoke(&awslambda.EventInvokeConfigOptions{RetryAttempts: jsii.Number(0), MaxEventAge: often})
 	awsevents.NewRule(s.Stack, jsii.String("PurgeRule"), &awsevents.RuleProps{
-		Description: jsii.String("Purges what has been in the trash long enough"),
+		Description: jsii.String("Purges nodes that have been in the trash long enough"),
 		Schedule:    awsevents.Schedule_Rate(often),
 		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewLambdaFunction(settle, &awseventstargets.LambdaFunctionProps{
 			Event: awsevents.RuleTargetInput_FromObject(map[string]any{"task": "purge"}),

@@ -59,7 +59,7 @@ func newStateful(scope constructs.Construct, config stage.Config) *Stateful {
 
 	bus := awsevents.NewEventBus(stack, jsii.String("Bus"), &awsevents.EventBusProps{
 		EventBusName: jsii.String(config.BusName()),
-		Description:  jsii.String("What happened in the hierarchy: at least once, unordered, each event self-contained."),
+		Description:  jsii.String("Events of the hierarchy: delivered at least once, unordered, each event self-contained."),
 	})
 	bus.ApplyRemovalPolicy(removal)
 

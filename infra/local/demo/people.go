@@ -61,7 +61,7 @@ func (s *seeding) accept(ctx context.Context, address string) error {
 		return err
 	}
 	page, err := b.get(ctx, open)
-	if strings.Contains(page, "cannot be used any more") {
+	if strings.Contains(page, "can no longer be used") {
 		return nil // an interrupted seeding came as far as this
 	}
 	portal := s.stack.URL // or that of the brand, where the link leads
