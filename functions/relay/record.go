@@ -48,7 +48,7 @@ type record struct {
 	id      string // what a failure is reported by: sequence number or message id
 	raw     json.RawMessage
 	queued  bool    // it comes from the queue
-	body    string  // what goes into the queue and comes out of it again: the event, or all of a record that cannot be read
+	body    string  // what goes into the queue and comes out of it again: the event as the bus carries it, or all of a record that cannot be read
 	message message // after read
 	done    bool
 }
@@ -91,31 +91,31 @@ func (r *record) read() (err error) {
 			err = refusal(fmt.Sprintf("reading the record panicked: %T", p))
 		}
 	}()
-	stored := r.body
+	carried := r.body
 	if r.queued {
 		var was struct{ Dynamodb json.RawMessage }
-		if json.Unmarshal([]byte(stored), &was) == nil && was.Dynamodb != nil {
-			if stored, err = eventOf([]byte(stored)); err != nil {
+		if json.Unmarshal([]byte(carried), &was) == nil && was.Dynamodb != nil {
+			if carried, err = eventOf([]byte(carried)); err != nil {
 				return err
 			}
 		}
-	} else if stored, err = eventOf(r.raw); err != nil {
+	} else if carried, err = eventOf(r.raw); err != nil {
 		return err
 	}
 
 	var e event.Event
-	if err := json.Unmarshal([]byte(stored), &e); err != nil {
+	if err := json.Unmarshal([]byte(carried), &e); err != nil {
 		return refusal("the event is no JSON of an event")
 	}
 	if e.ID == "" || e.Type == "" || e.Node == "" || e.Time.IsZero() {
 		return refusal("the event lacks its id, type, node or time")
 	}
-	r.body = stored
-	r.message = message{id: string(e.ID), source: event.Source, kind: string(e.Type), time: e.Time, detail: stored}
+	r.body = carried
+	r.message = message{id: string(e.ID), source: event.Source, kind: string(e.Type), time: e.Time, detail: carried}
 	return nil
 }
 
-// eventOf is the event in a record of the stream, as JSON.
+// eventOf returns the event in a record of the stream, as the bus carries it.
 func eventOf(raw []byte) (string, error) {
 	var rec events.DynamoDBEventRecord
 	if err := json.Unmarshal(raw, &rec); err != nil {
@@ -135,5 +135,9 @@ func eventOf(raw []byte) (string, error) {
 	if !ok || stored.DataType() != events.DataTypeString {
 		return "", refusal("the record has no event")
 	}
-	return stored.String(), nil
+	carried, err := event.Carried([]byte(stored.String()))
+	if err != nil {
+		return "", refusal("the event is no JSON of an event")
+	}
+	return string(carried), nil
 }

@@ -89,10 +89,11 @@ func relayed(t interface {
 
 // stored is the n-th record of a stream: a new event.
 func stored(n int) json.RawMessage {
-	body, _ := json.Marshal(event.Event{
+	e := event.Event{
 		ID: ident.Event(fmt.Sprintf("evt_%016d", n)), Type: event.PartnerCreated, Time: time.Unix(1789028065, 0).UTC(),
 		Node: "ptn_0h3k9m2v7x4q8r1t", Data: event.PartnerCreatedData{Name: hierarchy.Name(fmt.Sprint(n))},
-	})
+	}
+	body, _ := e.Stored()
 	return inserted(n, schema.EventType, map[string]any{schema.EventAttr: map[string]any{"S": string(body)}})
 }
 

@@ -4,6 +4,7 @@
 package event
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -66,7 +67,7 @@ var Types = []Type{PlatformFounded, PartnerCreated, PartnerEdited, CustomerCreat
 // Source is the `source` of every event on the bus.
 const Source = "partnertree"
 
-// Event is one thing that happened to one node. As JSON it is stored, and carried by the bus, by the names that the API lists it by.
+// Event is one thing that happened to one node. As JSON, which the bus carries, it has the names and shapes that the API lists it by.
 type Event struct {
 	ID        ident.Event
 	Type      Type // Data.TypeAt(Node), unless there is no data
@@ -116,6 +117,55 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	}
 	*e = Event{w.ID, w.Type, w.Time, w.Node, pathOf(w.Path), pathOf(w.Left), w.Actor, w.RequestID, data}
 	return nil
+}
+
+// stored is an event as the table keeps it. Each log above the node has a copy, and a KB more costs two write units for each: so the names
+// are short, and a path is one string.
+type stored struct {
+	ID        ident.Event     `json:"id"`
+	Type      Type            `json:"type"`
+	Time      time.Time       `json:"time"`
+	Node      ident.Node      `json:"node"`
+	Path      hierarchy.Path  `json:"path"`
+	Left      hierarchy.Path  `json:"left,omitempty"`
+	Actor     ident.Principal `json:"actor"`
+	RequestID string          `json:"request,omitempty"`
+	Data      json.RawMessage `json:"data,omitempty"`
+}
+
+// Stored returns the event as the table keeps it.
+func (e *Event) Stored() ([]byte, error) {
+	s := stored{e.ID, e.Type, e.Time, e.Node, e.Path, e.Left, e.Actor, e.RequestID, nil}
+	if e.Data != nil {
+		var err error
+		if s.Data, err = json.Marshal(e.Data); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(s)
+}
+
+// FromStored reads what Stored wrote.
+func FromStored(b []byte) (Event, error) {
+	var s stored
+	if err := json.Unmarshal(b, &s); err != nil {
+		return Event{}, err
+	}
+	data, err := s.Type.decode(s.Data)
+	return Event{s.ID, s.Type, s.Time, s.Node, s.Path, s.Left, s.Actor, s.RequestID, data}, err
+}
+
+// Carried returns a stored event as the bus carries it. The data stays as it was stored: a newer version of this code may have written it.
+func Carried(b []byte) ([]byte, error) {
+	var s stored
+	if err := json.Unmarshal(b, &s); err != nil {
+		return nil, err
+	}
+	var carried bytes.Buffer
+	enc := json.NewEncoder(&carried)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(written{s.ID, s.Type, s.Time, s.Node, s.Path.IDs(), s.Left.IDs(), s.Actor, s.RequestID, s.Data})
+	return bytes.TrimSpace(carried.Bytes()), err
 }
 
 func pathOf(ids []ident.Node) (p hierarchy.Path) {

@@ -1,7 +1,6 @@
 package table
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -402,7 +401,7 @@ func decodeIndexed(it item) (ident.Node, hierarchy.Path, error) {
 // encodeEvent is the event as the log of each of its witnesses has it, the node where it happened first, and as its past has it.
 func encodeEvent(e event.Event) ([]item, error) {
 	e.Time = e.Time.UTC().Truncate(time.Microsecond)
-	body, err := json.Marshal(e)
+	body, err := e.Stored()
 	if err != nil {
 		return nil, fmt.Errorf("event %s: %w", e.ID, err)
 	}
@@ -423,8 +422,8 @@ func encodeEvent(e event.Event) ([]item, error) {
 
 func decodeEvent(node ident.Node, it item) (event.Event, error) {
 	r := &reader{item: it, what: "event in the log of node " + string(node)}
-	var e event.Event
-	if err := json.Unmarshal([]byte(r.text(schema.EventAttr)), &e); err != nil {
+	e, err := event.FromStored([]byte(r.text(schema.EventAttr)))
+	if err != nil {
 		r.fail(schema.EventAttr)
 	}
 	return e, r.err

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,12 +27,14 @@ import (
 	"example.com/partnertree/functions/internal/api"
 	"example.com/partnertree/functions/internal/limit"
 	"example.com/partnertree/functions/internal/operations"
+	"example.com/partnertree/functions/internal/shape"
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/contract/contracttest"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/record"
 )
@@ -78,7 +81,28 @@ func New(t testing.TB, store Store) *World {
 		t.Fatal(err)
 	}
 	w.Root, w.Founder = root.ID, &Actor{World: w, ID: owner.ID, Key: key}
+	if fake, ok := store.(*directorytest.Fake); ok {
+		t.Cleanup(func() { checkEvents(t, fake) })
+	}
 	return w
+}
+
+// checkEvents asserts that everything that happened is told as the contract says, from the root and from where it happened.
+func checkEvents(t testing.TB, store *directorytest.Fake) {
+	for _, e := range store.Events() {
+		for _, at := range []ident.Node{e.Path.At(0), e.Node} {
+			seen := shape.OfEvent(e.SeenFrom(at))
+			for schema, value := range map[string]any{reflect.TypeOf(seen.Data).Name(): seen.Data, "Event": seen} {
+				body, err := json.Marshal(value)
+				if err == nil {
+					err = contracttest.CheckSchema(schema, body)
+				}
+				if err != nil {
+					t.Errorf("%s is told as %s, which is no %s: %.500v", e.Type, body, schema, err)
+				}
+			}
+		}
+	}
 }
 
 type synced struct {

@@ -120,3 +120,20 @@ func Check(r *http.Request, status int, header http.Header, body []byte) error {
 	}
 	return schema.Validate(value)
 }
+
+// CheckSchema says in what JSON differs from one of the contract's schemas.
+func CheckSchema(name string, body []byte) error {
+	c, err := parsed()
+	if err != nil {
+		return err
+	}
+	s, err := c.schema("components", "schemas", name)
+	if err != nil {
+		return err
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	return s.Validate(value)
+}

@@ -338,9 +338,9 @@ func events(b *bench, p place, at ident.Node) func() error {
 	path := p.parent.Place.Path.Child(p.customer)
 	for i := range 60 {
 		e := event.Event{
-			ID: ident.NewEvent(), Type: event.CustomerEdited, Time: clock().Add(time.Hour + time.Duration(i)*time.Second),
+			ID: ident.NewEvent(), Type: event.CustomerPurged, Time: clock().Add(time.Hour + time.Duration(i)*time.Second),
 			Node: p.customer, Path: path, Actor: b.caller.Principal, RequestID: "c817faea-b253-47be-9d98-47d2e427f93f",
-			Data: event.CustomerEditedData{Name: &event.Edit[hierarchy.Name]{To: b.name()}},
+			Data: event.PurgedData{Name: b.name()},
 		}
 		b.must(b.fast.Commit(b.ctx, directory.AddEvent{Event: e}))
 	}

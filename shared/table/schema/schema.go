@@ -59,5 +59,5 @@ var ReadableKeys = map[string]map[string][]string{
 	"portal": {"UpdateItem": {RatePrefix}},
 }
 
-// EventAttr is the attribute of these items that holds the event itself: event.Event as JSON, in a string.
+// EventAttr is the attribute of these items that holds the event itself: what event.Event.Stored returns, in a string.
 const EventAttr = "event"
