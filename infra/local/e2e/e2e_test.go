@@ -344,7 +344,7 @@ func (l *listener) hears(t *testing.T, nodes []string, within time.Duration) {
 		for _, m := range got.Messages {
 			var e struct {
 				DetailType string `json:"detail-type"`
-				Detail     struct{ ID, Type, Node string }
+				Detail     struct{ ID, NodeID string }
 			}
 			if err := json.Unmarshal([]byte(*m.Body), &e); err != nil {
 				t.Fatal(err)
@@ -354,7 +354,7 @@ func (l *listener) hears(t *testing.T, nodes []string, within time.Duration) {
 			}
 			l.events[e.Detail.ID]++
 			if e.DetailType == "partner.created" {
-				heard[e.Detail.Node] = true
+				heard[e.Detail.NodeID] = true
 			}
 			if _, err := l.queue.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &l.url, ReceiptHandle: m.ReceiptHandle}); err != nil {
 				t.Log(err) // it comes again, and is heard again
