@@ -37,6 +37,7 @@ const (
 	brandID    = ident.Brand("brd_0000000000000001")
 )
 
+// noon is the time in all of these tests: mails and recorded payloads name it.
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // world is the function with a store in which somebody is invited, and a sender that keeps what it is given.

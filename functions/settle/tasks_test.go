@@ -39,6 +39,7 @@ const (
 	theKey   = ident.Key("key_00000000000000a1")
 )
 
+// began is when the change of these tests began: recorded payloads name it.
 var began = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
 // world is a directory in which moved, with below and customer under it, has just been moved from left to right.

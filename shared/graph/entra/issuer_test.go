@@ -32,7 +32,7 @@ const (
 	nonce        = "the-nonce-of-this-sign-in"
 )
 
-// began is the time at which every test starts.
+// began is the time at which every test starts, whenever it runs: all that tells the time here is told it.
 var began = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 
 // Making an RSA key takes a while, so that tests share a few.

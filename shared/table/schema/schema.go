@@ -9,7 +9,7 @@ const (
 )
 
 // TTLAttr holds the moment after which DynamoDB may delete an item, in seconds since 1970. Deletion can be days late, so
-// readers check it too.
+// the directory judges what still counts, by its own clock.
 const TTLAttr = "expires"
 
 // Stream is what each stream record carries of a changed item: its new image, which is all that the relay needs.
