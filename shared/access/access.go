@@ -71,7 +71,7 @@ var needs = [...]Role{
 	ManageBrands: Owner, ManageClients: Owner, Invite: Admin, ManageSubtree: Admin,
 }
 
-// Needs is the smallest role that may do a.
+// Needs returns the smallest role that may do a.
 func (a Action) Needs() Role { return needs[a] }
 
 // MaxGrants is how many grants a principal may have. It keeps taking all of them away one transaction.
@@ -134,7 +134,7 @@ func (p *Principal) Admits(began time.Time, within ident.Node) bool {
 	return p.Revoked.IsZero() && !began.Before(p.SessionsFrom[""]) && !began.Before(p.SessionsFrom[within])
 }
 
-// Only is the principal with no grant but the one at a node.
+// Only returns the principal with no grant but the grant at a node.
 func (p *Principal) Only(at ident.Node) *Principal {
 	return &Principal{Grants: map[ident.Node]Role{at: p.Grants[at]}, Within: p.Within}
 }
@@ -150,8 +150,8 @@ type Decision struct {
 	Place hierarchy.Place // the target's canonical place
 }
 
-// Decide says what the principal may do at the target. A grant at or below a suspended or trashed node counts for
-// nothing; grants above it do. What is purged is invisible to all, and so is what does not lie within p.Within.
+// Decide returns what the principal may do at the target. A grant at or below a suspended or trashed node counts for
+// nothing; grants above that node count. Purged nodes are invisible to all, and so are nodes that do not lie within p.Within.
 func Decide(p *Principal, tree *hierarchy.TreeState, target *hierarchy.Node, a Action) Decision {
 	d := Decision{Action: a, Place: tree.Place(target)}
 	path := d.Place.Path
@@ -201,8 +201,8 @@ func (d *Decision) Allowed() bool {
 // Visible reports whether the principal may know that the target exists.
 func (d *Decision) Visible() bool { return d.Role != None }
 
-// Err is nil when the action is allowed, NotFound when the target is invisible, and otherwise Forbidden, or NeedsGrantAbove
-// when the role would be enough if it came from above.
+// Err returns nil when the action is allowed, NotFound when the target is invisible, and otherwise Forbidden, or NeedsGrantAbove
+// when the role would be enough if the role came from above.
 func (d *Decision) Err() error {
 	switch {
 	case d.Allowed():
@@ -219,7 +219,7 @@ func (d *Decision) Err() error {
 	}
 }
 
-// Hidden is the answer for what does not exist and for what the caller cannot see, which must look the same.
+// Hidden returns the answer for nodes that do not exist and for nodes that the caller cannot see, which must look the same.
 func Hidden() error {
 	return fault.NotFound.New("Nothing that you can see has this id. Check the id; GET /v1/me shows where your access begins.")
 }

@@ -5,7 +5,7 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// Actions are all of them, the lesser roles' first.
+// Actions lists all actions, those of the lesser roles first.
 var Actions = [...]Action{Read, CreateCustomer, EditCustomer, CreatePartner, EditPartner, Invite, ManageSubtree, ManageBrands, ManageClients}
 
 var actionNames = [...]string{
@@ -51,7 +51,7 @@ type Source struct {
 func (s *Source) Counts() bool { return s.By == "" }
 
 // Why explains what Decide finds: the grants of the principal on the target's canonical path, from the root down, each judged by
-// Decide as if it were the only one. What does not lie within p.Within has no sources.
+// Decide as if the principal had no other grant. A target that does not lie within p.Within has no sources.
 func Why(p *Principal, tree *hierarchy.TreeState, target *hierarchy.Node, a Action) (Decision, []Source) {
 	d := Decide(p, tree, target, a)
 	if p.Within != "" && d.Place.Path.Index(p.Within) < 0 {

@@ -163,8 +163,8 @@ func (e *Explanation) wordsOfPast(d *access.Decision, node *hierarchy.Node, w Wi
 		when = Window{e.At, e.At}.words()
 	}
 	if e.Incomplete {
-		return fmt.Sprintf("%s, as far as is known, %s This %s was below something then that was purged since or is out of your sight "+
-			"now: what was granted further up then is not all told, nor whether that was suspended.",
+		return fmt.Sprintf("%s, as far as is known, %s This %s was then below something that has been purged or that you cannot see "+
+			"now: some grants made further up may be missing here, and whether something there was suspended.",
 			when, e.words(d, ""), node.Kind())
 	}
 	return when + ", " + e.words(d, "")
@@ -224,7 +224,7 @@ func (e *Explanation) words(d *access.Decision, within ident.Node) string {
 	case d.Place.Path.Depth() == 1:
 		text = fmt.Sprintf("%s %s not %s: nobody %s, because this is the root.", who, t.may, may, t.may)
 	case e.Node == within:
-		text = fmt.Sprintf("%s %s not %s signed in at this portal, which reaches nothing above this %s: there it is decided.", who, t.may, may, kind)
+		text = fmt.Sprintf("%s %s not %s signed in at this portal: this is decided above this %s, and this portal reaches nothing there.", who, t.may, may, kind)
 	case d.Above == access.None:
 		text = fmt.Sprintf("%s %s not %s: this takes %s above this %s, where there %s no grant.", who, t.may, may, needs, kind, t.is)
 	default:

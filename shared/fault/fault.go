@@ -108,7 +108,7 @@ type Error struct {
 	cause      error
 }
 
-// Error is for logs: it holds the cause.
+// Error returns the text for logs, which holds the cause.
 func (e *Error) Error() string {
 	if e.cause != nil {
 		return e.Type.Slug + ": " + e.Detail + ": " + e.cause.Error()
@@ -118,10 +118,10 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.cause }
 
-// URI is the `type` of problem documents of this type: the address of the page that explains it.
+// URI returns the `type` of problem documents of this type: the address of the page that explains it.
 func (t *Type) URI() string { return "/problems/" + t.Slug }
 
-// RetryHeader is the answer's Retry-After, in whole seconds; "" when there is none.
+// RetryHeader returns the answer's Retry-After in whole seconds, or "" when the answer has no Retry-After.
 func (e *Error) RetryHeader() string {
 	if e.RetryAfter <= 0 {
 		return ""
@@ -135,7 +135,7 @@ func (t *Type) Is(err error) bool {
 	return errors.As(err, &e) && e.Type == t
 }
 
-// From returns err as an Error; what is none becomes Internal with err as its cause.
+// From returns err as an Error. An err that is no Error becomes Internal with err as its cause.
 func From(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -152,7 +152,7 @@ func (f *Fields) Add(pointer, format string, args ...any) {
 	*f = append(*f, Field{pointer, fmt.Sprintf(format, args...)})
 }
 
-// Err is nil when nothing was noted, and Invalid with all of it otherwise.
+// Err returns nil when nothing was noted, and otherwise Invalid with every noted field.
 func (f Fields) Err() error {
 	if len(f) == 0 {
 		return nil

@@ -46,10 +46,10 @@ type Node struct {
 	Details Details // customers
 }
 
-// Kind is what the node is.
+// Kind returns what the node is.
 func (n *Node) Kind() Kind { return KindOf(n.ID) }
 
-// OwnMarks are the marks that stand on this very node.
+// OwnMarks returns the marks that stand on this very node.
 func (n *Node) OwnMarks() []Mark {
 	var own []Mark
 	for _, m := range n.Place.Marks {
@@ -79,8 +79,8 @@ const MaxBrands = 40
 // Usable reports whether customers right below may have the brand, and partners right below may be given it.
 func (b *Brands) Usable(id ident.Brand) bool { _, ok := b.Uses[id]; return ok }
 
-// Drawn are the brands that the partner takes from its parent: those available to it, and its portal brand unless it is
-// its own. The parent cannot lose them while this is so.
+// Drawn returns the brands that the partner takes from its parent: the brands available to the partner, and its portal brand
+// unless the partner owns that brand. The parent cannot lose these brands while the partner takes them.
 func (b *Brands) Drawn() []ident.Brand {
 	drawn := slices.Clone(b.Available)
 	if b.Portal != "" && !slices.Contains(b.Owned, b.Portal) && !slices.Contains(drawn, b.Portal) {
@@ -90,10 +90,10 @@ func (b *Brands) Drawn() []ident.Brand {
 	return drawn
 }
 
-// List are all usable brands, sorted.
+// List returns all usable brands, sorted.
 func (b *Brands) List() []ident.Brand { return slices.Sorted(maps.Keys(b.Uses)) }
 
-// Draws are the brands that the node takes from its parent.
+// Draws returns the brands that the node takes from its parent.
 func (n *Node) Draws() []ident.Brand {
 	if n.Kind() == Customer {
 		return []ident.Brand{n.Details.Brand}

@@ -30,22 +30,22 @@ func ParsePath(s string) (Path, error) {
 	return Path(s), nil
 }
 
-// Depth is the number of nodes on the path.
+// Depth returns the number of nodes on the path.
 func (p Path) Depth() int { return len(p) / step }
 
-// At is the i-th id, the root being 0.
+// At returns the i-th id, the root being 0.
 func (p Path) At(i int) ident.Node { return ident.Node(p[i*step : i*step+ident.Len]) }
 
-// Child is the path of a node right below.
+// Child returns the path of a node right below.
 func (p Path) Child(id ident.Node) Path { return p + Path(id) + "/" }
 
-// To is the path up to and including the i-th id.
+// To returns the path up to and including the i-th id.
 func (p Path) To(i int) Path { return p[:(i+1)*step] }
 
-// From is what is left of the path when the first i ids are taken off.
+// From returns what is left of the path when the first i ids are taken off.
 func (p Path) From(i int) Path { return p[i*step:] }
 
-// Index is the position of id, or -1.
+// Index returns the position of id, or -1.
 func (p Path) Index(id ident.Node) int {
 	for i := range p.Depth() {
 		if p.At(i) == id {
@@ -58,7 +58,7 @@ func (p Path) Index(id ident.Node) int {
 // Has reports whether p is q or lies below it.
 func (p Path) Has(q Path) bool { return strings.HasPrefix(string(p), string(q)) }
 
-// IDs are the ids from the root down.
+// IDs returns the ids from the root down.
 func (p Path) IDs() []ident.Node {
 	ids := make([]ident.Node, p.Depth())
 	for i := range ids {

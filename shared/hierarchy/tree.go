@@ -34,7 +34,7 @@ func (p Place) Marked(kind MarkKind) bool {
 	return slices.ContainsFunc(p.Marks, func(m Mark) bool { return m.Kind == kind })
 }
 
-// Top is the uppermost node on the path that has a mark of this kind, "" when none has.
+// Top returns the uppermost node on the path that has a mark of this kind, or "" when no node has.
 func (p Place) Top(kind MarkKind) ident.Node {
 	top, at := ident.Node(""), MaxDepth
 	for _, m := range p.Marks {
@@ -94,8 +94,8 @@ func (t *TreeState) Room(c *Change) bool {
 	return len(t.Changes) < MaxChanges && from <= MaxFrom
 }
 
-// Place is where the node really is: what it stores, and every change later than that whose node is on its path,
-// applied in order. It allocates only when a change applies.
+// Place returns where the node really is: the place that the node stores, with every later change applied in order whose
+// node is on its path. It allocates only when a change applies.
 func (t *TreeState) Place(n *Node) Place {
 	p := n.Place
 	for i := range t.Changes {
@@ -134,8 +134,8 @@ type Range struct {
 	Canonical Path // where they are: what follows Stored in a stored path follows Canonical in the real one
 }
 
-// Ranges are the stored paths under which the nodes lie that canonically are at path or below it; the first is path itself. Other
-// nodes lie there too: what is found has to be decided on. At rest there is one.
+// Ranges returns the stored paths under which the nodes lie that canonically are at path or below it; the first is path itself. Other
+// nodes lie there too: the caller has to decide on each node that is found. At rest there is only path itself.
 func (t *TreeState) Ranges(path Path) []Range {
 	found := []Range{{path, path}}
 	for i := range t.Changes {
@@ -159,8 +159,8 @@ func (t *TreeState) Ranges(path Path) []Range {
 	return found
 }
 
-// Left are the stored paths under which a node that is at path, and what is below it, may be stored: what a move of it has to
-// remember as its From.
+// Left returns the stored paths under which a node that is at path, and the nodes below, may be stored. A move of that node has to
+// remember these paths as its From.
 func (t *TreeState) Left(path Path) []Path {
 	var from []Path
 	for _, r := range t.Ranges(path) {

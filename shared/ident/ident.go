@@ -1,4 +1,4 @@
-// Package ident makes and reads the ids of everything that has one: a prefix that tells the kind, and 80 random bits.
+// Package ident makes and reads ids. An id is a prefix that tells the kind, and 80 random bits.
 // All ids are exactly Len bytes long, so an id can never be the beginning of another.
 package ident
 
@@ -86,14 +86,14 @@ func ParseMoveRequest(s string) (MoveRequest, error) {
 	return Parse[MoveRequest](s, request, "a move request")
 }
 
-// PersonOf is the principal id of a person: an object of a Microsoft Entra tenant, both given as GUIDs in lower case. It is the first
-// 80 bits of their SHA-256, so nobody has to look it up; to be taken for somebody else takes as many tries as to guess an id.
+// PersonOf returns the principal id of a person: an object of a Microsoft Entra tenant, both given as GUIDs in lower case. The id is
+// the first 80 bits of their SHA-256, so nobody has to look the id up; to be taken for somebody else takes as many tries as to guess an id.
 func PersonOf(tenant, object string) Principal {
 	sum := sha256.Sum256([]byte(tenant + "/" + object))
 	return Principal(person + encoding.EncodeToString(sum[:BitsLen]))
 }
 
-// IsPerson tells people from API clients.
+// IsPerson reports whether the principal is a person, not an API client.
 func (p Principal) IsPerson() bool { return len(p) == Len && p[:4] == person }
 
 // ParsePrincipal reads the id of an API client or of a person.
@@ -153,15 +153,15 @@ func AppendBits[T ~string](to []byte, id T) ([]byte, error) {
 	return encoding.AppendDecode(to, []byte(id[4:]))
 }
 
-// NodeOf is the id of the kind that begins with prefix and has these bits.
+// NodeOf returns the id of the kind that begins with prefix and has these bits.
 func NodeOf(prefix string, bits [BitsLen]byte) Node {
 	return Node(prefix + encoding.EncodeToString(bits[:]))
 }
 
-// Bare is an id without its prefix, as it stands inside an API key.
+// Bare returns an id without its prefix, as it stands inside an API key.
 func Bare[T ~string](id T) string { return string(id[4:]) }
 
-// ClientFrom and KeyFrom read bare ids back.
+// ClientFrom reads the bare id of an API client.
 func ClientFrom(bare string) (Principal, error) { return ParseClient(client + bare) }
 
 // KeyFrom reads the bare id of a secret.

@@ -367,8 +367,8 @@ func TestWhoCouldOnThatDay(t *testing.T) {
 	newer := called(f, "Hexagone desk", hexagone, "viewer")
 	until(80 * time.Hour)
 
-	untold := " This partner was below something then that was purged since or is out of your sight now: what was granted further up then " +
-		"is not all told, nor whether that was suspended."
+	untold := " This partner was then below something that has been purged or that you cannot see now: some grants made further up " +
+		"may be missing here, and whether something there was suspended."
 	text := func(as *apitest.Actor, who *apitest.Actor, action, when, want string) {
 		t.Helper()
 		answer := as.Gets("/v1/access?principal=%s&node=%s&action=%s&at=%s", who.ID, c.vale, action, url.QueryEscape(when)).Is(200)

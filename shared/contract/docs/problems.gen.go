@@ -138,8 +138,8 @@ var problems = []problem{
 	},
 	{
 		slug: "unauthenticated", status: 401, title: "No valid credentials",
-		meaning: "<p>The <code>Authorization</code> header has neither a valid key nor a valid access token. A key may be misspelt, removed, or its API client\nrevoked. A token may be for another app, be expired, or be older than when its owner signed out everywhere.</p>\n",
-		action:  "<p>Send <code>Authorization: Bearer pmk_…</code> with the whole key; if it was right before, ask an owner of your partner for a new one. With a\ntoken, sign in again for a new one.</p>\n",
+		meaning: "<p>The <code>Authorization</code> header has neither a valid key nor a valid access token. The key may be misspelt or\nremoved, or its API client may be revoked. The token may be for another app or expired, or its owner may have signed out everywhere\nsince it was issued.</p>\n",
+		action:  "<p>Send <code>Authorization: Bearer pmk_…</code> with the whole key. If the key worked before, ask an owner of your partner for a new key. If you\nuse a token, sign in again for a new token.</p>\n",
 		operations: []string{
 			"getMe", "signOutEverywhere", "createPartner", "getPartner", "editPartner", "trashPartner",
 			"listPartners", "getPartnerPath", "getPartnerTree", "listDescendants", "listTrash", "movePartner",
@@ -181,7 +181,7 @@ var problems = []problem{
 	},
 	{
 		slug: "role-too-high", status: 403, title: "You cannot grant a higher role than your own",
-		meaning: "<p>Nobody grants a role on a node that is higher than the one they have there.</p>\n",
+		meaning: "<p>You cannot grant a role on a node that is higher than your own role on that node.</p>\n",
 		action:  "<p>Grant a smaller role, or ask somebody who has that role.</p>\n",
 		operations: []string{
 			"inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "removePartnerUser", "setCustomerUserRole",
@@ -190,13 +190,13 @@ var problems = []problem{
 	},
 	{
 		slug: "not-invited", status: 403, title: "The invitation is for someone else",
-		meaning:    "<p>An invitation can be accepted only with a Microsoft account whose verified address is the one it was sent to. It is accepted in the\nportal; no operation of this API answers with this problem.</p>\n",
-		action:     "<p>Sign in with the account that the invitation was sent to, or ask for one to your address.</p>\n",
+		meaning:    "<p>An invitation can be accepted only with a Microsoft account whose verified address is the address that the invitation was sent to.\nInvitations are accepted in the portal; no operation of this API answers with this problem.</p>\n",
+		action:     "<p>Sign in with the account that the invitation was sent to, or ask for an invitation to your address.</p>\n",
 		operations: []string{},
 	},
 	{
 		slug: "not-found", status: 404, title: "Not found",
-		meaning: "<p>There is nothing with this id, or it is outside of what you reach. Which of the two is not told.</p>\n",
+		meaning: "<p>There is nothing with this id, or what has this id is outside of what you reach. The answer does not tell which of the two is so.</p>\n",
 		action:  "<p>Check the id and its prefix. <code>GET /v1/me</code> tells where your access begins.</p>\n",
 		operations: []string{
 			"createPartner", "getPartner", "editPartner", "trashPartner", "listPartners", "getPartnerPath",
@@ -242,8 +242,8 @@ var problems = []problem{
 	},
 	{
 		slug: "domain-taken", status: 409, title: "The domain belongs to another brand",
-		meaning: "<p>A domain can belong to one brand only. Whose brand it is, is not told.</p>\n",
-		action:  "<p>Choose another domain. If this one is yours, contact the vendor.</p>\n",
+		meaning: "<p>A domain can belong to one brand only. The answer does not tell whose brand has the domain.</p>\n",
+		action:  "<p>Choose another domain. If this domain is yours, contact the vendor.</p>\n",
 		operations: []string{
 			"createBrand",
 		},
@@ -251,7 +251,7 @@ var problems = []problem{
 	{
 		slug: "two-secrets", status: 409, title: "Two secrets are already valid",
 		meaning: "<p>At most two secrets of an API client are valid at a time.</p>\n",
-		action:  "<p>Remove the one that is no longer used, then add a new one.</p>\n",
+		action:  "<p>Remove the secret that is no longer used, then add a new secret.</p>\n",
 		operations: []string{
 			"addApiClientSecret",
 		},
@@ -266,7 +266,7 @@ var problems = []problem{
 	},
 	{
 		slug: "own-access", status: 409, title: "You cannot change your own access",
-		meaning: "<p>Nobody takes their own access away or changes it, so that nobody locks themselves out by accident.</p>\n",
+		meaning: "<p>You cannot take away or change your own access, so that you do not lock yourself out by accident.</p>\n",
 		action:  "<p>Ask another owner to do it.</p>\n",
 		operations: []string{
 			"setPartnerUserRole", "removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "revokeApiClient", "grantApiClient",
@@ -275,7 +275,7 @@ var problems = []problem{
 	},
 	{
 		slug: "suspended", status: 409, title: "Suspended",
-		meaning: "<p>The node, or a partner above it, is suspended. Until that is resumed nothing can be changed or created there; only moving it,\nthe trash, and who has access, can. <code>suspendedAt</code> of the node tells where.</p>\n",
+		meaning: "<p>The node, or a partner above it, is suspended. Until the suspended node is resumed, nothing can be changed or created there.\nThe node can still be moved, trashed and restored, and who has access to it can still be changed. <code>suspendedAt</code> of the node tells where.</p>\n",
 		action:  "<p>Have an administrator above the suspended node resume it, <code>POST /v1/partners/{id}/resume</code>.</p>\n",
 		operations: []string{
 			"createPartner", "editPartner", "createCustomer", "editCustomer", "inviteToPartner", "inviteToCustomer",
@@ -284,7 +284,7 @@ var problems = []problem{
 	},
 	{
 		slug: "trashed", status: 409, title: "In the trash",
-		meaning: "<p>The node, or a partner above it, is in the trash. Until that is restored nothing can be changed, created or moved there.\n<code>trashedAt</code> of the node tells where.</p>\n",
+		meaning: "<p>The node, or a partner above it, is in the trash. Until the node in the trash is restored, nothing can be changed, created or moved there.\n<code>trashedAt</code> of the node tells where.</p>\n",
 		action:  "<p>Have an administrator above the node in the trash restore it, <code>POST /v1/partners/{id}/restore</code>, the uppermost one first.</p>\n",
 		operations: []string{
 			"createPartner", "editPartner", "trashPartner", "movePartner", "suspendPartner", "resumePartner",
@@ -296,15 +296,15 @@ var problems = []problem{
 	},
 	{
 		slug: "invitation-closed", status: 409, title: "The invitation can no longer be used",
-		meaning: "<p>It was accepted, revoked, or its time is over. To accept it, whoever made it must also still be able to grant the role, and the\npartner or customer must be there and not be suspended; and nothing was taken away from you there since it was sent.</p>\n",
-		action:  "<p>Make a new invitation, or ask for one.</p>\n",
+		meaning: "<p>The invitation was accepted or revoked, or its time is over. Or the sender of the invitation can no longer grant the role. Or the\npartner or customer is not there any more, or is suspended. Or access there was taken away from you since the invitation was sent.</p>\n",
+		action:  "<p>Make a new invitation, or ask for a new invitation.</p>\n",
 		operations: []string{
 			"revokeInvitation", "resendInvitation",
 		},
 	},
 	{
 		slug: "request-open", status: 409, title: "A move request is already open",
-		meaning: "<p>There is an open request to move this partner or customer. There can be one at a time.</p>\n",
+		meaning: "<p>There is an open request to move this partner or customer. Only one move request for a node can be open at a time.</p>\n",
 		action:  "<p>Wait for the answer, or withdraw the open request first.</p>\n",
 		operations: []string{
 			"requestPartnerMove", "requestCustomerMove",
@@ -313,14 +313,14 @@ var problems = []problem{
 	{
 		slug: "request-closed", status: 409, title: "The move request is closed",
 		meaning: "<p>The request was accepted, declined or withdrawn, or nobody answered within 14 days.</p>\n",
-		action:  "<p><code>GET /v1/move-requests/{id}</code> tells what became of it. Who wants the move asks again.</p>\n",
+		action:  "<p><code>GET /v1/move-requests/{id}</code> tells what became of the request. If you still want the move, ask again.</p>\n",
 		operations: []string{
 			"acceptMove", "declineMove", "withdrawMove",
 		},
 	},
 	{
 		slug: "request-void", status: 409, title: "The requested move is not possible",
-		meaning: "<p>What was to move is in the trash or not there any more, or whoever asked may not move it any more; which of these is not told. Or a\nmove is asked for to where it is already.</p>\n",
+		meaning: "<p>The node that was to move is in the trash or not there any more, or the caller who asked may not move that node any more. The answer\ndoes not tell which of these is so. Or a move is asked for to the parent that the node has already.</p>\n",
 		action:  "<p>Decline the request, or have the other side withdraw it and ask again.</p>\n",
 		operations: []string{
 			"requestPartnerMove", "requestCustomerMove", "acceptMove",
@@ -329,7 +329,7 @@ var problems = []problem{
 	{
 		slug: "already-founded", status: 409, title: "The platform already has its root",
 		meaning:    "<p>The root partner and its first owner are made once, when the system is set up, by somebody with rights in its AWS account.\nNo operation of this API answers with this problem.</p>\n",
-		action:     "<p>Use the key that was made then. Owners of the root can create further API clients.</p>\n",
+		action:     "<p>Use the key that was made when the system was set up. Owners of the root can create further API clients.</p>\n",
 		operations: []string{},
 	},
 	{
@@ -456,7 +456,7 @@ var problems = []problem{
 	{
 		slug: "too-many-invitations", status: 429, title: "Too many invitations",
 		meaning: "<p>At most 50 invitations can be made at a partner or customer in a day, which begins at midnight UTC, and one invitation can be sent\nat most 10 times. In a day, 5 links at most are mailed to one address, whoever invites it, and 200 by one caller.</p>\n",
-		action:  "<p>Wait until tomorrow. Make a new invitation if one was sent too often.</p>\n",
+		action:  "<p>Wait until tomorrow. Make a new invitation if the old invitation was sent too often.</p>\n",
 		operations: []string{
 			"inviteToPartner", "inviteToCustomer", "resendInvitation",
 		},
@@ -464,7 +464,7 @@ var problems = []problem{
 	{
 		slug: "too-soon", status: 429, title: "The invitation was just sent",
 		meaning: "<p>The link of an invitation can be sent again 5 minutes after it was sent the last time.</p>\n",
-		action:  "<p>Wait as many seconds as <code>Retry-After</code> says. Mail may take some minutes, or be among the unwanted.</p>\n",
+		action:  "<p>Wait as many seconds as <code>Retry-After</code> says. Mail may take some minutes, or may be in the folder for unwanted mail.</p>\n",
 		operations: []string{
 			"resendInvitation",
 		},
@@ -472,7 +472,7 @@ var problems = []problem{
 	{
 		slug: "internal", status: 500, title: "Something went wrong on our side",
 		meaning: "<p>The request failed for a reason that is not in the request. It was recorded.</p>\n",
-		action:  "<p>Send the request again, a <code>POST</code> with the same <code>Idempotency-Key</code>. If it goes on, report the <code>instance</code>.</p>\n",
+		action:  "<p>Send the request again, a <code>POST</code> with the same <code>Idempotency-Key</code>. If the problem goes on, report the <code>instance</code>.</p>\n",
 		operations: []string{
 			"getMe", "signOutEverywhere", "createPartner", "getPartner", "editPartner", "trashPartner",
 			"listPartners", "getPartnerPath", "getPartnerTree", "listDescendants", "listTrash", "movePartner",
@@ -489,7 +489,7 @@ var problems = []problem{
 	},
 	{
 		slug: "busy", status: 503, title: "Too busy just now",
-		meaning: "<p>The request could not be completed in time. It may or may not have had its effect.</p>\n",
+		meaning: "<p>The request could not be completed in time. The request may or may not have had its effect.</p>\n",
 		action:  "<p>Wait as many seconds as <code>Retry-After</code> says and send the same request again, a <code>POST</code> with the same <code>Idempotency-Key</code>.</p>\n",
 		operations: []string{
 			"getMe", "signOutEverywhere", "createPartner", "getPartner", "editPartner", "trashPartner",
