@@ -270,7 +270,7 @@ func (m *machine) step() directory.Step {
 		return directory.DropChange{Seq: m.seq()}
 	default:
 		e := m.newEvent(m.anyNode().ID)
-		e.Type = rapid.SampledFrom(event.Types).Draw(m.r, "type")
+		e.Type, e.Data = rapid.SampledFrom(event.Types).Draw(m.r, "type"), nil // data would be of one type alone
 		e.Path = m.present(e.Node).Place.Path
 		e.Time = then.Add(time.Duration(rapid.IntRange(0, 5).Draw(m.r, "later")) * time.Second)
 		if rapid.Bool().Draw(m.r, "left") {
