@@ -2,6 +2,7 @@ package directorytest
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -270,7 +271,10 @@ func (m *machine) step() directory.Step {
 		return directory.DropChange{Seq: m.seq()}
 	default:
 		e := m.newEvent(m.anyNode().ID)
-		e.Type, e.Data = rapid.SampledFrom(event.Types).Draw(m.r, "type"), nil // data would be of one type alone
+		e.Type = rapid.SampledFrom(event.Types).Draw(m.r, "type")
+		data := reflect.New(reflect.TypeOf(e.Type.Empty()))
+		Fill(data.Interface())
+		e.Data = data.Elem().Interface().(event.Payload)
 		e.Path = m.present(e.Node).Place.Path
 		e.Time = then.Add(time.Duration(rapid.IntRange(0, 5).Draw(m.r, "later")) * time.Second)
 		if rapid.Bool().Draw(m.r, "left") {
