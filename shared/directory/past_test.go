@@ -505,7 +505,7 @@ func TestThePastIsSeenFromThePresent(t *testing.T) {
 		if !slices.Equal(e.Sources, want) || e.Allowed != c.presence || e.Incomplete == c.told || (e.Name == "") == c.told {
 			t.Errorf("%s: %+v, want %+v", c.what, e, want)
 		}
-		if !c.told && (strings.Contains(e.Text, string(s.a)) || strings.Contains(e.Text, "out of your sight now") != e.Incomplete) {
+		if !c.told && (strings.Contains(e.Text, string(s.a)) || strings.Contains(e.Text, "that you cannot see now") != e.Incomplete) {
 			t.Errorf("%s: %+v", c.what, e)
 		}
 		list := s.usersAt(c.as, s.c, c.w)
