@@ -161,7 +161,7 @@ func TestProblemTypesAreThoseOfFault(t *testing.T) {
 }
 
 func TestEventTypesAreThoseOfEvent(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "../event/event.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "../event/payload.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

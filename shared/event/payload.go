@@ -9,6 +9,58 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
+// Type says what happened. Published types never change their meaning.
+type Type string
+
+// The types.
+const (
+	PlatformFounded     Type = "platform.founded"
+	PartnerCreated      Type = "partner.created"
+	PartnerEdited       Type = "partner.edited"
+	CustomerCreated     Type = "customer.created"
+	CustomerEdited      Type = "customer.edited"
+	PartnerMoved        Type = "partner.moved"
+	CustomerMoved       Type = "customer.moved"
+	PartnerSuspended    Type = "partner.suspended"
+	CustomerSuspended   Type = "customer.suspended"
+	PartnerResumed      Type = "partner.resumed"
+	CustomerResumed     Type = "customer.resumed"
+	ProvisioningChanged Type = "partner.provisioning-changed"
+	PartnerTrashed      Type = "partner.trashed"
+	CustomerTrashed     Type = "customer.trashed"
+	PartnerRestored     Type = "partner.restored"
+	CustomerRestored    Type = "customer.restored"
+	PartnerPurged       Type = "partner.purged"
+	CustomerPurged      Type = "customer.purged"
+	MoveAsked           Type = "move-request.made"      // at the node that is to move
+	MoveOffered         Type = "move-request.received"  // at the partner that it is to move to
+	MoveAccepted        Type = "move-request.accepted"  // of a node that was there already: any other has the moveRequestId in the move's event
+	MoveDeclined        Type = "move-request.declined"  // at both
+	MoveWithdrawn       Type = "move-request.withdrawn" // at both
+	InvitationMade      Type = "invitation.made"
+	InvitationResent    Type = "invitation.resent"
+	InvitationRevoked   Type = "invitation.revoked"
+	InvitationAccepted  Type = "invitation.accepted"
+	UserChanged         Type = "user.role-changed"
+	UserRemoved         Type = "user.removed"
+	SignedOutEverywhere Type = "user.signed-out-everywhere"
+	BrandCreated        Type = "brand.created"
+	BrandEdited         Type = "brand.edited"
+	ClientCreated       Type = "api-client.created"
+	ClientRevoked       Type = "api-client.revoked"
+	ClientSecretAdded   Type = "api-client.secret-added"
+	ClientSecretRemoved Type = "api-client.secret-removed"
+	ClientGranted       Type = "api-client.granted"
+	ClientGrantRemoved  Type = "api-client.grant-removed"
+)
+
+// Types lists them all. The contract documents each; a test keeps the three alike.
+var Types = []Type{PlatformFounded, PartnerCreated, PartnerEdited, CustomerCreated, CustomerEdited, PartnerMoved, CustomerMoved,
+	PartnerSuspended, CustomerSuspended, PartnerResumed, CustomerResumed, ProvisioningChanged, PartnerTrashed, CustomerTrashed,
+	PartnerRestored, CustomerRestored, PartnerPurged, CustomerPurged, MoveAsked, MoveOffered, MoveAccepted, MoveDeclined, MoveWithdrawn,
+	InvitationMade, InvitationResent, InvitationRevoked, InvitationAccepted, UserChanged, UserRemoved, SignedOutEverywhere,
+	BrandCreated, BrandEdited, ClientCreated, ClientRevoked, ClientSecretAdded, ClientSecretRemoved, ClientGranted, ClientGrantRemoved}
+
 // Payload is the data of an event: a struct whose fields have the names of the API. The contract has a schema for each type with the same
 // fields; a test holds the two alike. A field with the tag `unseen:"true"` is stored, and is not told to a caller of the API.
 type Payload interface {
