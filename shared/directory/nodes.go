@@ -60,8 +60,7 @@ type NewCustomer struct {
 // CreateCustomer makes a customer. Its brand has to be usable at the partner.
 func (d *Directory) CreateCustomer(ctx context.Context, c Caller, in NewCustomer) (Node, error) {
 	n := hierarchy.Node{ID: ident.NewCustomer(), Name: in.Name, Details: in.Details}
-	return d.create(ctx, c, in.Partner, access.CreateCustomer, n, nil, event.CustomerCreatedData{
-		Name: n.Name, Reference: n.Details.Reference, BrandID: n.Details.Brand, TenantID: n.Details.Tenant, Domain: n.Details.Domain})
+	return d.create(ctx, c, in.Partner, access.CreateCustomer, n, nil, event.CustomerCreatedData{Name: n.Name, Details: n.Details})
 }
 
 // create adds n below parent, in one transaction with the check that the parent still is where it was and has the
@@ -382,8 +381,8 @@ func partnerChanges(was, now *hierarchy.Node, job event.Job) event.Payload {
 }
 
 func customerChanges(was, now *hierarchy.Node, job event.Job) event.Payload {
-	return event.CustomerEditedData{Name: event.Note(was.Name, now.Name), Reference: event.Note(was.Details.Reference, now.Details.Reference),
-		TenantID: event.Note(was.Details.Tenant, now.Details.Tenant), Domain: event.Note(was.Details.Domain, now.Details.Domain), Job: job}
+	return event.CustomerEditedData{Name: event.Note(was.Name, now.Name),
+		Editable: hierarchy.Compare(was.Details.Editable, now.Details.Editable, event.Note[string]), Job: job}
 }
 
 // nonNil returns the list as it is written for others: an empty list is [], never null.

@@ -3,35 +3,12 @@ package event_test
 import (
 	"encoding/json"
 	"reflect"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 )
-
-// Events tell every field of a customer's details, and every edit of a field that can be edited.
-func TestEventsHaveTheFieldsOfCustomers(t *testing.T) {
-	created, edited := names(event.CustomerCreatedData{}), names(event.CustomerEditedData{})
-	for _, f := range hierarchy.DetailFields {
-		if !slices.Contains(created, f.Name) {
-			t.Errorf("CustomerCreatedData has no %s", f.Name)
-		}
-		if slices.Contains(edited, f.Name) == f.Fixed {
-			t.Errorf("%s can be edited: %t; CustomerEditedData has it: %t", f.Name, !f.Fixed, f.Fixed)
-		}
-	}
-}
-
-func names(p event.Payload) (all []string) {
-	for f := range reflect.TypeOf(p).Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		all = append(all, name)
-	}
-	return all
-}
 
 // What is written is read again, from the table and from the bus, and what is stored is carried alike.
 func TestAnEventIsReadAsItWasWritten(t *testing.T) {

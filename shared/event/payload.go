@@ -209,22 +209,17 @@ type PartnerEditedData struct {
 	Job                                     // when a change to a whole subtree was being settled that the partner could have been missed by
 }
 
-// CustomerCreatedData is the data of CustomerCreated. It has a field for each of hierarchy.DetailFields.
+// CustomerCreatedData is the data of CustomerCreated.
 type CustomerCreatedData struct {
-	Name      hierarchy.Name `json:"name"`
-	Reference string         `json:"reference,omitempty"`
-	BrandID   ident.Brand    `json:"brandId,omitempty"`
-	TenantID  string         `json:"tenantId,omitempty"`
-	Domain    string         `json:"domain,omitempty"`
+	Name hierarchy.Name `json:"name"`
+	hierarchy.Details
 }
 
-// CustomerEditedData is the data of CustomerEdited: what changed. It has a field for each of hierarchy.DetailFields that is not fixed.
+// CustomerEditedData is the data of CustomerEdited: what changed.
 type CustomerEditedData struct {
-	Name      *Edit[hierarchy.Name] `json:"name,omitempty"`
-	Reference *Edit[string]         `json:"reference,omitempty"`
-	TenantID  *Edit[string]         `json:"tenantId,omitempty"`
-	Domain    *Edit[string]         `json:"domain,omitempty"`
-	Job                             // as PartnerEditedData.Job
+	Name *Edit[hierarchy.Name] `json:"name,omitempty"`
+	hierarchy.Editable[*Edit[string]]
+	Job // as PartnerEditedData.Job
 }
 
 // MovedData is the data of PartnerMoved and CustomerMoved.

@@ -98,7 +98,7 @@ func goldenStore(t *testing.T, now time.Time) *directorytest.Fake {
 			n.Place.Path = hierarchy.Path("").Child(id)
 		}
 		if n.Kind() == hierarchy.Customer {
-			n.Details = hierarchy.Details{Brand: goldenBrand, Reference: "C-1042"}
+			n.Details = hierarchy.Details{Brand: goldenBrand, Editable: hierarchy.Editable[string]{Reference: "C-1042"}}
 		} else if parent != nil {
 			n.Brands = hierarchy.Brands{Portal: goldenBrand, Available: []ident.Brand{goldenBrand}, Uses: map[ident.Brand]int64{goldenBrand: 0}}
 		} else {

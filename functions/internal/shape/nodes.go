@@ -1,12 +1,6 @@
 package shape
 
 import (
-	"bytes"
-	"slices"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
@@ -25,43 +19,9 @@ type Partner struct {
 // Customer is a customer.
 type Customer struct {
 	Step
-	Partner ident.Node        `json:"partnerId,omitzero"`
-	Details hierarchy.Details // in JSON each of hierarchy.DetailFields is a member of the customer
+	Partner ident.Node `json:"partnerId,omitzero"`
+	hierarchy.Details
 	Life
-}
-
-// MarshalJSONTo implements json.MarshalerTo.
-func (c Customer) MarshalJSONTo(enc *jsontext.Encoder) error {
-	above := struct {
-		Step
-		Partner ident.Node `json:"partnerId,omitzero"`
-	}{c.Step, c.Partner}
-	details := jsontext.Value{'{'}
-	for _, f := range hierarchy.DetailFields {
-		if value := *f.At(&c.Details); value != "" {
-			if len(details) > 1 {
-				details = append(details, ',')
-			}
-			details, _ = jsontext.AppendQuote(details, f.Name)
-			details, _ = jsontext.AppendQuote(append(details, ':'), value) // which is UTF-8: it was parsed
-		}
-	}
-	return writeObject(enc, above, append(details, '}'), c.Life)
-}
-
-// writeObject writes one object with the members of all parts, in that order.
-func writeObject(enc *jsontext.Encoder, parts ...any) error {
-	var members [][]byte
-	for _, part := range parts {
-		object, err := json.Marshal(part)
-		if err != nil {
-			return err
-		}
-		if inside := object[1 : len(object)-1]; len(inside) > 0 {
-			members = append(members, inside)
-		}
-	}
-	return enc.WriteValue(slices.Concat([]byte{'{'}, bytes.Join(members, []byte{','}), []byte{'}'}))
 }
 
 // OfNode returns a Partner or a Customer.

@@ -180,7 +180,8 @@ func readBack(t testing.TB, store directory.Store) {
 	same(t, "partner", s.add(s.root, partner), &partner)
 	customer := s.customerBelow(&partner, "Bäckerei Ångström #1 \"und\" Söhne", b[0])
 	customer.Details = hierarchy.Details{
-		Brand: b[0], Reference: "#4711/Ä", Tenant: "72f988bf-86f1-41af-91ab-2d7cd011db47", Domain: "example.com",
+		Brand:    b[0],
+		Editable: hierarchy.Editable[string]{Reference: "#4711/Ä", Tenant: "72f988bf-86f1-41af-91ab-2d7cd011db47", Domain: "example.com"},
 	}
 	same(t, "customer", s.add(&partner, customer), &customer)
 	owned := s.newBrand()
