@@ -1,6 +1,6 @@
-// Package input reads what comes in: the bodies and queries of all operations. A reader, like NewCustomer, takes the members that it
-// knows by name, and returns what the directory works with. A member that the reader does not take is refused. A reader does not know
-// whether a JSON body was sent or a form. Package input checks form only; the rules are in the directory.
+// Package input reads bodies, forms and queries. A reader, like shape.NewCustomer, takes the members that it knows by name, and returns
+// what the directory works with. A member that the reader does not take is refused. A reader does not know whether a JSON body was sent or
+// a form. A reader checks form only; the rules are in the directory.
 package input
 
 import (
@@ -261,3 +261,6 @@ func Each[V comparable](o *Object, name string, fewest, most int, parse func(str
 		return to, nil
 	}
 }
+
+// Nothing reads a body without members.
+func Nothing(*Object) struct{} { return struct{}{} }

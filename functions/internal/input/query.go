@@ -126,3 +126,11 @@ func (q *Query) Window(name string) *directory.Window {
 	}
 	return &w
 }
+
+// NoQuery reads a query without parameters.
+func NoQuery(*Query) struct{} { return struct{}{} }
+
+// Paging reads which page of a list is asked for.
+func Paging(q *Query) directory.Paging {
+	return directory.Paging{Cursor: q.Text("cursor"), Limit: q.Int("limit", 50, 1, directory.MaxLimit)}
+}

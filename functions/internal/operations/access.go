@@ -3,7 +3,6 @@ package operations
 import (
 	"context"
 
-	"example.com/partnertree/functions/internal/input"
 	"example.com/partnertree/functions/internal/shape"
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
@@ -19,7 +18,7 @@ func (d dir) invite(ctx context.Context, c directory.Caller, id ident.Node, in d
 	return d.Invite(ctx, c, in)
 }
 
-func (d dir) users(ctx context.Context, c directory.Caller, id ident.Node, in input.UsersPage) (any, error) {
+func (d dir) users(ctx context.Context, c directory.Caller, id ident.Node, in shape.UsersPage) (any, error) {
 	if in.At == nil {
 		found, err := d.Users(ctx, c, id, in.Paging)
 		return shape.OfList(found, shape.OfUser), err
@@ -28,7 +27,7 @@ func (d dir) users(ctx context.Context, c directory.Caller, id ident.Node, in in
 	return shape.OfPastUsers(found, *in.At), err
 }
 
-func (d dir) explain(ctx context.Context, c directory.Caller, in input.Question) (directory.Explanation, error) {
+func (d dir) explain(ctx context.Context, c directory.Caller, in shape.Question) (directory.Explanation, error) {
 	if in.At == nil {
 		return d.Why(ctx, c, in.Principal, in.Node, in.Action)
 	}
@@ -51,11 +50,11 @@ func (d dir) removeUser(ctx context.Context, c directory.Caller, at userAtNode) 
 	return d.setRole(ctx, c, at, access.None)
 }
 
-func (d dir) createClient(ctx context.Context, c directory.Caller, in input.Client) (directory.ClientWithKey, error) {
+func (d dir) createClient(ctx context.Context, c directory.Caller, in shape.ClientToMake) (directory.ClientWithKey, error) {
 	return d.CreateClient(ctx, c, in.Node, in.Name, in.Role)
 }
 
-func (d dir) clients(ctx context.Context, c directory.Caller, in input.ClientsPage) (directory.List[access.Grant], error) {
+func (d dir) clients(ctx context.Context, c directory.Caller, in shape.ClientsPage) (directory.List[access.Grant], error) {
 	return d.Clients(ctx, c, in.Node, in.Paging)
 }
 

@@ -3,7 +3,6 @@ package operations
 import (
 	"context"
 
-	"example.com/partnertree/functions/internal/input"
 	"example.com/partnertree/functions/internal/shape"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
@@ -14,7 +13,7 @@ import (
 // dir is the directory, with methods whose arguments have the form of routes.go: what the path names, then what else was read.
 type dir struct{ *directory.Directory }
 
-func (d dir) editPartner(ctx context.Context, c directory.Caller, id ident.Node, in input.PartnerEdit) (directory.Node, error) {
+func (d dir) editPartner(ctx context.Context, c directory.Caller, id ident.Node, in shape.PartnerEdit) (directory.Node, error) {
 	if in.CanProvision != nil {
 		return d.SetCanProvision(ctx, c, id, *in.CanProvision)
 	}
@@ -42,16 +41,16 @@ func (d dir) toDepth(ctx context.Context, c directory.Caller, id ident.Node, dep
 	return shape.OfTree(found, depth), nil
 }
 
-func (d dir) descendants(ctx context.Context, c directory.Caller, id ident.Node, in input.Descent) (
+func (d dir) descendants(ctx context.Context, c directory.Caller, id ident.Node, in shape.Descent) (
 	directory.List[directory.Descendant], error) {
 	return d.Descendants(ctx, c, id, in.Kind, in.Paging)
 }
 
-func (d dir) trash(ctx context.Context, c directory.Caller, id ident.Node, in input.Descent) (directory.List[directory.TrashItem], error) {
+func (d dir) trash(ctx context.Context, c directory.Caller, id ident.Node, in shape.Descent) (directory.List[directory.TrashItem], error) {
 	return d.TrashList(ctx, c, id, in.Kind, in.Paging)
 }
 
-func (d dir) askMove(ctx context.Context, c directory.Caller, id ident.Node, in input.AskedMove) (directory.AskedMove, error) {
+func (d dir) askMove(ctx context.Context, c directory.Caller, id ident.Node, in shape.AskedMove) (directory.AskedMove, error) {
 	return d.AskMove(ctx, c, id, in.To, in.Message)
 }
 
@@ -60,6 +59,6 @@ func (d dir) brands(ctx context.Context, c directory.Caller, id ident.Node) (sha
 	return shape.OfBrands(brands, id), err
 }
 
-func (d dir) events(ctx context.Context, c directory.Caller, id ident.Node, in input.EventsPage) (directory.List[event.Event], error) {
+func (d dir) events(ctx context.Context, c directory.Caller, id ident.Node, in shape.EventsPage) (directory.List[event.Event], error) {
 	return d.Log(ctx, c, id, in.Filter, in.Paging)
 }

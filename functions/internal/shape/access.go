@@ -1,8 +1,11 @@
 package shape
 
 import (
+	"cmp"
+	"fmt"
 	"time"
 
+	"example.com/partnertree/functions/internal/input"
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/hierarchy"
@@ -197,4 +200,74 @@ func OfClientSummary(g access.Grant) ClientSummary {
 		home = ""
 	}
 	return ClientSummary{g.Principal, g.Name, home, g.Role.String(), stamp(g.Created)}
+}
+
+// Role reads a role to give.
+func Role(o *input.Object) access.Role { return input.Required(o, "role", parseRole) }
+
+func parseRole(s string) (access.Role, error) {
+	role, ok := access.ParseRole(s)
+	if !ok {
+		return role, fmt.Errorf("must be viewer, operator, admin or owner")
+	}
+	return role, nil
+}
+
+// ClientToMake is an API client to make, with its first role.
+type ClientToMake struct {
+	Node ident.Node
+	Name hierarchy.Name
+	Role access.Role
+}
+
+// NewClient reads an API client to make.
+func NewClient(o *input.Object) ClientToMake {
+	return ClientToMake{
+		Node: input.Required(o, "nodeId", ident.ParseNode),
+		Name: input.Required(o, "name", hierarchy.ParseName),
+		Role: Role(o),
+	}
+}
+
+// UsersPage asks for who has access, or had.
+type UsersPage struct {
+	At     *directory.Window // nil: at present
+	Paging directory.Paging
+}
+
+// Users reads which users are asked for.
+func Users(q *input.Query) UsersPage { return UsersPage{q.Window("at"), input.Paging(q)} }
+
+// ClientsPage asks for the API clients that have a role at a node.
+type ClientsPage struct {
+	Node   ident.Node
+	Paging directory.Paging
+}
+
+// Clients reads which API clients are asked for.
+func Clients(q *input.Query) ClientsPage {
+	return ClientsPage{input.Needed(q, "nodeId", ident.ParseNode), input.Paging(q)}
+}
+
+// Question asks why a principal may do something, or why not.
+type Question struct {
+	Principal ident.Principal
+	Node      ident.Node
+	Action    access.Action
+	At        *directory.Window // nil: at present
+}
+
+// Explain reads what is to be explained.
+func Explain(q *input.Query) Question {
+	in := Question{Principal: input.Needed(q, "principal", ident.ParsePrincipal), Node: input.Needed(q, "node", ident.ParseNode)}
+	var names []string
+	for _, a := range access.Actions {
+		names = append(names, a.String())
+	}
+	in.Action, _ = access.ParseAction(cmp.Or(input.OneOf(q, "action", names...), access.Read.String()))
+	if in.Node != "" && !in.Action.Fits(hierarchy.KindOf(in.Node)) {
+		q.Add("action", "is not possible for a %s", hierarchy.KindOf(in.Node))
+	}
+	in.At = q.Window("at")
+	return in
 }

@@ -1,6 +1,10 @@
 package shape
 
 import (
+	"fmt"
+	"strings"
+
+	"example.com/partnertree/functions/internal/input"
 	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/hierarchy"
@@ -56,4 +60,64 @@ type ListedBrand struct {
 // OfBrands returns the shape of the brands that a partner may sell under.
 func OfBrands(brands []directory.Brand, partner ident.Node) List[ListedBrand] {
 	return List[ListedBrand]{Items: each(brands, func(b directory.Brand) ListedBrand { return ListedBrand{OfBrand(b), b.Owner == partner} })}
+}
+
+// NewBrand reads a brand to make.
+func NewBrand(o *input.Object) directory.NewBrand {
+	return directory.NewBrand{
+		Partner: input.Required(o, "partnerId", ident.ParsePartner),
+		Name:    input.Required(o, "name", hierarchy.ParseName),
+		Domain:  input.Required(o, "domain", parseDomain),
+		Regions: input.Required(o, "regions", input.Each(o, "regions", 1, brand.MaxRegions, parseRegion)),
+	}
+}
+
+// EditBrand reads an edit of a brand.
+func EditBrand(o *input.Object) directory.BrandEdit {
+	return directory.BrandEdit{
+		Name:  input.Optional(o, "name", hierarchy.ParseName),
+		Color: input.Clearable(o, "color", parseColor),
+		App:   input.Clearable(o, "portalApp", app),
+		Logo:  input.Clearable(o, "logo", parseLogo),
+	}
+}
+
+func app(o *input.Object) (*brand.App, error) {
+	return &brand.App{
+		Client:       input.Required(o, "clientId", parseGUID),
+		Tenant:       input.Required(o, "tenantId", parseGUID),
+		SingleTenant: input.Required(o, "singleTenant", input.As[bool]),
+	}, nil
+}
+
+func parseColor(s string) (string, error) {
+	if s = strings.ToLower(s); !brand.ValidColor(s) {
+		return "", fmt.Errorf("must be # and six hexadecimal digits, like #1f5fbf")
+	}
+	return s, nil
+}
+
+// parseGUID reads a GUID that must be there.
+func parseGUID(s string) (string, error) {
+	id, err := hierarchy.ParseTenant(s)
+	if err == nil && id == "" {
+		err = fmt.Errorf("must be a GUID like 72f988bf-86f1-41af-91ab-2d7cd011db47")
+	}
+	return id, err
+}
+
+// parseDomain reads a DNS name that must be there.
+func parseDomain(s string) (string, error) {
+	domain, err := hierarchy.ParseDomain(s)
+	if err == nil && domain == "" {
+		err = fmt.Errorf("must be a DNS name like example.com")
+	}
+	return domain, err
+}
+
+func parseRegion(s string) (string, error) {
+	if !brand.ValidRegion(s) {
+		return "", fmt.Errorf("must be an AWS region like eu-west-1")
+	}
+	return s, nil
 }

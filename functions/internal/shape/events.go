@@ -1,6 +1,8 @@
 package shape
 
 import (
+	"example.com/partnertree/functions/internal/input"
+	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
@@ -28,4 +30,24 @@ func OfEvent(e event.Event) Event {
 		return p.IDs()
 	}
 	return Event{e.ID, e.Type, stamp(e.Time), e.Node, ids(e.Path), ids(e.Left), e.Actor, e.RequestID, e.Data}
+}
+
+// EventsPage asks for a part of the log of a node.
+type EventsPage struct {
+	Filter directory.LogFilter
+	Paging directory.Paging
+}
+
+// Events reads which events are asked for.
+func Events(q *input.Query) EventsPage {
+	in := EventsPage{Filter: directory.LogFilter{From: q.Time("from"), Until: q.Time("until"), Type: input.OneOf(q, "type", event.Types...),
+		Oldest: input.OneOf(q, "order", "newest", "oldest") == "oldest"}}
+	if by := q.Text("actorId"); by != "" {
+		var err error
+		if in.Filter.Actor, err = ident.ParsePrincipal(by); err != nil {
+			q.Add("actorId", "%s", err)
+		}
+	}
+	in.Paging = input.Paging(q)
+	return in
 }

@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"example.com/partnertree/functions/internal/input"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
@@ -92,4 +93,18 @@ func OfPreview(p directory.MovePreview) MovePreview {
 		p.More,
 		each(p.Invitations, func(i directory.Invitation) VoidedInvitation { return VoidedInvitation{i.ID, i.Name, i.Role.String()} }),
 	}
+}
+
+// Move reads where a node is to be moved to.
+func Move(o *input.Object) ident.Node { return input.Required(o, "parentId", ident.ParsePartner) }
+
+// AskedMove is a move that others are asked for.
+type AskedMove struct {
+	To      ident.Node
+	Message string
+}
+
+// AskMove reads a request for a move.
+func AskMove(o *input.Object) AskedMove {
+	return AskedMove{To: Move(o), Message: input.OptionalOr(o, "message", "", hierarchy.ParseReason)}
 }

@@ -1,7 +1,11 @@
 package shape
 
 import (
+	"strings"
+
+	"example.com/partnertree/functions/internal/input"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 )
@@ -139,4 +143,89 @@ type TrashItem struct {
 // OfTrash returns the shape of what is in the trash.
 func OfTrash(t directory.TrashItem) TrashItem {
 	return TrashItem{OfDescendant(t.Descendant), stamp(t.Since), stamp(t.Since.Add(hierarchy.KeepTrash))}
+}
+
+// NewPartner reads a partner to make.
+func NewPartner(o *input.Object) directory.NewPartner {
+	return directory.NewPartner{
+		Parent:       input.Required(o, "parentId", ident.ParsePartner),
+		Name:         input.Required(o, "name", hierarchy.ParseName),
+		Portal:       input.Required(o, "portalBrandId", ident.ParseBrand),
+		Available:    input.Required(o, "availableBrandIds", available(o)),
+		CanProvision: input.Required(o, "canProvisionServices", input.As[bool]),
+	}
+}
+
+func available(o *input.Object) func([]string) ([]ident.Brand, error) {
+	return input.Each(o, "availableBrandIds", 0, hierarchy.MaxBrands, ident.ParseBrand)
+}
+
+// PartnerEdit is an edit of a partner. Whether the partner can provision services comes alone: that changes the whole subtree.
+type PartnerEdit struct {
+	Patch        directory.PartnerPatch
+	CanProvision *bool // nil: it stays as it is
+}
+
+// EditPartner reads an edit of a partner.
+func EditPartner(o *input.Object) PartnerEdit {
+	alone := !o.Has("name") && !o.Has("portalBrandId") && !o.Has("availableBrandIds")
+	can := input.Optional(o, "canProvisionServices", input.As[bool])
+	if can != nil && !alone {
+		o.Wrong("canProvisionServices", "applies to the whole subtree: send this field alone, and the other fields in another request")
+	}
+	return PartnerEdit{directory.PartnerPatch{
+		Name:      input.Optional(o, "name", hierarchy.ParseName),
+		Portal:    input.Optional(o, "portalBrandId", ident.ParseBrand),
+		Available: input.Optional(o, "availableBrandIds", available(o)),
+	}, can}
+}
+
+// NewCustomer reads a customer to make.
+func NewCustomer(o *input.Object) directory.NewCustomer {
+	in := directory.NewCustomer{
+		Partner: input.Required(o, "partnerId", ident.ParsePartner),
+		Name:    input.Required(o, "name", hierarchy.ParseName),
+	}
+	for _, f := range hierarchy.DetailFields {
+		if f.Fixed {
+			*f.At(&in.Details) = input.Required(o, f.Name, f.Parse)
+		} else if value := input.Clearable(o, f.Name, f.Parse); value != nil {
+			*f.At(&in.Details) = *value
+		}
+	}
+	return in
+}
+
+// EditCustomer reads an edit of a customer.
+func EditCustomer(o *input.Object) directory.CustomerPatch {
+	patch := directory.CustomerPatch{Name: input.Optional(o, "name", hierarchy.ParseName), Details: map[string]string{}}
+	for _, f := range hierarchy.DetailFields {
+		if f.Fixed && o.Has(f.Name) {
+			e := fault.Immutable.New("The %s of a customer can never change. Leave out %s, or create another customer.",
+				strings.TrimSuffix(f.Name, "Id"), f.Name)
+			e.Fields = []fault.Field{{Pointer: "/" + f.Name, Detail: "cannot change"}}
+			o.Refuse(e)
+		}
+		if value := input.Clearable(o, f.Name, f.Parse); value != nil {
+			patch.Details[f.Name] = *value
+		}
+	}
+	return patch
+}
+
+// Suspend reads why a node is suspended.
+func Suspend(o *input.Object) string { return input.Required(o, "reason", hierarchy.ParseReason) }
+
+// Depth reads how many levels of a tree are asked for.
+func Depth(q *input.Query) int { return q.Int("depth", 2, 1, directory.MaxTreeDepth) }
+
+// Descent asks for the nodes at any depth below a partner.
+type Descent struct {
+	Kind   hierarchy.Kind // "": both
+	Paging directory.Paging
+}
+
+// Below reads which nodes below a partner are asked for.
+func Below(q *input.Query) Descent {
+	return Descent{input.OneOf(q, "kind", hierarchy.Partner, hierarchy.Customer), input.Paging(q)}
 }

@@ -1,4 +1,5 @@
-// Package shape has the form of what goes out: each struct is a schema of the contract, and OfX turns an X of the directory into that form.
+// Package shape has the form of what comes in and what goes out, a file for each entity. Each struct that goes out is a schema of the
+// contract, and OfX turns an X of the directory into that form. What comes in is read by functions named for it, like NewCustomer.
 package shape
 
 import (

@@ -1,4 +1,4 @@
-package input_test
+package shape_test
 
 import (
 	"net/url"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"example.com/partnertree/functions/internal/input"
+	"example.com/partnertree/functions/internal/shape"
 )
 
 const (
@@ -19,27 +20,27 @@ func TestAFormIsReadLikeABody(t *testing.T) {
 		read       func(*input.Object) any
 		body, form string
 	}{
-		"a partner": {of(input.NewPartner),
+		"a partner": {of(shape.NewPartner),
 			`{"parentId":"` + partner + `","name":"P","portalBrandId":"` + brand + `","availableBrandIds":["` + brand + `"],"canProvisionServices":true}`,
 			"parentId=" + partner + "&name=P&portalBrandId=" + brand + "&availableBrandIds=&availableBrandIds=" + brand +
 				"&canProvisionServices=false&canProvisionServices=true"},
-		"a partner without brands": {of(input.NewPartner),
+		"a partner without brands": {of(shape.NewPartner),
 			`{"parentId":"` + partner + `","name":"P","portalBrandId":"` + brand + `","availableBrandIds":[],"canProvisionServices":false}`,
 			"parentId=" + partner + "&name=P&portalBrandId=" + brand + "&availableBrandIds=&canProvisionServices=false"},
-		"a customer": {of(input.NewCustomer),
+		"a customer": {of(shape.NewCustomer),
 			`{"partnerId":"` + partner + `","name":"C","brandId":"` + brand + `","domain":null}`,
 			"partnerId=" + partner + "&name=C&brandId=" + brand + "&domain="},
-		"fields taken away":       {of(input.EditCustomer), `{"reference":null,"domain":null}`, "reference=&domain="},
-		"an app":                  {of(input.EditBrand), app(`"singleTenant":true`), appForm + "&portalApp%2FsingleTenant=true"},
-		"a field of an app":       {of(input.EditBrand), app(`"singleTenant":true,"x":1`), appForm + "&portalApp%2FsingleTenant=true&portalApp%2Fx=1"},
-		"an app without a field":  {of(input.EditBrand), app(`"singleTenant":null`), appForm + "&portalApp%2FsingleTenant="},
-		"no truth value":          {of(input.EditPartner), `{"canProvisionServices":"perhaps"}`, "canProvisionServices=perhaps"},
-		"an invitation":           {of(input.NewInvitation), `{"email":"a@b.example","role":"viewer","expiresInDays":3}`, "email=a%40b.example&role=viewer&expiresInDays=3&message="},
-		"no number":               {of(input.NewInvitation), `{"email":"a@b.example","role":"viewer","expiresInDays":"x"}`, "email=a%40b.example&role=viewer&expiresInDays=x"},
+		"fields taken away":       {of(shape.EditCustomer), `{"reference":null,"domain":null}`, "reference=&domain="},
+		"an app":                  {of(shape.EditBrand), app(`"singleTenant":true`), appForm + "&portalApp%2FsingleTenant=true"},
+		"a field of an app":       {of(shape.EditBrand), app(`"singleTenant":true,"x":1`), appForm + "&portalApp%2FsingleTenant=true&portalApp%2Fx=1"},
+		"an app without a field":  {of(shape.EditBrand), app(`"singleTenant":null`), appForm + "&portalApp%2FsingleTenant="},
+		"no truth value":          {of(shape.EditPartner), `{"canProvisionServices":"perhaps"}`, "canProvisionServices=perhaps"},
+		"an invitation":           {of(shape.NewInvitation), `{"email":"a@b.example","role":"viewer","expiresInDays":3}`, "email=a%40b.example&role=viewer&expiresInDays=3&message="},
+		"no number":               {of(shape.NewInvitation), `{"email":"a@b.example","role":"viewer","expiresInDays":"x"}`, "email=a%40b.example&role=viewer&expiresInDays=x"},
 		"nothing":                 {of(input.Nothing), `{}`, ""},
 		"a field too many":        {of(input.Nothing), `{"a~":{"b":1}}`, "a~%2Fb=1"},
-		"nothing that is needed":  {of(input.NewPartner), `{}`, "name="},
-		"an element that is none": {of(input.NewBrand), `{"regions":["x"]}`, "regions=x"},
+		"nothing that is needed":  {of(shape.NewPartner), `{}`, "name="},
+		"an element that is none": {of(shape.NewBrand), `{"regions":["x"]}`, "regions=x"},
 	} {
 		values, err := url.ParseQuery(c.form)
 		if err != nil {
