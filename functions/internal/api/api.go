@@ -85,7 +85,7 @@ func New(operations map[string]Operation, count limit.Counter, now func() time.T
 		}
 		do := operations[op.ID]
 		if do == nil {
-			panic("the function api does not do " + op.ID)
+			panic("no line of functions/internal/operations/routes.go serves the operation " + op.ID)
 		}
 		delete(left, op.ID)
 		op.MaxBody = cmp.Or(op.MaxBody, MaxBody)

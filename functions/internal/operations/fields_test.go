@@ -128,7 +128,8 @@ func (s *fieldScene) sends(t *testing.T, name string, body *openapi3.Schema, at 
 			return
 		}
 	}
-	t.Errorf("sent %v, and no event has it as %s: %+v", sent, at.event, store.Events()[earlier:])
+	t.Errorf("sent %v, and no event has it as %s: its payload (shared/event/payload.go) lacks the field, or is made without it: %+v", sent, at.event,
+		store.Events()[earlier:])
 }
 
 // thing is the part of an address that ends with the first id.
