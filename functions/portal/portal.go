@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"example.com/partnertree/functions/internal/limit"
+	"example.com/partnertree/functions/internal/shape"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
@@ -98,7 +99,7 @@ func (p *portal) visit(ctx context.Context, e *events.APIGatewayV2HTTPRequest) r
 			failed = v.failed
 		}
 		r = failed(f)
-		if after := f.RetryHeader(); after != "" {
+		if after := shape.RetryAfter(f); after != "" {
 			r.Headers["Retry-After"] = after
 		}
 	}

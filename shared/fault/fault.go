@@ -6,7 +6,6 @@ package fault
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 )
 
@@ -120,14 +119,6 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // URI returns the `type` of problem documents of this type: the address of the page that explains it.
 func (t *Type) URI() string { return "/problems/" + t.Slug }
-
-// RetryHeader returns the answer's Retry-After in whole seconds, or "" when the answer has no Retry-After.
-func (e *Error) RetryHeader() string {
-	if e.RetryAfter <= 0 {
-		return ""
-	}
-	return strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10)
-}
 
 // Is reports whether err is, or wraps, an Error of this type.
 func (t *Type) Is(err error) bool {

@@ -127,7 +127,7 @@ func (a *API) Handle(ctx context.Context, event events.APIGatewayV2HTTPRequest) 
 		response.StatusCode = contract.Status(e.Type.Slug)
 		response.Body = problem(e, id)
 		headers["Content-Type"] = "application/problem+json"
-		if after := e.RetryHeader(); after != "" {
+		if after := shape.RetryAfter(e); after != "" {
 			headers["Retry-After"] = after
 		}
 		if e.Type == fault.Unauthenticated {

@@ -1,6 +1,9 @@
 package shape
 
 import (
+	"strconv"
+	"time"
+
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/fault"
 )
@@ -19,4 +22,12 @@ type Problem struct {
 // OfProblem returns the document that a request is answered with which failed; request is its id.
 func OfProblem(e *fault.Error, request string) Problem {
 	return Problem{e.Type.URI(), e.Type.Title, contract.Status(e.Type.Slug), e.Detail, "urn:request:" + request, e.Fields, e.UsedBy}
+}
+
+// RetryAfter returns the answer's Retry-After in whole seconds, or "" when the answer has no Retry-After.
+func RetryAfter(e *fault.Error) string {
+	if e.RetryAfter <= 0 {
+		return ""
+	}
+	return strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10)
 }
