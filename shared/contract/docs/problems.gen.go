@@ -87,7 +87,7 @@ var problems = []problem{
 	},
 	{
 		slug: "invalid", status: 400, title: "The request is not valid",
-		meaning: "<p>A field or a parameter is missing, has the wrong type, or a value that is not allowed. <code>errors</code> says which, and why.</p>\n",
+		meaning: "<p>A field or a parameter is missing, has the wrong type, or has a value that is not allowed. <code>errors</code> says which field or parameter, and\nwhy.</p>\n",
 		action:  "<p>Correct what <code>errors</code> names, then send the request again.</p>\n",
 		operations: []string{
 			"getMe", "signOutEverywhere", "createPartner", "getPartner", "editPartner", "trashPartner",
@@ -117,7 +117,7 @@ var problems = []problem{
 	},
 	{
 		slug: "invalid-cursor", status: 400, title: "The cursor cannot be used here",
-		meaning: "<p>The <code>cursor</code> was changed, or was given to another caller, for another list or with other parameters, or is from an older\nversion of the API.</p>\n",
+		meaning: "<p>The <code>cursor</code> was changed, or comes from an older version of the API. Or it was given to another caller, for another list, or with\nother parameters.</p>\n",
 		action:  "<p>Begin again without <code>cursor</code>, and send each <code>next</code> back unchanged, with the same parameters.</p>\n",
 		operations: []string{
 			"listPartners", "listDescendants", "listTrash", "listCustomers", "listMoveRequests", "listCustomerMoveRequests",
@@ -234,7 +234,7 @@ var problems = []problem{
 	},
 	{
 		slug: "brand-in-use", status: 409, title: "The brand is in use",
-		meaning: "<p>A brand cannot be taken from a partner while one of its customers or a partner right below still uses it. <code>usedBy</code> names\nup to ten of them. A customer keeps its brand for good.</p>\n",
+		meaning: "<p>A brand cannot be taken from a partner while a customer or a partner directly below still uses it. <code>usedBy</code> names up to ten of these.\nA customer keeps its brand for good.</p>\n",
 		action:  "<p>Take the brand away from the partners that <code>usedBy</code> names first. While a customer has it, leave it available.</p>\n",
 		operations: []string{
 			"editPartner",
@@ -328,7 +328,7 @@ var problems = []problem{
 	},
 	{
 		slug: "already-founded", status: 409, title: "The platform already has its root",
-		meaning:    "<p>The root partner and its first owner are made once, when the system is set up, by somebody with rights in its AWS account.\nNo operation of this API answers with this problem.</p>\n",
+		meaning:    "<p>The root partner and its first owner are made once, when somebody with rights in the AWS account sets up the platform. No operation of\nthis API answers with this problem.</p>\n",
 		action:     "<p>Use the key that was made when the system was set up. Owners of the root can create further API clients.</p>\n",
 		operations: []string{},
 	},
@@ -345,7 +345,7 @@ var problems = []problem{
 	},
 	{
 		slug: "too-large", status: 413, title: "The body is too large",
-		meaning: "<p>A request body can have at most 64 KiB; the one that edits a brand, which can have a logo in it, 160 KiB.</p>\n",
+		meaning: "<p>A request body can have at most 64 KiB. Only the request that edits a brand, which can contain a logo, can have 160 KiB.</p>\n",
 		action:  "<p>Send a smaller body. The logo of a brand has at most 100 KB.</p>\n",
 		operations: []string{
 			"createPartner", "editPartner", "movePartner", "previewPartnerMove", "suspendPartner", "resumePartner",
@@ -388,7 +388,7 @@ var problems = []problem{
 	},
 	{
 		slug: "depth-limit", status: 422, title: "The tree would become too deep",
-		meaning: "<p>A partner can have at most 29 partners above it, so that the tree is at most 30 levels deep. For a move, what is below the\nmoved partner counts, or has been there before.</p>\n",
+		meaning: "<p>A partner can have at most 29 partners above it, so that the tree is at most 30 levels deep. For a move, levels that are or were below\nthe moved partner count too.</p>\n",
 		action:  "<p>Create it at a partner further up.</p>\n",
 		operations: []string{
 			"createPartner", "movePartner", "moveCustomer", "acceptMove",
@@ -414,7 +414,7 @@ var problems = []problem{
 	{
 		slug: "brand-not-available", status: 422, title: "The brand is not available there",
 		meaning: "<p>The brand does not exist, or has not been made available to this partner, or to the partner that would pass it on.</p>\n",
-		action:  "<p>Choose one of <code>GET /v1/partners/{id}/brands</code>, or ask the partner above to make the brand available.</p>\n",
+		action:  "<p>Choose a brand that <code>GET /v1/partners/{id}/brands</code> lists, or ask the partner above to make the brand available.</p>\n",
 		operations: []string{
 			"createPartner", "editPartner", "movePartner", "createCustomer", "moveCustomer", "acceptMove",
 		},
@@ -430,7 +430,7 @@ var problems = []problem{
 	{
 		slug: "too-many-grants", status: 422, title: "Too many grants",
 		meaning: "<p>A caller can have grants on at most 60 nodes.</p>\n",
-		action:  "<p>Take grants away that are no longer needed, or grant a node further up instead of many below it.</p>\n",
+		action:  "<p>Take away grants that are no longer needed, or grant a role on a node further up instead of on many nodes below it.</p>\n",
 		operations: []string{
 			"grantApiClient",
 		},
@@ -455,7 +455,7 @@ var problems = []problem{
 	},
 	{
 		slug: "too-many-invitations", status: 429, title: "Too many invitations",
-		meaning: "<p>At most 50 invitations can be made at a partner or customer in a day, which begins at midnight UTC, and one invitation can be sent\nat most 10 times. In a day, 5 links at most are mailed to one address, whoever invites it, and 200 by one caller.</p>\n",
+		meaning: "<p>In a day, at most 50 invitations can be made at a partner or customer. In a day, at most 5 links are mailed to one address, whoever\ninvites it, and at most 200 by one caller. A day begins at midnight UTC. One invitation can be sent at most 10 times in all.</p>\n",
 		action:  "<p>Wait until tomorrow. Make a new invitation if the old invitation was sent too often.</p>\n",
 		operations: []string{
 			"inviteToPartner", "inviteToCustomer", "resendInvitation",
@@ -463,7 +463,7 @@ var problems = []problem{
 	},
 	{
 		slug: "too-soon", status: 429, title: "The invitation was just sent",
-		meaning: "<p>The link of an invitation can be sent again 5 minutes after it was sent the last time.</p>\n",
+		meaning: "<p>An invitation can be sent again 5 minutes after it was sent the last time.</p>\n",
 		action:  "<p>Wait as many seconds as <code>Retry-After</code> says. Mail may take some minutes, or may be in the folder for unwanted mail.</p>\n",
 		operations: []string{
 			"resendInvitation",
@@ -507,7 +507,7 @@ var problems = []problem{
 	},
 	{
 		slug: "too-many-changes", status: 503, title: "Too many changes are being settled",
-		meaning: "<p>A change of a whole subtree is in effect at once and then written into every node of it in the background. There can be 64 such\nchanges at a time, and there are that many just now. Nothing was changed.</p>\n",
+		meaning: "<p>A change of a whole subtree is in effect at once, and is then written into every node of the subtree in the background. There can be\n64 of these changes at a time, and there are 64 now. Nothing was changed.</p>\n",
 		action:  "<p>Wait as many seconds as <code>Retry-After</code> says and send the same request again, a <code>POST</code> with the same <code>Idempotency-Key</code>.</p>\n",
 		operations: []string{
 			"editPartner", "trashPartner", "movePartner", "suspendPartner", "resumePartner", "restorePartner",
