@@ -66,7 +66,7 @@ func TestBrokenContractIsRefused(t *testing.T) {
 			"not-found, conflict, depth-limit",
 			"conflict, depth-limit", "createPartner: x-problems lacks not-found"},
 		"problem that nobody has": {"last-secret, ", "", "last-secret: no operation"},
-		"problem without action":  {"    action: Create it at a partner further up.\n", "", "depth-limit: no action"},
+		"problem without action":  {"    action: Create the partner further up in the tree, or choose a new parent further up.\n", "", "depth-limit: no action"},
 		"POST that is not safe": {
 			"        - {$ref: '#/components/parameters/IdempotencyKey'}\n",
 			"        []\n", "signOutEverywhere: no Idempotency-Key"},

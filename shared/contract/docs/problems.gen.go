@@ -87,7 +87,7 @@ var problems = []problem{
 	},
 	{
 		slug: "invalid", status: 400, title: "The request is not valid",
-		meaning: "<p>A field or a parameter is missing, has the wrong type, or a value that is not allowed. <code>errors</code> says which, and why.</p>\n",
+		meaning: "<p>A field or a parameter is missing, has the wrong type, or has a value that is not allowed. <code>errors</code> says which field or parameter, and\nwhy.</p>\n",
 		action:  "<p>Correct what <code>errors</code> names, then send the request again.</p>\n",
 		operations: []string{
 			"getMe", "signOutEverywhere", "createPartner", "getPartner", "editPartner", "trashPartner",
@@ -105,7 +105,7 @@ var problems = []problem{
 	},
 	{
 		slug: "unknown-field", status: 400, title: "The body has an unknown field",
-		meaning: "<p>The body has a field that this operation does not know. Unknown fields are refused, not ignored, so that a misspelt one is\nnoticed. <code>errors</code> points to it.</p>\n",
+		meaning: "<p>The body has a field that this operation does not know. Unknown fields are refused and not ignored, so that you notice a misspelt\nfield. <code>errors</code> points to the field.</p>\n",
 		action:  "<p>Remove the field or correct its name. The contract lists the fields.</p>\n",
 		operations: []string{
 			"createPartner", "editPartner", "movePartner", "previewPartnerMove", "suspendPartner", "resumePartner",
@@ -117,7 +117,7 @@ var problems = []problem{
 	},
 	{
 		slug: "invalid-cursor", status: 400, title: "The cursor cannot be used here",
-		meaning: "<p>The <code>cursor</code> was changed, or was given to another caller, for another list or with other parameters, or is from an older\nversion of the API.</p>\n",
+		meaning: "<p>The <code>cursor</code> was changed, or comes from an older version of the API. Or it was given to another caller, for another list, or with\nother parameters.</p>\n",
 		action:  "<p>Begin again without <code>cursor</code>, and send each <code>next</code> back unchanged, with the same parameters.</p>\n",
 		operations: []string{
 			"listPartners", "listDescendants", "listTrash", "listCustomers", "listMoveRequests", "listCustomerMoveRequests",
@@ -138,7 +138,7 @@ var problems = []problem{
 	},
 	{
 		slug: "unauthenticated", status: 401, title: "No valid credentials",
-		meaning: "<p>The <code>Authorization</code> header has neither a valid key nor a valid access token. The key may be misspelt or\nremoved, or its API client may be revoked. The token may be for another app or expired, or its owner may have signed out everywhere\nsince it was issued.</p>\n",
+		meaning: "<p>The <code>Authorization</code> header has neither a valid key nor a valid access token. The key may be misspelt or removed, or its API client may\nbe revoked. The token may be for another app or expired, or its owner may have signed out everywhere since it was issued.</p>\n",
 		action:  "<p>Send <code>Authorization: Bearer pmk_…</code> with the whole key. If the key worked before, ask an owner of your partner for a new key. If you\nuse a token, sign in again for a new token.</p>\n",
 		operations: []string{
 			"getMe", "signOutEverywhere", "createPartner", "getPartner", "editPartner", "trashPartner",
@@ -171,7 +171,7 @@ var problems = []problem{
 	},
 	{
 		slug: "needs-grant-above", status: 403, title: "This needs a role further up",
-		meaning: "<p>Where a node stands, whether it is suspended or in the trash, which brands a partner may use and whether it may provision\nservices are decided by the partners above it. Your access begins at this node, or your role above it is too small.</p>\n",
+		meaning: "<p>The partners above a node decide where it stands, whether it is suspended or in the trash, which brands it may use, and whether it may\nprovision services. Your access begins at this node, or your role above it is too small.</p>\n",
 		action:  "<p>Ask an administrator of the partner above to make the change.</p>\n",
 		operations: []string{
 			"editPartner", "trashPartner", "movePartner", "previewPartnerMove", "suspendPartner", "resumePartner",
@@ -196,7 +196,7 @@ var problems = []problem{
 	},
 	{
 		slug: "not-found", status: 404, title: "Not found",
-		meaning: "<p>There is nothing with this id, or what has this id is outside of what you reach. The answer does not tell which of the two is so.</p>\n",
+		meaning: "<p>Nothing has this id, or you do not reach what has it. The answer does not tell which of the two is true.</p>\n",
 		action:  "<p>Check the id and its prefix. <code>GET /v1/me</code> tells where your access begins.</p>\n",
 		operations: []string{
 			"createPartner", "getPartner", "editPartner", "trashPartner", "listPartners", "getPartnerPath",
@@ -221,7 +221,7 @@ var problems = []problem{
 	{
 		slug: "conflict", status: 409, title: "Someone else changed this at the same time",
 		meaning: "<p>Another request changed the same thing, or the first request with this <code>Idempotency-Key</code> is still running.</p>\n",
-		action:  "<p>Wait a moment and send the same request again, a <code>POST</code> with the same <code>Idempotency-Key</code>.</p>\n",
+		action:  "<p>Wait a moment, then send the same request again. Send a <code>POST</code> with the same <code>Idempotency-Key</code>.</p>\n",
 		operations: []string{
 			"signOutEverywhere", "createPartner", "editPartner", "trashPartner", "movePartner", "previewPartnerMove",
 			"suspendPartner", "resumePartner", "restorePartner", "createCustomer", "editCustomer", "trashCustomer",
@@ -234,15 +234,15 @@ var problems = []problem{
 	},
 	{
 		slug: "brand-in-use", status: 409, title: "The brand is in use",
-		meaning: "<p>A brand cannot be taken from a partner while one of its customers or a partner right below still uses it. <code>usedBy</code> names\nup to ten of them. A customer keeps its brand for good.</p>\n",
-		action:  "<p>Take the brand away from the partners that <code>usedBy</code> names first. While a customer has it, leave it available.</p>\n",
+		meaning: "<p>A brand cannot be taken from a partner while a customer or a partner directly below still uses it. <code>usedBy</code> names up to ten of these.\nA customer keeps its brand for good.</p>\n",
+		action:  "<p>Take the brand away from the partners that <code>usedBy</code> names first. While a customer uses the brand, leave the brand available.</p>\n",
 		operations: []string{
 			"editPartner",
 		},
 	},
 	{
 		slug: "domain-taken", status: 409, title: "The domain belongs to another brand",
-		meaning: "<p>A domain can belong to one brand only. The answer does not tell whose brand has the domain.</p>\n",
+		meaning: "<p>A domain can belong to only one brand. The answer does not tell which brand has the domain.</p>\n",
 		action:  "<p>Choose another domain. If this domain is yours, contact the vendor.</p>\n",
 		operations: []string{
 			"createBrand",
@@ -275,8 +275,8 @@ var problems = []problem{
 	},
 	{
 		slug: "suspended", status: 409, title: "Suspended",
-		meaning: "<p>The node, or a partner above it, is suspended. Until the suspended node is resumed, nothing can be changed or created there.\nThe node can still be moved, trashed and restored, and who has access to it can still be changed. <code>suspendedAt</code> of the node tells where.</p>\n",
-		action:  "<p>Have an administrator above the suspended node resume it, <code>POST /v1/partners/{id}/resume</code>.</p>\n",
+		meaning: "<p>The node, or a partner above it, is suspended. Until the suspended node is resumed, nothing there can be changed or created. You can\nstill move, trash and restore the node, and change who has access to it. <code>suspendedAt</code> of the node tells where.</p>\n",
+		action:  "<p>Have an administrator above the suspended node resume that node with <code>POST /v1/partners/{id}/resume</code>.</p>\n",
 		operations: []string{
 			"createPartner", "editPartner", "createCustomer", "editCustomer", "inviteToPartner", "inviteToCustomer",
 			"resendInvitation", "createBrand", "editBrand",
@@ -284,8 +284,8 @@ var problems = []problem{
 	},
 	{
 		slug: "trashed", status: 409, title: "In the trash",
-		meaning: "<p>The node, or a partner above it, is in the trash. Until the node in the trash is restored, nothing can be changed, created or moved there.\n<code>trashedAt</code> of the node tells where.</p>\n",
-		action:  "<p>Have an administrator above the node in the trash restore it, <code>POST /v1/partners/{id}/restore</code>, the uppermost one first.</p>\n",
+		meaning: "<p>The node, or a partner above it, is in the trash. Until the node in the trash is restored, nothing there can be changed, created or\nmoved. <code>trashedAt</code> of the node tells where.</p>\n",
+		action:  "<p>Have an administrator above the node in the trash restore that node with <code>POST /v1/partners/{id}/restore</code>. If several nodes are in the\ntrash, restore the uppermost node first.</p>\n",
 		operations: []string{
 			"createPartner", "editPartner", "trashPartner", "movePartner", "suspendPartner", "resumePartner",
 			"restorePartner", "createCustomer", "editCustomer", "trashCustomer", "moveCustomer", "suspendCustomer",
@@ -296,7 +296,7 @@ var problems = []problem{
 	},
 	{
 		slug: "invitation-closed", status: 409, title: "The invitation can no longer be used",
-		meaning: "<p>The invitation was accepted or revoked, or its time is over. Or the sender of the invitation can no longer grant the role. Or the\npartner or customer is not there any more, or is suspended. Or access there was taken away from you since the invitation was sent.</p>\n",
+		meaning: "<p>The invitation was accepted or revoked, or has expired. Or the sender of the invitation can no longer grant the role. Or the partner\nor customer does not exist any more, or is suspended. Or your access there was taken away since the invitation was sent.</p>\n",
 		action:  "<p>Make a new invitation, or ask for a new invitation.</p>\n",
 		operations: []string{
 			"revokeInvitation", "resendInvitation",
@@ -320,7 +320,7 @@ var problems = []problem{
 	},
 	{
 		slug: "request-void", status: 409, title: "The requested move is not possible",
-		meaning: "<p>The node that was to move is in the trash or not there any more, or the caller who asked may not move that node any more. The answer\ndoes not tell which of these is so. Or a move is asked for to the parent that the node has already.</p>\n",
+		meaning: "<p>The node that was to move is in the trash or not there any more, or the caller who asked may not move that node any more. The answer\ndoes not tell which of these is true. Or the request asks for a move to the parent that the node has already.</p>\n",
 		action:  "<p>Decline the request, or have the other side withdraw it and ask again.</p>\n",
 		operations: []string{
 			"requestPartnerMove", "requestCustomerMove", "acceptMove",
@@ -328,14 +328,14 @@ var problems = []problem{
 	},
 	{
 		slug: "already-founded", status: 409, title: "The platform already has its root",
-		meaning:    "<p>The root partner and its first owner are made once, when the system is set up, by somebody with rights in its AWS account.\nNo operation of this API answers with this problem.</p>\n",
+		meaning:    "<p>The root partner and its first owner are made once, when somebody with rights in the AWS account sets up the platform. No operation of\nthis API answers with this problem.</p>\n",
 		action:     "<p>Use the key that was made when the system was set up. Owners of the root can create further API clients.</p>\n",
 		operations: []string{},
 	},
 	{
 		slug: "precondition-failed", status: 412, title: "Changed since you read it",
 		meaning: "<p>The <code>If-Match</code> header does not name the current version. Nothing was changed.</p>\n",
-		action:  "<p>Get the current state, apply your change to it, and send it with the new <code>ETag</code>.</p>\n",
+		action:  "<p>Get the current state, apply your change to that state, and send the change with the new <code>ETag</code>.</p>\n",
 		operations: []string{
 			"editPartner", "trashPartner", "movePartner", "suspendPartner", "resumePartner", "restorePartner",
 			"editCustomer", "trashCustomer", "moveCustomer", "suspendCustomer", "resumeCustomer", "restoreCustomer",
@@ -345,7 +345,7 @@ var problems = []problem{
 	},
 	{
 		slug: "too-large", status: 413, title: "The body is too large",
-		meaning: "<p>A request body can have at most 64 KiB; the one that edits a brand, which can have a logo in it, 160 KiB.</p>\n",
+		meaning: "<p>A request body can have at most 64 KiB. Only the request that edits a brand, which can contain a logo, can have 160 KiB.</p>\n",
 		action:  "<p>Send a smaller body. The logo of a brand has at most 100 KB.</p>\n",
 		operations: []string{
 			"createPartner", "editPartner", "movePartner", "previewPartnerMove", "suspendPartner", "resumePartner",
@@ -388,8 +388,8 @@ var problems = []problem{
 	},
 	{
 		slug: "depth-limit", status: 422, title: "The tree would become too deep",
-		meaning: "<p>A partner can have at most 29 partners above it, so that the tree is at most 30 levels deep. For a move, what is below the\nmoved partner counts, or has been there before.</p>\n",
-		action:  "<p>Create it at a partner further up.</p>\n",
+		meaning: "<p>A partner can have at most 29 partners above it, so that the tree is at most 30 levels deep. For a move, levels that are or were below\nthe moved partner count too.</p>\n",
+		action:  "<p>Create the partner further up in the tree, or choose a new parent further up.</p>\n",
 		operations: []string{
 			"createPartner", "movePartner", "moveCustomer", "acceptMove",
 		},
@@ -414,7 +414,7 @@ var problems = []problem{
 	{
 		slug: "brand-not-available", status: 422, title: "The brand is not available there",
 		meaning: "<p>The brand does not exist, or has not been made available to this partner, or to the partner that would pass it on.</p>\n",
-		action:  "<p>Choose one of <code>GET /v1/partners/{id}/brands</code>, or ask the partner above to make the brand available.</p>\n",
+		action:  "<p>Choose a brand that <code>GET /v1/partners/{id}/brands</code> lists, or ask the partner above to make the brand available.</p>\n",
 		operations: []string{
 			"createPartner", "editPartner", "movePartner", "createCustomer", "moveCustomer", "acceptMove",
 		},
@@ -430,7 +430,7 @@ var problems = []problem{
 	{
 		slug: "too-many-grants", status: 422, title: "Too many grants",
 		meaning: "<p>A caller can have grants on at most 60 nodes.</p>\n",
-		action:  "<p>Take grants away that are no longer needed, or grant a node further up instead of many below it.</p>\n",
+		action:  "<p>Take away grants that are no longer needed, or grant a role on a node further up instead of on many nodes below it.</p>\n",
 		operations: []string{
 			"grantApiClient",
 		},
@@ -455,7 +455,7 @@ var problems = []problem{
 	},
 	{
 		slug: "too-many-invitations", status: 429, title: "Too many invitations",
-		meaning: "<p>At most 50 invitations can be made at a partner or customer in a day, which begins at midnight UTC, and one invitation can be sent\nat most 10 times. In a day, 5 links at most are mailed to one address, whoever invites it, and 200 by one caller.</p>\n",
+		meaning: "<p>In a day, at most 50 invitations can be made at a partner or customer. In a day, at most 5 links are mailed to one address, whoever\ninvites it, and at most 200 by one caller. A day begins at midnight UTC. One invitation can be sent at most 10 times in all.</p>\n",
 		action:  "<p>Wait until tomorrow. Make a new invitation if the old invitation was sent too often.</p>\n",
 		operations: []string{
 			"inviteToPartner", "inviteToCustomer", "resendInvitation",
@@ -463,7 +463,7 @@ var problems = []problem{
 	},
 	{
 		slug: "too-soon", status: 429, title: "The invitation was just sent",
-		meaning: "<p>The link of an invitation can be sent again 5 minutes after it was sent the last time.</p>\n",
+		meaning: "<p>An invitation can be sent again 5 minutes after it was sent the last time.</p>\n",
 		action:  "<p>Wait as many seconds as <code>Retry-After</code> says. Mail may take some minutes, or may be in the folder for unwanted mail.</p>\n",
 		operations: []string{
 			"resendInvitation",
@@ -472,7 +472,7 @@ var problems = []problem{
 	{
 		slug: "internal", status: 500, title: "Something went wrong on our side",
 		meaning: "<p>The request failed for a reason that is not in the request. It was recorded.</p>\n",
-		action:  "<p>Send the request again, a <code>POST</code> with the same <code>Idempotency-Key</code>. If the problem goes on, report the <code>instance</code>.</p>\n",
+		action:  "<p>Send the request again, a <code>POST</code> with the same <code>Idempotency-Key</code>. If the problem does not go away, report the <code>instance</code>.</p>\n",
 		operations: []string{
 			"getMe", "signOutEverywhere", "createPartner", "getPartner", "editPartner", "trashPartner",
 			"listPartners", "getPartnerPath", "getPartnerTree", "listDescendants", "listTrash", "movePartner",
@@ -490,7 +490,7 @@ var problems = []problem{
 	{
 		slug: "busy", status: 503, title: "Too busy just now",
 		meaning: "<p>The request could not be completed in time. The request may or may not have had its effect.</p>\n",
-		action:  "<p>Wait as many seconds as <code>Retry-After</code> says and send the same request again, a <code>POST</code> with the same <code>Idempotency-Key</code>.</p>\n",
+		action:  "<p>Wait as many seconds as <code>Retry-After</code> says, then send the same request again. Send a <code>POST</code> with the same <code>Idempotency-Key</code>.</p>\n",
 		operations: []string{
 			"getMe", "signOutEverywhere", "createPartner", "getPartner", "editPartner", "trashPartner",
 			"listPartners", "getPartnerPath", "getPartnerTree", "listDescendants", "listTrash", "movePartner",
@@ -507,8 +507,8 @@ var problems = []problem{
 	},
 	{
 		slug: "too-many-changes", status: 503, title: "Too many changes are being settled",
-		meaning: "<p>A change of a whole subtree is in effect at once and then written into every node of it in the background. There can be 64 such\nchanges at a time, and there are that many just now. Nothing was changed.</p>\n",
-		action:  "<p>Wait as many seconds as <code>Retry-After</code> says and send the same request again, a <code>POST</code> with the same <code>Idempotency-Key</code>.</p>\n",
+		meaning: "<p>A change of a whole subtree is in effect at once, and is then written into every node of the subtree in the background. There can be\n64 of these changes at a time, and there are 64 now. Nothing was changed.</p>\n",
+		action:  "<p>Wait as many seconds as <code>Retry-After</code> says, then send the same request again. Send a <code>POST</code> with the same <code>Idempotency-Key</code>.</p>\n",
 		operations: []string{
 			"editPartner", "trashPartner", "movePartner", "suspendPartner", "resumePartner", "restorePartner",
 			"trashCustomer", "moveCustomer", "suspendCustomer", "resumeCustomer", "restoreCustomer", "acceptMove",
