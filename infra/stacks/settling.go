@@ -34,11 +34,15 @@ func (s *Service) addSettling() {
 	accept(role, "AwsSolutions-IAM5", "Step Functions asks for the actions of log delivery, which know no resources.", "Resource::*")
 	accept(s.settling, "AwsSolutions-SF2", "Nothing here is traced with X-Ray: an execution's history has every step with its times.")
 
+	var types []string
+	for _, t := range event.Settled() {
+		types = append(types, string(t))
+	}
 	rule := awsevents.NewRule(s.Stack, jsii.String("SettlingRule"), &awsevents.RuleProps{
 		EventBus:    s.stateful.Bus,
 		Description: jsii.String("Starts the settling of every change of a whole subtree"),
 		EventPattern: &awsevents.EventPattern{
-			Source: jsii.Strings(event.Source),
+			Source: jsii.Strings(event.Source), DetailType: jsii.Strings(types...),
 			Detail: &map[string]any{"data": map[string]any{"jobId": awsevents.Match_Exists()}},
 		},
 	})

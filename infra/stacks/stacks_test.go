@@ -470,7 +470,8 @@ func TestSettlingIsStartedByChangesAlone(t *testing.T) {
 			continue // TestTheTrashIsPurgedOnASchedule, TestMailsComeFromInvitationsAndGoBackToThem
 		}
 		started++
-		if got, want := written(p["EventPattern"]), `{"detail":{"data":{"jobId":[{"exists":true}]}},"source":["`+event.Source+`"]}`; got != want {
+		if got, want := written(p["EventPattern"]), `{"detail":{"data":{"jobId":[{"exists":true}]}},"detail-type":`+written(event.Settled())+
+			`,"source":["`+event.Source+`"]}`; got != want {
 			t.Errorf("%s listens to %s, want %s", id, got, want)
 		}
 		if !strings.Contains(written(p["EventBusName"]), "Bus") {

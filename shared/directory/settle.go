@@ -33,8 +33,14 @@ const (
 	GraceStep   = "grace"   // all nodes have it; reads under way come to their end
 )
 
-// ChangeOf returns the number of the change that a job settles.
+// settlingKinds are the kinds above.
+var settlingKinds = []job.Kind{MoveJob, RenameJob, SuspendJob, ResumeJob, TrashJob, RestoreJob, PurgeJob, ProvisioningJob}
+
+// ChangeOf returns the number of the change that a job settles. It refuses a job that does something else.
 func ChangeOf(j *job.Job) (seq int64, err error) {
+	if !slices.Contains(settlingKinds, j.Kind) {
+		return 0, ErrUnknownJob
+	}
 	if seq, err = strconv.ParseInt(j.Input, 10, 64); err != nil {
 		return 0, fmt.Errorf("%s has no number of a change", j.ID)
 	}
@@ -51,8 +57,8 @@ func settling(kind job.Kind, top ident.Node, seq string, now time.Time) *job.Job
 // sooner.
 const Grace = 60 * time.Second
 
-// ErrUnknownJob is the error of settling by a job that does not exist.
-var ErrUnknownJob = errors.New("there is no such job")
+// ErrUnknownJob is the error of settling by a job that does not exist, or that settles nothing.
+var ErrUnknownJob = errors.New("no job with this id settles a change")
 
 // ErrNotWalked is the error of retiring a change whose nodes are not all rewritten.
 var ErrNotWalked = errors.New("the change is not written into all its nodes yet")

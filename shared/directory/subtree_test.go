@@ -331,6 +331,16 @@ func TestSettlingWhatThereIsNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	other := job.Begin("export", a, done.Job.Input, done.Job.Created, "collect", "write") // no change of its own
+	if err := s.Commit(t.Context(), directory.Put{Now: other, Else: directory.ErrExists}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.d.Settle(t.Context(), other.ID, "", 0); !errors.Is(err, directory.ErrUnknownJob) {
+		t.Errorf("settle by a job that does something else: %v", err)
+	}
+	if err := s.d.Retire(t.Context(), other.ID); !errors.Is(err, directory.ErrUnknownJob) {
+		t.Errorf("retire by a job that does something else: %v", err)
+	}
 	if err := s.d.Retire(t.Context(), done.Job.ID); !errors.Is(err, directory.ErrNotWalked) {
 		t.Errorf("retired before its walk: %v", err)
 	}
