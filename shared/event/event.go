@@ -103,8 +103,15 @@ func FromStored(b []byte) (Event, error) {
 	return Event{s.ID, s.Type, s.Time, s.Node, s.Path, s.Left, s.Actor, s.RequestID, data}, err
 }
 
-// Carried returns a stored event as the bus carries it. The data stays as it was stored: a newer version of this code may have written it.
+// Carried returns a stored event as the bus carries it, and an event that is in that form already as it is. The data stays as it was stored:
+// a newer version of this code may have written it.
 func Carried(b []byte) ([]byte, error) {
+	var form struct {
+		Node json.RawMessage `json:"nodeId"` // which only the carried form has
+	}
+	if err := json.Unmarshal(b, &form); err != nil || form.Node != nil {
+		return b, err
+	}
 	var s stored
 	if err := json.Unmarshal(b, &s); err != nil {
 		return nil, err
@@ -156,6 +163,9 @@ func (e Event) SeenFrom(node ident.Node) Event {
 	}
 	if p, ok := e.Data.(restricted); ok {
 		e.Data = p.seen(sight{on: here >= 0, onLeft: before >= 0, itself: e.Node == node})
+	}
+	if e.Data != nil {
+		e.Data = told(e.Data)
 	}
 	e.Path, e.Left = within(e.Path, here), within(e.Left, before)
 	return e

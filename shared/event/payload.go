@@ -153,14 +153,24 @@ func Note[T comparable](was, now T) *Edit[T] {
 	return &Edit[T]{was, now}
 }
 
-// Job is the part of a payload that names the work in the background which a change to a whole subtree begins.
+// Job is the part of a payload that names the job which settles a change to a whole subtree.
 type Job struct {
 	JobID ident.Job `json:"jobId,omitzero"`
 }
 
 func (j Job) job() ident.Job { return j.JobID }
 
-// Job returns the id of the work in the background that the event begins, "" when the event begins none.
+// Settled returns the types of events that may begin the settling of a change to a whole subtree.
+func Settled() (all []Type) {
+	for _, t := range Types {
+		if _, may := payloads[t].(interface{ job() ident.Job }); may {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// Job returns the id of the job that settles what happened, "" when there is nothing to settle.
 func (e *Event) Job() ident.Job {
 	if p, ok := e.Data.(interface{ job() ident.Job }); ok {
 		return p.job()
@@ -378,7 +388,7 @@ type ClientCreatedData struct {
 	Client
 	Role      access.Role `json:"role"`
 	SecretID  ident.Key   `json:"secretId"`
-	Recovered bool        `json:"recovered,omitempty"` // somebody with AWS rights made it, since no owner was left
+	Recovered bool        `json:"recovered,omitzero"` // somebody with AWS rights made it, since no owner was left
 }
 
 // ClientRevokedData is the data of ClientRevoked.
@@ -391,7 +401,7 @@ type ClientRevokedData struct {
 type ClientSecretAddedData struct {
 	Client
 	SecretID  ident.Key `json:"secretId"`
-	Recovered bool      `json:"recovered,omitempty"` // as ClientCreatedData.Recovered
+	Recovered bool      `json:"recovered,omitzero"` // as ClientCreatedData.Recovered
 }
 
 // ClientSecretRemovedData is the data of ClientSecretRemoved.
@@ -543,36 +553,26 @@ func (p MoveClosed) seen(from sight) MoveClosed {
 	return p
 }
 
-// seen leaves the version out, as the methods below do: the version counts what was changed elsewhere, too.
-func (p InvitationAcceptedData) seen(sight) Payload {
-	p.Version = Version{}
-	return p
+// told returns the payload without its fields that a caller of the API is never told.
+func told(p Payload) Payload {
+	whole := reflect.ValueOf(p)
+	if whole.Kind() != reflect.Struct {
+		return p
+	}
+	part := reflect.New(whole.Type()).Elem()
+	part.Set(whole)
+	hide(part)
+	return part.Interface().(Payload)
 }
 
-func (p UserChangedData) seen(sight) Payload {
-	p.Version = Version{}
-	return p
-}
-
-func (p UserRemovedData) seen(sight) Payload {
-	p.Version = Version{}
-	return p
-}
-
-func (p ClientGrantedData) seen(sight) Payload {
-	p.Version = Version{}
-	return p
-}
-
-func (p ClientGrantRemovedData) seen(sight) Payload {
-	p.Version = Version{}
-	return p
-}
-
-// seen leaves the grants out, which may be anywhere in the tree.
-func (p ClientRevokedData) seen(sight) Payload {
-	p.Grants = nil
-	return p
+func hide(part reflect.Value) {
+	for f, v := range part.Fields() {
+		if f.Tag.Get("unseen") == "true" {
+			v.SetZero()
+		} else if f.Anonymous {
+			hide(v)
+		}
+	}
 }
 
 // seen shows nothing of what nobody here knows.
