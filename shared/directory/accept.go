@@ -71,7 +71,7 @@ func linked(t credential.Token, within ident.Node, read func(w Want) (Got, error
 	}
 }
 
-// inScope reports whether the invitation's node, which was read, inScope within a bound.
+// inScope reports whether the node of the invitation, which was read, is within a bound.
 func (i *Invitation) inScope(got *Got, within ident.Node) bool {
 	node := got.Nodes[i.Node]
 	return within == "" || node != nil && got.Tree.Place(node).Path.Index(within) >= 0

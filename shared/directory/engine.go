@@ -93,7 +93,7 @@ func (d *Directory) Reach(ctx context.Context, c Caller, id ident.Node, a access
 	return v, node, dec, err
 }
 
-// Retry runs do until it gives anything but errChanged.
+// Retry runs do until it gives anything but ErrChanged.
 func Retry[T any](do func() (T, error)) (T, error) {
 	for range attempts {
 		if t, err := do(); !errors.Is(err, ErrChanged) {
@@ -118,7 +118,7 @@ func Do[T any](ctx context.Context, d *Directory, c Caller, target ident.Node, a
 	return Retry(func() (T, error) { return Round(ctx, d, c, target, a, w, do) })
 }
 
-// Round is one Round of once. It gives errChanged when it is worth another one.
+// Round is one attempt of Do. Its error is ErrChanged when another attempt may succeed.
 func Round[T any](ctx context.Context, d *Directory, c Caller, target ident.Node, a access.Action, w Want,
 	do func(v *View, node *hierarchy.Node, dec access.Decision) (Plan[T], error)) (none T, err error) {
 	w.Nodes = append(slices.Clip(w.Nodes), target)

@@ -306,7 +306,7 @@ func (d *Directory) keepCovered(ctx context.Context, v *View, was, parent *hiera
 	return steps, event.Job{JobID: j.ID}, nil
 }
 
-// rewriteFirst does for one node what settling would do for it later. It gives errChanged: what was read is no longer so.
+// rewriteFirst does for one node what settling would do for it later. Its error is ErrChanged: what was read is no longer so.
 func (d *Directory) rewriteFirst(ctx context.Context, tree *hierarchy.TreeState, n *hierarchy.Node) error {
 	return cmp.Or(d.store.Commit(ctx, Rewrite{Node: n.ID, WasAsOf: n.AsOf, Place: tree.Place(n), AsOf: tree.Seq, Else: ErrChanged}), ErrChanged)
 }

@@ -282,7 +282,7 @@ func (p *past) moments() []time.Time {
 	return slices.CompactFunc(all, time.Time.Equal)
 }
 
-// visible reports whether the caller is visible what was granted at a node, and whether it was suspended: not of what is elsewhere now and out
+// visible reports whether the caller sees what was granted at a node, and whether it was suspended: not of what is elsewhere now and out
 // of their sight.
 func (p *past) visible(id ident.Node) bool { return p.sees[id] || p.path.Index(id) >= 0 }
 

@@ -16,7 +16,7 @@ import (
 const recoveredName hierarchy.Name = "Recovered owner"
 
 // Recover gives the oldest API client that is owner of the root a new secret in the place of its oldest, for when all keys of all owners of
-// the root are lost: the answer to Found may be. When no API client is one any more, it makes one. It takes no caller, like Found. It
+// the root are lost: the answer to CreateRoot may be. When no API client is one any more, it makes one. It takes no caller, like CreateRoot. It
 // returns the new API key.
 func (d *Directory) Recover(ctx context.Context) (access.Principal, string, error) {
 	var key string

@@ -315,7 +315,7 @@ func (d *Directory) MoveRequest(ctx context.Context, c Caller, id ident.MoveRequ
 	return s.seen(c, d.now()), nil
 }
 
-// decideOn carries out what one side of a request does with it: those who may move the node (access.Place), or those who may take
+// decideOn carries out what one side of a request does with it: those who may move the node, or those who may take
 // it in. The request is found first; then all is read in one batch and decided on again.
 func decideOn[T any](ctx context.Context, d *Directory, c Caller, id ident.MoveRequest, a access.Action,
 	do func(v *View, s sides) (Plan[T], error)) (T, error) {

@@ -16,16 +16,24 @@ const (
 	ExpiresField = "expires" // int64: when stores may forget the record, in seconds since 1970
 )
 
+// reserved are names that stores use for themselves.
+var reserved = []string{"pk", "sk", "type"}
+
 // TimeFormat is how times are kept: in UTC to the microsecond, with a fixed width, so that they sort.
 const TimeFormat = "2006-01-02T15:04:05.000000Z"
 
 // Time is a time as it is kept.
 func Time(t time.Time) string { return t.UTC().Format(TimeFormat) }
 
-// Encode returns the fields of what code carries. What must be there and is not is an error.
+// Encode returns the fields of what code carries. What must be there and is not is an error, and so is a field with a name that stores use.
 func Encode(what string, code func(*Coder)) (Fields, error) {
 	c := Coder{fields: Fields{}, what: what}
 	code(&c)
+	for _, name := range reserved {
+		if _, taken := c.fields[name]; taken {
+			return nil, fmt.Errorf("%s: no field can have the name %s, which stores use: choose another name", what, name)
+		}
+	}
 	return c.fields, c.err
 }
 

@@ -197,3 +197,12 @@ func Empty(name, id string) Record {
 	defer names.Unlock()
 	return kinds[name].make(id)
 }
+
+// Lists returns all lists of this program, in the order of their names.
+func Lists() []*Listing {
+	names.Lock()
+	defer names.Unlock()
+	all := slices.Collect(maps.Values(lists))
+	slices.SortFunc(all, func(a, b *Listing) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}

@@ -110,6 +110,22 @@ func TestNobodyTakesAnothersName(t *testing.T) {
 	}
 }
 
+// A field with a name that stores use would take the place of what they keep there.
+func TestNobodyTakesTheNameOfAStore(t *testing.T) {
+	for _, name := range []string{"pk", "sk", "type"} {
+		text := "x"
+		if f, err := record.Encode("thing", func(c *record.Coder) { record.Text(c, name, &text) }); err == nil {
+			t.Errorf("%s is kept as %v", name, f)
+		}
+		inside := map[string]string{name: text}
+		if _, err := record.Encode("thing", func(c *record.Coder) {
+			record.Map(c, "map", &inside, func(c *record.Coder, key string, v *string) { record.Text(c, key, v) })
+		}); err != nil {
+			t.Errorf("%s in a map: %v", name, err)
+		}
+	}
+}
+
 func TestSets(t *testing.T) {
 	a, b := &thing{id: "a"}, &thing{id: "b"}
 	set := record.Set{b.Ref(): b, a.Ref(): a}

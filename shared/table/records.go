@@ -165,13 +165,19 @@ func attributes(f record.Fields) item {
 	return it
 }
 
-// fields are what attributes writes, without what the table adds. What cannot be one is left as it is, and not taken for a field.
+// recordFields are the fields of a record or of an entry in a list, without what the table adds.
+func recordFields(it item) record.Fields {
+	f := fields(it)
+	for _, added := range []string{schema.PK, schema.SK, schema.TypeAttr} {
+		delete(f, added)
+	}
+	return f
+}
+
+// fields are what attributes writes. What cannot be one is left as it is, and not taken for a field.
 func fields(it item) record.Fields {
 	f := record.Fields{}
 	for name, a := range it {
-		if name == schema.PK || name == schema.SK || name == schema.TypeAttr {
-			continue
-		}
 		f[name] = a
 		switch a := a.(type) {
 		case *types.AttributeValueMemberS:

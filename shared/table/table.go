@@ -127,7 +127,7 @@ func decodeGot(w directory.Want, tree key, found map[key]item) (directory.Got, e
 	}
 	for _, ref := range w.Records {
 		if it, ok := found[recordKey(ref)]; ok && got.Records[ref] == nil {
-			r, err := ref.Decode(fields(it))
+			r, err := ref.Decode(recordFields(it))
 			got.Records[ref] = r
 			errs = append(errs, err)
 		}
@@ -159,7 +159,7 @@ func (t *Table) List(ctx context.Context, node ident.Node, l *record.Listing, af
 	part := listing{pk: nodeKey(node).pk, prefix: prefix, after: after, limit: limit, backwards: l.NewestFirst}
 	return list(ctx, t, part, func(it item) (directory.Listed, error) {
 		r := reader{item: it}
-		return directory.Listed{At: strings.TrimPrefix(r.text(schema.SK), prefix), Fields: fields(it)}, nil
+		return directory.Listed{At: strings.TrimPrefix(r.text(schema.SK), prefix), Fields: recordFields(it)}, nil
 	})
 }
 

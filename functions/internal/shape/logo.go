@@ -9,7 +9,7 @@ import (
 )
 
 // What a logo must be, so that it can be shown on pages, and be given to an app registration: Microsoft takes a square PNG of at most
-// 100 KB (../shared/microsoft.md, facts that shape the design).
+// 100 KB there.
 const (
 	maxLogo     = 100 << 10 // bytes
 	minLogoSide = 48        // pixels

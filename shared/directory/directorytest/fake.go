@@ -677,8 +677,8 @@ func (f *Fake) conditions(s directory.Step) []condition {
 		case s.Was != nil:
 			return []condition{{"Put.Version" + kind, f.hasVersion(s.Was), is(s.Else)}}
 		case !s.At.IsZero():
-			expires, _ := kept[record.ExpiresField].(int64)
-			return []condition{{"Put.Expired" + kind, !exists || expires <= s.At.Unix(), is(s.Else)}}
+			expires, ends := kept[record.ExpiresField].(int64)
+			return []condition{{"Put.Expired" + kind, !exists || ends && expires <= s.At.Unix(), is(s.Else)}}
 		}
 		return []condition{{"Put.New" + kind, !exists, is(s.Else)}}
 	case directory.Remove:

@@ -11,11 +11,21 @@ import (
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 )
 
 func TestFakeKeepsTheContract(t *testing.T) {
 	Contract(t, func(*testing.T) directory.Store { return new(Fake) })
 	CountContract(t, new(Fake))
+}
+
+// Stores erase the records in a list by the list's name.
+func TestListsWhoseRecordsAreErasedHaveTheNameOfTheirKind(t *testing.T) {
+	for _, l := range record.Lists() {
+		if l.OnErase == record.Delete && !slices.Contains(record.Kinds(), l.Name) {
+			t.Errorf("no kind has the name of the list %s", l.Name)
+		}
+	}
 }
 
 func TestNoConditionCanBeTakenOut(t *testing.T) {

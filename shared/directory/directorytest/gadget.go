@@ -85,9 +85,26 @@ func (g *gadget) Code(c *record.Coder) {
 	c.Version(&g.Version)
 }
 
+// keepsake is a record that only tests have, and that never expires.
+type keepsake struct {
+	ID      string
+	Version int64
+}
+
+var keepsakes = record.NewKind("keepsake", func(id string) *keepsake { return &keepsake{ID: id} })
+
+// Ref implements record.Record.
+func (k *keepsake) Ref() record.Ref { return keepsakes.Ref(k.ID) }
+
+// Lists implements record.Record.
+func (k *keepsake) Lists() []record.Entry { return nil }
+
+// Code implements record.Record.
+func (k *keepsake) Code(c *record.Coder) { c.Version(&k.Version) }
+
 // newGadget is one that is listed nowhere.
 func (s *story) newGadget() *gadget {
-	g := &gadget{ID: ident.Bare(s.id("gad_")), Must: "be", Map: map[ident.Node]string{}, Created: then, Expires: then.Truncate(time.Second), Version: 1}
+	g := &gadget{ID: ident.Bare(s.id("gad_")), Must: "be", Map: map[ident.Node]string{"type": "a name that stores use elsewhere"}, Created: then, Expires: then.Truncate(time.Second), Version: 1}
 	s.refs = append(s.refs, g.Ref())
 	return g
 }

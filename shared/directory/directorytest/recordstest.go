@@ -181,6 +181,9 @@ func putsOverExpired(t testing.TB, store directory.Store) {
 	s.refuses(errElse, directory.Put{Now: g, Else: errElse}) // without a time it is there
 	s.commits(put(g.Expires))
 	same(t, "after it had expired", gadgets.In(s.read(directory.Want{Records: s.refs}).Records, g.ID), put(g.Expires).Now)
+	k := &keepsake{ID: g.ID, Version: 1}
+	s.commits(directory.Put{Now: k, At: then, Else: errElse})
+	s.refuses(errElse, directory.Put{Now: k, At: then.AddDate(1000, 0, 0), Else: errElse})
 }
 
 func removesRecords(t testing.TB, store directory.Store) {
