@@ -2,10 +2,10 @@ package hierarchy
 
 import "example.com/partnertree/shared/ident"
 
-// Details is what only a customer has. What can be sent, answered, changed, told in events and stored of it follows from DetailFields.
+// Details has the fields that only a customer has. DetailFields decides how the API, events and the table handle these fields.
 type Details struct {
 	Brand     ident.Brand
-	Reference string // the partner's own id for it
+	Reference string // the partner's own id for the customer
 	Tenant    string // Microsoft tenant id, a GUID in lower case; there may be none until the first service instance
 	Domain    string // DNS name
 }
@@ -14,15 +14,15 @@ type Details struct {
 type DetailField struct {
 	// Name is what the API calls the field.
 	Name string
-	// Fixed fields are given when a customer is made, and never change. All others can be missing, and edited.
+	// Fixed says that the field is given when a customer is made, and never changes. Other fields can be missing, and edited.
 	Fixed bool
-	// At returns where the field is; "" there stands for a missing field.
+	// At returns a pointer to the field. "" stands for a missing field.
 	At func(*Details) *string
-	// Parse reads what was sent; "" stands for a missing field.
+	// Parse reads a sent value. "" stands for a missing field.
 	Parse func(string) (string, error)
 }
 
-// DetailFields are the fields of Details, in the order of the API's answers.
+// DetailFields lists the fields of Details, in the order of the API's answers.
 var DetailFields = []DetailField{
 	{Name: "reference", At: func(d *Details) *string { return &d.Reference }, Parse: ParseReference},
 	{Name: "brandId", Fixed: true, At: func(d *Details) *string { return (*string)(&d.Brand) }, Parse: parseBrand},
