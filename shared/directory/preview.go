@@ -18,7 +18,7 @@ type MovePreview struct {
 	MissingBrands []ident.Brand  // the brands that the node draws and that are not usable at the new parent; sorted
 	Depth         [2]int         // of the node, before and after: 1 is the root
 	Levels        int            // upper bound of the number of levels below the node
-	CanProvision  [2]bool        // whether nothing on the path forbids provisioning, before and after
+	CanProvision  [2]bool        // whether nothing on the path forbids provisioning, before and after; for a customer: at its parent
 	Access        []AccessChange // principals whose role at the node would change, by name; at most MaxAccessChanges
 	More          bool           // whether there are more of them
 	// Invitations has the pending invitations at the node itself that nobody could accept any more, because the sender may not invite there
