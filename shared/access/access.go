@@ -1,6 +1,6 @@
-// Package access decides who may do what. There is one decision function, Decide. It is pure, and works on three things
-// read in the same request: the principal, the tree state and the target node. A grant names a node id, never a path:
-// it counts for every node on whose canonical path that id stands, so a move changes no grant.
+// Package access decides who may do what. Decide is the only decision function. It is pure, and works on three things that
+// are read in the same request: the principal, the tree state and the target node. A grant names a node id, never a path.
+// It counts for every node whose canonical path has that id, so a move changes no grant.
 package access
 
 import (
@@ -11,7 +11,7 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// Role is what somebody may do at a node and below it. Each role may do all that the one before it may.
+// Role is what a principal may do at a node and below it. Each role may do everything that the role before it may do.
 type Role uint8
 
 // The roles.
@@ -27,7 +27,7 @@ var roleNames = [...]string{"none", "viewer", "operator", "admin", "owner"}
 
 func (r Role) String() string { return roleNames[r] }
 
-// ParseRole reads one of the four roles.
+// ParseRole reads the name of a role. It refuses the name of None.
 func ParseRole(s string) (Role, bool) {
 	for r := Viewer; r <= Owner; r++ {
 		if roleNames[r] == s {
@@ -62,8 +62,8 @@ const (
 	EditPartner
 	ManageBrands
 	ManageClients
-	Invite        // people, up to one's own role; and change or take away what they have
-	ManageSubtree // move, suspend, resume, trash, restore: what happens to a whole subtree is decided above it
+	Invite        // invite people, up to the inviter's own role; change or take away their roles
+	ManageSubtree // move, suspend, resume, trash, restore a whole subtree; decided above the subtree
 )
 
 var needs = [...]Role{
@@ -71,13 +71,13 @@ var needs = [...]Role{
 	ManageBrands: Owner, ManageClients: Owner, Invite: Admin, ManageSubtree: Admin,
 }
 
-// Needs returns the smallest role that may do a.
+// Needs returns the smallest role that may do the action.
 func (a Action) Needs() Role { return needs[a] }
 
-// MaxGrants is how many grants a principal may have. It keeps taking all of them away one transaction.
+// MaxGrants is how many grants a principal may have. With this limit, one transaction can take all of them away.
 const MaxGrants = 60
 
-// Secret is one of the at most two secrets of an API client. Only its hash is kept.
+// Secret is a secret of an API client, which has at most two. Only the hash of a secret is kept.
 type Secret struct {
 	ID      ident.Key
 	Hash    []byte // SHA-256 of the secret, which has 256 random bits
@@ -85,15 +85,15 @@ type Secret struct {
 	Created time.Time
 }
 
-// Person is who a principal is that signs in with Microsoft: an object in a tenant of Entra ID, both GUIDs in lower case. The address
-// is for people to read; it never decides anything.
+// Person is the Microsoft account of a principal: an object in a tenant of Entra ID, both GUIDs in lower case. The address is for people
+// to read and never decides anything.
 type Person struct {
 	Tenant string
 	Object string
 	Email  string
 }
 
-// Principal is somebody who can be granted roles: an API client or a person.
+// Principal is an API client or a person that can be granted roles.
 type Principal struct {
 	ID        ident.Principal
 	Name      hierarchy.Name
@@ -104,19 +104,19 @@ type Principal struct {
 	CursorKey []byte // 32 random bytes that seal this principal's list cursors
 	Version   int64
 	Created   time.Time
-	Revoked   time.Time // zero while it lives
-	// SessionsFrom says since when sessions of a person count, by what bounds them (Within): those that began before have ended, since the
-	// person signed out everywhere. What stands under "" ends all, whatever bounds them.
+	Revoked   time.Time // zero while the principal is not revoked
+	// SessionsFrom has, for a person, the time from which sessions count; the key is the bound of the sessions (Within). Sessions that began
+	// before that time have ended, because the person signed out everywhere. The time under "" ends sessions with any bound.
 	SessionsFrom map[ident.Node]time.Time
-	// Cut says, of a person, when a role at a node was last taken away from them or lowered. What was offered to them there before does
-	// not bring it back. Under "" it counts for all nodes.
+	// Cut has, for a person, the time when their role at a node was last taken away or lowered. Invitations that were made there before
+	// that time do not bring the role back. The time under "" counts for all nodes.
 	Cut map[ident.Node]time.Time
-	// Within bounds what the principal reaches in the present request: nothing but this node and what is below it, and grants further up
-	// count as if they were made there. "" is no bound. It is not kept.
+	// Within bounds what the principal reaches in the present request: only this node and what is below it. Grants further up count as if
+	// they were made at this node. "" means no bound. Within is not stored.
 	Within ident.Node
 }
 
-// Holds reports whether the secret is one of the principal's and the principal was not revoked.
+// Holds reports whether the principal has this secret and is not revoked.
 func (p *Principal) Holds(id ident.Key) bool {
 	if !p.Revoked.IsZero() {
 		return false
@@ -129,23 +129,23 @@ func (p *Principal) Holds(id ident.Key) bool {
 	return false
 }
 
-// Admits reports whether a session of the person still counts that began at a time and is bounded to a node, or to none.
+// Admits reports whether a session of the person still counts. The session began at a time, and is bounded to a node, or to none ("").
 func (p *Principal) Admits(began time.Time, within ident.Node) bool {
 	return p.Revoked.IsZero() && !began.Before(p.SessionsFrom[""]) && !began.Before(p.SessionsFrom[within])
 }
 
-// Only returns the principal with no grant but the grant at a node.
+// Only returns the principal with only the grant at one node.
 func (p *Principal) Only(at ident.Node) *Principal {
 	return &Principal{Grants: map[ident.Node]Role{at: p.Grants[at]}, Within: p.Within}
 }
 
-// Decision is what Decide found.
+// Decision is the result of Decide.
 type Decision struct {
 	Action Action
-	Role   Role // at the target: the highest of the grants on its path that count; None: the target is invisible
-	Above  Role // the same without a grant on the target itself
-	// First is the position on the canonical path where the principal's access begins: what they see as the first step
-	// of a Partner Path. It has no meaning when Role is None.
+	Role   Role // at the target: the highest role of the grants on its path that count; None: the target is invisible
+	Above  Role // the highest role when grants on the target itself are left out
+	// First is the position on the canonical path where the principal's access begins. The node there is the first step
+	// of the Partner Path that the principal sees. First has no meaning when Role is None.
 	First int
 	Place hierarchy.Place // the target's canonical place
 }
@@ -201,8 +201,8 @@ func (d *Decision) Allowed() bool {
 // Visible reports whether the principal may know that the target exists.
 func (d *Decision) Visible() bool { return d.Role != None }
 
-// Err returns nil when the action is allowed, NotFound when the target is invisible, and otherwise Forbidden, or NeedsGrantAbove
-// when the role would be enough if the role came from above.
+// Err returns nil when the action is allowed, and NotFound when the target is invisible. When the role is high enough but does not come
+// from above the target, Err returns NeedsGrantAbove, or Root at the root. Otherwise Err returns Forbidden.
 func (d *Decision) Err() error {
 	switch {
 	case d.Allowed():

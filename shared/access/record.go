@@ -8,16 +8,16 @@ import (
 	"example.com/partnertree/shared/record"
 )
 
-// Principals are kept as records, which are listed at each node where they have a grant.
+// Principals is the kind of the records of principals. A principal is listed at each node where it has a grant.
 var Principals = record.NewKind("principal", func(id ident.Principal) *Principal { return &Principal{ID: id} })
 
-// GrantsAt lists who was granted a role at a node, by id: API clients come before people. Grants at a node that is erased are taken from
-// their principals one by one.
+// GrantsAt lists the principals who were granted a role at a node, by id, so API clients come before people. When a node is erased, the
+// grants at it are taken from their principals one by one.
 var GrantsAt = record.NewList(record.Listing{Name: "grant", OnErase: record.Keep}, func(node ident.Node, at string) *Grant {
 	return &Grant{Node: node, Principal: ident.Principal(at)}
 })
 
-// Grant is one principal's role at one node, as it is listed there.
+// Grant is one principal's role at one node, as GrantsAt lists it.
 type Grant struct {
 	Node      ident.Node
 	Principal ident.Principal
@@ -25,10 +25,10 @@ type Grant struct {
 	Name      hierarchy.Name // of the principal
 	Home      ident.Node     // of the principal
 	Created   time.Time      // of the principal
-	Tenant    string         // of a person: whose they are
+	Tenant    string         // of a person: the Microsoft tenant
 }
 
-// GrantOf returns the grant that a principal has at a node, as it is listed there.
+// GrantOf returns the grant that the principal has at a node, as GrantsAt lists it.
 func (p *Principal) GrantOf(node ident.Node) Grant {
 	g := Grant{Node: node, Principal: p.ID, Role: p.Grants[node], Name: p.Name, Home: p.Home, Created: p.Created}
 	if p.Person != nil {
@@ -46,14 +46,14 @@ func (g *Grant) Code(c *record.Coder) {
 	record.Text(c, "tenant", &g.Tenant)
 }
 
-// Fields of principals that stores look at when they check a grant: the roles by node, and when the principal was revoked, which is not
-// there while it lives.
+// Fields of principals that stores read when they check a grant: the roles by node, and the time when the principal was revoked. The time
+// is missing while the principal is not revoked.
 const (
 	GrantsField  = "grants"
 	RevokedField = "revoked"
 )
 
-// MaxSession is how long a session of a person lasts at most.
+// MaxSession is the longest time that a session of a person lasts.
 const MaxSession = 12 * time.Hour
 
 // Ref implements record.Record.
@@ -69,7 +69,8 @@ func (p *Principal) Lists() []record.Entry {
 	return entries
 }
 
-// Code implements record.Record. The times of cuts are kept as numbers: so as many as grants fit beside these into what one read costs.
+// Code implements record.Record. The times of cuts are kept as numbers, so that there is room for one cut beside each grant within one
+// read unit.
 func (p *Principal) Code(c *record.Coder) {
 	record.Optional(c, "person", &p.Person, func(c *record.Coder, who *Person) {
 		record.Needed(c, "tenant", &who.Tenant)
@@ -92,7 +93,7 @@ func (p *Principal) Code(c *record.Coder) {
 		record.Text(c, "hint", &s.Hint)
 		c.Time("created", &s.Created)
 	})
-	if !c.Reading() && p.ID.IsPerson() && p.Person == nil { // has only signed out: after their last session there is nothing to keep
+	if !c.Reading() && p.ID.IsPerson() && p.Person == nil { // the person has only signed out: after their last session there is nothing to keep
 		last := p.Created
 		for _, at := range p.SessionsFrom {
 			if at.After(last) {

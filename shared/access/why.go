@@ -5,7 +5,7 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// Actions lists all actions, those of the lesser roles first.
+// Actions lists all actions. Actions that need a smaller role come first.
 var Actions = [...]Action{Read, CreateCustomer, EditCustomer, CreatePartner, EditPartner, Invite, ManageSubtree, ManageBrands, ManageClients}
 
 var actionNames = [...]string{
@@ -26,7 +26,7 @@ func ParseAction(s string) (Action, bool) {
 	return 0, false
 }
 
-// Fits reports whether the action can be done to nodes of this kind at all.
+// Fits reports whether the action can be done to nodes of this kind.
 func (a Action) Fits(kind hierarchy.Kind) bool {
 	switch a {
 	case CreateCustomer, CreatePartner, EditPartner, ManageBrands:
@@ -37,12 +37,12 @@ func (a Action) Fits(kind hierarchy.Kind) bool {
 	return true
 }
 
-// Source is a grant at a node or above it: why its principal may do something there, or why not although there is a grant.
+// Source is a grant at a node or above it. It explains why the principal may do something there, or why the grant does not help.
 type Source struct {
 	Node ident.Node
 	Role Role
-	// Blocked is what keeps the grant from counting, at Node or above it: the uppermost node on the path that is suspended, in
-	// the trash or purged. By says which. Both are "" when the grant counts.
+	// Blocked is the node that keeps the grant from counting, Node itself or a node above it. It is the uppermost node on the
+	// path that is suspended, in the trash or purged; By says which. Both are "" when the grant counts.
 	Blocked ident.Node
 	By      hierarchy.MarkKind
 }
@@ -50,8 +50,8 @@ type Source struct {
 // Counts reports whether the grant counts.
 func (s *Source) Counts() bool { return s.By == "" }
 
-// Why explains what Decide finds: the grants of the principal on the target's canonical path, from the root down, each judged by
-// Decide as if the principal had no other grant. A target that does not lie within p.Within has no sources.
+// Why explains what Decide finds. It returns the grants of the principal on the target's canonical path, from the root down. Decide judges
+// each grant as if the principal had no other grant. A target that does not lie within p.Within has no sources.
 func Why(p *Principal, tree *hierarchy.TreeState, target *hierarchy.Node, a Action) (Decision, []Source) {
 	d := Decide(p, tree, target, a)
 	if p.Within != "" && d.Place.Path.Index(p.Within) < 0 {
@@ -72,8 +72,8 @@ func Why(p *Principal, tree *hierarchy.TreeState, target *hierarchy.Node, a Acti
 	return d, sources
 }
 
-// blocker is what keeps grants from counting on a path where some do not. What was purged is gone for those above it too. Of a node
-// with several marks the heavier one is told.
+// blocker returns the node that keeps grants from counting on a path where some do not count. A purged node goes first, because it is gone
+// for principals above it too. For a node with several marks, blocker returns the heavier mark.
 func blocker(place hierarchy.Place) (node ident.Node, by hierarchy.MarkKind) {
 	if purged := place.Top(hierarchy.Purged); purged != "" {
 		return purged, hierarchy.Purged

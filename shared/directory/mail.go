@@ -23,17 +23,17 @@ const (
 	MailFailed     MailState = "failed" // it was refused for good
 )
 
-// MailProblem is why nothing is mailed: a guest.Refusal of whoever is invited, or InvitationVoid. A new link tries again.
+// MailProblem is the reason why nothing is mailed: a guest.Refusal of the invited person, or InvitationVoid. A new link tries again.
 type MailProblem string
 
 // InvitationVoid says that nobody could have accepted the invitation when its mail was due.
 const InvitationVoid MailProblem = "invitation-void"
 
-// Advice says in a sentence what is wrong and what to do about it, to those who manage users.
+// Advice returns what is wrong and what to do, for people who manage users.
 func (p MailProblem) Advice() string {
 	if p == InvitationVoid {
-		return "When the mail was due nobody could have accepted the invitation: it is to something that is suspended or in the trash, " +
-			"whoever sent it may not invite there any more, or all links were ended. Somebody who may invite there can send it again."
+		return "When the mail was due, nobody could have accepted the invitation. The partner or customer is suspended or in the trash, or the " +
+			"sender may not invite there any more, or all links were ended. Somebody who may invite there can send the invitation again."
 	}
 	return guest.Refusal(p).Advice()
 }

@@ -11,16 +11,18 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// MovePreview is what a move would do. Of a move that there is nothing to do for, and of one into itself, all is after it as before.
+// MovePreview is what a move would do. For a move to the present parent, or into the node's own subtree, the "after" values equal the
+// "before" values.
 type MovePreview struct {
-	Blocks        []*fault.Error // what the move would be refused with, all of it; none: it would happen
-	MissingBrands []ident.Brand  // that the node draws and that are not usable at the new parent; sorted
+	Blocks        []*fault.Error // all errors that the move would be refused with; none: the move would be done
+	MissingBrands []ident.Brand  // the brands that the node draws and that are not usable at the new parent; sorted
 	Depth         [2]int         // of the node, before and after: 1 is the root
-	Levels        int            // upper bound of how many come below it
-	CanProvision  [2]bool        // whether anything on the path forbids it, before and after; of a customer: of its parent
-	Access        []AccessChange // whose role at the node differs, by name; at most MaxAccessChanges
-	More          bool           // there are more
-	// Invitations are the pending ones at the node itself that nobody could accept any more, since who made them may not invite there then.
+	Levels        int            // upper bound of the number of levels below the node
+	CanProvision  [2]bool        // whether nothing on the path forbids provisioning, before and after; for a customer: at its parent
+	Access        []AccessChange // principals whose role at the node would change, by name; at most MaxAccessChanges
+	More          bool           // whether there are more of them
+	// Invitations has the pending invitations at the node itself that nobody could accept any more, because the sender may not invite there
+	// after the move.
 	Invitations []Invitation
 }
 
@@ -30,16 +32,16 @@ const MaxAccessChanges = 200
 // grantPages is how many pages of grants at one node a preview reads.
 const grantPages = 5
 
-// AccessChange is somebody whose role at the node, and so at everything below it, changes. None is: no access.
+// AccessChange is a principal whose role at the node, and so at everything below it, changes. None means no access.
 type AccessChange struct {
 	Principal ident.Principal
 	Name      hierarchy.Name
 	Role      [2]access.Role // before, after
-	// Through is where the better of the two comes from, "" when that lies out of the caller's sight.
+	// Through is the node where the higher of the two roles was granted, or "" when the caller does not see that node.
 	Through ident.Node
 }
 
-// PreviewMove tells what Move would do, by the same code, and needs the same rights.
+// PreviewMove returns what Move would do. It uses the same code and needs the same rights.
 func (d *Directory) PreviewMove(ctx context.Context, c Caller, id, to ident.Node) (MovePreview, error) {
 	v, err := d.Read(ctx, c, Want{Nodes: []ident.Node{id, to}})
 	if err != nil {
@@ -80,7 +82,7 @@ func (d *Directory) PreviewMove(ctx context.Context, c Caller, id, to ident.Node
 	return p, err
 }
 
-// voided finds the pending invitations at a node that cannot be accepted any more when it is at a place, because whoever made them may
+// voided returns the pending invitations at a node that nobody could accept any more if the node were at a place, because the sender may
 // not invite there.
 func (d *Directory) voided(ctx context.Context, principals map[ident.Principal]*access.Principal, id ident.Node, place hierarchy.Place) (
 	[]Invitation, error) {
@@ -111,7 +113,8 @@ func (d *Directory) voided(ctx context.Context, principals map[ident.Principal]*
 	return found, nil
 }
 
-// accessChanges finds whose role at a node differs between two places. sight is from where on the path of each the caller sees.
+// accessChanges returns the principals whose role at a node differs between two places. sight is the position on the path of each place
+// from which the caller sees it.
 func accessChanges(principals map[ident.Principal]*access.Principal, id ident.Node, places [2]hierarchy.Place, sight [2]int) (
 	_ []AccessChange, more bool) {
 	var found []AccessChange
@@ -143,8 +146,8 @@ func accessChanges(principals map[ident.Principal]*access.Principal, id ident.No
 	return found, more
 }
 
-// grantedOn returns those who were granted a role at any node on the paths, with all their grants there, and whether there are more:
-// of each node only so many grants are read.
+// grantedOn returns the principals who were granted a role at any node on the paths, with all their grants there. It reads only so many
+// grants of each node, and reports whether there are more.
 func (d *Directory) grantedOn(ctx context.Context, paths ...hierarchy.Path) (map[ident.Principal]*access.Principal, bool, error) {
 	var ids []ident.Node
 	for _, path := range paths {

@@ -11,27 +11,27 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// Explanation is why somebody may do something at a node, or why not.
+// Explanation says why a principal may or may not do something at a node.
 type Explanation struct {
 	Principal ident.Principal
-	Name      hierarchy.Name // "" when they have no grant at the node or above it
+	Name      hierarchy.Name // "" when the principal has no grant at the node or above it
 	Node      ident.Node
 	Action    access.Action
 	Allowed   bool
-	Role      access.Role // at the node; None: to them it does not exist
-	Sources   []Source    // their grants on the way to the node, from the top down, whether they count or not
-	// Known are the names of the nodes in Sources that the caller sees.
+	Role      access.Role // at the node; None: the node does not exist for the principal
+	Sources   []Source    // the principal's grants on the path to the node, from the top down, whether they count or not
+	// Known holds the names of the nodes in Sources that the caller sees.
 	Known map[ident.Node]hierarchy.Name
-	Text  string // all of this in words
+	Text  string // the explanation in words
 
-	// Of the past only. At is the moment of which all of this is true; zero: the present.
+	// Only for the past. At is the moment for which the explanation is true; zero means the present.
 	At         time.Time
-	Incomplete bool // something that was above the node is purged or out of the caller's sight now: there may have been more Sources
+	Incomplete bool // a node that was above is purged or out of the caller's sight now: there may have been more Sources
 }
 
-// Why explains what somebody may do at a node, by the decision itself and from the same read. It needs viewer at the node. Of
-// somebody who was granted nothing there or above, it does not tell whether they exist. Of the caller themselves it explains what they
-// may do within their bound.
+// Why explains what a principal may do at a node, by the decision itself and from the same read. The caller needs viewer at the node.
+// Why does not tell whether a principal exists who was granted nothing at the node or above. To callers who ask about themselves, it
+// explains what they may do within their bound.
 func (d *Directory) Why(ctx context.Context, c Caller, client ident.Principal, id ident.Node, a access.Action) (Explanation, error) {
 	v, node, dec, err := d.Reach(ctx, c, id, access.Read, client)
 	if err != nil {
@@ -54,8 +54,9 @@ func (d *Directory) Why(ctx context.Context, c Caller, client ident.Principal, i
 	return e, nil
 }
 
-// WhyAt explains what somebody could do at a node in a window, as far as the caller, who needs viewer there now, sees now what it is
-// about. It is true of the first moment at which they could, or else of the first at which they had their highest role.
+// WhyAt explains what a principal could do at a node in a window. The caller needs viewer at the node now, and is told only about nodes
+// that they see now. The explanation is true for the first moment at which the principal could do the action, or else for the first
+// moment at which they had their highest role.
 func (d *Directory) WhyAt(ctx context.Context, c Caller, client ident.Principal, id ident.Node, a access.Action, w Window) (
 	Explanation, error) {
 	if err := d.certain(w); err != nil {
@@ -96,7 +97,7 @@ func (d *Directory) WhyAt(ctx context.Context, c Caller, client ident.Principal,
 	return e, nil
 }
 
-// principal is somebody with the grants that they had on a path.
+// principal returns a principal with the grants that they had on a path.
 func (p *past) principal(id ident.Principal, path hierarchy.Path) *access.Principal {
 	who := &access.Principal{ID: id, Grants: map[ident.Node]access.Role{}}
 	for _, node := range path.IDs() {
@@ -107,7 +108,7 @@ func (p *past) principal(id ident.Principal, path hierarchy.Path) *access.Princi
 	return who
 }
 
-// found takes over what access.Why found.
+// found copies what access.Why found into the explanation.
 func (e *Explanation) found(who *access.Principal, dec *access.Decision, sources []access.Source, seen func(access.Source) Source) {
 	e.Action, e.Allowed, e.Role = dec.Action, dec.Allowed(), dec.Role
 	e.Sources = make([]Source, len(sources))
@@ -117,7 +118,7 @@ func (e *Explanation) found(who *access.Principal, dec *access.Decision, sources
 	}
 }
 
-// name fills in Known. Of the nodes that are named, node is read already.
+// name fills in Known. The caller has read node already.
 func (d *Directory) name(ctx context.Context, c Caller, node *hierarchy.Node, e *Explanation) error {
 	known := map[ident.Node]*hierarchy.Node{node.ID: node}
 	var named []ident.Node
@@ -140,7 +141,7 @@ func (d *Directory) name(ctx context.Context, c Caller, node *hierarchy.Node, e 
 	return nil
 }
 
-// doing has each action in words. %s is what kind of node it is done to.
+// doing has each action in words. %s stands for the kind of the node.
 var doing = map[access.Action]string{
 	access.Read:           "read this %s",
 	access.CreateCustomer: "create customers at this %s",
@@ -153,7 +154,7 @@ var doing = map[access.Action]string{
 	access.Invite:         "invite people to this %s and change what they may do",
 }
 
-// wordsOfPast is words about the past: when it was, and what is not known of it.
+// wordsOfPast returns what words returns, with the time, and with what is not known of the past.
 func (e *Explanation) wordsOfPast(d *access.Decision, node *hierarchy.Node, w Window) string {
 	if text := w.before(node); text != "" {
 		return text
@@ -163,19 +164,19 @@ func (e *Explanation) wordsOfPast(d *access.Decision, node *hierarchy.Node, w Wi
 		when = Window{e.At, e.At}.words()
 	}
 	if e.Incomplete {
-		return fmt.Sprintf("%s, as far as is known, %s This %s was then below something that has been purged or that you cannot see "+
-			"now: some grants made further up may be missing here, and whether something there was suspended.",
+		return fmt.Sprintf("%s, as far as is known, %s This %s was then below a node that has been purged, or that you cannot see "+
+			"now. Roles that were granted further up may be missing here, and so may a suspension there.",
 			when, e.words(d, ""), node.Kind())
 	}
 	return when + ", " + e.words(d, "")
 }
 
-// tense has the words that depend on when it is or was.
-type tense struct{ may, has, is, do, does, above string }
+// tense has the words that differ between the present and the past.
+type tense struct{ may, has, is, do, does, counts, above string }
 
 var (
-	present  = tense{"may", "has", "is", "do", "does", "above"}
-	preterit = tense{"could", "had", "was", "did", "did", "then above"}
+	present  = tense{"may", "has", "is", "do", "does", "counts", "above"}
+	preterit = tense{"could", "had", "was", "did", "did", "counted", "then above"}
 )
 
 func (e *Explanation) tense() tense {
@@ -185,8 +186,8 @@ func (e *Explanation) tense() tense {
 	return preterit
 }
 
-// words says all of it: what is so and why, and what is with the grants that do not count. within bounds who it is about, of whom it
-// speaks without pronouns: it may be a person or an API client.
+// words returns the explanation as text: the decision, its reason, and why some grants do not count. within is the bound of the
+// principal. The text has no pronoun for the principal, who may be a person or an API client.
 func (e *Explanation) words(d *access.Decision, within ident.Node) string {
 	t := e.tense()
 	who := string(e.Name)
@@ -201,7 +202,7 @@ func (e *Explanation) words(d *access.Decision, within ident.Node) string {
 	for _, s := range e.Sources {
 		switch {
 		case !s.Counts():
-			idle = append(idle, fmt.Sprintf("as %s %s", s.Role, e.where(s)))
+			idle = append(idle, fmt.Sprintf("%s (granted %s)", s.Role, e.where(s)))
 			why = e.whatIs(s)
 		case (e.Action != access.ManageSubtree || s.Inherited) && s.Role >= reason.Role:
 			reason = s
@@ -216,7 +217,7 @@ func (e *Explanation) words(d *access.Decision, within ident.Node) string {
 		}
 		text += "."
 	case len(e.Sources) == 0:
-		text = fmt.Sprintf("%s %s no access to this %s, and no grant here or above.", who, t.has, kind)
+		text = fmt.Sprintf("%s %s no access to this %s, and no role here or above.", who, t.has, kind)
 	case e.Role == access.None:
 		text = fmt.Sprintf("%s %s no access to this %s.", who, t.has, kind)
 	case e.Action != access.ManageSubtree:
@@ -224,9 +225,10 @@ func (e *Explanation) words(d *access.Decision, within ident.Node) string {
 	case d.Place.Path.Depth() == 1:
 		text = fmt.Sprintf("%s %s not %s: nobody %s, because this is the root.", who, t.may, may, t.may)
 	case e.Node == within:
-		text = fmt.Sprintf("%s %s not %s signed in at this portal: this is decided above this %s, and this portal reaches nothing there.", who, t.may, may, kind)
+		text = fmt.Sprintf("%s %s not %s while signed in at this portal: a role above this %s is needed, and this portal does not reach "+
+			"that far up.", who, t.may, may, kind)
 	case d.Above == access.None:
-		text = fmt.Sprintf("%s %s not %s: this takes %s above this %s, where there %s no grant.", who, t.may, may, needs, kind, t.is)
+		text = fmt.Sprintf("%s %s not %s: this takes %s above this %s, and no role %s there.", who, t.may, may, needs, kind, t.counts)
 	default:
 		text = fmt.Sprintf("%s %s not %s: this takes %s above this %s, and the role there %s %s.", who, t.may, may, needs, kind, t.is, d.Above)
 	}
@@ -234,13 +236,13 @@ func (e *Explanation) words(d *access.Decision, within ident.Node) string {
 	case 0:
 		return text
 	case 1:
-		return text + fmt.Sprintf(" The grant %s %s not count, because %s.", idle[0], t.does, why)
+		return text + fmt.Sprintf(" The role %s %s not count, because %s.", idle[0], t.does, why)
 	default:
-		return text + fmt.Sprintf(" The grants %s %s not count, because %s.", strings.Join(idle, " and "), t.do, why)
+		return text + fmt.Sprintf(" The roles %s %s not count, because %s.", strings.Join(idle, " and "), t.do, why)
 	}
 }
 
-// where tells where a grant was made.
+// where returns where a grant was made.
 func (e *Explanation) where(s Source) string {
 	switch s.Node {
 	case "":
@@ -251,13 +253,13 @@ func (e *Explanation) where(s Source) string {
 	return "at " + e.called(s.Node)
 }
 
-// whatIs tells what keeps a grant from counting.
+// whatIs returns what keeps a grant from counting.
 func (e *Explanation) whatIs(s Source) string {
 	node, state := "this "+string(hierarchy.KindOf(e.Node)), "suspended"
 	switch s.Blocked {
 	case e.Node:
 	case "":
-		node = "something further up than you can see"
+		node = "a node further up than you can see"
 	default:
 		node = e.called(s.Blocked)
 	}
@@ -267,9 +269,10 @@ func (e *Explanation) whatIs(s Source) string {
 	return node + " " + e.tense().is + " " + state
 }
 
+// called returns the name of a node, or its id when the name is not known.
 func (e *Explanation) called(id ident.Node) string {
 	if name := e.Known[id]; name != "" {
 		return string(name)
 	}
-	return string(id) // it is being purged
+	return string(id) // the node is being purged
 }

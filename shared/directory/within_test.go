@@ -200,7 +200,7 @@ func TestExplainingThemselvesWithinABound(t *testing.T) {
 		return e
 	}
 	if e := why(s.within, s.a, access.ManageSubtree); e.Allowed || e.Role != access.Owner || len(e.Sources) != 1 || e.Sources[0].Node != "" ||
-		!strings.Contains(e.Text, "signed in at this portal: this is decided above this partner, and this portal reaches nothing there") {
+		!strings.Contains(e.Text, "while signed in at this portal: a role above this partner is needed, and this portal does not reach that far up") {
 		t.Errorf("within: %+v", e)
 	}
 	if e := why(s.free, s.a, access.ManageSubtree); !e.Allowed || e.Sources[0].Node != s.root {

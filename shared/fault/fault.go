@@ -1,6 +1,6 @@
-// Package fault is the one vocabulary of errors. An Error has a Type from the registry below, a Detail that is safe to
-// show to whoever made the request and says what to do, and a cause that is for the log only. Whatever is not an Error
-// is Internal at the edge and loses its text there.
+// Package fault has all errors that callers can get. An Error has a Type from the registry below, and a Detail that says
+// what to do and is safe to show to the caller. It can have a cause, which is only for the log. An error that is no Error
+// becomes Internal before it is answered, and its text is not shown.
 package fault
 
 import (
@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// Type is one kind of problem (RFC 9457). Its Slug is the last part of the problem's type URI, /problems/<slug>, and
-// never changes once it was published.
+// Type is a kind of problem (RFC 9457). Its Slug is the last part of the problem's type URI, /problems/<slug>. A published
+// Slug never changes.
 type Type struct {
 	Slug  string
 	Title string
 }
 
-// The registry. The contract documents each type, and says with which HTTP status it is answered; a test keeps the two alike.
+// The registry of types. The contract documents each type and has its HTTP status. A test compares the registry with the contract.
 var (
 	MalformedJSON        = define("malformed-json", "The body is not JSON")
 	Invalid              = define("invalid", "The request is not valid")
@@ -62,7 +62,7 @@ var (
 	TooManyChanges       = define("too-many-changes", "Too many changes are being settled")
 )
 
-// Types lists the registry in the order above.
+// Types lists all types, in the order of the registry.
 var Types []*Type
 
 func define(slug, title string) *Type {
@@ -71,7 +71,7 @@ func define(slug, title string) *Type {
 	return t
 }
 
-// New returns an Error of this type. The detail is shown to the caller: it says what is wrong and what to do.
+// New returns an Error of this type. The detail is shown to the caller, and says what is wrong and what to do.
 func (t *Type) New(format string, args ...any) *Error {
 	return &Error{Type: t, Detail: fmt.Sprintf(format, args...)}
 }
@@ -83,14 +83,14 @@ func (t *Type) Because(cause error, format string, args ...any) *Error {
 	return e
 }
 
-// Field is one thing that is wrong in a request: where (an RFC 6901 pointer into the body, or the name of a parameter
-// or header behind it) and what to do.
+// Field is a part of a request that is wrong. Pointer says where: an RFC 6901 pointer into the body, or the name of a
+// parameter or header. Detail says what is wrong and what to do.
 type Field struct {
 	Pointer string `json:"pointer"`
 	Detail  string `json:"detail"`
 }
 
-// Ref names a node that stands in the way, for a caller who may see it.
+// Ref names a node that prevents the change, for a caller who may see that node.
 type Ref struct {
 	ID   string `json:"id"`
 	Kind string `json:"kind"`
@@ -102,12 +102,12 @@ type Error struct {
 	Type       *Type
 	Detail     string
 	Fields     []Field
-	UsedBy     []Ref         // with BrandInUse: some of what uses it
-	RetryAfter time.Duration // after which it is worth repeating the request; 0: nothing is said of that
+	UsedBy     []Ref         // with BrandInUse: some of the nodes that use the brand
+	RetryAfter time.Duration // when to repeat the request; 0: the answer does not say
 	cause      error
 }
 
-// Error returns the text for logs, which holds the cause.
+// Error returns the text for logs, which includes the cause.
 func (e *Error) Error() string {
 	if e.cause != nil {
 		return e.Type.Slug + ": " + e.Detail + ": " + e.cause.Error()
@@ -135,10 +135,10 @@ func From(err error) *Error {
 	return Internal.Because(err, "The request was not carried out. Repeat the request. If the request fails again, tell us the request id.")
 }
 
-// Fields is what a check of a whole request gathers, so that a caller hears about everything at once.
+// Fields collects everything that is wrong in a request, so that the caller gets it in one answer.
 type Fields []Field
 
-// Add notes that what stands at pointer is wrong.
+// Add notes that the part of the request at pointer is wrong.
 func (f *Fields) Add(pointer, format string, args ...any) {
 	*f = append(*f, Field{pointer, fmt.Sprintf(format, args...)})
 }

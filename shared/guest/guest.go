@@ -1,24 +1,24 @@
-// Package guest is what is asked and told about guests. Where an app lets in only people of the tenant that it is registered in, everybody
-// else needs an account there, as a guest, before they can sign in by it.
+// Package guest holds orders to make somebody a guest, and their outcomes. An app can let in only people of the tenant in which it is
+// registered. Then everybody else needs a guest account in that tenant before they can sign in by the app.
 package guest
 
-// Order asks for somebody to be made a guest. Nothing of it but the tenant may be in a log.
+// Order asks for a person to be made a guest. Only its tenant may be in a log.
 type Order struct {
-	Tenant   string `json:"tenant"` // where: a GUID in lower case
-	Email    string `json:"email"`  // whom; they prove at Microsoft that it is theirs
+	Tenant   string `json:"tenant"` // the tenant of the guest: a GUID in lower case
+	Email    string `json:"email"`  // the person, who proves at Microsoft that the address is theirs
 	Name     string `json:"name,omitempty"`
-	Redirect string `json:"redirect"` // where they are led after that
+	Redirect string `json:"redirect"` // where Microsoft leads the person after that
 }
 
-// Outcome is what came of an order. When it is empty, whoever was to be a guest is a member of the tenant, and needs nothing.
+// Outcome is the result of an order. An empty Outcome means that the person is a member of the tenant and needs nothing.
 type Outcome struct {
-	// RedeemURL makes whoever opens it and proves the address that guest: it is mailed, and is in nothing else.
+	// RedeemURL makes a person who opens it and proves the address the guest. It is in the mail and nowhere else.
 	RedeemURL string  `json:"redeemUrl,omitempty"`
 	Object    string  `json:"object,omitempty"` // the guest's object id in the tenant: a GUID in lower case
 	Refused   Refusal `json:"refused,omitempty"`
 }
 
-// Refusal is why somebody was not made a guest. Trying again is of no use before somebody has done something about it.
+// Refusal is the reason why a person was not made a guest. A new attempt is of no use before the reason is removed.
 type Refusal string
 
 // The refusals.
@@ -27,29 +27,29 @@ const (
 	Blocked        Refusal = "guest-blocked"
 	AddressRefused Refusal = "address-refused"
 	NoConsent      Refusal = "no-consent"
-	Rejected       Refusal = "guest-rejected" // for a reason that is not among these
+	Rejected       Refusal = "guest-rejected" // any other reason
 )
 
-// Refusals are all of them.
+// Refusals lists all refusals.
 var Refusals = []Refusal{AdminsOnly, Blocked, AddressRefused, NoConsent, Rejected}
 
-// Advice says in a sentence what is wrong and what to do about it, to those who manage users.
+// Advice returns what is wrong and what to do, for people who manage users.
 func (r Refusal) Advice() string {
 	switch r {
 	case AdminsOnly:
-		return "Only administrators may invite guests into the Microsoft tenant of the brand's portal: have one of them allow it to " +
-			"everyone, in its external collaboration settings, and send the invitation again."
+		return "Only administrators may invite guests into the Microsoft tenant of the brand's portal. Ask an administrator of that tenant to allow " +
+			"everyone to invite guests (External collaboration settings). Then send the invitation again."
 	case Blocked:
-		return "The access settings of the brand's Microsoft tenant, or of that of the invited person, do not let them become a guest: " +
-			"have the administrators of both allow it, and send the invitation again."
+		return "The access settings of the brand's Microsoft tenant, or of the invited person's tenant, do not let the person become a guest. " +
+			"Ask the administrators of both tenants to allow it. Then send the invitation again."
 	case AddressRefused:
-		return "Microsoft makes nobody a guest whose address has such characters, a + for example: revoke the invitation, and invite " +
-			"another address of theirs."
+		return "Microsoft refuses guests whose address has certain characters, for example a plus sign. Revoke the invitation, and invite another " +
+			"address of the person."
 	case NoConsent:
-		return "This platform may not invite guests into the Microsoft tenant of the brand's portal: have an administrator of it consent, " +
-			"wait some minutes if that was just done, and send the invitation again."
+		return "This platform may not invite guests into the Microsoft tenant of the brand's portal. Ask an administrator of that tenant to " +
+			"consent, and wait some minutes after the consent. Then send the invitation again."
 	default:
-		return "Microsoft did not make them a guest in the tenant of the brand's portal: have an administrator of it find out why, and send " +
-			"the invitation again."
+		return "Microsoft did not make the person a guest in the tenant of the brand's portal. Ask an administrator of that tenant to find out why. " +
+			"Then send the invitation again."
 	}
 }

@@ -33,15 +33,15 @@ func Compare[T any](was, now Editable[string], compare func(was, now string) T) 
 type DetailField struct {
 	// Name is what the API calls the field.
 	Name string
-	// Fixed fields are given when a customer is made, and never change. All others can be missing, and edited.
+	// Fixed says that the field is given when a customer is made, and never changes. Other fields can be missing, and edited.
 	Fixed bool
-	// At returns where the field is; "" there stands for a missing field.
+	// At returns a pointer to the field. "" stands for a missing field.
 	At func(*Details) *string
-	// Parse reads what was sent; "" stands for a missing field.
+	// Parse reads a sent value. "" stands for a missing field.
 	Parse func(string) (string, error)
 }
 
-// DetailFields are the fields of Details, in the order of the API's answers.
+// DetailFields lists the fields of Details.
 var DetailFields = []DetailField{
 	{Name: "brandId", Fixed: true, At: func(d *Details) *string { return (*string)(&d.Brand) }, Parse: parseBrand},
 	{Name: "reference", At: func(d *Details) *string { return &d.Reference }, Parse: ParseReference},

@@ -14,10 +14,10 @@ import (
 // MaxName is the longest name, in characters (Unicode code points).
 const MaxName = 120
 
-// maxSortKey keeps a folded name within DynamoDB's 1,024 bytes for a sort key; longer ones are told apart by id.
+// maxSortKey keeps a folded name within DynamoDB's 1,024 bytes for a sort key. The id tells names apart that are cut.
 const maxSortKey = 800
 
-// Name is a name that people gave: 1 to MaxName characters of any script, trimmed, without control characters.
+// Name is a name that people choose: 1 to MaxName characters of any script, trimmed, without control characters.
 type Name string
 
 // ParseName trims and checks a name. Its error says what a name has to be.

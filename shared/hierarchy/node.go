@@ -1,5 +1,5 @@
-// Package hierarchy is the tree: ids on paths, nodes, the marks that subtrees inherit, and what has happened to whole
-// subtrees since their nodes were last written. It decides nothing about who may do what; that is package access.
+// Package hierarchy has the tree: paths, nodes, the marks that subtrees inherit, and the changes of whole subtrees that are
+// not yet written into every node. Who may do what is decided in package access.
 package hierarchy
 
 import (
@@ -11,7 +11,7 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// Kind is what a node is.
+// Kind is the kind of a node.
 type Kind string
 
 // The kinds.
@@ -20,7 +20,7 @@ const (
 	Customer Kind = "customer"
 )
 
-// KindOf tells the kind of a node from its id.
+// KindOf returns the kind of a node, which its id tells.
 func KindOf(id ident.Node) Kind {
 	if len(id) > 4 && id[:4] == ident.Customer {
 		return Customer
@@ -28,28 +28,28 @@ func KindOf(id ident.Node) Kind {
 	return Partner
 }
 
-// Node is a partner or a customer. Place and AsOf belong together: the place is true as of that change number, and
-// TreeState.Place says what has become of it since.
+// Node is a partner or a customer. Place and AsOf belong together: Place is true as of the change with the number AsOf.
+// TreeState.Place applies the changes since.
 type Node struct {
 	ID      ident.Node
 	Parent  ident.Node // "" for the root
 	Name    Name
 	Place   Place
 	AsOf    int64
-	Height  int   // upper bound of how many levels lie below
+	Height  int   // upper bound of the number of levels below
 	Version int64 // counts the edits that a client can see: the ETag
 	Created time.Time
 	Updated time.Time
-	Trashed time.Time // when this very node was put into the trash; zero when it is not there itself
+	Trashed time.Time // when this node itself was put into the trash; zero when it was not
 
 	Brands  Brands  // partners
 	Details Details // customers
 }
 
-// Kind returns what the node is.
+// Kind returns the kind of the node.
 func (n *Node) Kind() Kind { return KindOf(n.ID) }
 
-// OwnMarks returns the marks that stand on this very node.
+// OwnMarks returns the marks on this node itself.
 func (n *Node) OwnMarks() []Mark {
 	var own []Mark
 	for _, m := range n.Place.Marks {
@@ -63,20 +63,20 @@ func (n *Node) OwnMarks() []Mark {
 // KeepTrash is how long a node stays in the trash before it is purged.
 const KeepTrash = 30 * 24 * time.Hour
 
-// Brands is what a partner has to do with brands.
+// Brands has the brands that a partner uses, has available and owns.
 type Brands struct {
-	Portal    ident.Brand   // where its users sign in
+	Portal    ident.Brand   // the brand at which its users sign in
 	Available []ident.Brand // given to it by its parent; sorted
 	Owned     []ident.Brand // made by it; sorted
-	// Uses counts, for every brand that is usable here, the customers right below that have it and the partners right
-	// below that draw it from here. Its keys are Available and Owned together.
+	// Uses counts, for every brand that is usable here, the customers directly below that have the brand and the partners
+	// directly below that draw the brand from here. Its keys are Available and Owned together.
 	Uses map[ident.Brand]int64
 }
 
-// MaxBrands is how many brands a partner may have available, and own, each: a node stays within one read unit (4 KB).
+// MaxBrands is how many brands a partner may have available, and how many it may own. With this limit, a node fits one read unit (4 KB).
 const MaxBrands = 40
 
-// Usable reports whether customers right below may have the brand, and partners right below may be given it.
+// Usable reports whether customers directly below may have the brand. Partners directly below may be given the same brands.
 func (b *Brands) Usable(id ident.Brand) bool { _, ok := b.Uses[id]; return ok }
 
 // Drawn returns the brands that the partner takes from its parent: the brands available to the partner, and its portal brand
@@ -101,8 +101,8 @@ func (n *Node) Draws() []ident.Brand {
 	return n.Brands.Drawn()
 }
 
-// Below returns the node as a new child of parent: it copies what parent stores about its place, and is right for as
-// long as parent stores that (its AsOf is unchanged). The canonical place of parent decides about the depth.
+// Below returns the node as a new child of parent. It copies the place that parent stores, and stays right while the AsOf of
+// parent is unchanged. Below refuses a node that would be too deep by the canonical place of parent.
 func (n Node) Below(parent *Node, canonical Place, own ...MarkKind) (Node, error) {
 	if canonical.Path.Depth() >= MaxDepth {
 		return Node{}, fault.DepthLimit.New("A tree can be at most %d nodes deep, and the parent is already at level %d. Choose a parent further up.",

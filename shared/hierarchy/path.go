@@ -7,14 +7,14 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// MaxDepth is the largest number of nodes on a path, the root counted. An index key holds 1,024 bytes and a step takes
-// 21; the rest is kept for what will stand below customers.
+// MaxDepth is the largest number of nodes on a path, including the root. An index key holds 1,024 bytes and a step takes
+// 21 bytes. The rest is kept for what will be below customers.
 const MaxDepth = 30
 
 const step = ident.Len + 1
 
-// Path is the ids from the root down to a node, each followed by "/". The closing "/" and the fixed length of ids keep
-// one path from being the beginning of another by accident. The zero Path is the place above the root.
+// Path is the ids from the root down to a node, each followed by "/". Because of the closing "/" and the fixed length of ids, a
+// path is a prefix of another path only if its node is above the other node. The zero Path is the place above the root.
 type Path string
 
 // ParsePath reads a stored path.
@@ -33,10 +33,10 @@ func ParsePath(s string) (Path, error) {
 // Depth returns the number of nodes on the path.
 func (p Path) Depth() int { return len(p) / step }
 
-// At returns the i-th id, the root being 0.
+// At returns the i-th id. The root is at 0.
 func (p Path) At(i int) ident.Node { return ident.Node(p[i*step : i*step+ident.Len]) }
 
-// Child returns the path of a node right below.
+// Child returns the path of a node directly below.
 func (p Path) Child(id ident.Node) Path { return p + Path(id) + "/" }
 
 // To returns the path up to and including the i-th id.

@@ -6,7 +6,7 @@ import (
 	"example.com/partnertree/shared/ident"
 )
 
-// MarkKind is what a Mark says of the node that it stands on, and so of everything below.
+// MarkKind is what a Mark says about its node and everything below it.
 type MarkKind string
 
 // The marks.
@@ -14,27 +14,27 @@ const (
 	NoProvisioning MarkKind = "no-provisioning"
 	Suspended      MarkKind = "suspended"
 	Trashed        MarkKind = "trashed"
-	Purged         MarkKind = "purged" // gone for good: only the erasing of what is below is still under way
+	Purged         MarkKind = "purged" // gone for good: the nodes below are still being erased
 )
 
-// Mark is inherited: it stands on one node and counts for all below it. Nothing else is inherited.
+// Mark is a mark on a node, which everything below the node inherits. Nothing else is inherited.
 type Mark struct {
 	Node ident.Node
 	Kind MarkKind
 }
 
-// Place is where a node stands and which marks lie on it, its own and inherited ones.
+// Place is the path of a node and the marks that apply to it: its own marks and inherited marks.
 type Place struct {
 	Path  Path
 	Marks []Mark
 }
 
-// Marked reports whether a mark of this kind lies on the place.
+// Marked reports whether the place has a mark of this kind.
 func (p Place) Marked(kind MarkKind) bool {
 	return slices.ContainsFunc(p.Marks, func(m Mark) bool { return m.Kind == kind })
 }
 
-// Top returns the uppermost node on the path that has a mark of this kind, or "" when no node has.
+// Top returns the uppermost node on the path that has a mark of this kind, or "" when no node has this mark.
 func (p Place) Top(kind MarkKind) ident.Node {
 	top, at := ident.Node(""), MaxDepth
 	for _, m := range p.Marks {
@@ -48,7 +48,7 @@ func (p Place) Top(kind MarkKind) ident.Node {
 	return top
 }
 
-// ChangeKind tells what happened to a whole subtree.
+// ChangeKind is what happened to a whole subtree.
 type ChangeKind string
 
 // The changes.
@@ -58,28 +58,28 @@ const (
 	Unmarked ChangeKind = "unmarked"
 )
 
-// Change is something that happened to a whole subtree and is not yet written into every node of it. A move is
-// absolute ("this node now lives there"): it must stay right for nodes that never saw an earlier change above it.
+// Change is a change of a whole subtree that is not yet written into every node of the subtree. A move is absolute ("this
+// node is now there"), because it must be right even for nodes into which an earlier change above was never written.
 type Change struct {
 	Seq   int64
 	Node  ident.Node
 	Kind  ChangeKind
 	Path  Path   // moved: the path of Node from now on
-	Marks []Mark // moved: the marks that lay on the destination
+	Marks []Mark // moved: the marks that the destination had
 	From  []Path // moved: the paths under which nodes of the subtree may still be stored
 	Mark  Mark   // marked, unmarked
 }
 
-// TreeState is what has happened to whole subtrees since their nodes were last written. Every request reads it together
-// with the node and the principal; it is nearly empty at rest.
+// TreeState has the changes of whole subtrees that are not yet written into every node. Every request reads the tree state
+// together with the node and the principal. At rest the tree state is nearly empty.
 type TreeState struct {
 	Root    ident.Node // the root of the tree, which never changes
 	Seq     int64
 	Changes []Change // by rising Seq
 }
 
-// Bounds of the tree state, of which every request reads one copy and each change writes all: as many changes at the same
-// time, and as many paths in all their From together. The largest that there can be fits an item of DynamoDB.
+// Bounds of the tree state: the number of changes at the same time, and the number of paths in all their From together.
+// Every request reads the tree state, and each change writes all of it. The largest tree state fits an item of DynamoDB.
 const (
 	MaxChanges = 64
 	MaxFrom    = 900
@@ -94,8 +94,8 @@ func (t *TreeState) Room(c *Change) bool {
 	return len(t.Changes) < MaxChanges && from <= MaxFrom
 }
 
-// Place returns where the node really is: the place that the node stores, with every later change applied in order whose
-// node is on its path. It allocates only when a change applies.
+// Place returns where the node really is. It takes the place that the node stores, and applies, in order, every later change
+// whose node is on the path. It allocates only when a change applies.
 func (t *TreeState) Place(n *Node) Place {
 	p := n.Place
 	for i := range t.Changes {
@@ -128,14 +128,14 @@ func (t *TreeState) Place(n *Node) Place {
 	return p
 }
 
-// Range is a stored path under which nodes may lie that really are under another.
+// Range is a stored path under which nodes may be found that really are under another path.
 type Range struct {
-	Stored    Path // where the index has them
-	Canonical Path // where they are: what follows Stored in a stored path follows Canonical in the real one
+	Stored    Path // where the index has the nodes
+	Canonical Path // where the nodes really are: what follows Stored in a stored path follows Canonical in the real path
 }
 
-// Ranges returns the stored paths under which the nodes lie that canonically are at path or below it; the first is path itself. Other
-// nodes lie there too: the caller has to decide on each node that is found. At rest there is only path itself.
+// Ranges returns the stored paths under which to find the nodes that really are at path or below it. The first stored path is path itself;
+// at rest there is no other. Other nodes can be found there too, so the caller has to check each node.
 func (t *TreeState) Ranges(path Path) []Range {
 	found := []Range{{path, path}}
 	for i := range t.Changes {
@@ -159,7 +159,7 @@ func (t *TreeState) Ranges(path Path) []Range {
 	return found
 }
 
-// Left returns the stored paths under which a node that is at path, and the nodes below, may be stored. A move of that node has to
+// Left returns the paths under which a node that really is at path, and the nodes below it, may be stored. A move of that node has to
 // remember these paths as its From.
 func (t *TreeState) Left(path Path) []Path {
 	var from []Path

@@ -134,7 +134,7 @@ func TestAccessIsExplainedInWords(t *testing.T) {
 		"Vale billing may move, suspend, resume, trash or restore this partner: admin was granted at Cobo Distribution, above this partner.")
 	text(f, billing, c.cobo, "manage-subtree",
 		"Vale billing may not move, suspend, resume, trash or restore this partner: this takes admin above this partner, "+
-			"where there is no grant.")
+			"and no role counts there.")
 	text(f, both, c.vale, "manage-subtree",
 		"Both may not move, suspend, resume, trash or restore this partner: this takes admin above this partner, and the role there is viewer.")
 	higher, twice := called(f, "Higher", c.vale, "owner"), called(f, "Twice", c.vale, "admin")
@@ -155,19 +155,19 @@ func TestAccessIsExplainedInWords(t *testing.T) {
 		"Vale billing may not manage brands of this partner: the role here is admin, and this takes owner.")
 	text(desk, billing, c.vale, "read", "Vale billing may read this partner: admin was granted further up than you can see.")
 	text(desk, both, c.vale, "read", "Both may read this partner: owner was granted here.")
-	text(f, desk, c.cobo, "read", string(desk.ID)+" has no access to this partner, and no grant here or above.")
+	text(f, desk, c.cobo, "read", string(desk.ID)+" has no access to this partner, and no role here or above.")
 
 	f.Do(suspend(c.vale)).Is(202)
 	text(f, desk, c.vale, "read",
-		"Help desk has no access to this partner. The grant as viewer here does not count, because this partner is suspended.")
+		"Help desk has no access to this partner. The role viewer (granted here) does not count, because this partner is suspended.")
 	text(billing, desk, c.bakery, "read",
 		"Help desk has no access to this customer. "+
-			"The grant as viewer at Vale Telecom does not count, because Vale Telecom is suspended.")
+			"The role viewer (granted at Vale Telecom) does not count, because Vale Telecom is suspended.")
 	text(f, both, c.vale, "manage-brands", "Both may not manage brands of this partner: the role here is viewer, and this takes owner. "+
-		"The grant as owner here does not count, because this partner is suspended.")
+		"The role owner (granted here) does not count, because this partner is suspended.")
 	f.Do("DELETE", apitest.NodePath(c.cobo), nil).Is(202)
-	text(f, both, c.vale, "read", "Both has no access to this partner. The grants as viewer at Cobo Distribution "+
-		"and as owner here do not count, because Cobo Distribution is in the trash.")
+	text(f, both, c.vale, "read", "Both has no access to this partner. The roles viewer (granted at Cobo Distribution) "+
+		"and owner (granted here) do not count, because Cobo Distribution is in the trash.")
 }
 
 func TestAnExplanationIsDataToo(t *testing.T) {
@@ -367,8 +367,8 @@ func TestWhoCouldOnThatDay(t *testing.T) {
 	newer := called(f, "Hexagone desk", hexagone, "viewer")
 	until(80 * time.Hour)
 
-	untold := " This partner was then below something that has been purged or that you cannot see now: some grants made further up " +
-		"may be missing here, and whether something there was suspended."
+	untold := " This partner was then below a node that has been purged, or that you cannot see now. Roles that were granted further up " +
+		"may be missing here, and so may a suspension there."
 	text := func(as *apitest.Actor, who *apitest.Actor, action, when, want string) {
 		t.Helper()
 		answer := as.Gets("/v1/access?principal=%s&node=%s&action=%s&at=%s", who.ID, c.vale, action, url.QueryEscape(when)).Is(200)
@@ -384,22 +384,22 @@ func TestWhoCouldOnThatDay(t *testing.T) {
 	text(f, billing, "edit-partner", at(2*time.Hour), "At "+says(2*time.Hour)+", "+
 		"Vale billing could edit this partner: admin was granted at Cobo & Sons, then above this partner.")
 	text(newer, billing, "edit-partner", at(2*time.Hour), "At "+says(2*time.Hour)+", as far as is known, "+
-		string(billing.ID)+" had no access to this partner, and no grant here or above."+untold)
+		string(billing.ID)+" had no access to this partner, and no role here or above."+untold)
 	text(f, billing, "manage-brands", at(2*time.Hour), "At "+says(2*time.Hour)+", "+
 		"Vale billing could not manage brands of this partner: the role here was admin, and this takes owner.")
 	text(f, desk, "manage-subtree", at(2*time.Hour), "At "+says(2*time.Hour)+", Help desk could not move, suspend, resume, trash or "+
-		"restore this partner: this takes admin above this partner, where there was no grant.")
+		"restore this partner: this takes admin above this partner, and no role counted there.")
 	text(f, billing, "read", at(4*time.Hour), "At "+says(4*time.Hour)+", Vale billing had no access to this partner. "+
-		"The grant as admin at Cobo & Sons did not count, because Cobo & Sons was suspended.")
+		"The role admin (granted at Cobo & Sons) did not count, because Cobo & Sons was suspended.")
 	text(newer, desk, "read", at(4*time.Hour), "At "+says(4*time.Hour)+", as far as is known, "+
 		"Help desk could read this partner: viewer was granted here."+untold)
 	text(f, billing, "read", at(8*time.Hour), "At "+says(8*time.Hour)+", "+
-		string(billing.ID)+" had no access to this partner, and no grant here or above.")
+		string(billing.ID)+" had no access to this partner, and no role here or above.")
 	text(f, desk, "read", day(1), "At "+day(1)+" 00:00:00.000 UTC, Help desk could read this partner: viewer was granted here.")
 	text(f, desk, "edit-partner", day(1), "On "+day(1)+", "+
 		"Help desk could not edit this partner: the role here was viewer, and this takes admin.")
 	text(f, desk, "read", day(2), "On "+day(2)+", "+
-		string(desk.ID)+" had no access to this partner, and no grant here or above.")
+		string(desk.ID)+" had no access to this partner, and no role here or above.")
 	text(f, f, "read", dayBefore, "On "+dayBefore+", nobody had access to this partner: it was made later.")
 	text(f, f, "manage-brands", day(0), "At "+day(0)+" 00:00:00.000 UTC, "+
 		"Founder could manage brands of this partner: owner was granted at Cloudvendor, then above this partner.")

@@ -109,24 +109,25 @@ func TestTheContractTellsTheBounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	told := strings.Join(strings.Fields(string(text)), " ")
 	const day = 24 * time.Hour
 	edit := slices.IndexFunc(contract.Operations, func(op contract.Operation) bool { return op.ID == "editBrand" })
 	for _, want := range []string{
-		fmt.Sprintf("For %d days it can be restored", hierarchy.KeepTrash/day),
+		fmt.Sprintf("For %d days you can restore the partner", hierarchy.KeepTrash/day),
 		fmt.Sprintf("there accepts or declines within %d days", directory.MoveRequestFor/day),
 		fmt.Sprintf("when it is %d seconds old", directory.FeedDelay/time.Second),
 		fmt.Sprintf("grants on at most %d nodes", access.MaxGrants),
-		fmt.Sprintf("At most %d invitations can be made at a partner or customer in a day", directory.InvitationsADay),
-		fmt.Sprintf("can be sent\n      at most %d times", directory.MaxLinks),
-		fmt.Sprintf("Not\n        sooner than %d minutes after it was sent", directory.ResendAfter/time.Minute),
+		fmt.Sprintf("In a day, at most %d invitations can be made at a partner or customer", directory.InvitationsADay),
+		fmt.Sprintf("One invitation can be sent at most %d times", directory.MaxLinks),
+		fmt.Sprintf("You can send it again %d minutes after the last time", directory.ResendAfter/time.Minute),
 		fmt.Sprintf("expiresInDays: {type: integer, minimum: 1, maximum: %d, default: %d,", directory.MaxInvitationDays, directory.InvitationDays),
-		fmt.Sprintf("maxItems: %d\n          description: The API clients whose role", directory.MaxAccessChanges),
+		fmt.Sprintf("maxItems: %d description: The principals whose role", directory.MaxAccessChanges),
 		fmt.Sprintf("so that the tree is at most %d levels deep", hierarchy.MaxDepth),
-		fmt.Sprintf("There can be %d such", hierarchy.MaxChanges),
-		fmt.Sprintf("at most %d KiB; the one that edits a brand, which can have a logo in it, %d KiB", api.MaxBody>>10,
+		fmt.Sprintf("There can be %d of these changes at a time", hierarchy.MaxChanges),
+		fmt.Sprintf("at most %d KiB. Only the request that edits a brand, which can contain a logo, can have %d KiB", api.MaxBody>>10,
 			contract.Operations[edit].MaxBody>>10),
 	} {
-		if !strings.Contains(string(text), want) {
+		if !strings.Contains(told, want) {
 			t.Errorf("the contract does not say %q", want)
 		}
 	}

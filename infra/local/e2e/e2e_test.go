@@ -56,8 +56,8 @@ func TestMain(m *testing.M) {
 }
 
 // secret is what no log may have: keys, bearer tokens, tokens of Entra, links of invitations and of guests, sealed cookies, addresses.
-var secret = regexp.MustCompile(`(?i)` + credential.KeyPrefix +
-	`|bearer |eyJ[\w-]{8,}|/invitations/[\w-]{16,}|redeem\?|__Host-\w+=|[\w.%+-]+@[\w-]+\.example`)
+var secret = regexp.MustCompile(credential.KeyPrefix +
+	`|(?i:bearer )|eyJ[\w-]{8,}|/invitations/[\w-]{16,}|redeem\?|__Host-\w+=|[\w.%+-]+@[\w-]+\.example`)
 
 // nothingSecretWasLogged reads everything that the whole run has logged: the functions, API Gateway and the rest of the cloud, MiniStack
 // and the double of Entra.
