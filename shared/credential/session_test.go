@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 )
 
 func ring(keys int) Keyring {
@@ -38,6 +40,29 @@ func TestAKeyringTurns(t *testing.T) {
 			t.Errorf("turn %d: the last key is not kept", i)
 		}
 		seen[r[0].Secret] = true
+	}
+}
+
+// A secret that was cut short, or that something was added to, is none: it would be easier to guess, or another one.
+func TestASecretOfAnotherLengthIsNotRead(t *testing.T) {
+	r := ring(MaxKeys)
+	f, err := record.Encode("the keyring", r.Code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.Ref().Decode(f); err != nil || !slices.Equal(*got.(*Keyring), r) {
+		t.Errorf("as it is: %v, %v", got, err)
+	}
+	for i, k := range f["keys"].([]record.Fields) {
+		whole := k["secret"].([]byte)
+		for what, secret := range map[string][]byte{"nothing": nil, "one byte": whole[:1], "one byte less": whole[:31], "one byte more": append(slices.Clone(whole), 0),
+			"twice as much": slices.Concat(whole, whole)} {
+			k["secret"] = secret
+			if _, err := r.Ref().Decode(f); err == nil || strings.Contains(err.Error(), string(whole[:31])) {
+				t.Errorf("the secret of key %d is %s: %v", r[i].ID, what, err)
+			}
+		}
+		k["secret"] = whole
 	}
 }
 

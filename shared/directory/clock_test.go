@@ -1,14 +1,18 @@
 package directory_test
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 )
 
 // A request that comes again is answered as before until MemoFor has passed by the directory's clock, whatever time it is elsewhere.
@@ -42,6 +46,67 @@ func TestARequestIsRememberedByTheDirectorysClock(t *testing.T) {
 			t.Errorf("in %d, before the end of the second: another one", s.now.Year())
 		}
 		s.now = s.now.AddDate(0, 0, 2)
+	}
+}
+
+// The contract promises a day. By the next one the key is free again.
+func TestARequestIsRememberedForADay(t *testing.T) {
+	s := newShop(t)
+	c := s.founder
+	c.Repeat = &directory.Repeat{Key: "once", Fingerprint: []byte("it")}
+	create := func() ident.Principal {
+		made, err := s.d.CreateClient(t.Context(), c, s.a, "C", access.Viewer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made.ID
+	}
+	first := create()
+	s.now = s.now.Add(23 * time.Hour)
+	if again := create(); again != first {
+		t.Error("after 23 hours it was done again")
+	}
+	s.now = s.now.Add(2 * time.Hour)
+	if again := create(); again == first {
+		t.Error("after 25 hours it was not done again")
+	}
+}
+
+// Clients choose their keys, and what they put in them is not ours to keep.
+func TestNoIdempotencyKeyIsKept(t *testing.T) {
+	s := newShop(t)
+	const key = "order-4711-of-alice@vale.example"
+	var kept []string
+	s.Before = func(call directorytest.Call) error {
+		for _, step := range call.Steps {
+			if put, ok := step.(directory.Put); ok {
+				f, err := record.Encode("a record", put.Now.Code)
+				if err != nil {
+					t.Error(err)
+				}
+				kept = append(kept, fmt.Sprintf("%s %s", put.Now.Ref(), f))
+			}
+		}
+		return nil
+	}
+	for _, within := range []ident.Node{"", s.a} {
+		c := member(s.Fake, guest(fmt.Sprint("ann", within), fixed), map[ident.Node]access.Role{s.a: access.Owner})
+		c.Within, c.Repeat = within, &directory.Repeat{Key: key, Fingerprint: []byte("it")}
+		if _, err := s.d.CreateClient(t.Context(), c, s.a, "C", access.Viewer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	memos := 0
+	for _, k := range kept {
+		if strings.HasPrefix(k, "memo ") {
+			memos++
+		}
+		if strings.Contains(k, key) {
+			t.Errorf("kept: %s", k)
+		}
+	}
+	if memos != 2 {
+		t.Errorf("%d answers were remembered: %v", memos, kept)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/record"
 )
 
 // party is a shop with an admin at a who invites.
@@ -89,6 +90,54 @@ func claim(ctx context.Context, d *directory.Directory, id ident.Invitation, gen
 }
 
 func (s *party) token(i directory.Invitation) credential.Token { return link(s.d, i) }
+
+// keptFor is how much longer than until a record is kept, at least.
+func (s *shop) keptFor(r record.Ref, until time.Time) time.Duration {
+	s.t.Helper()
+	got, err := s.Read(s.t.Context(), directory.Want{Records: []record.Ref{r}})
+	if err != nil || got.Records[r] == nil {
+		s.t.Fatalf("%s: %v", r, err)
+	}
+	f, err := record.Encode(r.String(), got.Records[r].Code)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return time.Unix(f[record.ExpiresField].(int64), 0).Sub(until.Truncate(time.Second))
+}
+
+// The contract promises 90 days after the end. What is accepted or revoked before its time is kept for as long as if it had stayed open.
+func TestAnInvitationIsKeptAfterItsEnd(t *testing.T) {
+	const days = 24 * time.Hour
+	s, ctx := newParty(t), t.Context()
+	kept := func(what string, i directory.Invitation) {
+		t.Helper()
+		if got := s.keptFor(directory.Invitations.Ref(i.ID), i.Expires); got != 90*days {
+			t.Errorf("%s: kept for %s after its end", what, got)
+		}
+	}
+	i := s.inviteFor(s.admin, s.a, "ann@example.com", access.Viewer, 30)
+	kept("for 30 days", i)
+	s.now = s.now.Add(10 * days)
+	i, err := s.d.Resend(ctx, s.admin, i.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept("sent again", i)
+	ann := guest("ann", s.now)
+	if _, err := s.d.AcceptInvitation(ctx, ann, s.token(i), ""); err != nil {
+		t.Fatal(err)
+	}
+	kept("accepted", i)
+	i = s.inviteFor(s.admin, s.a, "bob@example.com", access.Viewer, 1)
+	s.now = s.now.Add(time.Hour)
+	if i, err = s.d.RevokeInvitation(ctx, s.admin, i.ID); err != nil {
+		t.Fatal(err)
+	}
+	kept("revoked", i)
+	if i.State != directory.InvitationRevoked || s.keptFor(directory.Invitations.Ref(i.ID), i.Closed) < 90*days {
+		t.Errorf("%s is kept for less after it was closed", i.State)
+	}
+}
 
 // stored is the principal of a person, nil when there is none.
 func (s *party) stored(id ident.Principal) *access.Principal {

@@ -361,6 +361,27 @@ func TestAMoveRequestEnds(t *testing.T) {
 	s.done(s.d.AcceptMove(ctx, s.right, again))
 }
 
+// The contract promises 90 days after the end, which is never later than 14 days after it was made.
+func TestAMoveRequestIsKeptAfterItsEnd(t *testing.T) {
+	const days = 24 * time.Hour
+	s, ctx := newBorder(t), t.Context()
+	made := s.now
+	id := s.ask()
+	kept := func(what string, closed time.Time) {
+		t.Helper()
+		ref := directory.MoveRequests.Ref(id)
+		if got := s.keptFor(ref, made); got != (14+90)*days || s.keptFor(ref, closed) < 90*days {
+			t.Errorf("%s: kept for %s after it was made", what, got)
+		}
+	}
+	kept("open", made.Add(directory.MoveRequestFor))
+	s.now = s.now.Add(13 * days)
+	if _, err := s.d.DeclineMove(ctx, s.right, id); err != nil {
+		t.Fatal(err)
+	}
+	kept("declined", s.now)
+}
+
 func TestAMoveRequestIsDeclinedOrWithdrawn(t *testing.T) {
 	for _, c := range []struct {
 		state directory.RequestState

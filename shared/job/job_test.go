@@ -60,6 +60,20 @@ func TestAnUnknownStepIsRefused(t *testing.T) {
 	}
 }
 
+// A worker that is late, after another one has gone on, writes nothing: its progress is that of a step that is over.
+func TestAStepThatIsOverIsRefused(t *testing.T) {
+	j, ok := newJob("one", "two").Advance("two", job.Progress{Done: 3}, began)
+	if !ok {
+		t.Fatal("not advanced")
+	}
+	if next, ok := j.Advance("one", job.Progress{Done: 9}, began); ok {
+		t.Errorf("%+v", next)
+	}
+	if next, ok := j.Advance("two", job.Progress{Done: 9}, began); !ok || next.Progress.Done != 9 {
+		t.Errorf("the step that runs: %+v, %v", next, ok)
+	}
+}
+
 func TestAJobThatRunsDoesNotExpire(t *testing.T) {
 	j := newJob("one")
 	if f := encode(t, j); !j.Expires().IsZero() || f[record.ExpiresField] != nil {
@@ -83,7 +97,10 @@ func TestAJobNeverGoesBack(t *testing.T) {
 			switch rapid.SampledFrom([]string{"advance", "advance", "advance", "succeed", "fail"}).Draw(rt, "what") {
 			case "advance":
 				done := job.Progress{Done: int64(rapid.IntRange(0, 9).Draw(rt, "done")), Total: int64(rapid.IntRange(0, 9).Draw(rt, "total"))}
-				next, ok = j.Advance(rapid.SampledFrom(names).Draw(rt, "step"), done, now)
+				step := rapid.SampledFrom(names).Draw(rt, "step")
+				if next, ok = j.Advance(step, done, now); ok && next.Step() != step {
+					rt.Fatalf("advanced to %s: %+v", step, next)
+				}
 			case "succeed":
 				next, ok = j.Succeed(now)
 			default:

@@ -109,13 +109,7 @@ func readingsOf(fset *token.FileSet, name string, file *ast.File) []reading {
 		packages[local] = from
 	}
 	for _, d := range file.Decls {
-		function := ""
-		if f, ok := d.(*ast.FuncDecl); ok {
-			function = f.Name.Name
-			if f.Recv != nil && len(f.Recv.List) > 0 {
-				function = receiver(f.Recv.List[0].Type) + "." + function
-			}
-		}
+		function := functionOf(d)
 		ast.Inspect(d, func(n ast.Node) bool {
 			s, ok := n.(*ast.SelectorExpr)
 			if !ok {
@@ -133,6 +127,18 @@ func readingsOf(fset *token.FileSet, name string, file *ast.File) []reading {
 		})
 	}
 	return found
+}
+
+// functionOf names a function, or a method as Type.method; "" is what is neither.
+func functionOf(d ast.Decl) string {
+	f, ok := d.(*ast.FuncDecl)
+	if !ok {
+		return ""
+	}
+	if f.Recv != nil && len(f.Recv.List) > 0 {
+		return receiver(f.Recv.List[0].Type) + "." + f.Name.Name
+	}
+	return f.Name.Name
 }
 
 func receiver(e ast.Expr) string {
@@ -171,10 +177,10 @@ func unlisted(all []reading, exceptions []exception) (unlisted []reading, unused
 	return unlisted, unused
 }
 
-func TestNobodyAsksTheMachineForTheTimeOrForLuck(t *testing.T) {
+// eachFile hands out every file of Go in this module, by its path in it.
+func eachFile(t *testing.T, fset *token.FileSet, see func(name string, file *ast.File)) {
+	t.Helper()
 	const root = "../.."
-	fset := token.NewFileSet()
-	var all []reading
 	files := 0
 	for _, tree := range []string{"functions", "infra", "shared"} {
 		err := filepath.WalkDir(filepath.Join(root, tree), func(at string, d fs.DirEntry, err error) error {
@@ -187,7 +193,7 @@ func TestNobodyAsksTheMachineForTheTimeOrForLuck(t *testing.T) {
 			}
 			name, err := filepath.Rel(root, at)
 			files++
-			all = append(all, readingsOf(fset, filepath.ToSlash(name), file)...)
+			see(filepath.ToSlash(name), file)
 			return err
 		})
 		if err != nil {
@@ -197,6 +203,12 @@ func TestNobodyAsksTheMachineForTheTimeOrForLuck(t *testing.T) {
 	if files < 300 {
 		t.Errorf("only %d files were looked at", files)
 	}
+}
+
+func TestNobodyAsksTheMachineForTheTimeOrForLuck(t *testing.T) {
+	fset := token.NewFileSet()
+	var all []reading
+	eachFile(t, fset, func(name string, file *ast.File) { all = append(all, readingsOf(fset, name, file)...) })
 	wrong, unused := unlisted(all, exceptions)
 	for _, r := range wrong {
 		t.Errorf("%s\n\trule: who needs the time is handed a clock, and who needs luck a source with a seed\n\tbecause otherwise the day, or the run, decides what a test finds", r)

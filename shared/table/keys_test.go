@@ -10,8 +10,10 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
@@ -66,6 +68,8 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 		{"logo", recordKey(brand.Logos.Ref(red))},
 		{"domain", recordKey(brand.Domains.Ref("vazonbay.example"))},
 		{"move request", recordKey(directory.MoveRequests.Ref("mrq_6d1f8h3k0n5r9t2w"))},
+		{"open move", recordKey(putIn(t, (&directory.MoveRequest{ID: "mrq_6d1f8h3k0n5r9t2w", Node: customer, Created: when}).Add(nil), "open-move"))},
+		{"memo", recordKey(memoOf(t, client, "8e03978e-40d5-43e8-bc93-6894a57f9324"))},
 		{"invitation", recordKey(directory.Invitations.Ref("inv_4z8s1b6w3m9q7k2d"))},
 		{"job", recordKey(job.Jobs.Ref("job_9m4x7c2v8k1q5r3w"))},
 		{"keyring", recordKey(credential.Keyrings.Ref(credential.TheKeyring))},
@@ -80,6 +84,11 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 	} {
 		fmt.Fprintf(&b, "%-34s %-25q %q\n", line.what, line.key.pk, line.key.sk)
 	}
+	for _, kind := range record.Kinds() {
+		if kind != "gadget" && !strings.Contains(b.String(), `"`+kind+"#") { // gadgets are of tests alone
+			t.Errorf("no line has the key of a %s", kind)
+		}
+	}
 	const golden = "testdata/keys.golden"
 	if *update {
 		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
@@ -93,6 +102,44 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 	if b.String() != string(want) {
 		t.Errorf("got\n%swant\n%s", &b, want)
 	}
+}
+
+// putIn is the one record of a kind that steps write: of kinds that nobody else is to know.
+func putIn(t *testing.T, steps []directory.Step, kind string) (found record.Ref) {
+	t.Helper()
+	n := 0
+	for _, s := range steps {
+		if put, ok := s.(directory.Put); ok && put.Now.Ref().Kind() == kind {
+			found, n = put.Now.Ref(), n+1
+		}
+	}
+	if n != 1 {
+		t.Fatalf("%d records of the kind %s in %v", n, kind, steps)
+	}
+	return found
+}
+
+// memoOf is what a request of a client is remembered by that had an Idempotency-Key.
+func memoOf(t *testing.T, client ident.Principal, key string) record.Ref {
+	t.Helper()
+	const secret ident.Key = "key_2p6s0v4y8b3e7h1k"
+	var store directorytest.Fake
+	d := directory.New(&store, clocktest.Now)
+	root, _, _, err := d.CreateRoot(t.Context(), "Root", "Founder")
+	if err == nil {
+		err = store.Commit(t.Context(), directory.Put{Else: directory.ErrExists, Now: &access.Principal{ID: client, Version: 1, CursorKey: []byte{1},
+			Home: root.ID, Grants: map[ident.Node]access.Role{root.ID: access.Owner}, Secrets: []access.Secret{{ID: secret}}}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps []directory.Step
+	store.Before = func(call directorytest.Call) error { steps = append(steps, call.Steps...); return nil }
+	c := directory.Caller{Principal: client, Key: secret, Repeat: &directory.Repeat{Key: key}}
+	if _, err := d.CreateClient(t.Context(), c, root.ID, "C", access.Viewer); err != nil {
+		t.Fatal(err)
+	}
+	return putIn(t, steps, "memo")
 }
 
 // The deployment holds functions to keys that begin so.

@@ -358,6 +358,17 @@ func TestRolesOfUsers(t *testing.T) {
 	alice.Do("PUT", user(n.p, guest), role("viewer")).Is(404, "not-found")
 }
 
+// What somebody has at a node has no ETag: a header that is about something else does not keep a role from being changed.
+func TestARoleIsChangedWhateverIfMatchSays(t *testing.T) {
+	n := newNeighbours(t)
+	alice := n.PersonWith(n.p, access.Viewer)
+	other := apitest.Header("If-Match", `"99"`)
+	n.f.Do("PUT", user(n.p, alice), map[string]any{"role": "admin"}, other).Is(204)
+	alice.Do(inviteTo(n.p, "viewer")).Is(201)
+	n.f.Do("DELETE", user(n.p, alice), nil, other).Is(204)
+	alice.CannotSee(n.p)
+}
+
 func TestSigningOutEverywhereCountsAtOnce(t *testing.T) {
 	n := newNeighbours(t)
 	here := n.PersonWith(n.p, access.Viewer)

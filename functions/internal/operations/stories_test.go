@@ -206,6 +206,19 @@ func TestIdempotencyKeys(t *testing.T) {
 	other.Do("POST", "/v1/partners", body, key).Is(404, "not-found")
 }
 
+// The same thing done to something else is another request, though its body and its operation are the same.
+func TestAnIdempotencyKeyIsForOneNode(t *testing.T) {
+	n := newNeighbours(t)
+	key := apitest.Header("Idempotency-Key", "once")
+	once := func(method, target string, body any) *apitest.Answer { return n.f.Do(method, target, body, key) }
+	once(suspend(n.a)).Is(202)
+	once(suspend(n.b)).Is(422, "idempotency-key-reused")
+	if got := n.f.Gets("%s", apitest.NodePath(n.b)).Get("status"); got != "active" {
+		t.Errorf("the other partner is %s", got)
+	}
+	once(suspend(n.a)).Is(202)
+}
+
 func TestARequestWhoseAnswerWasLostIsAnsweredWhenItComesAgain(t *testing.T) {
 	store := new(directorytest.Fake)
 	w := apitest.New(t, store)
@@ -419,6 +432,34 @@ func TestCursorsBelongToOneCallerAndOneList(t *testing.T) {
 	cursor := viewer.Gets("%s/customers?limit=2", apitest.NodePath(p)).Get("next")
 	f.Do("DELETE", fmt.Sprintf("/v1/api-clients/%s/grants/%s", viewer.ID, p), nil).Is(204)
 	viewer.Gets("%s/customers?limit=2&cursor=%s", apitest.NodePath(p), cursor).Is(404, "not-found")
+}
+
+func TestACursorOfRecordsIsForOneNodeAndOneList(t *testing.T) {
+	n := newNeighbours(t)
+	child := n.f.Partner(n.b, "C", n.brand)
+	for _, node := range []ident.Node{n.a, n.b} {
+		for range 2 {
+			n.f.Do(inviteTo(node, "viewer")).Is(201)
+		}
+	}
+	for _, asked := range []struct{ node, to ident.Node }{{n.p, n.b}, {n.child, n.b}, {child, n.a}, {n.b, n.a}} {
+		n.f.Do(ask(asked.node, asked.to, "As agreed.")).Is(201)
+	}
+	lists := []string{"invitations", "move-requests"}
+	for i, list := range lists {
+		page := func(at ident.Node, list, cursor string) *apitest.Answer {
+			return n.f.Gets("%s/%s?limit=1&cursor=%s", apitest.NodePath(at), list, cursor)
+		}
+		cursor := n.f.Gets("%s/%s?limit=1", apitest.NodePath(n.a), list).Get("next")
+		if cursor == "" {
+			t.Fatalf("%s have no next", list)
+		}
+		page(n.b, list, cursor).Is(400, "invalid-cursor")
+		page(n.a, lists[1-i], cursor).Is(400, "invalid-cursor")
+		if got := page(n.a, list, cursor).Items("id"); len(got) != 1 {
+			t.Errorf("the second page of %s: %v", list, got)
+		}
+	}
 }
 
 func TestTree(t *testing.T) {
