@@ -41,20 +41,7 @@ func (d duel) fight(ignore string) error {
 	if ignore == "" {
 		only = few(50)
 	}
-	ends, _, err := everyState(only, func() *stage {
-		s := planted(d.tree)
-		s.apart, s.refuses = d.principals, true
-		if d.before != nil {
-			if err := d.before(s); err != nil {
-				panic(err)
-			}
-		}
-		s.Ignore = ignore
-		for i, do := range d.begin(s) {
-			s.begin(string(rune('A'+i)), false, do)
-		}
-		return s
-	}, func(s *stage) error { return s.honest() }, func(s *stage) error {
+	ends, _, err := everyState(only, func() *stage { return d.set(ignore, nil) }, func(s *stage) error { return s.honest() }, func(s *stage) error {
 		if err := s.settledWhole(d.tree); err != nil {
 			return err
 		}
@@ -64,6 +51,22 @@ func (d duel) fight(ignore string) error {
 		return errors.New("it came to no end")
 	}
 	return err
+}
+
+// set is the stage with the two before they begin. Each call of the store is told to see, if there is one.
+func (d duel) set(ignore string, see func(directorytest.Call) error) *stage {
+	s := planted(d.tree)
+	s.apart, s.refuses, s.Before = d.principals, true, see
+	if d.before != nil {
+		if err := d.before(s); err != nil {
+			panic(err)
+		}
+	}
+	s.Ignore = ignore
+	for i, do := range d.begin(s) {
+		s.begin(string(rune('A'+i)), false, do)
+	}
+	return s
 }
 
 // honest says what is wrong with a tree that was planted: with a node's version, brands, clients, jobs, or with the log.
@@ -753,6 +756,36 @@ func TestEveryConditionIsNeeded(t *testing.T) {
 				t.Logf("%s: %.200s", name, err)
 			}
 		})
+	}
+}
+
+// drawn are conditions that hold because an id is drawn from too many to be drawn twice: nothing goes wrong without them.
+var drawn = []string{"Put.New brand", "Put.New invitation", "Put.New job"}
+
+// What TestEveryConditionIsNeeded shows for one kind of records says nothing of another one. Of counts there is one kind.
+func TestEveryConditionOfARecordIsShownForItsKind(t *testing.T) {
+	met, good := map[string]bool{}, func(*stage) error { return nil }
+	see := func(c directorytest.Call) error {
+		for _, condition := range directorytest.ConditionsOf(c.Steps...) {
+			met[condition] = true
+		}
+		return nil
+	}
+	for _, d := range merged(duels, settlings, invitations) {
+		if _, _, err := everyState(5, func() *stage { return d.set("", see) }, good, good); err != nil {
+			t.Error(err)
+		}
+	}
+	for condition := range met {
+		_, at := unmet[condition]
+		if !at && shownBy[condition] == "" && !slices.Contains(drawn, condition) && !strings.HasPrefix(condition, "Count.Room ") {
+			t.Errorf("nothing shows what %s is for", condition)
+		}
+	}
+	for _, condition := range drawn {
+		if !met[condition] {
+			t.Errorf("%s is not met any more: take it off the list", condition)
+		}
 	}
 }
 

@@ -614,9 +614,19 @@ func Conditions() []string {
 		directory.Count{}, directory.CheckGrant{}, directory.AddEvent{}, directory.AddTree{}, directory.PlaceNode{Was: n, Now: n},
 		directory.RemoveNode{Was: n}, directory.RaiseHeight{}, directory.AddChange{}, directory.CheckSeq{}, directory.Rewrite{},
 	} {
-		for _, c := range new(Fake).conditions(s) {
-			name, _, _ := strings.Cut(c.name, " ")
+		for _, c := range ConditionsOf(s) {
+			name, _, _ := strings.Cut(c, " ")
 			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// ConditionsOf are the names of the conditions of these steps, with the kinds of the records.
+func ConditionsOf(steps ...directory.Step) (names []string) {
+	for _, s := range steps {
+		for _, c := range new(Fake).conditions(s) {
+			names = append(names, c.name)
 		}
 	}
 	return names
