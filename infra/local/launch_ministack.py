@@ -4,9 +4,12 @@ Each change leans on a private name of that version. When a name is gone the sta
 debugs a deployment that silently differs.
 """
 
+import contextvars
+import email.utils
 import importlib.metadata
 import json
 import os
+import re
 import runpy
 import signal
 import socketserver
@@ -136,6 +139,85 @@ def tell_hosts_apart():
     apigateway._request_authorizer_identity_sources = sources_by_host
 
 
+def enforce_iam():
+    """What a role may not do on AWS, nobody who has it may do here. MiniStack's own enforcement knows the role of each function, and takes a
+    transaction for its parts. It lacks what keys of items are asked for, by which conditions bound some roles, and the sender of a mail.
+    Each right that was used goes to rights.jsonl, once, so that the rights that nobody uses can be told. The CDK's own roles are free."""
+    os.environ["AUTH"] = "true"
+    from ministack.core import iam_actions, iam_evaluator
+
+    checks_of, context_of = need(iam_actions, "dynamodb_transaction_checks"), need(iam_actions, "dynamodb_service_context")
+    ses_arn = need(iam_actions, "extract_resource_arn")
+    enforce, pin = need(iam_evaluator, "enforce"), need(iam_evaluator, "pin_request_origin")
+    caller = need(iam_evaluator, "resolve_caller_identity")
+    parts, mail = contextvars.ContextVar("parts", default=iter(())), contextvars.ContextVar("mail", default=None)
+    used, lock = set(), threading.Lock()
+
+    def key(item):
+        return (item.get("Key") or item.get("Item"))["pk"]["S"]
+
+    def transaction_checks(action, body, region, account):
+        checks = checks_of(action, body, region, account)
+        if checks:  # one for each part, in their order
+            parts.set(iter([key(one) for part in json.loads(body)["TransactItems"] for one in part.values()]))
+        return checks
+
+    def leading_keys(body):
+        data = json.loads(body or b"{}")
+        for requests in (data.get("RequestItems") or {}).values():
+            for keys in requests["Keys"] if isinstance(requests, dict) else [key(one) for r in requests for one in r.values()]:
+                yield keys["pk"]["S"] if isinstance(keys, dict) else keys
+        if "Key" in data or "Item" in data:
+            yield key(data)
+        # Of a key's condition the equality is that of the partition key: the sort key's is a range in all of our queries.
+        for value in re.findall(r"=\s*(:\w+)", re.sub(r"[<>]=", "", data.get("KeyConditionExpression", ""))):
+            yield data["ExpressionAttributeValues"][value]["S"]
+
+    def context_with_keys(body):
+        keys = sorted(set(leading_keys(body)))
+        return {**context_of(body), **({"dynamodb:LeadingKeys": keys} if keys else {})}
+
+    def arn_with_sender(service, method, path, headers, body, *rest):
+        arn = ses_arn(service, method, path, headers, body, *rest)
+        mail.set(None)
+        if service == "ses" and path.endswith("/outbound-emails"):
+            sent, (region, account) = json.loads(body), rest[-2:]
+            domain = email.utils.parseaddr(sent["FromEmailAddress"])[1].rpartition("@")[2]
+            mail.set(f"arn:aws:ses:{region}:{account}:configuration-set/{sent['ConfigurationSetName']}")
+            arn = f"arn:aws:ses:{region}:{account}:identity/{domain}"
+        return arn
+
+    def enforce_and_note(access_key, action, service, region, resource_arn="*", service_context=None):
+        arn = str((caller(access_key) or {}).get("userArn"))
+        if "assumed-role/cdk-" in arn:
+            return enforce("test", action, service, region, resource_arn=resource_arn)
+        context = service_context or {}
+        if "dynamodb:EnclosingOperation" in context:
+            context = {**context, "dynamodb:LeadingKeys": [next(parts.get())]}
+        resources, denied = [resource_arn, mail.get()] if action == "ses:SendEmail" else [resource_arn], None
+        for resource in resources:
+            denied = denied or enforce(access_key, action, service, region, resource_arn=resource, service_context=context)
+        if denied and ":assumed-role/" in arn:
+            print(f"IAM refused {arn} {action} on {resource_arn} {context.get('dynamodb:LeadingKeys')}", file=sys.stderr, flush=True)
+        elif ":assumed-role/" in arn:
+            note(arn.split("/")[1], action, resources, context.get("dynamodb:LeadingKeys") or [""])
+        return denied
+
+    def note(role, action, resources, keys):
+        with lock:
+            for resource in resources:
+                for prefix in {k.partition("#")[0] + "#" if k else "" for k in keys}:
+                    right = (role, action, resource, prefix)
+                    if right not in used:
+                        used.add(right)
+                        with open("rights.jsonl", "a") as f:
+                            print(json.dumps(dict(zip(("role", "action", "resource", "keys"), right))), file=f)
+
+    iam_actions.dynamodb_transaction_checks, iam_actions.dynamodb_service_context = transaction_checks, context_with_keys
+    iam_actions.extract_resource_arn, iam_evaluator.enforce = arn_with_sender, enforce_and_note
+    iam_evaluator.pin_request_origin = lambda address, secure: pin(address, True)  # queues' policies ask for TLS, which all have on AWS
+
+
 def stop_with_parent():
     """Standard input is a pipe that the parent holds: its end is the end of the parent, however that came."""
 
@@ -155,5 +237,6 @@ answer_at_once()
 deliver_streams_like_aws()
 forget_stream_positions()
 tell_hosts_apart()
+enforce_iam()
 stop_with_parent()
 runpy.run_module("ministack.app", run_name="__main__")

@@ -69,7 +69,9 @@ func (s *Stack) call(ctx context.Context, service, target string, in, out any) e
 	}
 	req.Header.Set("X-Amz-Target", target)
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	req.Header.Set("Authorization", credential(s.Region, service))
+	if err := sign(req, body, service, s.Region); err != nil {
+		return err
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
