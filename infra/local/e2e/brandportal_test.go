@@ -37,18 +37,24 @@ func newBranded(t *testing.T, name, app, tenant, audience string) branded {
 	f.do(t, 200, "PATCH", "/v1/partners/"+b.partner, map[string]any{"portalBrandId": b.brand})
 	b.below = f.partner(t, b.partner, "Below "+name, b.brand)
 
-	var logo bytes.Buffer
-	if err := png.Encode(&logo, image.NewGray(image.Rect(0, 0, 64, 64))); err != nil {
-		t.Fatal(err)
-	}
 	double(t, "/apps", graphtest.App{ID: app, Name: "App " + name, Tenant: tenant, Audience: audience,
 		RedirectURIs: []string{b.origin + "/signin/callback"}, Secrets: []string{platformApp(t).Secret},
 		Scopes: []string{"access_as_user"}, OptionalClaims: []string{"email", "xms_edov"}})
 	f.do(t, 200, "PATCH", "/v1/brands/"+b.brand, map[string]any{
-		"color": "#7a1f5c", "logo": base64.StdEncoding.EncodeToString(logo.Bytes()),
+		"color": "#7a1f5c", "logo": logo(t),
 		"portalApp": map[string]any{"clientId": app, "tenantId": tenant, "singleTenant": audience == graphtest.SingleTenant},
 	})
 	return b
+}
+
+// logo is a gray square as the API takes it.
+func logo(t *testing.T) string {
+	t.Helper()
+	var square bytes.Buffer
+	if err := png.Encode(&square, image.NewGray(image.Rect(0, 0, 64, 64))); err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(square.Bytes())
 }
 
 // People come to the portal of a brand by the brand's own app, and reach there what belongs to the brand's partner, and nothing else, also

@@ -60,14 +60,20 @@ func Transport() *http.Transport {
 	return t
 }
 
-// serve passes every request on to the API in MiniStack, but for the mailbox's.
-func (f *front) serve(cloud, api string, mailbox http.Handler) {
+// serve passes every request on to the API in MiniStack, but for the mailbox's, and tells what was answered, if anybody wants to know.
+func (f *front) serve(cloud, api string, mailbox http.Handler, answered func(method, path string, status int)) {
 	to := &url.URL{Scheme: "http", Host: cloud[len("http://"):]}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
 			r.Out.Host = api + ".execute-api.localhost"
 			r.SetXForwarded()
+		},
+		ModifyResponse: func(r *http.Response) error {
+			if answered != nil {
+				answered(r.Request.Method, r.Request.URL.Path, r.StatusCode)
+			}
+			return nil
 		},
 		Transport: &http.Transport{MaxIdleConnsPerHost: 128, IdleConnTimeout: 30 * time.Second},
 		ErrorLog:  log.New(io.Discard, "", 0),

@@ -35,6 +35,8 @@ type Options struct {
 	Port, CloudPort int
 	// Progress is told what takes time. Nil: nobody.
 	Progress io.Writer
+	// Answered is told of every answer of the API and the portal, several at the same time. Nil: nobody.
+	Answered func(method, path string, status int)
 }
 
 // Stack is a running deployment. Its methods can be called at the same time, but for Stop.
@@ -132,7 +134,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 			return nil, s.explain(err)
 		}
 	}
-	s.front.serve(s.Cloud, s.Outputs[stage.OutApiID], http.HandlerFunc(s.mailbox))
+	s.front.serve(s.Cloud, s.Outputs[stage.OutApiID], http.HandlerFunc(s.mailbox), o.Answered)
 	return s, nil
 }
 
