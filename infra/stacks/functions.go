@@ -16,6 +16,7 @@ type function struct {
 	does    string   // one line for people who look at it in the console
 	table   []string // actions on the table, in DynamoDB's words
 	index   bool     // may query the subtree index
+	keyless bool     // is denied the keyring, which all of its other rights would include
 	metrics bool     // has metrics of its own, which are told apart by the stage
 	seconds float64  // time-out
 	errors  float64  // how many within 5 minutes raise the alarm; 0: the first
@@ -55,8 +56,8 @@ var functions = map[string]function{
 	},
 	"settle": {
 		does: "Settles changes to whole subtrees, for its state machine, and purges the trash, on a schedule", seconds: settleTimeoutSeconds,
-		metrics: true,
-		table:   []string{"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "BatchWriteItem"},
+		metrics: true, keyless: true,
+		table: []string{"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "BatchWriteItem"},
 		// The state machine repeats a task that failed, and has an alarm of its own for when that does not help.
 		errors: 20,
 	},
@@ -91,6 +92,9 @@ func (s *Service) addFunctions() {
 		if len(f.table) > 0 {
 			s.grantTable(role, name, f.table)
 			env[setting.Table] = s.stateful.Table.TableName()
+		}
+		if f.keyless {
+			s.denyKeyring(role)
 		}
 		if f.index {
 			index := awscdk.Fn_Join(jsii.String("/index/"), &[]*string{s.stateful.Table.TableArn(), jsii.String(schema.SubtreeIndex)})
@@ -146,6 +150,17 @@ func (s *Service) grantTable(role awsiam.Role, function string, actions []string
 	if len(all) > 0 {
 		grant(role, s.stateful.Table.TableArn(), all...)
 	}
+}
+
+// denyKeyring denies a role the keyring, by which sessions of anybody can be made.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html (ForAnyValue, Deny)
+func (s *Service) denyKeyring(role awsiam.Role) {
+	role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Effect: awsiam.Effect_DENY, Actions: jsii.Strings("dynamodb:*"), Resources: &[]*string{s.stateful.Table.TableArn()},
+		Conditions: &map[string]any{
+			"ForAnyValue:StringLike": map[string]any{"dynamodb:LeadingKeys": jsii.Strings(schema.KeyringPrefix + "*")},
+		},
+	}))
 }
 
 // grant allows exactly these actions on exactly this resource. The table's own grant methods would add its indexes with a

@@ -302,6 +302,8 @@ func TestAPersonIsInvitedAndComesIn(t *testing.T) {
 	api.do(t, 404, "GET", pathOf(vale), nil)
 	b.has(b.opens(deployed.URL+"/me"), "You have no access to anything")
 	b.has(b.presses("Sign out"), "You have signed out")
+	api.do(t, 204, "POST", "/v1/me/sign-out-everywhere", nil)
+	api.do(t, 401, "GET", "/v1/me", nil)
 }
 
 // session is the cookie of the portal's session at an origin.

@@ -27,6 +27,7 @@ type policy struct {
 }
 
 type statement struct {
+	Effect    string
 	Action    texts
 	Resource  json.RawMessage
 	Condition map[string]map[string]json.RawMessage
@@ -54,7 +55,6 @@ func (s *Stack) UnusedRights() ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no right was used at all, so nothing is enforced: %w", err)
 	}
-	_ = os.WriteFile("/tmp/rights.jsonl", content, 0o644)
 	for line := range bytes.Lines(content) {
 		var used struct{ Role, Action, Resource, Keys string }
 		if err := json.Unmarshal(line, &used); err != nil {
@@ -103,6 +103,9 @@ func (s *Stack) granted() (map[string]map[string]bool, error) {
 				return nil, fmt.Errorf("%s: %w", file, err)
 			}
 			for _, st := range p.PolicyDocument.Statement {
+				if st.Effect != "Allow" {
+					continue
+				}
 				keys := []string{""}
 				for operator, of := range st.Condition {
 					if list, bound := of["dynamodb:LeadingKeys"]; bound && strings.HasSuffix(operator, ":StringLike") {

@@ -56,7 +56,10 @@ var ReadableKeys = map[string]map[string][]string{
 		"BatchGetItem": {InvitationPrefix, KeyringPrefix, NodePrefix, PrincipalPrefix, BrandPrefix, TreePrefix},
 		"PutItem":      {InvitationPrefix, NodePrefix}, // an invitation is also in its node's list
 	},
-	"portal": {"UpdateItem": {RatePrefix}},
+	"portal": {
+		"PutItem":    {InvitationPrefix, NodePrefix, PrincipalPrefix}, // who accepts an invitation, who signs out everywhere
+		"UpdateItem": {RatePrefix},
+	},
 }
 
 // EventAttr is the attribute of these items that holds the event itself: what event.Event.Stored returns, in a string.
