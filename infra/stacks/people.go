@@ -42,13 +42,16 @@ func (s *Service) addSignIn() {
 	}
 }
 
-// vouch lets AWS vouch for a function's role to Entra.
+// vouch lets AWS vouch for a function's role to Entra, as package federated asks for it.
+// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecuritytokenservice.html (condition keys)
 func vouch(f awslambda.Function) {
 	f.AddToRolePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Actions: jsii.Strings("sts:GetWebIdentityToken"), Resources: jsii.Strings("*"),
 		Conditions: &map[string]any{
 			"ForAllValues:StringEquals": map[string]any{"sts:IdentityTokenAudience": "api://AzureADTokenExchange"},
 			"Null":                      map[string]any{"sts:IdentityTokenAudience": "false"},
+			"StringEquals":              map[string]any{"sts:SigningAlgorithm": "RS256"},
+			"NumericLessThanEquals":     map[string]any{"sts:DurationSeconds": 300},
 		},
 	}))
 	accept(f.Role(), "AwsSolutions-IAM5",

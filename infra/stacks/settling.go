@@ -25,7 +25,7 @@ func (s *Service) addSettling() {
 	grant(role, settle.FunctionArn(), "lambda:InvokeFunction")
 	s.settling = awsstepfunctions.NewStateMachine(s.Stack, jsii.String("Settling"), &awsstepfunctions.StateMachineProps{
 		DefinitionBody:          awsstepfunctions.DefinitionBody_FromString(jsii.String(s.parts.Settling)),
-		DefinitionSubstitutions: &map[string]*string{"Settle": settle.FunctionArn()},
+		DefinitionSubstitutions: &map[string]*string{"Settle": settle.FunctionArn(), "Partition": s.Stack.Partition()},
 		StateMachineType:        awsstepfunctions.StateMachineType_STANDARD,
 		Role:                    role,
 		Logs:                    &awsstepfunctions.LogOptions{Destination: s.logGroup("SettlingLogs"), Level: awsstepfunctions.LogLevel_ALL},
