@@ -5,6 +5,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/jsii-runtime-go"
 
@@ -56,6 +58,15 @@ func (s *Service) addAlarms() {
 		atLeast := max(1, functions[name].errors)
 		alarm(title(name)+"Errors", failed, atLeast, "The function "+name+" crashed, timed out or answered with an error.")
 	}
+	alarm("BootstrapUsed", s.Functions["bootstrap"].MetricInvocations(over("Sum")), 1,
+		"Somebody with AWS rights invoked bootstrap, which founds the platform, gives out a key of its owner or renews the keyring.")
+	throttled := awslambda.Function_MetricAllThrottles(over("Sum"))
+	alarm("FunctionsThrottled", throttled, 1, "AWS Lambda refused to run functions of this account: too many ran at once.")
+	refused := s.refusedByGateway()
+	alarm("GatewayRefusals", refused, 100, "API Gateway refused 100 or more requests within 5 minutes, because too many came at once.")
+	conflicts := s.tableMetric("TransactionConflict", "")
+	alarm("TableConflicts", conflicts, 1000, "1,000 or more transactions within 5 minutes met another transaction on the same item.")
+
 	unstarted := s.stateful.Unstarted.MetricApproximateNumberOfMessagesVisible(over("Maximum"))
 	unsettled, timedOut := s.settling.MetricFailed(over("Sum")), s.settling.MetricTimedOut(over("Sum"))
 	changeAge, trashBehind := s.ownMetric(metric.ChangeAge, "Maximum", 5), s.ownMetric(metric.TrashBehind, "Maximum", 60)
@@ -93,7 +104,8 @@ func (s *Service) addAlarms() {
 	awscloudwatch.NewDashboard(s.Stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{Widgets: &[]*[]awscloudwatch.IWidget{
 		{graph("Requests", s.API.MetricCount(over("Sum")), s.API.MetricClientError(over("Sum")), serverErrors),
 			graph("Latency (ms)", s.API.MetricLatency(over("p50")), s.API.MetricLatency(over("p99")), s.API.MetricIntegrationLatency(over("p99")))},
-		{graph("Errors of functions", errors...), graph("Table throttled", throttles...)},
+		{graph("Errors of functions", errors...), graph("Refused: by Lambda, by the gateway", throttled, refused)},
+		{graph("Table: throttled", throttles...), graph("Table: conflicts of transactions", conflicts)},
 		{graph("Events: age (ms)", age), graph("Events: undelivered", waiting)},
 		{graph("Settling: age of changes (s)", changeAge), graph("Settling: ended badly", unsettled, timedOut, unstarted)},
 		{graph("Mail: lost, put aside", mailsLost, unmailed), graph("Mail: bounce and complaint rates", bounced, complained)},
@@ -108,6 +120,22 @@ func (s *Service) ownMetric(m metric.Metric, statistic string, minutes float64) 
 		Namespace: jsii.String(metric.Namespace), MetricName: jsii.String(m.Name),
 		DimensionsMap: &map[string]*string{metric.Stage: jsii.String(s.config.Name)},
 		Statistic:     jsii.String(statistic), Period: awscdk.Duration_Minutes(jsii.Number(minutes)),
+	})
+}
+
+// refusedByGateway counts the requests that API Gateway itself answered with 429. It has no metric for them, and functions answer 429, too:
+// the access log tells the two apart, since no function was called.
+func (s *Service) refusedByGateway() awscloudwatch.IMetric {
+	name := "GatewayRefusals"
+	awslogs.NewMetricFilter(s.Stack, jsii.String(name+"Filter"), &awslogs.MetricFilterProps{
+		LogGroup: s.accessLogs, MetricNamespace: jsii.String(metric.Namespace), MetricName: jsii.String(name + "-" + s.config.Name),
+		FilterPattern: awslogs.FilterPattern_All(
+			awslogs.FilterPattern_StringValue(jsii.String("$.status"), jsii.String("="), jsii.String("429")),
+			awslogs.FilterPattern_StringValue(jsii.String("$.functionMs"), jsii.String("="), jsii.String("-"))),
+	})
+	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+		Namespace: jsii.String(metric.Namespace), MetricName: jsii.String(name + "-" + s.config.Name),
+		Statistic: jsii.String("Sum"), Period: awscdk.Duration_Minutes(jsii.Number(5)),
 	})
 }
 

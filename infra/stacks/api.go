@@ -126,6 +126,7 @@ func (s *Service) addAPI() {
 		},
 	})
 	all.Node().AddDependency(routes...) // it names them
+	s.accessLogs = s.logGroup("AccessLogs")
 	settings := map[string]any{}
 	for route, t := range throttles {
 		settings[route] = map[string]any{"ThrottlingRateLimit": t.PerSecond, "ThrottlingBurstLimit": t.Burst}
@@ -133,6 +134,6 @@ func (s *Service) addAPI() {
 	cfn := all.Node().DefaultChild().(awsapigatewayv2.CfnStage)
 	cfn.SetRouteSettings(settings)
 	cfn.SetAccessLogSettings(&awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
-		DestinationArn: s.logGroup("AccessLogs").LogGroupArn(), Format: jsii.String(string(format)),
+		DestinationArn: s.accessLogs.LogGroupArn(), Format: jsii.String(string(format)),
 	})
 }

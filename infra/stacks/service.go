@@ -25,6 +25,8 @@ type Service struct {
 	stateful *Stateful
 	parts    Parts
 	settling awsstepfunctions.StateMachine
+
+	accessLogs awslogs.LogGroup
 }
 
 func newService(scope constructs.Construct, config stage.Config, stateful *Stateful, parts Parts) *Service {

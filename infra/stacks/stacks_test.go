@@ -3,6 +3,7 @@ package stacks
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -248,7 +249,9 @@ func TestFunctionsMayDoNothingToEverything(t *testing.T) {
 			actions, resource := list(at(st, "Action")), at(st, "Resource")
 			known := slices.Equal(actions, []string{"dynamodb:ListStreams"}) || // these know no resources
 				slices.Equal(actions, []string{"sts:GetWebIdentityToken"}) &&
-					strings.Contains(written(at(st, "Condition")), "api://AzureADTokenExchange")
+					equalJSON(t, written(at(st, "Condition")), `{"ForAllValues:StringEquals": {"sts:IdentityTokenAudience": "api://AzureADTokenExchange"},
+						"Null": {"sts:IdentityTokenAudience": "false"}, "StringEquals": {"sts:SigningAlgorithm": "RS256"},
+						"NumericLessThanEquals": {"sts:DurationSeconds": 300}}`)
 			if slices.Equal(actions, []string{"lambda:InvokeFunction"}) && ours(text(at(resource, "Fn::GetAtt", 0))) != "guests" {
 				t.Errorf("%s may invoke %s", id, written(resource))
 			}
@@ -722,7 +725,8 @@ func TestTheStateMachineWaitsForItsFunction(t *testing.T) {
 		if tasks == 0 {
 			t.Error("the state machine has no tasks")
 		}
-		if substitutions, _ := r.Properties["DefinitionSubstitutions"].(map[string]any); len(substitutions) != 1 {
+		if substitutions, _ := r.Properties["DefinitionSubstitutions"].(map[string]any); len(substitutions) != 2 ||
+			at(substitutions, "Partition", "Ref") != "AWS::Partition" {
 			t.Errorf("substitutions: %v", substitutions)
 		}
 	}
@@ -824,6 +828,26 @@ func TestEveryAlarmPagesAndIsInTheRunbook(t *testing.T) {
 func TestNagFindsNothing(t *testing.T) {
 	for _, f := range synth(t).findings {
 		t.Error(f)
+	}
+}
+
+// CloudFormation cuts the name of a rule after 64 characters, and queues know rules by the stack's name at the beginning.
+func TestNamesOfRulesAreNotCut(t *testing.T) {
+	const mostOfARule, byChance = 64, len("-ABCDEFGHIJKL")
+	config, err := stage.Named("prod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Name = strings.Repeat("x", stage.MaxName)
+	for id := range synth(t).service.of(t, "AWS::Events::Rule") {
+		if n := len(config.ServiceStack()) + len("-") + len(id) + byChance; n > mostOfARule {
+			t.Errorf("the name of %s can have %d characters: shorten its id, or stage.MaxName", id, n)
+		}
+	}
+	for _, name := range stage.Names() {
+		if !regexp.MustCompile(fmt.Sprintf("^[a-z][a-z0-9]{0,%d}$", stage.MaxName-1)).MatchString(name) {
+			t.Errorf("the stage %q has a name that CloudFormation could cut", name)
+		}
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 // Config is everything that differs between two deployments of the same stacks.
 type Config struct {
-	Name   string // part of stack names and of the bus's name; lowercase letters and digits
+	Name   string // part of stack names and of the bus's name; 1 to MaxName lowercase letters and digits
 	Region string // where the stacks live
 	// Account is the AWS account the stage belongs to. Empty: the account of the credentials that deploy.
 	Account string
@@ -44,6 +44,10 @@ type Config struct {
 	// Without names what this stage leaves out, each with the reason.
 	Without map[Feature]string
 }
+
+// MaxName is how long the name of a stage can be. CloudFormation names a rule by its stack, its id and a part by chance, and cuts what is
+// longer than the 64 characters that a rule's name can have. Queues know rules by the beginning of their names.
+const MaxName = 7
 
 // Throttle is a rate of requests, and how many may come at once beyond it.
 type Throttle struct{ PerSecond, Burst int }
