@@ -346,8 +346,8 @@ func TestTheMachineWaitsForTheGrace(t *testing.T) {
 }
 
 func TestWhatTheMachineCarriesHasItsNames(t *testing.T) {
-	b, err := json.Marshal(change{ID: theJob, Since: began, Resume: "x", Done: true})
-	if want := fmt.Sprintf(`{"jobId":%q,"since":"2026-11-22T09:00:00Z","resume":"x","done":true}`, theJob); err != nil || string(b) != want {
+	b, err := json.Marshal(change{ID: theJob, Since: began, Begun: true, Done: true})
+	if want := fmt.Sprintf(`{"jobId":%q,"since":"2026-11-22T09:00:00Z","begun":true,"done":true}`, theJob); err != nil || string(b) != want {
 		t.Errorf("%s, want %s", b, want)
 	}
 }

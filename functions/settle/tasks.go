@@ -37,12 +37,12 @@ type task struct {
 }
 
 // change is the whole state of an execution: what a task answers is what the next one gets. Only the id is needed; without the
-// rest everything begins anew, which is always right.
+// rest everything begins anew, which is always right. Nothing that people typed is in it: Step Functions keeps it for 90 days.
 type change struct {
-	ID     ident.Job `json:"jobId"`
-	Since  time.Time `json:"since,omitzero"`   // when it took effect
-	Resume string    `json:"resume,omitempty"` // where the walk goes on
-	Done   bool      `json:"done"`             // the walk is
+	ID    ident.Job `json:"jobId"`
+	Since time.Time `json:"since,omitzero"` // when it took effect
+	Begun bool      `json:"begun,omitzero"` // the walk goes on where it was left; false: it begins anew
+	Done  bool      `json:"done"`           // the walk is
 }
 
 // purged is what a purge answers.
@@ -106,11 +106,15 @@ func (s *settling) step(ctx context.Context, log *slog.Logger, t task) (change, 
 	next := t.Change
 	switch t.Task {
 	case taskSettle:
-		walked, err := s.directory.Settle(ctx, id, next.Resume, s.budget(ctx))
+		settle := s.directory.SettleAnew
+		if next.Begun {
+			settle = s.directory.SettleOn
+		}
+		walked, err := settle(ctx, id, s.budget(ctx))
 		if err != nil {
 			return change{}, err
 		}
-		next.Resume, next.Done = walked.Resume, walked.Done
+		next.Begun, next.Done = !walked.Done, walked.Done
 		log.InfoContext(ctx, "walked", "nodes", walked.Nodes, "done", walked.Done)
 	case taskRetire:
 		if err := s.directory.Retire(ctx, id); err != nil {

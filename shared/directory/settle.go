@@ -75,7 +75,7 @@ const (
 	walkPartners  = 40  // child partners on a page: each is remembered in Resume until the walk has been there
 	walkCustomers = 90  // customers on a page: as many as one batch reads
 	rewriteAtOnce = 25  // nodes in one transaction
-	maxResume     = 200 // KiB; Step Functions carries 256
+	maxResume     = 200 // KiB; an item of the table can have 400
 )
 
 // walk is where settling is: a stack of the lists that are still to be read, or of a purge the nodes that are still to be emptied

@@ -317,6 +317,46 @@ func crashes(t *testing.T, at string, nth int, applied bool, before func(*branch
 	return crashed
 }
 
+// Settling goes on where it was left, whoever left it, without its caller keeping where that was.
+func TestSettlingGoesOnWhereItWasLeft(t *testing.T) {
+	s := newStage(t)
+	a := s.mustPartner(t, s.root, "a")
+	for range 5 {
+		s.mustPartner(t, a, "b")
+	}
+	step := func(settle func(context.Context, ident.Job, time.Duration) (directory.SettleResult, error), id ident.Job) bool {
+		t.Helper()
+		r, err := settle(t.Context(), id, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Done
+	}
+	done, err1 := s.d.Suspend(t.Context(), s.founder, a, "x")
+	steps := 1
+	for !step(s.d.SettleOn, done.Job.ID) {
+		steps++
+	}
+	err2 := s.d.Retire(t.Context(), done.Job.ID)
+	done, err3 := s.d.Resume(t.Context(), s.founder, a)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	anew := 3
+	for range anew {
+		if step(s.d.SettleOn, done.Job.ID) || step(s.d.SettleAnew, done.Job.ID) {
+			t.Fatal("it is done already: this shows nothing")
+		}
+	}
+	again := 1 // the last one began it
+	for !step(s.d.SettleOn, done.Job.ID) {
+		again++
+	}
+	if again+1 != steps || steps < 8 {
+		t.Errorf("it took %d steps, and %d after the first was taken", steps, again)
+	}
+}
+
 func TestSettlingWhatThereIsNot(t *testing.T) {
 	s := newStage(t)
 	if _, err := s.d.Settle(t.Context(), ident.NewJob(), "", 0); !errors.Is(err, directory.ErrUnknownJob) {
