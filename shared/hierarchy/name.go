@@ -1,6 +1,7 @@
 package hierarchy
 
 import (
+	"encoding/base32"
 	"fmt"
 	"regexp"
 	"strings"
@@ -8,16 +9,19 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/collate"
+	"golang.org/x/text/language"
+	"golang.org/x/text/secure/precis"
 	"golang.org/x/text/unicode/norm"
 )
 
 // MaxName is the longest name, in characters (Unicode code points).
 const MaxName = 120
 
-// maxSortKey keeps a folded name within DynamoDB's 1,024 bytes for a sort key. The id tells names apart that are cut.
+// maxSortKey keeps a sort key of a name within DynamoDB's 1,024 bytes for a key. The id tells names apart that are cut.
 const maxSortKey = 800
 
-// Name is a name that people choose: 1 to MaxName characters of any script, trimmed, without control characters.
+// Name is a name that people choose: 1 to MaxName characters of any script, with a letter or a digit, and without what cannot be seen.
 type Name string
 
 // ParseName trims and checks a name. Its error says what a name has to be.
@@ -28,52 +32,64 @@ func ParseName(s string) (Name, error) {
 
 func parseVisible(s string, longest int) (string, error) {
 	t, err := parseText(s, longest)
-	if err == nil && !strings.ContainsFunc(t, visible) {
-		err = fmt.Errorf("must have 1 to %d characters, at least one of them visible", longest)
+	if err == nil && !strings.ContainsFunc(t, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }) {
+		err = fmt.Errorf("must have 1 to %d characters, at least one of them a letter or a digit", longest)
 	}
 	return t, err
 }
 
-func visible(r rune) bool {
-	return unicode.IsOneOf([]*unicode.RangeTable{unicode.L, unicode.N, unicode.P, unicode.S}, r)
-}
+// freeform is what a line of text may hold by Unicode's rules for text that people type: all that can be seen, and spaces. Control
+// characters and those that show as nothing are not among it, nor are joiners, but where a script needs them.
+// Source: https://www.rfc-editor.org/rfc/rfc8264 (section 4.3)
+var freeform = sync.OnceValue(func() *precis.Profile { return precis.NewFreeform(precis.Norm(norm.NFC)) })
 
-// noncharacter reports whether Unicode promises never to assign r.
-func noncharacter(r rune) bool { return r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfdef }
+// presentation takes away what only says whether a symbol is shown in color.
+var presentation = strings.NewReplacer("\ufe0e", "", "\ufe0f", "")
 
-// parseText trims s and normalizes it, and refuses what no line of text holds.
+// parseText trims and normalizes a line of text: all spaces are alike, and single. It refuses what cannot be seen.
 func parseText(s string, longest int) (string, error) {
-	if !utf8.ValidString(s) {
-		return "", fmt.Errorf("must be valid UTF-8")
+	if !utf8.ValidString(s) || strings.ContainsRune(s, utf8.RuneError) {
+		return "", fmt.Errorf("must be UTF-8: on the way here, bytes that are no UTF-8 were lost or replaced by U+FFFD")
 	}
-	s = norm.NFC.String(strings.TrimSpace(s))
-	if n := utf8.RuneCountInString(s); n > longest {
+	words := strings.FieldsFunc(strings.TrimSpace(presentation.Replace(s)), func(r rune) bool { return unicode.Is(unicode.Zs, r) })
+	text, err := freeform().String(strings.Join(words, " "))
+	if err != nil {
+		return "", fmt.Errorf("must not have %s, which cannot be seen there or is no character", unseen(words))
+	}
+	if n := utf8.RuneCountInString(text); n > longest {
 		return "", fmt.Errorf("must have at most %d characters; it has %d", longest, n)
 	}
-	for _, r := range s {
-		// Line and paragraph separators, and the bidirectional overrides that make a name look like another one.
-		if unicode.IsControl(r) || noncharacter(r) || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
-			return "", fmt.Errorf("must not contain control characters")
-		}
-	}
-	return s, nil
+	return text, nil
 }
 
-// SortKey orders names as people expect: without regard to case and accents. It has no control characters, so that a
-// key may end it with one, and is at most maxSortKey bytes long.
-func (n Name) SortKey() string {
-	var b strings.Builder
-	for _, r := range norm.NFKD.String(string(n)) {
-		if unicode.Is(unicode.Mn, r) || unicode.IsControl(r) {
-			continue
+// unseen names the first character that a text may not have.
+func unseen(words []string) string {
+	for _, word := range words {
+		for _, r := range word {
+			if !freeform().Allowed().Contains(r) {
+				return fmt.Sprintf("the character %U", r)
+			}
 		}
-		if b.Len() > maxSortKey-2*utf8.UTFMax {
-			break
-		}
-		b.WriteRune(unicode.ToLower(r))
 	}
-	return b.String()
+	return "a joiner (U+200C or U+200D) or another character of a script"
 }
+
+// SortKey orders names as people expect: by Unicode's collation, without regard to case and accents. It consists of digits and letters, so
+// that a key may end it with anything that sorts before, and is at most maxSortKey bytes long.
+// Source: https://www.unicode.org/reports/tr10/ (keys of the first level)
+func (n Name) SortKey() string {
+	c := collators.Get().(*collate.Collator)
+	defer collators.Put(c)
+	var b collate.Buffer
+	key := sortable.EncodeToString(c.KeyFromString(&b, string(n)))
+	return key[:min(len(key), maxSortKey)]
+}
+
+// collators has collators for use by one goroutine at a time.
+var collators = sync.Pool{New: func() any { return collate.New(language.Und, collate.Loose) }}
+
+// sortable writes bytes as text that is in the same order.
+var sortable = base32.HexEncoding.WithPadding(base32.NoPadding)
 
 // MaxReference is the longest reference of a customer, in characters.
 const MaxReference = 120
