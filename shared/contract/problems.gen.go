@@ -45,7 +45,7 @@ var ProblemTypes = []ProblemType{
 	{Slug: "too-soon", Status: 429, Title: "The invitation was just sent"},
 	{Slug: "internal", Status: 500, Title: "Something went wrong on our side"},
 	{Slug: "busy", Status: 503, Title: "Too busy just now"},
-	{Slug: "too-many-changes", Status: 503, Title: "Too many changes are being settled"},
+	{Slug: "too-many-changes", Status: 429, Title: "Too many changes are being settled"},
 }
 
 // Problems are the slugs of the problem types that each operation can answer with, by the operation's ID.

@@ -63,6 +63,7 @@ const (
 	pastFor    = 7 * time.Second // which leaves time to answer before Lambda gives up
 	pastAtOnce = 1000            // events on a page, about a KB each
 	maxPast    = 5000            // events in the window
+	maxRead    = 20_000          // events in the window and before: reading them takes some seconds
 	maxLooked  = 10_000_000      // grants, at each moment after which the node stood otherwise: a second or two
 )
 
@@ -87,12 +88,21 @@ type past struct {
 	sees  map[ident.Node]bool // which of these the caller sees now
 }
 
+// tooLong refuses a past in which too much has to be read to know how it was.
+func tooLong() error {
+	var f fault.Fields
+	f.Add("at", "is after more access changes, here and above, than can be read for one answer. Ask for an earlier time, or about a node with fewer "+
+		"changes; or follow the events, from the first on")
+	return f.Err()
+}
+
 // standing is how a node stood at a moment, from the beginning of the window on, and what happened to it in the window.
 type standing struct {
 	events []event.Event // the oldest first
 	next   int           // of events, the first that is later
 	was    int           // what next was before it went on the last time
 	rest   string        // where in the log what was not read yet begins, "" when all is read
+	read   int           // events, those before the window included
 	gone   bool          // it was purged since, and nothing is known of it
 
 	known              bool // the history begins with the node's own beginning
@@ -216,6 +226,7 @@ func (d *Directory) pastOf(ctx context.Context, id ident.Node, s *standing, w Wi
 		if err != nil {
 			return err
 		}
+		s.read += len(page.Items)
 		for i := range page.Items {
 			if e := &page.Items[i]; e.Time.After(w.From) {
 				s.events = append(s.events, *e)
@@ -223,7 +234,7 @@ func (d *Directory) pastOf(ctx context.Context, id ident.Node, s *standing, w Wi
 				s.apply(e)
 			}
 		}
-		if s.rest = page.Next; s.rest == "" || !all || len(s.events) > maxPast {
+		if s.rest = page.Next; s.rest == "" || !all || len(s.events) > maxPast || s.read > maxRead {
 			return nil
 		}
 	}
@@ -232,11 +243,11 @@ func (d *Directory) pastOf(ctx context.Context, id ident.Node, s *standing, w Wi
 // reach finds what was above the node in the window, from what was read so far, and returns what has to be read still.
 func (p *past) reach() (missing []ident.Node, err error) {
 	p.above = []ident.Node{p.node.ID}
-	events := 0
+	events, read := 0, 0
 	for i := 0; i < len(p.above); i++ {
 		s := p.stood[p.above[i]]
 		if s != nil {
-			events += len(s.events)
+			events, read = events+len(s.events), read+s.read
 		}
 		if s == nil || s.rest != "" {
 			missing = append(missing, p.above[i])
@@ -250,6 +261,9 @@ func (p *past) reach() (missing []ident.Node, err error) {
 	}
 	if events > maxPast {
 		return nil, tooMuch()
+	}
+	if read > maxRead {
+		return nil, tooLong()
 	}
 	if !slices.Contains(p.above, p.root) { // above all
 		p.above = append(p.above, p.root)

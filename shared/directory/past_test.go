@@ -878,3 +878,58 @@ func TestThePastTakesFewReads(t *testing.T) {
 	s.done(s.d.Move(t.Context(), s.founder, s.c, s.e))
 	count("where it was", "[Log Log Log Log Log Read Read Read]")
 }
+
+// A past is read as far as one answer can wait for, and no further: who asks hears what to do in place of it.
+func TestAPastThatIsTooLongIsRefused(t *testing.T) {
+	fake, now := new(directorytest.Fake), clocktest.Start()
+	d := directory.New(fake, func() time.Time { return now.AddDate(0, 0, 2) }) // asked two days later
+	root, founder, _, err := d.CreateRoot(t.Context(), "Root", "Founder")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := directory.Caller{Principal: founder.ID, Key: founder.Secrets[0].ID}
+	other := ident.NewClient()
+	var steps []directory.Step
+	happen := func(n int, every time.Duration) {
+		t.Helper()
+		for range n {
+			now = now.Add(every)
+			steps = append(steps, directory.AddEvent{Event: event.Event{ID: ident.NewEvent(), Type: event.ClientGranted, Time: now, Node: root.ID,
+				Path: hierarchy.Path("").Child(root.ID), Data: event.ClientGrantedData{ClientRole: event.ClientRole{Client: event.Client{ClientID: other, Name: "Other"}, Role: access.Viewer}}}})
+		}
+		for some := range slices.Chunk(steps, 50) {
+			if err := fake.Commit(t.Context(), some...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		steps = nil
+	}
+	asks := func(at directory.Window) string {
+		t.Helper()
+		_, err1 := d.WhyAt(t.Context(), c, other, root.ID, access.Read, at)
+		_, err2 := d.UsersAt(t.Context(), c, root.ID, at, directory.Paging{Limit: 1})
+		if err1 == nil && err2 == nil {
+			return ""
+		}
+		if !fault.Invalid.Is(err1) || !fault.Invalid.Is(err2) {
+			t.Fatalf("%v, %v", err1, err2)
+		}
+		return fault.From(err1).Fields[0].Detail
+	}
+	happen(19_990, time.Minute)
+	if refused := asks(directory.Moment(now)); refused != "" {
+		t.Errorf("after 20,000 changes: %s", refused)
+	}
+	happen(20, time.Minute)
+	if refused := asks(directory.Moment(now)); !strings.Contains(refused, "than can be read") {
+		t.Errorf("after more: %q", refused)
+	}
+	if refused := asks(directory.Moment(now.Add(-time.Hour))); refused != "" {
+		t.Errorf("at an earlier time: %s", refused)
+	}
+	now = now.Truncate(24 * time.Hour).Add(36 * time.Hour) // a day on which too much happens
+	happen(5001, time.Millisecond)
+	if refused := asks(directory.Day(now)); refused == "" {
+		t.Error("a day with more than 5,000 changes was answered")
+	}
+}

@@ -263,7 +263,7 @@ func TestTooManyChangesAtATime(t *testing.T) {
 	for i := range hierarchy.MaxChanges {
 		f.Do(map[bool]func(ident.Node) (string, string, any){true: suspend, false: resume}[i%2 == 0](p)).Is(202)
 	}
-	full := f.Do(suspend(p)).Is(503, "too-many-changes")
+	full := f.Do(suspend(p)).Is(429, "too-many-changes")
 	if full.Header["Retry-After"] != "30" {
 		t.Errorf("headers: %v", full.Header)
 	}

@@ -506,7 +506,7 @@ var problems = []problem{
 		},
 	},
 	{
-		slug: "too-many-changes", status: 503, title: "Too many changes are being settled",
+		slug: "too-many-changes", status: 429, title: "Too many changes are being settled",
 		meaning: "<p>A change of a whole subtree is in effect at once, and is then written into every node of the subtree in the background. There can be\n64 of these changes at a time, and there are 64 now. Nothing was changed.</p>\n",
 		action:  "<p>Wait as many seconds as <code>Retry-After</code> says, then send the same request again. Send a <code>POST</code> with the same <code>Idempotency-Key</code>.</p>\n",
 		operations: []string{
