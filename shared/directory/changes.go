@@ -176,11 +176,11 @@ func (d *Directory) mark(ctx context.Context, c Caller, id ident.Node, kind hier
 		now, change := *node, hierarchy.Change{Kind: hierarchy.Unmarked, Mark: m}
 		now.Place = dec.Place
 		now.Place.Marks = slices.DeleteFunc(slices.Clone(dec.Place.Marks), func(o hierarchy.Mark) bool { return o == m })
+		if slices.Contains(dec.Place.Marks, m) == on { // also in the trash, and below something suspended
+			return Plan[Changed]{Answer: Changed{Node: seenBy(node, dec)}}, nil
+		}
 		if err := Untrashed(now.Place); err != nil { // when it is in the trash for its own mark alone, it can be restored
 			return Plan[Changed]{}, err
-		}
-		if slices.Contains(dec.Place.Marks, m) == on {
-			return Plan[Changed]{Answer: Changed{Node: seenBy(node, dec)}}, nil
 		}
 		if kind == hierarchy.NoProvisioning {
 			if err := Live(now.Place); err != nil {

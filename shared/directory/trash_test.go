@@ -185,7 +185,6 @@ func TestWhatIsInTheTrashIsOutOfTheWayAndComesBackWhole(t *testing.T) {
 		"move in":   func() error { _, err := s.d.Move(ctx, s.founder, s.e, s.c); return err },
 		"suspend":   func() error { _, err := s.d.Suspend(ctx, s.founder, s.c, "x"); return err },
 		"trash":     func() error { _, err := s.d.Trash(ctx, s.founder, s.c); return err },
-		"restore":   func() error { _, err := s.d.Restore(ctx, s.founder, s.c); return err },
 		"provision": func() error { _, err := s.d.SetCanProvision(ctx, s.founder, s.c, false); return err },
 		"client":    func() error { _, err := s.d.CreateClient(ctx, s.founder, s.c, "C", access.Viewer); return err },
 		"grant":     func() error { _, err := s.d.GrantRole(ctx, s.founder, above.Principal, s.c, access.Viewer); return err },
@@ -199,6 +198,9 @@ func TestWhatIsInTheTrashIsOutOfTheWayAndComesBackWhole(t *testing.T) {
 		},
 	} {
 		s.refused(what, fault.Trashed, do())
+	}
+	if same, err := s.d.Restore(ctx, s.founder, s.c); err != nil || same.Job != nil || same.Node.TrashedAt != s.b {
+		t.Errorf("it was not put there itself: %+v, %v", same, err)
 	}
 	_, err = s.d.Restore(ctx, above, s.b)
 	s.refused("restored by a viewer", fault.Forbidden, err)

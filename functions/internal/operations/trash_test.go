@@ -50,6 +50,37 @@ func purge(w *apitest.World, want int) {
 	}
 }
 
+// What is so already succeeds, wherever the node is: it may be the caller's own change, sent again.
+func TestWhatIsSoAlreadySucceeds(t *testing.T) {
+	w, f, brand := world(t)
+	top := f.Partner(w.Root, "Top", brand)
+	marked, plain := f.Partner(top, "Marked", brand), f.Partner(top, "Plain", brand)
+	can := func(p ident.Node, yes bool) *apitest.Answer {
+		return f.Do("PATCH", "/v1/partners/"+string(p), map[string]any{"canProvisionServices": yes})
+	}
+	again := func(at string) {
+		t.Helper()
+		for what, answer := range map[string]*apitest.Answer{
+			"suspended": f.Do(suspend(marked)), "resumed": f.Do(resume(plain)), "trashed": f.Do(trash(marked)), "restored": f.Do(restore(plain)),
+			"forbidden to provision": can(marked, false), "allowed to provision": can(plain, true),
+		} {
+			if answer.Status != 200 {
+				t.Errorf("%s: %s already: %d %s", at, what, answer.Status, answer.Body)
+			}
+		}
+	}
+	can(marked, false).Is(200)
+	f.Do(suspend(marked)).Is(202)
+	f.Do(trash(marked)).Is(202)
+	again("alive")
+	f.Do(suspend(top)).Is(202)
+	again("below something suspended")
+	f.Do(trash(top)).Is(202)
+	again("in the trash")
+	f.Do(suspend(plain)).Is(409, "trashed") // which would change something
+	f.Do(resume(w.Root)).Is(422, "root")
+}
+
 func TestWhatIsInTheTrashIsThereUntilItIsRestored(t *testing.T) {
 	w, f, brand := world(t)
 	a := f.Partner(w.Root, "A", brand)

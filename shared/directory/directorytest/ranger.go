@@ -284,7 +284,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 		"suspend": func() {
 			c, id := r.caller(), r.node(false)
 			noop := r.suspended[id]
-			r.try("suspend", first(r.allowed(c.Principal, id, access.Admin, true), r.still(id)), noop, func() error {
+			r.try("suspend", unless(noop, r.allowed(c.Principal, id, access.Admin, true), r.still(id)), noop, func() error {
 				_, err := r.d.Suspend(r.ctx, c, id, "because")
 				return err
 			}, func(event.Event) { r.suspended[id] = true })
@@ -292,7 +292,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 		"resume": func() {
 			c, id := r.caller(), r.node(false)
 			noop := !r.suspended[id]
-			r.try("resume", first(r.allowed(c.Principal, id, access.Admin, true), r.still(id)), noop, func() error {
+			r.try("resume", unless(noop, r.allowed(c.Principal, id, access.Admin, true), r.still(id)), noop, func() error {
 				_, err := r.d.Resume(r.ctx, c, id)
 				return err
 			}, func(event.Event) { delete(r.suspended, id) })
@@ -300,7 +300,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 		"can provision": func() {
 			c, id, can := r.caller(), r.node(true), rapid.IntRange(0, 3).Draw(r.t, "can") > 0
 			noop := r.forbidden[id] == !can
-			r.try("can provision", unless(noop, first(r.allowed(c.Principal, id, access.Admin, true), r.still(id)), r.live(id)), noop, func() error {
+			r.try("can provision", unless(noop, r.allowed(c.Principal, id, access.Admin, true), r.live(id)), noop, func() error {
 				_, err := r.d.SetCanProvision(r.ctx, c, id, can)
 				return err
 			}, func(event.Event) { r.forbidden[id] = !can })
@@ -311,7 +311,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 				r.t.Skip("not everything")
 			}
 			noop := r.inTrash(id)
-			r.try("trash", first(r.allowed(c.Principal, id, access.Admin, true), r.still(r.parent[id])), noop, func() error {
+			r.try("trash", unless(noop, r.allowed(c.Principal, id, access.Admin, true), r.still(r.parent[id])), noop, func() error {
 				_, err := r.d.Trash(r.ctx, c, id)
 				return err
 			}, func(e event.Event) { r.trashed[id] = e.Time })
@@ -323,7 +323,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 				id = rapid.SampledFrom(in).Draw(r.t, "in the trash")
 			}
 			noop := !r.inTrash(id)
-			r.try("restore", first(r.allowed(c.Principal, id, access.Admin, true), r.still(r.parent[id])), noop, func() error {
+			r.try("restore", unless(noop, r.allowed(c.Principal, id, access.Admin, true), r.still(r.parent[id])), noop, func() error {
 				_, err := r.d.Restore(r.ctx, c, id)
 				return err
 			}, func(event.Event) { delete(r.trashed, id) })
