@@ -130,7 +130,7 @@ var Problems = map[string][]string{
 	"createCustomer": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "not-found", "conflict", "suspended",
-		"trashed", "brand-not-available", "too-many-requests", "busy", "internal",
+		"trashed", "depth-limit", "brand-not-available", "too-many-requests", "busy", "internal",
 	},
 	"getCustomer": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",

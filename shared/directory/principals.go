@@ -72,7 +72,7 @@ type MyGrant struct {
 	Path []PathStep // from where the caller's access begins; only Node unless another grant lies above it
 }
 
-// Me returns the caller's grants that count, by the name of their nodes. Those above the caller's bound show as one at it.
+// Me returns the caller's grants that count, in the order of the names of their nodes. Those above the caller's bound show as one at it.
 func (d *Directory) Me(ctx context.Context, c Caller) (Me, error) {
 	v, err := d.Read(ctx, c, Want{})
 	if err != nil {
@@ -100,8 +100,11 @@ func (d *Directory) Me(ctx context.Context, c Caller) (Me, error) {
 	var all []ident.Node
 	for id, n := range v.Nodes {
 		dec, role := access.Decide(v.Caller, &v.Tree, n, access.Read), v.Caller.Grants[id]
-		if id == within {
+		switch {
+		case id == within:
 			role = dec.Role
+		case dec.Place.Top(hierarchy.Suspended) != "" || dec.Place.Top(hierarchy.Trashed) != "": // the grant does not count, though another one may
+			continue
 		}
 		if dec.Visible() && role != access.None {
 			known[id], roles[id] = n, role

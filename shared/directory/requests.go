@@ -368,9 +368,9 @@ func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.MoveReque
 			return Plan[Changed]{Changed{Node: seenBy(m.node, s.move)}, steps}, nil
 		}
 		right := s.right(v)
-		if right == "" || Untrashed(m.from) != nil || m.intoItself() || m.node.Name != s.Name {
+		if right == "" || Untrashed(m.from) != nil || m.intoItself() {
 			return Plan[Changed]{}, fault.RequestVoid.New(
-				"The side that asked can no longer move this node, or the node was renamed. Decline the request, or tell that side to withdraw it and ask again.")
+				"The side that asked can no longer move this node. Decline the request, or tell that side to withdraw it and ask again.")
 		}
 		mover := c
 		mover.IfMatch = nil // it was about the request

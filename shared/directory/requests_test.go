@@ -513,6 +513,17 @@ func TestAMoveRequestLivesOnTheRightOfThoseWhoAsked(t *testing.T) {
 	}
 }
 
+// A name may be mended while a request for the node is open.
+func TestARenamedNodeIsMoved(t *testing.T) {
+	s := newBorder(t)
+	id := s.ask()
+	name := hierarchy.Name("mended")
+	if _, err := s.d.EditPartner(t.Context(), s.founder, s.b, directory.PartnerPatch{Name: &name}); err != nil {
+		t.Fatal(err)
+	}
+	s.done(s.d.AcceptMove(t.Context(), s.right, id))
+}
+
 // What has become of the side that is asked counts as in any move.
 func TestAcceptingIsAMove(t *testing.T) {
 	for what, c := range map[string]struct {

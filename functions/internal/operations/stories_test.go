@@ -855,6 +855,33 @@ func TestTheFormOfRequests(t *testing.T) {
 	f.Do("POST", "/v1/brands", map[string]any{"partnerId": w.Root, "name": "B", "domain": "more.example", "regions": []string{"eu-west-1"}}).Is(422, "too-many-brands")
 }
 
+// A grant that does not count is not listed, although a grant further up lets its node be seen.
+func TestMeListsTheGrantsThatCount(t *testing.T) {
+	w, f, brand := world(t)
+	a := f.Partner(w.Root, "A", brand)
+	b := f.Partner(a, "B", brand)
+	below := f.Partner(b, "Below", brand)
+	client := f.Client(a, "viewer")
+	for _, node := range []ident.Node{b, below} {
+		f.Do("PUT", "/v1/api-clients/"+string(client.ID)+"/grants/"+string(node), map[string]any{"role": "owner"}).Is(200)
+	}
+	grants := func() (all []string) {
+		t.Helper()
+		list, _ := client.Gets("/v1/me").Is(200).JSON()["grants"].([]any)
+		for _, g := range list {
+			node := g.(map[string]any)["node"].(map[string]any)
+			all = append(all, fmt.Sprint(node["name"], " ", g.(map[string]any)["role"]))
+		}
+		return all
+	}
+	listtest.Same(t, "grants", grants(), []string{"A viewer", "B owner", "Below owner"})
+	f.Do(suspend(b)).Is(202)
+	listtest.Same(t, "grants while B is suspended", grants(), []string{"A viewer"})
+	f.Do(resume(b)).Is(202)
+	f.Do(trash(below)).Is(202)
+	listtest.Same(t, "grants while Below is in the trash", grants(), []string{"A viewer", "B owner"})
+}
+
 // TestMeWhileAGrantIsRemoved: a grant that goes away between the two reads is not shown.
 func TestMeWhileAGrantIsRemoved(t *testing.T) {
 	w, f, brand := world(t)

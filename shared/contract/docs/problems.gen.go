@@ -391,7 +391,7 @@ var problems = []problem{
 		meaning: "<p>A partner can have at most 29 partners above it, so that the tree is at most 30 levels deep. For a move, levels that are or were below\nthe moved partner count too.</p>\n",
 		action:  "<p>Create the partner further up in the tree, or choose a new parent further up.</p>\n",
 		operations: []string{
-			"createPartner", "movePartner", "moveCustomer", "acceptMove",
+			"createPartner", "movePartner", "createCustomer", "moveCustomer", "acceptMove",
 		},
 	},
 	{
