@@ -149,7 +149,7 @@ func (w world) trashed(t *testing.T, id ident.Node) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{taskSettle, taskRetire} {
-		if _, err := w.handle(t.Context(), task{name, change{ID: done.Job.ID}}); err != nil {
+		if _, err := w.handle(t.Context(), task{name, change{ID: done.Job}}); err != nil {
 			t.Fatal(err)
 		}
 	}

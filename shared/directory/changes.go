@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"time"
@@ -17,42 +16,12 @@ import (
 
 // Changed is the answer to a change of a whole subtree. It is in effect for all of the subtree from the commit on.
 type Changed struct {
-	Job  *job.Job // writes the change into the subtree; nil: it was so already and nothing was done
-	Node Node     // the top of the subtree as it is now
+	Job  ident.Job `json:",omitzero"` // writes the change into the subtree; "": it was so already and nothing was done
+	Node Node      // the top of the subtree as it is now
 }
 
-// keptChanged is how a Changed is kept for a repeated request. Its job has just begun and belongs to the top of the subtree, so the rest of the
-// job follows from what is kept, and the memo stays small.
-type keptChanged struct {
-	Node  Node
-	Job   ident.Job `json:",omitzero"`
-	Kind  job.Kind  `json:",omitzero"`
-	Input string    `json:",omitzero"`
-	Began time.Time `json:",omitzero"`
-}
-
-// MarshalJSON implements json.Marshaler.
-func (c Changed) MarshalJSON() ([]byte, error) {
-	kept := keptChanged{Node: c.Node}
-	if j := c.Job; j != nil {
-		kept.Job, kept.Kind, kept.Input, kept.Began = j.ID, j.Kind, j.Input, j.Created
-	}
-	return json.Marshal(kept)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (c *Changed) UnmarshalJSON(b []byte) error {
-	var kept keptChanged
-	if err := json.Unmarshal(b, &kept); err != nil {
-		return err
-	}
-	*c = Changed{Node: kept.Node}
-	if kept.Job != "" {
-		c.Job = settling(kept.Kind, kept.Node.ID, kept.Input, kept.Began)
-		c.Job.ID = kept.Job
-	}
-	return nil
-}
+// JobID returns the job that writes the change into the subtree, "" when nothing was changed.
+func (c Changed) JobID() ident.Job { return c.Job }
 
 // retrySettled is after how long it is worth trying again when too many changes are being settled.
 const retrySettled = 30 * time.Second
@@ -212,7 +181,7 @@ func (d *Directory) commitSubtree(c Caller, v *View, was, now *hierarchy.Node, c
 		return Plan[Changed]{}, err
 	}
 	dec := access.Decide(v.Caller, &hierarchy.TreeState{}, now, access.Read)
-	return Plan[Changed]{Changed{j, seenBy(now, dec)}, steps}, nil
+	return Plan[Changed]{Changed{j.ID, seenBy(now, dec)}, steps}, nil
 }
 
 // jobData makes the data of the event that begins a job.

@@ -145,11 +145,11 @@ func TestABudgetByAClockThatStandsStill(t *testing.T) {
 	walk := func(budget time.Duration) (steps int) {
 		for r := (directory.SettleResult{}); !r.Done; steps++ {
 			var err error
-			if r, err = s.d.Settle(ctx, suspended.Job.ID, r.Resume, budget); err != nil {
+			if r, err = s.d.Settle(ctx, suspended.Job, r.Resume, budget); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := s.d.Retire(ctx, suspended.Job.ID); err != nil {
+		if err := s.d.Retire(ctx, suspended.Job); err != nil {
 			t.Fatal(err)
 		}
 		return steps

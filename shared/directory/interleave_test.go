@@ -562,7 +562,7 @@ func renamedWhileSettled(t *testing.T, bad sabotage, orders int) error {
 			if id == "" {
 				continue
 			}
-			s.begin("settle", id == done.Job.ID, func(ctx context.Context) error {
+			s.begin("settle", id == done.Job, func(ctx context.Context) error {
 				for resume := ""; ; {
 					r, err := s.d.Settle(ctx, id, resume, 0)
 					if err != nil {

@@ -158,8 +158,8 @@ func (c *chronicle) happens() {
 			c.must(settled(ctx, c.d, id))
 		}
 	}
-	if done.Job != nil && rapid.Bool().Draw(c.T, "settled") {
-		c.must(settled(ctx, c.d, done.Job.ID))
+	if done.Job != "" && rapid.Bool().Draw(c.T, "settled") {
+		c.must(settled(ctx, c.d, done.Job))
 	}
 }
 

@@ -350,26 +350,35 @@ func decideOn[T any](ctx context.Context, d *Directory, c Caller, id ident.MoveR
 	})
 }
 
+// Accepted is a move request that was accepted.
+type Accepted struct {
+	AskedMove
+	Job ident.Job `json:",omitzero"` // writes the move into the subtree; "": the node was there already
+}
+
+// JobID returns the job that writes the move into the subtree, "" when nothing was moved.
+func (a Accepted) JobID() ident.Job { return a.Job }
+
 // AcceptMove does the move that was asked for, with everything checked again: it needs admin at the destination of the caller, and
 // above the node of whoever asked. A node that is there already is not moved.
-func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.MoveRequest) (Changed, error) {
-	return decideOn(ctx, d, c, id, access.CreatePartner, func(v *View, s sides) (Plan[Changed], error) {
+func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.MoveRequest) (Accepted, error) {
+	return decideOn(ctx, d, c, id, access.CreatePartner, func(v *View, s sides) (Plan[Accepted], error) {
 		now := d.now()
 		if err := s.open(now); err != nil {
-			return Plan[Changed]{}, err
+			return Plan[Accepted]{}, err
 		}
 		if err := Match(c.IfMatch, s.Version); err != nil {
-			return Plan[Changed]{}, err
+			return Plan[Accepted]{}, err
 		}
 		m := moving{v.Nodes[s.Node], v.Nodes[s.To], s.move.Place, s.take.Place}
-		_, closing := s.close(RequestAccepted, now)
+		closed, closing := s.close(RequestAccepted, now)
+		accepted := Accepted{AskedMove: closed.seen(c, now, true, true)} // the node is below the partner now
 		if s.move.Visible() && m.there() {
-			steps := append(d.tell(c, v, s.Node, event.MoveAcceptedData{MoveRequestID: s.ID}), closing...)
-			return Plan[Changed]{Changed{Node: seenBy(m.node, s.move)}, steps}, nil
+			return Plan[Accepted]{accepted, append(d.tell(c, v, s.Node, event.MoveAcceptedData{MoveRequestID: s.ID}), closing...)}, nil
 		}
 		right := s.right(v)
 		if right == "" || Untrashed(m.from) != nil || m.intoItself() {
-			return Plan[Changed]{}, fault.RequestVoid.New(
+			return Plan[Accepted]{}, fault.RequestVoid.New(
 				"The side that asked can no longer move this node. Decline the request, or tell that side to withdraw it and ask again.")
 		}
 		mover := c
@@ -378,8 +387,9 @@ func (d *Directory) AcceptMove(ctx context.Context, c Caller, id ident.MoveReque
 		if !s.move.Visible() {
 			err = unseen(err)
 		}
-		try.Steps = append(append(try.Steps, closing...), CheckGrant{Principal: s.By, Node: right, Role: access.ManageSubtree.Needs(), Else: ErrChanged})
-		return try, err
+		accepted.Job = try.Answer.Job
+		steps := append(append(try.Steps, closing...), CheckGrant{Principal: s.By, Node: right, Role: access.ManageSubtree.Needs(), Else: ErrChanged})
+		return Plan[Accepted]{accepted, steps}, err
 	})
 }
 

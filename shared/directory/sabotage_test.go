@@ -315,7 +315,7 @@ func trashed(node int) func(*stage) error {
 	return func(s *stage) error {
 		done, err := s.d.Trash(context.Background(), s.founder, nodeNo(node))
 		if err == nil {
-			err = settled(context.Background(), s.d, done.Job.ID)
+			err = settled(context.Background(), s.d, done.Job)
 		}
 		return err
 	}
@@ -837,7 +837,7 @@ func listedBehind(t *testing.T, believed bool) error {
 		moved, err = w.stage.d.Move(ctx, w.founder, w.leaf, w.d)
 	}
 	if err == nil {
-		err = settled(ctx, w.stage.d, moved.Job.ID)
+		err = settled(ctx, w.stage.d, moved.Job)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/event"
@@ -114,8 +115,8 @@ func (w *branch) ownBrand(owner ident.Node) error {
 // inTrash puts something into the trash.
 func (w *branch) inTrash(id ident.Node) error {
 	done, err := w.stage.d.Trash(context.Background(), w.founder, id)
-	if err == nil && done.Job != nil {
-		err = settled(context.Background(), w.stage.d, done.Job.ID)
+	if err == nil && done.Job != "" {
+		err = settled(context.Background(), w.stage.d, done.Job)
 	}
 	return err
 }
@@ -291,7 +292,7 @@ func crashes(t *testing.T, at string, nth int, applied bool, before func(*branch
 	var first, again directory.Changed
 	insist("first", func() (err error) { first, err = do(w, caller); return err })
 	insist("again", func() (err error) { again, err = do(w, caller); return err })
-	if (first.Job == nil) != (again.Job == nil) || first.Job != nil && first.Job.ID != again.Job.ID {
+	if (first.Job == "") != (again.Job == "") || first.Job != "" && first.Job != again.Job {
 		t.Fatalf("%s: sent again: %+v; first %+v", at, again, first)
 	}
 	if n := len(w.Events()) - events; n < 1 || n > max(1, trashed) { // what is purged with what it lies below tells nothing of its own
@@ -334,22 +335,22 @@ func TestSettlingGoesOnWhereItWasLeft(t *testing.T) {
 	}
 	done, err1 := s.d.Suspend(t.Context(), s.founder, a, "x")
 	steps := 1
-	for !step(s.d.SettleOn, done.Job.ID) {
+	for !step(s.d.SettleOn, done.Job) {
 		steps++
 	}
-	err2 := s.d.Retire(t.Context(), done.Job.ID)
+	err2 := s.d.Retire(t.Context(), done.Job)
 	done, err3 := s.d.Resume(t.Context(), s.founder, a)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Fatal(err)
 	}
 	anew := 3
 	for range anew {
-		if step(s.d.SettleOn, done.Job.ID) || step(s.d.SettleAnew, done.Job.ID) {
+		if step(s.d.SettleOn, done.Job) || step(s.d.SettleAnew, done.Job) {
 			t.Fatal("it is done already: this shows nothing")
 		}
 	}
 	again := 1 // the last one began it
-	for !step(s.d.SettleOn, done.Job.ID) {
+	for !step(s.d.SettleOn, done.Job) {
 		again++
 	}
 	if again+1 != steps || steps < 8 {
@@ -371,7 +372,11 @@ func TestSettlingWhatThereIsNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := job.Begin("export", a, done.Job.Input, done.Job.Created, "collect", "write") // no change of its own
+	got, err := s.Read(t.Context(), directory.Want{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := job.Begin("export", a, strconv.FormatInt(got.Tree.Seq, 10), clocktest.Start(), "collect", "write") // no change of its own
 	if err := s.Commit(t.Context(), directory.Put{Now: other, Else: directory.ErrExists}); err != nil {
 		t.Fatal(err)
 	}
@@ -381,18 +386,18 @@ func TestSettlingWhatThereIsNot(t *testing.T) {
 	if err := s.d.Retire(t.Context(), other.ID); !errors.Is(err, directory.ErrUnknownJob) {
 		t.Errorf("retire by a job that does something else: %v", err)
 	}
-	if err := s.d.Retire(t.Context(), done.Job.ID); !errors.Is(err, directory.ErrNotWalked) {
+	if err := s.d.Retire(t.Context(), done.Job); !errors.Is(err, directory.ErrNotWalked) {
 		t.Errorf("retired before its walk: %v", err)
 	}
 	for _, nonsense := range []string{"nonsense", "{}", `{"open":[]}`, "[]"} { // it begins again
-		if r, err := s.d.Settle(t.Context(), done.Job.ID, nonsense, 0); err != nil || r.Done {
+		if r, err := s.d.Settle(t.Context(), done.Job, nonsense, 0); err != nil || r.Done {
 			t.Errorf("resumed from %q: %+v, %v", nonsense, r, err)
 		}
 	}
-	if err := settled(t.Context(), s.d, done.Job.ID); err != nil {
+	if err := settled(t.Context(), s.d, done.Job); err != nil {
 		t.Error(err)
 	}
-	if r, err := s.d.Settle(t.Context(), done.Job.ID, "", 0); err != nil || !r.Done {
+	if r, err := s.d.Settle(t.Context(), done.Job, "", 0); err != nil || !r.Done {
 		t.Errorf("settled once more: %+v, %v", r, err)
 	}
 }
@@ -417,7 +422,7 @@ func TestResumeStaysSmall(t *testing.T) {
 	}
 	longest := 0
 	for r := (directory.SettleResult{}); !r.Done; longest = max(longest, len(r.Resume)) {
-		if r, err = s.d.Settle(t.Context(), done.Job.ID, r.Resume, 0); err != nil {
+		if r, err = s.d.Settle(t.Context(), done.Job, r.Resume, 0); err != nil {
 			t.Fatal(err)
 		}
 		if r.Done && r.Nodes != int64(nodes) {

@@ -73,12 +73,12 @@ func (s *shop) client(node ident.Node, role access.Role) directory.Caller {
 func (s *shop) trash(id ident.Node) { s.t.Helper(); s.done(s.d.Trash(s.t.Context(), s.founder, id)) }
 
 // done settles what was done, and expects that something was.
-func (s *shop) done(done directory.Changed, err error) {
+func (s *shop) done(done interface{ JobID() ident.Job }, err error) {
 	s.t.Helper()
-	if err != nil || done.Job == nil {
+	if err != nil || done.JobID() == "" {
 		s.t.Fatalf("%+v, %v", done, err)
 	}
-	if err := settled(s.t.Context(), s.d, done.Job.ID); err != nil {
+	if err := settled(s.t.Context(), s.d, done.JobID()); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -199,12 +199,12 @@ func TestWhatIsInTheTrashIsOutOfTheWayAndComesBackWhole(t *testing.T) {
 	} {
 		s.refused(what, fault.Trashed, do())
 	}
-	if same, err := s.d.Restore(ctx, s.founder, s.c); err != nil || same.Job != nil || same.Node.TrashedAt != s.b {
+	if same, err := s.d.Restore(ctx, s.founder, s.c); err != nil || same.Job != "" || same.Node.TrashedAt != s.b {
 		t.Errorf("it was not put there itself: %+v, %v", same, err)
 	}
 	_, err = s.d.Restore(ctx, above, s.b)
 	s.refused("restored by a viewer", fault.Forbidden, err)
-	if again, err := s.d.Trash(ctx, s.founder, s.b); err != nil || again.Job != nil || again.Node.TrashedAt != s.b {
+	if again, err := s.d.Trash(ctx, s.founder, s.b); err != nil || again.Job != "" || again.Node.TrashedAt != s.b {
 		t.Errorf("trashed again: %+v, %v", again, err)
 	}
 	_, err = s.d.Trash(ctx, s.founder, s.root)
@@ -411,7 +411,7 @@ func TestWhatIsNotSettledIsNotPurged(t *testing.T) {
 	if swept := s.purge(); swept.Purged != 0 || swept.Behind != time.Second {
 		t.Errorf("%+v", swept)
 	}
-	if err := settled(t.Context(), s.d, done.Job.ID); err != nil {
+	if err := settled(t.Context(), s.d, done.Job); err != nil {
 		t.Fatal(err)
 	}
 	if swept := s.purge(); swept.Purged != 1 {

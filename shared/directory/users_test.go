@@ -148,8 +148,8 @@ func drawAudience(t *rapid.T, d *directory.Directory) *audience {
 				m.off[id] = hierarchy.Trashed
 			}
 		}
-		if done.Job != nil && rapid.Bool().Draw(t, "settled") {
-			must(settled(ctx, d, done.Job.ID))
+		if done.Job != "" && rapid.Bool().Draw(t, "settled") {
+			must(settled(ctx, d, done.Job))
 		}
 	}
 	return m

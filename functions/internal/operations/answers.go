@@ -4,6 +4,7 @@ import (
 	"example.com/partnertree/functions/internal/api"
 	"example.com/partnertree/functions/internal/shape"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/ident"
 )
 
 // ok answers with a shape that has no version.
@@ -39,10 +40,13 @@ func made[Out any, Shape shape.Thing](of func(Out) Shape) func(Out) api.Reply {
 	}
 }
 
-// changed answers with the job that writes a change into a whole subtree, or with the node when there was nothing to do.
-func changed(c directory.Changed) api.Reply {
-	if c.Job == nil {
-		return thing(shape.OfNode)(c.Node)
+// changed answers with a thing whose change a job settles, or that was so already.
+func changed[Out interface{ JobID() ident.Job }, Shape shape.Thing](of func(Out) Shape) func(Out) api.Reply {
+	return func(out Out) api.Reply {
+		reply := thing(of)(out)
+		if id := out.JobID(); id != "" {
+			reply.Status, reply.Location = 202, "/v1/jobs/"+string(id)
+		}
+		return reply
 	}
-	return api.Reply{Status: 202, Location: "/v1/jobs/" + string(c.Job.ID), Body: shape.OfJob(*c.Job)}
 }

@@ -103,7 +103,7 @@ func newScene(t *testing.T, op contract.Operation) *scene {
 
 // changes makes a change to a whole subtree, settles it and returns the job.
 func (s *scene) changes(method, path string, body any) string {
-	job := s.Founder.Do(method, s.expand(path), body).Is(202).Get("id")
+	job := s.Founder.Do(method, s.expand(path), body).Is(202).Get("jobId")
 	if _, err := s.Dir.Settle(s.T.Context(), ident.Job(job), "", time.Minute); err != nil {
 		s.T.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func TestAMoveIsAskedForAndAccepted(t *testing.T) {
 	n.onB.Do(m, target, body, apitest.Header("If-Match", `"2"`)).Is(412, "precondition-failed")
 	once := apitest.Header("Idempotency-Key", "once")
 	moved := n.onB.Do(m, target, body, apitest.Header("If-Match", `"1"`), once).Is(202)
-	if moved.Get("kind") != "move" || moved.Get("nodeId") != string(n.p) || moved.Header["Location"] != "/v1/jobs/"+moved.Get("id") {
+	if moved.Get("state") != "accepted" || moved.Get("nodeId") != string(n.p) || moved.Header["Location"] != "/v1/jobs/"+moved.Get("jobId") {
 		t.Errorf("%v %s", moved.Header, moved.Body)
 	}
 	if again := n.onB.Do(m, target, body, apitest.Header("If-Match", `"1"`), once).Is(202); again.Body != moved.Body {
@@ -162,7 +162,7 @@ func TestEverythingIsCheckedAgainWhenAMoveIsAccepted(t *testing.T) {
 	other := n.f.Partner(n.a, "Other", n.brand)
 	id = n.onA.Do(ask(other, n.b, "As well.")).Is(201).Get("id")
 	n.f.Do(move(other, n.b)).Is(202)
-	if got := n.onB.Do(answer(id, "accept")).Is(200); got.Get("id") != string(other) || got.Header["ETag"] != `"2"` {
+	if got := n.onB.Do(answer(id, "accept")).Is(200); got.Get("nodeId") != string(other) || got.Get("state") != "accepted" || got.Header["ETag"] != `"2"` {
 		t.Errorf("%v %s", got.Header, got.Body)
 	}
 }

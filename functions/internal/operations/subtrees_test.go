@@ -38,10 +38,12 @@ func TestAMovedBranchIsSeenByThoseWhereItIsNow(t *testing.T) {
 	atB.CannotSee(cus)
 
 	answer := f.Do(move(branch, b)).Is(202)
-	job := answer.Get("id")
-	if answer.Header["Location"] != "/v1/jobs/"+job || answer.Get("kind") != "move" || answer.Get("nodeId") != string(branch) ||
-		answer.Get("state") != "running" {
+	job := answer.Get("jobId")
+	if answer.Header["Location"] != "/v1/jobs/"+job || answer.Get("id") != string(branch) || answer.Get("parentId") != string(b) {
 		t.Errorf("answer: %v %s", answer.Header, answer.Body)
+	}
+	if got := f.Gets("/v1/jobs/%s", job); got.Get("kind") != "move" || got.Get("nodeId") != string(branch) || got.Get("state") != "running" {
+		t.Errorf("the job: %s", got.Body)
 	}
 	for settled := range 2 {
 		for _, node := range []ident.Node{branch, leaf, cus} {
@@ -171,11 +173,11 @@ func TestSuspension(t *testing.T) {
 	f.Do(suspend(w.Root)).Is(422, "root")
 	f.Do("POST", apitest.NodePath(p)+"/suspend", map[string]any{"reason": "  "}).Is(400, "invalid")
 	f.Do("POST", apitest.NodePath(p)+"/suspend", map[string]any{"reason": strings.Repeat("x", 501)}).Is(400, "invalid")
-	if answer := above.Do(suspend(p)).Is(202); answer.Get("kind") != "suspend" {
+	if answer := above.Do(suspend(p)).Is(202); answer.Get("status") != "suspended" || answer.Get("jobId") == "" {
 		t.Errorf("%s", answer.Body)
 	}
 	again := above.Do(suspend(p)).Is(200)
-	if again.Get("status") != "suspended" || again.Get("suspendedAt") != string(p) {
+	if again.JSON()["jobId"] != nil || again.Get("status") != "suspended" || again.Get("suspendedAt") != string(p) {
 		t.Errorf("suspended again: %s", again.Body)
 	}
 
@@ -223,7 +225,7 @@ func TestSuspension(t *testing.T) {
 
 	// What was suspended further down stays so.
 	above.Do(suspend(cus)).Is(202)
-	if answer := above.Do(resume(p)).Is(202); answer.Get("kind") != "resume" {
+	if answer := above.Do(resume(p)).Is(202); answer.Get("status") != "active" || answer.Get("jobId") == "" {
 		t.Errorf("%s", answer.Body)
 	}
 	above.Do(resume(p)).Is(200)

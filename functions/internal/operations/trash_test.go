@@ -95,7 +95,7 @@ func TestWhatIsInTheTrashIsThereUntilItIsRestored(t *testing.T) {
 	m, target, body := trash(p)
 	above.Do(m, target, body, apitest.Header("If-Match", `"7"`)).Is(412, "precondition-failed")
 	answer := above.Do(m, target, body, apitest.Header("If-Match", `"1"`)).Is(202)
-	if answer.Get("kind") != "trash" || answer.Get("nodeId") != string(p) || answer.Header["Location"] != "/v1/jobs/"+answer.Get("id") {
+	if answer.Get("status") != "trashed" || answer.Get("id") != string(p) || answer.Header["Location"] != "/v1/jobs/"+answer.Get("jobId") {
 		t.Errorf("%v %s", answer.Header, answer.Body)
 	}
 	if again := above.Do(trash(p)).Is(200); again.Get("status") != "trashed" || again.Get("trashedAt") != string(p) {
@@ -174,7 +174,7 @@ func TestWhatIsInTheTrashIsThereUntilItIsRestored(t *testing.T) {
 	f.Do(restore(earlier)).Is(409, "trashed")
 	f.Do("PATCH", apitest.NodePath(a), map[string]any{"availableBrandIds": []string{}}).Is(409, "brand-in-use")
 
-	if answer := above.Do(restore(p)).Is(202); answer.Get("kind") != "restore" {
+	if answer := above.Do(restore(p)).Is(202); answer.Get("status") != "active" || answer.Get("jobId") == "" {
 		t.Errorf("%s", answer.Body)
 	}
 	if again := above.Do(restore(p)).Is(200); again.Get("status") != "active" || again.Get("trashedAt") != "" {

@@ -22,6 +22,7 @@ type MoveRequest struct {
 	Created string                 `json:"createdAt"`
 	Ends    string                 `json:"endsAt"`
 	Closed  string                 `json:"closedAt,omitzero"`
+	Job     ident.Job              `json:"jobId,omitzero"` // in the answer to accepting, while the move is being settled
 }
 
 // Self implements Thing.
@@ -34,6 +35,13 @@ func OfRequest(m directory.AskedMove) MoveRequest {
 	if m.NodeVisible {
 		out.Node = m.Node
 	}
+	return out
+}
+
+// OfAccepted returns the shape of a move request that was accepted.
+func OfAccepted(a directory.Accepted) MoveRequest {
+	out := OfRequest(a.AskedMove)
+	out.Job = a.Job
 	return out
 }
 

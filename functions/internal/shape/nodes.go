@@ -29,9 +29,14 @@ type Customer struct {
 }
 
 // OfNode returns a Partner or a Customer.
-func OfNode(n directory.Node) Thing {
+func OfNode(n directory.Node) Thing { return ofNode(n, "") }
+
+// OfChanged returns the Partner or Customer that was changed, with the job that settles the change.
+func OfChanged(c directory.Changed) Thing { return ofNode(c.Node, c.JobID()) }
+
+func ofNode(n directory.Node, settles ident.Job) Thing {
 	step := Step{n.ID, n.Kind(), n.Name}
-	life := Life{statusOf(n.SuspendedAt, n.TrashedAt), n.SuspendedAt, n.TrashedAt, n.Version, stamp(n.Created), stamp(n.Updated)}
+	life := Life{statusOf(n.SuspendedAt, n.TrashedAt), n.SuspendedAt, n.TrashedAt, n.Version, stamp(n.Created), stamp(n.Updated), settles}
 	parent := n.Parent
 	if !n.ParentVisible {
 		parent = ""
@@ -56,6 +61,7 @@ type Life struct {
 	Version     int64      `json:"version"`
 	Created     string     `json:"createdAt"`
 	Updated     string     `json:"updatedAt"`
+	Job         ident.Job  `json:"jobId,omitzero"` // in the answer to a change that is being settled
 }
 
 // Status tells whether a node is active, suspended or trashed.

@@ -19,7 +19,7 @@ func TestOperationsHaveTheRightsThatTheyNeed(t *testing.T) {
 	customer := f.do(t, 201, "POST", "/v1/customers", map[string]any{"partnerId": left, "name": "Rights", "brandId": brand}).get(t, "id")
 	changes := func(method, path string, body any) {
 		t.Helper()
-		f.waits(t, f.do(t, 202, method, path, body).get(t, "id"), time.Minute)
+		f.waits(t, f.do(t, 202, method, path, body).get(t, "jobId"), time.Minute)
 	}
 
 	f.do(t, 200, "PATCH", pathOf(customer), map[string]any{"reference": "R-1"})

@@ -47,7 +47,7 @@ func TestAMoveIsAskedForAndAccepted(t *testing.T) {
 	asks.do(t, 200, "POST", "/v1/move-requests/"+ask(nowhere)+"/withdraw", map[string]any{})
 
 	request = "/v1/move-requests/" + ask(b.right)
-	change := decides.do(t, 202, "POST", request+"/accept", map[string]any{}).get(t, "id")
+	change := decides.do(t, 202, "POST", request+"/accept", map[string]any{}).get(t, "jobId")
 	for range 2 {
 		asks.do(t, 404, "GET", pathOf(b.moved), nil)
 		decides.do(t, 200, "GET", pathOf(b.customers[0]), nil)

@@ -203,7 +203,7 @@ func TestWhoIsSuspendedIsOutUntilTheyAreResumed(t *testing.T) {
 	own.do(t, 403, "POST", pathOf(b.moved)+"/suspend", map[string]any{"reason": "Themselves."})
 	new := map[string]any{"partnerId": b.moved, "name": "New", "brandId": b.brand}
 
-	change := admin.do(t, 202, "POST", pathOf(b.moved)+"/suspend", map[string]any{"reason": "The invoices are not paid."}).get(t, "id")
+	change := admin.do(t, 202, "POST", pathOf(b.moved)+"/suspend", map[string]any{"reason": "The invoices are not paid."}).get(t, "jobId")
 	for range 2 {
 		own.do(t, 404, "GET", pathOf(b.moved), nil)
 		own.do(t, 404, "GET", pathOf(b.customers[0]), nil)
@@ -217,7 +217,7 @@ func TestWhoIsSuspendedIsOutUntilTheyAreResumed(t *testing.T) {
 	}
 	admin.do(t, 200, "POST", pathOf(b.moved)+"/suspend", map[string]any{"reason": "Again."})
 
-	change = admin.do(t, 202, "POST", pathOf(b.moved)+"/resume", map[string]any{}).get(t, "id")
+	change = admin.do(t, 202, "POST", pathOf(b.moved)+"/resume", map[string]any{}).get(t, "jobId")
 	for range 2 {
 		if got := own.do(t, 200, "GET", pathOf(b.customers[0]), nil); got.get(t, "status") != "active" {
 			t.Errorf("resumed: %s", got.body)

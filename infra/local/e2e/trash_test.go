@@ -29,7 +29,7 @@ func TestWhatIsTrashedIsOutUntilItIsRestored(t *testing.T) {
 		return admin.do(t, 200, "GET", "/v1/partners/"+b.left+path, nil).items(t, "id")
 	}
 
-	change := admin.do(t, 202, "DELETE", pathOf(b.moved), nil).get(t, "id")
+	change := admin.do(t, 202, "DELETE", pathOf(b.moved), nil).get(t, "jobId")
 	for range 2 {
 		b.inside.do(t, 404, "GET", pathOf(b.moved), nil)
 		b.inside.do(t, 404, "GET", pathOf(b.customers[0]), nil)
@@ -52,7 +52,7 @@ func TestWhatIsTrashedIsOutUntilItIsRestored(t *testing.T) {
 	}
 	admin.do(t, 200, "DELETE", pathOf(b.moved), nil)
 
-	change = admin.do(t, 202, "POST", pathOf(b.moved)+"/restore", map[string]any{}).get(t, "id")
+	change = admin.do(t, 202, "POST", pathOf(b.moved)+"/restore", map[string]any{}).get(t, "jobId")
 	for range 2 {
 		if got := b.inside.do(t, 200, "GET", pathOf(b.customers[0]), nil); got.get(t, "status") != "active" {
 			t.Errorf("restored: %s", got.body)
@@ -97,7 +97,7 @@ func TestWhatIsPurgedIsGoneForGood(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		admin.waits(t, string(done.Job.ID), time.Minute)
+		admin.waits(t, string(done.Job), time.Minute)
 	}
 
 	purge := func() (gone int) {

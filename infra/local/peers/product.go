@@ -147,12 +147,12 @@ func (p *partnertree) move(ctx context.Context, v move) error {
 			continue
 		case err != nil:
 			return err
-		case done.Job == nil:
+		case done.Job == "":
 			return nil // a move that was reported as failed, and was made
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.pending = append(p.pending, done.Job.ID)
+		p.pending = append(p.pending, done.Job)
 		return nil
 	}
 }

@@ -233,11 +233,11 @@ func (b *bench) client(p place) directory.ClientWithKey {
 }
 
 // changing does a change of a whole subtree, and remembers to settle it.
-func (b *bench) changing(call func() (directory.Changed, error)) func() error {
+func changing[T interface{ JobID() ident.Job }](b *bench, call func() (T, error)) func() error {
 	return func() error {
 		done, err := call()
 		if err == nil {
-			b.unsettled = append(b.unsettled, done.Job.ID)
+			b.unsettled = append(b.unsettled, done.JobID())
 		}
 		return err
 	}
@@ -258,7 +258,7 @@ func (b *bench) settle() {
 	for len(b.trashed) > 0 {
 		id := b.trashed[0]
 		b.trashed = b.trashed[1:]
-		b.must(b.changing(func() (directory.Changed, error) { return b.dir.Restore(b.ctx, b.caller, id) })())
+		b.must(changing(b, func() (directory.Changed, error) { return b.dir.Restore(b.ctx, b.caller, id) })())
 		b.settle()
 	}
 }
@@ -266,7 +266,7 @@ func (b *bench) settle() {
 // suspended makes a node's suspension, all of it settled, and returns the job.
 func (b *bench) suspended(id ident.Node) ident.Job {
 	b.t.Helper()
-	b.must(b.changing(func() (directory.Changed, error) { return b.dir.Suspend(b.ctx, b.caller, id, "unpaid") })())
+	b.must(changing(b, func() (directory.Changed, error) { return b.dir.Suspend(b.ctx, b.caller, id, "unpaid") })())
 	job := b.unsettled[0]
 	b.settle()
 	return job
@@ -283,36 +283,36 @@ func (b *bench) customer(parent ident.Node) ident.Node {
 // moves, suspends and resumes change a node that is made for it below a place, with nothing below itself.
 func moves(b *bench, id ident.Node, to ident.Node) func() error {
 	c := b.repeatable()
-	return b.changing(func() (directory.Changed, error) { return b.dir.Move(b.ctx, c, id, to) })
+	return changing(b, func() (directory.Changed, error) { return b.dir.Move(b.ctx, c, id, to) })
 }
 
 func suspends(b *bench, id ident.Node) func() error {
 	c := b.repeatable()
-	return b.changing(func() (directory.Changed, error) { return b.dir.Suspend(b.ctx, c, id, "unpaid") })
+	return changing(b, func() (directory.Changed, error) { return b.dir.Suspend(b.ctx, c, id, "unpaid") })
 }
 
 func resumes(b *bench, id ident.Node) func() error {
 	b.suspended(id)
 	c := b.repeatable()
-	return b.changing(func() (directory.Changed, error) { return b.dir.Resume(b.ctx, c, id) })
+	return changing(b, func() (directory.Changed, error) { return b.dir.Resume(b.ctx, c, id) })
 }
 
 // trashes and restores do so with a node that is made for it.
 func trashes(b *bench, id ident.Node) func() error {
 	b.trashed = append(b.trashed, id)
-	return b.changing(func() (directory.Changed, error) { return b.dir.Trash(b.ctx, b.caller, id) })
+	return changing(b, func() (directory.Changed, error) { return b.dir.Trash(b.ctx, b.caller, id) })
 }
 
 func restores(b *bench, id ident.Node) func() error {
 	b.inTrash(id)
 	c := b.repeatable()
-	return b.changing(func() (directory.Changed, error) { return b.dir.Restore(b.ctx, c, id) })
+	return changing(b, func() (directory.Changed, error) { return b.dir.Restore(b.ctx, c, id) })
 }
 
 // inTrash puts a node into the trash, and settles that.
 func (b *bench) inTrash(id ident.Node) {
 	b.t.Helper()
-	b.must(b.changing(func() (directory.Changed, error) { return b.dir.Trash(b.ctx, b.caller, id) })())
+	b.must(changing(b, func() (directory.Changed, error) { return b.dir.Trash(b.ctx, b.caller, id) })())
 	b.settle()
 }
 
@@ -453,7 +453,7 @@ var operations = []operation{
 	}},
 	{"acceptMove", func(b *bench, p place) func() error {
 		id, c := b.asked(b.partner(b.partner(b.root).ID).ID, p.parent.ID), b.repeatable()
-		return b.changing(func() (directory.Changed, error) { return b.dir.AcceptMove(b.ctx, c, id) })
+		return changing(b, func() (directory.Accepted, error) { return b.dir.AcceptMove(b.ctx, c, id) })
 	}},
 	{"declineMove", func(b *bench, p place) func() error {
 		id, c := b.asked(b.partner(p.parent.ID).ID, b.partner(b.root).ID), b.repeatable()
@@ -683,7 +683,7 @@ func (b *bench) background(row func(...string), out *strings.Builder) {
 	}
 	b.must(suspends(b, top.ID)())
 	all("settling a suspension", b.settle)
-	b.must(b.changing(func() (directory.Changed, error) { return b.dir.Resume(b.ctx, b.caller, top.ID) })())
+	b.must(changing(b, func() (directory.Changed, error) { return b.dir.Resume(b.ctx, b.caller, top.ID) })())
 	b.settle()
 	b.must(moves(b, top.ID, b.partner(b.root).ID)())
 	all("settling a move", b.settle)

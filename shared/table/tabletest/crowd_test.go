@@ -67,13 +67,13 @@ func TestTenThousandNodesMoveUnderReaders(t *testing.T) {
 	c.moved.Store(true)
 	stage("moved")
 	for result := (directory.SettleResult{}); !result.Done && !t.Failed(); {
-		result, err = c.dir.Settle(ctx, moved.Job.ID, result.Resume, time.Second)
+		result, err = c.dir.Settle(ctx, moved.Job, result.Resume, time.Second)
 		c.must(err)
 	}
 	stage("settled")
 	// The grace is far longer than any read may take, to be sure: a read that begins before a node is rewritten ends before this does.
 	time.Sleep(3 * time.Second)
-	c.must(c.dir.Retire(ctx, moved.Job.ID))
+	c.must(c.dir.Retire(ctx, moved.Job))
 	stage("retired")
 	told(after)
 	for walks := c.walks.Load(); c.walks.Load() == walks && ctx.Err() == nil && !t.Failed(); {
