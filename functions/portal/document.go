@@ -47,9 +47,10 @@ func newDocument(media string, content []byte) *document {
 
 // documents are those that have an address of their own, by route key.
 var documents = map[string]*document{
-	homeRoute:           newDocument(htmlFormat, docs.Home),
-	"GET /docs":         newDocument(htmlFormat, docs.Reference),
-	"GET /openapi.json": newDocument(jsonFormat, docs.OpenAPI),
+	homeRoute:               newDocument(htmlFormat, docs.Home),
+	"GET /docs":             newDocument(htmlFormat, docs.Reference),
+	"GET /openapi.json":     newDocument(jsonFormat, docs.OpenAPI),
+	"GET /openapi-3.0.json": newDocument(jsonFormat, docs.OpenAPI30),
 }
 
 // homeRoute is the address of a host alone. The documents' home is that of the platform: a brand's is its portal.

@@ -44,7 +44,7 @@ func TestBrokenContractIsRefused(t *testing.T) {
 		"target without parameter": {"x-target: query.nodeId", "x-target: path.id", "listApiClients: x-target path.id"},
 		"nothing to be above of":   {"x-target: job", "x-target: above.id", "getJob: x-target above.id"},
 		"no invitation":            {"x-target: query.node\n", "x-target: invitation\n", "explainAccess: x-target invitation"},
-		"no side of a move":        {"x-target: move-request.to", "x-target: move-request.here", "acceptMove: x-target move-request.here"},
+		"no side of a move":        {"x-target: move-request.to", "x-target: move-request.here", "acceptMoveRequest: x-target move-request.here"},
 		"open by accident":         {"x-target: public", "x-target: self", "getHome: public"},
 		"no summary":               {"      summary: Who am I\n", "", "getMe: no summary"},
 		"no description": {

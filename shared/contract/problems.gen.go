@@ -199,18 +199,18 @@ var Problems = map[string][]string{
 	"getMoveRequest": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",
 	},
-	"acceptMove": {
+	"acceptMoveRequest": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "not-found", "conflict", "request-closed",
 		"request-void", "trashed", "precondition-failed", "depth-limit", "brand-not-available", "too-many-requests",
 		"busy", "too-many-changes", "internal",
 	},
-	"declineMove": {
+	"declineMoveRequest": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "not-found", "conflict", "request-closed",
 		"precondition-failed", "too-many-requests", "busy", "internal",
 	},
-	"withdrawMove": {
+	"withdrawMoveRequest": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
 		"request-closed", "precondition-failed", "too-many-requests", "busy", "internal",
@@ -335,9 +335,10 @@ var Problems = map[string][]string{
 		"invalid", "unauthenticated", "forbidden", "not-found", "conflict", "own-access",
 		"precondition-failed", "too-many-requests", "busy", "internal",
 	},
-	"getHome":    {},
-	"getDocs":    {},
-	"getOpenApi": {},
+	"getHome":      {},
+	"getDocs":      {},
+	"getOpenApi":   {},
+	"getOpenApi30": {},
 	"getProblem": {
 		"not-found",
 	},

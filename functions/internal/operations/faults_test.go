@@ -27,7 +27,7 @@ func TestEveryWriteIsSafeToRepeat(t *testing.T) {
 			continue
 		}
 		events := 1
-		if strings.HasPrefix(op.ID, "request") || op.ID == "declineMove" || op.ID == "withdrawMove" {
+		if strings.HasPrefix(op.ID, "request") || op.ID == "declineMoveRequest" || op.ID == "withdrawMoveRequest" {
 			events = 2 // one for each side
 		}
 		for _, applied := range []bool{false, true} {

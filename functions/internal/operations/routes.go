@@ -63,9 +63,9 @@ func All(tree *directory.Directory) map[string]api.Operation {
 		"listMoveRequests":         onWith(thePartner, query(input.Paging), d.MoveRequests, page(shape.OfRequest)),
 		"listCustomerMoveRequests": onWith(theCustomer, query(input.Paging), d.MoveRequests, page(shape.OfRequest)),
 		"getMoveRequest":           on(theRequest, d.MoveRequest, thing(shape.OfRequest)),
-		"acceptMove":               onEmpty(theRequest, d.AcceptMove, changed(shape.OfAccepted)),
-		"declineMove":              onEmpty(theRequest, d.DeclineMove, thing(shape.OfRequest)),
-		"withdrawMove":             onEmpty(theRequest, d.WithdrawMove, thing(shape.OfRequest)),
+		"acceptMoveRequest":        onEmpty(theRequest, d.AcceptMove, changed(shape.OfAccepted)),
+		"declineMoveRequest":       onEmpty(theRequest, d.DeclineMove, thing(shape.OfRequest)),
+		"withdrawMoveRequest":      onEmpty(theRequest, d.WithdrawMove, thing(shape.OfRequest)),
 
 		"createBrand": with(body(shape.NewBrand), d.CreateBrand, made(shape.OfBrand)),
 		"getBrand":    on(theBrand, d.GetBrand, thing(shape.OfBrand)),

@@ -16,6 +16,11 @@ import (
 //go:embed openapi.json
 var OpenAPI []byte
 
+// OpenAPI30 is the same contract in OpenAPI 3.0.
+//
+//go:embed openapi-3.0.json
+var OpenAPI30 []byte
+
 // Reference is the API reference, an HTML page that needs nothing but itself.
 //
 //go:embed reference.html

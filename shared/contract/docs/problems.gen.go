@@ -37,9 +37,9 @@ var operations = []operation{
 	{id: "listCustomerMoveRequests", route: "GET /v1/customers/{id}/move-requests", summary: "List a customer's move requests"},
 	{id: "requestCustomerMove", route: "POST /v1/customers/{id}/move-requests", summary: "Ask for a move"},
 	{id: "getMoveRequest", route: "GET /v1/move-requests/{id}", summary: "Get a move request"},
-	{id: "acceptMove", route: "POST /v1/move-requests/{id}/accept", summary: "Accept a move request"},
-	{id: "declineMove", route: "POST /v1/move-requests/{id}/decline", summary: "Decline a move request"},
-	{id: "withdrawMove", route: "POST /v1/move-requests/{id}/withdraw", summary: "Withdraw a move request"},
+	{id: "acceptMoveRequest", route: "POST /v1/move-requests/{id}/accept", summary: "Accept a move request"},
+	{id: "declineMoveRequest", route: "POST /v1/move-requests/{id}/decline", summary: "Decline a move request"},
+	{id: "withdrawMoveRequest", route: "POST /v1/move-requests/{id}/withdraw", summary: "Withdraw a move request"},
 	{id: "listPartnerInvitations", route: "GET /v1/partners/{id}/invitations", summary: "List invitations at a partner"},
 	{id: "inviteToPartner", route: "POST /v1/partners/{id}/invitations", summary: "Invite somebody to a partner"},
 	{id: "listCustomerInvitations", route: "GET /v1/customers/{id}/invitations", summary: "List invitations at a customer"},
@@ -80,8 +80,8 @@ var problems = []problem{
 		operations: []string{
 			"createPartner", "editPartner", "movePartner", "previewPartnerMove", "suspendPartner", "resumePartner",
 			"restorePartner", "createCustomer", "editCustomer", "moveCustomer", "previewCustomerMove", "suspendCustomer",
-			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMove", "declineMove",
-			"withdrawMove", "inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole",
+			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMoveRequest", "declineMoveRequest",
+			"withdrawMoveRequest", "inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole",
 			"createBrand", "editBrand", "createApiClient", "grantApiClient",
 		},
 	},
@@ -95,7 +95,7 @@ var problems = []problem{
 			"previewPartnerMove", "suspendPartner", "resumePartner", "restorePartner", "listCustomers", "createCustomer",
 			"getCustomer", "editCustomer", "trashCustomer", "getCustomerPath", "moveCustomer", "previewCustomerMove",
 			"suspendCustomer", "resumeCustomer", "restoreCustomer", "getJob", "listMoveRequests", "requestPartnerMove",
-			"listCustomerMoveRequests", "requestCustomerMove", "getMoveRequest", "acceptMove", "declineMove", "withdrawMove",
+			"listCustomerMoveRequests", "requestCustomerMove", "getMoveRequest", "acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest",
 			"listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation", "revokeInvitation",
 			"resendInvitation", "listPartnerEvents", "listCustomerEvents", "listPartnerUsers", "listCustomerUsers", "setPartnerUserRole",
 			"removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "explainAccess", "createBrand", "getBrand",
@@ -110,8 +110,8 @@ var problems = []problem{
 		operations: []string{
 			"createPartner", "editPartner", "movePartner", "previewPartnerMove", "suspendPartner", "resumePartner",
 			"restorePartner", "createCustomer", "editCustomer", "moveCustomer", "previewCustomerMove", "suspendCustomer",
-			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMove", "declineMove",
-			"withdrawMove", "inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole",
+			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMoveRequest", "declineMoveRequest",
+			"withdrawMoveRequest", "inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole",
 			"createBrand", "editBrand", "createApiClient", "grantApiClient",
 		},
 	},
@@ -132,7 +132,7 @@ var problems = []problem{
 		operations: []string{
 			"signOutEverywhere", "createPartner", "movePartner", "previewPartnerMove", "suspendPartner", "resumePartner",
 			"restorePartner", "createCustomer", "moveCustomer", "previewCustomerMove", "suspendCustomer", "resumeCustomer",
-			"restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMove", "declineMove", "withdrawMove",
+			"restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest",
 			"inviteToPartner", "inviteToCustomer", "resendInvitation", "createBrand", "createApiClient", "addApiClientSecret",
 		},
 	},
@@ -146,7 +146,7 @@ var problems = []problem{
 			"previewPartnerMove", "suspendPartner", "resumePartner", "restorePartner", "listCustomers", "createCustomer",
 			"getCustomer", "editCustomer", "trashCustomer", "getCustomerPath", "moveCustomer", "previewCustomerMove",
 			"suspendCustomer", "resumeCustomer", "restoreCustomer", "getJob", "listMoveRequests", "requestPartnerMove",
-			"listCustomerMoveRequests", "requestCustomerMove", "getMoveRequest", "acceptMove", "declineMove", "withdrawMove",
+			"listCustomerMoveRequests", "requestCustomerMove", "getMoveRequest", "acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest",
 			"listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation", "revokeInvitation",
 			"resendInvitation", "listPartnerEvents", "listCustomerEvents", "listPartnerUsers", "listCustomerUsers", "setPartnerUserRole",
 			"removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "explainAccess", "createBrand", "getBrand",
@@ -162,7 +162,7 @@ var problems = []problem{
 			"signOutEverywhere", "createPartner", "editPartner", "trashPartner", "movePartner", "previewPartnerMove",
 			"suspendPartner", "resumePartner", "restorePartner", "createCustomer", "editCustomer", "trashCustomer",
 			"moveCustomer", "previewCustomerMove", "suspendCustomer", "resumeCustomer", "restoreCustomer", "listMoveRequests",
-			"requestPartnerMove", "listCustomerMoveRequests", "requestCustomerMove", "acceptMove", "declineMove", "withdrawMove",
+			"requestPartnerMove", "listCustomerMoveRequests", "requestCustomerMove", "acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest",
 			"listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation", "revokeInvitation",
 			"resendInvitation", "setPartnerUserRole", "removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "createBrand",
 			"editBrand", "createApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient",
@@ -176,7 +176,7 @@ var problems = []problem{
 		operations: []string{
 			"editPartner", "trashPartner", "movePartner", "previewPartnerMove", "suspendPartner", "resumePartner",
 			"restorePartner", "trashCustomer", "moveCustomer", "previewCustomerMove", "suspendCustomer", "resumeCustomer",
-			"restoreCustomer", "requestPartnerMove", "requestCustomerMove", "withdrawMove",
+			"restoreCustomer", "requestPartnerMove", "requestCustomerMove", "withdrawMoveRequest",
 		},
 	},
 	{
@@ -204,7 +204,7 @@ var problems = []problem{
 			"resumePartner", "restorePartner", "listCustomers", "createCustomer", "getCustomer", "editCustomer",
 			"trashCustomer", "getCustomerPath", "moveCustomer", "previewCustomerMove", "suspendCustomer", "resumeCustomer",
 			"restoreCustomer", "getJob", "listMoveRequests", "requestPartnerMove", "listCustomerMoveRequests", "requestCustomerMove",
-			"getMoveRequest", "acceptMove", "declineMove", "withdrawMove", "listPartnerInvitations", "inviteToPartner",
+			"getMoveRequest", "acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest", "listPartnerInvitations", "inviteToPartner",
 			"listCustomerInvitations", "inviteToCustomer", "getInvitation", "revokeInvitation", "resendInvitation", "listPartnerEvents",
 			"listCustomerEvents", "listPartnerUsers", "listCustomerUsers", "setPartnerUserRole", "removePartnerUser", "setCustomerUserRole",
 			"removeCustomerUser", "explainAccess", "createBrand", "getBrand", "editBrand", "listBrands",
@@ -226,7 +226,7 @@ var problems = []problem{
 			"signOutEverywhere", "createPartner", "editPartner", "trashPartner", "movePartner", "previewPartnerMove",
 			"suspendPartner", "resumePartner", "restorePartner", "createCustomer", "editCustomer", "trashCustomer",
 			"moveCustomer", "previewCustomerMove", "suspendCustomer", "resumeCustomer", "restoreCustomer", "requestPartnerMove",
-			"requestCustomerMove", "acceptMove", "declineMove", "withdrawMove", "inviteToPartner", "inviteToCustomer",
+			"requestCustomerMove", "acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest", "inviteToPartner", "inviteToCustomer",
 			"revokeInvitation", "resendInvitation", "setPartnerUserRole", "removePartnerUser", "setCustomerUserRole", "removeCustomerUser",
 			"createBrand", "editBrand", "createApiClient", "getApiClient", "revokeApiClient", "addApiClientSecret",
 			"removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
@@ -289,7 +289,7 @@ var problems = []problem{
 		operations: []string{
 			"createPartner", "editPartner", "trashPartner", "movePartner", "suspendPartner", "resumePartner",
 			"restorePartner", "createCustomer", "editCustomer", "trashCustomer", "moveCustomer", "suspendCustomer",
-			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMove", "inviteToPartner",
+			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMoveRequest", "inviteToPartner",
 			"inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole", "createBrand", "editBrand",
 			"createApiClient", "grantApiClient",
 		},
@@ -315,7 +315,7 @@ var problems = []problem{
 		meaning: "<p>The request was accepted, declined or withdrawn, or nobody answered within 14 days.</p>\n",
 		action:  "<p><code>GET /v1/move-requests/{id}</code> tells what became of the request. If you still want the move, ask again.</p>\n",
 		operations: []string{
-			"acceptMove", "declineMove", "withdrawMove",
+			"acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest",
 		},
 	},
 	{
@@ -323,7 +323,7 @@ var problems = []problem{
 		meaning: "<p>The node that was to move is in the trash or not there any more, or the caller who asked may not move that node any more. The answer\ndoes not tell which of these is true. Or the request asks for a move to the parent that the node has already.</p>\n",
 		action:  "<p>Decline the request, or have the other side withdraw it and ask again.</p>\n",
 		operations: []string{
-			"requestPartnerMove", "requestCustomerMove", "acceptMove",
+			"requestPartnerMove", "requestCustomerMove", "acceptMoveRequest",
 		},
 	},
 	{
@@ -339,7 +339,7 @@ var problems = []problem{
 		operations: []string{
 			"editPartner", "trashPartner", "movePartner", "suspendPartner", "resumePartner", "restorePartner",
 			"editCustomer", "trashCustomer", "moveCustomer", "suspendCustomer", "resumeCustomer", "restoreCustomer",
-			"acceptMove", "declineMove", "withdrawMove", "revokeInvitation", "resendInvitation", "editBrand",
+			"acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest", "revokeInvitation", "resendInvitation", "editBrand",
 			"revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
 		},
 	},
@@ -350,8 +350,8 @@ var problems = []problem{
 		operations: []string{
 			"createPartner", "editPartner", "movePartner", "previewPartnerMove", "suspendPartner", "resumePartner",
 			"restorePartner", "createCustomer", "editCustomer", "moveCustomer", "previewCustomerMove", "suspendCustomer",
-			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMove", "declineMove",
-			"withdrawMove", "inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole",
+			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMoveRequest", "declineMoveRequest",
+			"withdrawMoveRequest", "inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole",
 			"createBrand", "editBrand", "createApiClient", "grantApiClient",
 		},
 	},
@@ -362,8 +362,8 @@ var problems = []problem{
 		operations: []string{
 			"createPartner", "editPartner", "movePartner", "previewPartnerMove", "suspendPartner", "resumePartner",
 			"restorePartner", "createCustomer", "editCustomer", "moveCustomer", "previewCustomerMove", "suspendCustomer",
-			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMove", "declineMove",
-			"withdrawMove", "inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole",
+			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMoveRequest", "declineMoveRequest",
+			"withdrawMoveRequest", "inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole",
 			"createBrand", "editBrand", "createApiClient", "grantApiClient",
 		},
 	},
@@ -382,7 +382,7 @@ var problems = []problem{
 		operations: []string{
 			"signOutEverywhere", "createPartner", "movePartner", "suspendPartner", "resumePartner", "restorePartner",
 			"createCustomer", "moveCustomer", "suspendCustomer", "resumeCustomer", "restoreCustomer", "requestPartnerMove",
-			"requestCustomerMove", "acceptMove", "declineMove", "withdrawMove", "inviteToPartner", "inviteToCustomer",
+			"requestCustomerMove", "acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest", "inviteToPartner", "inviteToCustomer",
 			"resendInvitation", "createBrand", "createApiClient", "addApiClientSecret",
 		},
 	},
@@ -391,7 +391,7 @@ var problems = []problem{
 		meaning: "<p>A partner can have at most 29 partners above it, so that the tree is at most 30 levels deep. For a move, levels that are or were below\nthe moved partner count too.</p>\n",
 		action:  "<p>Create the partner further up in the tree, or choose a new parent further up.</p>\n",
 		operations: []string{
-			"createPartner", "movePartner", "createCustomer", "moveCustomer", "acceptMove",
+			"createPartner", "movePartner", "createCustomer", "moveCustomer", "acceptMoveRequest",
 		},
 	},
 	{
@@ -416,7 +416,7 @@ var problems = []problem{
 		meaning: "<p>The brand does not exist, or has not been made available to this partner, or to the partner that would pass it on.</p>\n",
 		action:  "<p>Choose a brand that <code>GET /v1/partners/{id}/brands</code> lists, or ask the partner above to make the brand available.</p>\n",
 		operations: []string{
-			"createPartner", "editPartner", "movePartner", "createCustomer", "moveCustomer", "acceptMove",
+			"createPartner", "editPartner", "movePartner", "createCustomer", "moveCustomer", "acceptMoveRequest",
 		},
 	},
 	{
@@ -445,7 +445,7 @@ var problems = []problem{
 			"previewPartnerMove", "suspendPartner", "resumePartner", "restorePartner", "listCustomers", "createCustomer",
 			"getCustomer", "editCustomer", "trashCustomer", "getCustomerPath", "moveCustomer", "previewCustomerMove",
 			"suspendCustomer", "resumeCustomer", "restoreCustomer", "getJob", "listMoveRequests", "requestPartnerMove",
-			"listCustomerMoveRequests", "requestCustomerMove", "getMoveRequest", "acceptMove", "declineMove", "withdrawMove",
+			"listCustomerMoveRequests", "requestCustomerMove", "getMoveRequest", "acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest",
 			"listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation", "revokeInvitation",
 			"resendInvitation", "listPartnerEvents", "listCustomerEvents", "listPartnerUsers", "listCustomerUsers", "setPartnerUserRole",
 			"removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "explainAccess", "createBrand", "getBrand",
@@ -479,7 +479,7 @@ var problems = []problem{
 			"previewPartnerMove", "suspendPartner", "resumePartner", "restorePartner", "listCustomers", "createCustomer",
 			"getCustomer", "editCustomer", "trashCustomer", "getCustomerPath", "moveCustomer", "previewCustomerMove",
 			"suspendCustomer", "resumeCustomer", "restoreCustomer", "getJob", "listMoveRequests", "requestPartnerMove",
-			"listCustomerMoveRequests", "requestCustomerMove", "getMoveRequest", "acceptMove", "declineMove", "withdrawMove",
+			"listCustomerMoveRequests", "requestCustomerMove", "getMoveRequest", "acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest",
 			"listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation", "revokeInvitation",
 			"resendInvitation", "listPartnerEvents", "listCustomerEvents", "listPartnerUsers", "listCustomerUsers", "setPartnerUserRole",
 			"removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "explainAccess", "createBrand", "getBrand",
@@ -497,7 +497,7 @@ var problems = []problem{
 			"previewPartnerMove", "suspendPartner", "resumePartner", "restorePartner", "listCustomers", "createCustomer",
 			"getCustomer", "editCustomer", "trashCustomer", "getCustomerPath", "moveCustomer", "previewCustomerMove",
 			"suspendCustomer", "resumeCustomer", "restoreCustomer", "getJob", "listMoveRequests", "requestPartnerMove",
-			"listCustomerMoveRequests", "requestCustomerMove", "getMoveRequest", "acceptMove", "declineMove", "withdrawMove",
+			"listCustomerMoveRequests", "requestCustomerMove", "getMoveRequest", "acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest",
 			"listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation", "revokeInvitation",
 			"resendInvitation", "listPartnerEvents", "listCustomerEvents", "listPartnerUsers", "listCustomerUsers", "setPartnerUserRole",
 			"removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "explainAccess", "createBrand", "getBrand",
@@ -511,7 +511,7 @@ var problems = []problem{
 		action:  "<p>Wait as many seconds as <code>Retry-After</code> says, then send the same request again. Send a <code>POST</code> with the same <code>Idempotency-Key</code>.</p>\n",
 		operations: []string{
 			"editPartner", "trashPartner", "movePartner", "suspendPartner", "resumePartner", "restorePartner",
-			"trashCustomer", "moveCustomer", "suspendCustomer", "resumeCustomer", "restoreCustomer", "acceptMove",
+			"trashCustomer", "moveCustomer", "suspendCustomer", "resumeCustomer", "restoreCustomer", "acceptMoveRequest",
 		},
 	},
 }

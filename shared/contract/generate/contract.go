@@ -250,6 +250,7 @@ func (c *contract) publish(root *yaml.Node) error {
 			}
 		}
 	}
+	forClients(root.Content[0])
 	var b bytes.Buffer
 	if err := writeJSON(&b, root); err != nil {
 		return err
@@ -286,11 +287,18 @@ func (c *contract) problemResponse(op *operation, status int) map[string]any {
 			"application/problem+json": map[string]any{"schema": map[string]any{"$ref": "#/components/schemas/Problem"}},
 		},
 	}
+	if slices.Contains(byGateway, status) {
+		r["content"].(map[string]any)["application/json"] = map[string]any{"schema": map[string]any{"$ref": schemaRef + "GatewayError"}}
+	}
 	if status == 429 || status == 503 {
 		r["headers"] = map[string]any{"Retry-After": headerRef("Retry-After")}
 	}
 	return r
 }
+
+// byGateway are the statuses with which API Gateway may answer by itself, in a form of its own.
+// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-troubleshooting-lambda.html
+var byGateway = []int{401, 413, 429, 500, 503}
 
 func addHeaders(response *yaml.Node) error {
 	headers := field(response, "headers")

@@ -59,6 +59,9 @@ func generate(source []byte) (map[string][]byte, error) {
 		return nil, err
 	}
 	files := map[string][]byte{"docs/openapi.json": c.json}
+	if files["docs/openapi-3.0.json"], err = older(c.json); err != nil {
+		return nil, err
+	}
 	if files["routes.gen.go"], err = routes(c); err != nil {
 		return nil, err
 	}

@@ -451,15 +451,15 @@ var operations = []operation{
 		id := b.asked(b.partner(p.parent.ID).ID, b.partner(b.root).ID)
 		return only(func() (directory.AskedMove, error) { return b.dir.MoveRequest(b.ctx, b.caller, id) })
 	}},
-	{"acceptMove", func(b *bench, p place) func() error {
+	{"acceptMoveRequest", func(b *bench, p place) func() error {
 		id, c := b.asked(b.partner(b.partner(b.root).ID).ID, p.parent.ID), b.repeatable()
 		return changing(b, func() (directory.Accepted, error) { return b.dir.AcceptMove(b.ctx, c, id) })
 	}},
-	{"declineMove", func(b *bench, p place) func() error {
+	{"declineMoveRequest", func(b *bench, p place) func() error {
 		id, c := b.asked(b.partner(p.parent.ID).ID, b.partner(b.root).ID), b.repeatable()
 		return only(func() (directory.AskedMove, error) { return b.dir.DeclineMove(b.ctx, c, id) })
 	}},
-	{"withdrawMove", func(b *bench, p place) func() error {
+	{"withdrawMoveRequest", func(b *bench, p place) func() error {
 		id, c := b.asked(b.partner(p.parent.ID).ID, b.partner(b.root).ID), b.repeatable()
 		return only(func() (directory.AskedMove, error) { return b.dir.WithdrawMove(b.ctx, c, id) })
 	}},
