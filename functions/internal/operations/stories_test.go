@@ -306,10 +306,11 @@ func TestBrandRules(t *testing.T) {
 
 	// The portal brand is drawn from above as well.
 	c := f.Partner(a, "C", other)
-	f.Do("PATCH", apitest.NodePath(c), map[string]any{"availableBrandIds": []string{}}).Is(200)
+	f.Do("PATCH", apitest.NodePath(c), map[string]any{"availableBrandIds": nil}).Is(200)
 	d := f.Partner(w.Root, "D", vendor, other)
 	e := f.Partner(d, "E", other)
-	f.Do("PATCH", apitest.NodePath(e), map[string]any{"availableBrandIds": []string{}}).Is(200)
+	f.Do("PATCH", apitest.NodePath(e), map[string]any{"availableBrandIds": []string{}}).Is(400, "invalid")
+	f.Do("PATCH", apitest.NodePath(e), map[string]any{"availableBrandIds": nil}).Is(200)
 	f.Do("PATCH", apitest.NodePath(d), map[string]any{"availableBrandIds": []string{vendor}}).Is(409, "brand-in-use")
 	f.Do("PATCH", apitest.NodePath(e), map[string]any{"portalBrandId": vendor}).Is(200)
 	f.Do("PATCH", apitest.NodePath(d), map[string]any{"availableBrandIds": []string{vendor}}).Is(200)

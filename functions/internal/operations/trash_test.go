@@ -172,7 +172,7 @@ func TestWhatIsInTheTrashIsThereUntilItIsRestored(t *testing.T) {
 	f.Do(move(other, below)).Is(409, "trashed")
 	f.Do(trash(cus)).Is(409, "trashed")
 	f.Do(restore(earlier)).Is(409, "trashed")
-	f.Do("PATCH", apitest.NodePath(a), map[string]any{"availableBrandIds": []string{}}).Is(409, "brand-in-use")
+	f.Do("PATCH", apitest.NodePath(a), map[string]any{"availableBrandIds": nil}).Is(409, "brand-in-use")
 
 	if answer := above.Do(restore(p)).Is(202); answer.Get("status") != "active" || answer.Get("jobId") == "" {
 		t.Errorf("%s", answer.Body)
@@ -261,7 +261,7 @@ func TestThirtyDaysInTheTrash(t *testing.T) {
 	}
 	f.Gets("/v1/brands/%s", its).Is(404, "not-found")
 	f.Brand(a, "below.example")
-	f.Do("PATCH", apitest.NodePath(a), map[string]any{"availableBrandIds": []string{}}).Is(200) // nobody draws it any more
+	f.Do("PATCH", apitest.NodePath(a), map[string]any{"availableBrandIds": nil}).Is(200) // nobody draws it any more
 	var gone []string
 	log := f.Gets("%s/events?type=partner.purged", apitest.NodePath(a)).Is(200)
 	for _, e := range log.JSON()["items"].([]any) {

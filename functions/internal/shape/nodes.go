@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"errors"
 	"strings"
 
 	"example.com/partnertree/functions/internal/input"
@@ -166,6 +167,16 @@ func available(o *input.Object) func([]string) ([]ident.Brand, error) {
 	return input.Each(o, "availableBrandIds", 0, hierarchy.MaxBrands, ident.ParseBrand)
 }
 
+// someAvailable refuses an empty list, which clients send that were made by a generator, with every edit of something else.
+func someAvailable(o *input.Object) func([]string) ([]ident.Brand, error) {
+	return func(from []string) ([]ident.Brand, error) {
+		if len(from) == 0 {
+			return nil, errors.New("must not be empty: send null to take all brands away, or leave this field out")
+		}
+		return available(o)(from)
+	}
+}
+
 // PartnerEdit is an edit of a partner. Whether the partner can provision services comes alone: that changes the whole subtree.
 type PartnerEdit struct {
 	Patch        directory.PartnerPatch
@@ -182,7 +193,7 @@ func EditPartner(o *input.Object) PartnerEdit {
 	return PartnerEdit{directory.PartnerPatch{
 		Name:      input.Optional(o, "name", hierarchy.ParseName),
 		Portal:    input.Optional(o, "portalBrandId", ident.ParseBrand),
-		Available: input.Optional(o, "availableBrandIds", available(o)),
+		Available: input.Clearable(o, "availableBrandIds", someAvailable(o)),
 	}, can}
 }
 
