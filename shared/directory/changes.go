@@ -76,8 +76,9 @@ func (m *moving) blocks() []*fault.Error {
 		add(Untrashed(m.to))
 	}
 	if m.to.Path.Depth()+1+m.node.Height > hierarchy.MaxDepth {
-		add(fault.DepthLimit.New("A tree can be at most %d nodes deep. The new parent is at level %d, and the move adds up to %d levels below that parent. "+
-			"Choose a parent further up.", hierarchy.MaxDepth, m.to.Path.Depth(), 1+m.node.Height))
+		// Not how deep the new parent is: that would tell how much is hidden above where the caller begins.
+		add(fault.DepthLimit.New("A tree can be at most %d nodes deep, and the move adds up to %d levels below the new parent. Choose a parent further up.",
+			hierarchy.MaxDepth, 1+m.node.Height))
 	}
 	for _, b := range m.missing() {
 		add(usable(m.dest, []ident.Brand{b}))

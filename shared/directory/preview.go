@@ -16,7 +16,7 @@ import (
 type MovePreview struct {
 	Blocks        []*fault.Error // all errors that the move would be refused with; none: the move would be done
 	MissingBrands []ident.Brand  // the brands that the node draws and that are not usable at the new parent; sorted
-	Depth         [2]int         // of the node, before and after: 1 is the root
+	Depth         [2]int         // of the node, before and after, from where the caller's sight begins, which is at 1
 	Levels        int            // upper bound of the number of levels below the node
 	CanProvision  [2]bool        // whether nothing on the path forbids provisioning, before and after; for a customer: at its parent
 	Access        []AccessChange // principals whose role at the node would change, by name; at most MaxAccessChanges
@@ -67,7 +67,11 @@ func (d *Directory) PreviewMove(ctx context.Context, c Caller, id, to ident.Node
 		}
 	}
 	for i, place := range [2]hierarchy.Place{m.from, after} {
-		p.Depth[i], p.CanProvision[i] = place.Path.Depth(), !place.Marked(hierarchy.NoProvisioning)
+		hidden := [2]int{dec.First, at.First}[i] // above where the caller begins
+		if place.Path == m.from.Path {
+			hidden = dec.First
+		}
+		p.Depth[i], p.CanProvision[i] = place.Path.Depth()-hidden, !place.Marked(hierarchy.NoProvisioning)
 	}
 	if after.Path == m.from.Path {
 		return p, nil

@@ -65,9 +65,10 @@ func TestAPreviewNamesWhoGainsAndWhoLoses(t *testing.T) {
 		who            string
 		caller         directory.Caller
 		gained, lowers ident.Node // through what, as they may know it
-	}{{"above all", s.founder, f, s.a}, {"of both sides", mover, f, s.a}} {
+		depth          [2]int     // from where they begin
+	}{{"above all", s.founder, f, s.a, [2]int{3, 4}}, {"of both sides", mover, f, s.a, [2]int{2, 2}}} {
 		got, err := s.d.PreviewMove(ctx, c.caller, s.b, f)
-		want := directory.MovePreview{MissingBrands: []ident.Brand{}, Depth: [2]int{3, 4}, Levels: 1, CanProvision: [2]bool{true, false}}
+		want := directory.MovePreview{MissingBrands: []ident.Brand{}, Depth: c.depth, Levels: 1, CanProvision: [2]bool{true, false}}
 		want.Access = []directory.AccessChange{
 			{Principal: lower.Principal, Name: "Alma", Role: [2]access.Role{access.Admin, access.Viewer}, Through: c.lowers},
 			{Principal: loser.Principal, Name: "ända", Role: [2]access.Role{access.Operator, access.None}, Through: s.a},
@@ -313,7 +314,9 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 			happened++
 			places := [2]hierarchy.Place{before.Tree.Place(before.Nodes[id]), after.Tree.Place(after.Nodes[id])}
 			for i, place := range places {
-				if preview.Depth[i] != place.Path.Depth() || preview.CanProvision[i] == place.Marked(hierarchy.NoProvisioning) {
+				got := [2]*directory.Got{&before, &after}[i]
+				sight := access.Decide(access.Principals.In(got.Records, c.Principal), &got.Tree, got.Nodes[id], access.Read)
+				if preview.Depth[i] != place.Path.Depth()-sight.First || preview.CanProvision[i] == place.Marked(hierarchy.NoProvisioning) {
 					t.Fatalf("%+v; it was at %+v, and is at %+v", preview, places[0], places[1])
 				}
 			}
