@@ -59,17 +59,6 @@ const homeRoute = "GET /"
 // problemRoute is the one route whose document depends on a parameter.
 const problemRoute = "GET /problems/{type}"
 
-// matches reports whether an If-None-Match header names the tag. Tags are compared weakly (RFC 9110, 13.1.2).
-func matches(header, tag string) bool {
-	for t := range strings.SplitSeq(header, ",") {
-		t = strings.TrimSpace(t)
-		if t == "*" || strings.TrimPrefix(t, "W/") == strings.TrimPrefix(tag, "W/") {
-			return true
-		}
-	}
-	return false
-}
-
 // takesGzip reports whether an Accept-Encoding header lets the answer be compressed.
 func takesGzip(header string) bool {
 	accepted, named := false, false

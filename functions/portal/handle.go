@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"example.com/partnertree/functions/internal/deadline"
+	"example.com/partnertree/functions/internal/etag"
 	"example.com/partnertree/functions/internal/shape"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/contract/docs"
@@ -59,8 +60,9 @@ func serve(e events.APIGatewayV2HTTPRequest, d *document) events.APIGatewayV2HTT
 	r.Headers["Cache-Control"] = "public, max-age=300"
 	r.Headers["ETag"] = d.tag()
 	r.Headers["Vary"] = "Accept-Encoding"
+	known, _ := etag.Parse(e.Headers["if-none-match"]) // one that cannot be read names nothing
 	switch {
-	case matches(e.Headers["if-none-match"], d.tag()):
+	case known.HasWeakly(d.tag()):
 		r.StatusCode = 304
 		delete(r.Headers, "Content-Type")
 	case takesGzip(e.Headers["accept-encoding"]):

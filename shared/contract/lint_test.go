@@ -73,6 +73,9 @@ func TestBrokenContractIsRefused(t *testing.T) {
 		"change without If-Match": {
 			"        - {$ref: '#/components/parameters/IfMatch'}\n",
 			"        []\n", "editPartner: no If-Match"},
+		"GET that is always sent": {
+			"        - {$ref: '#/components/parameters/IfNoneMatch'}\n",
+			"        []\n", "getPartner: no If-None-Match"},
 		"list without items": {
 			"        items:\n          type: array\n          description: The partners, by name.",
 			"        partners:\n          type: array", "listPartners"},
@@ -378,6 +381,10 @@ func (l *linter) expectations(op operation) {
 	if op.text("x-target") != "public" {
 		needed = append(needed, "invalid", "unauthenticated", "too-many-requests", "busy", "internal")
 		switch op.method {
+		case "GET":
+			if answer := op.Responses.Status(200); answer != nil && answer.Value.Headers["ETag"] != nil {
+				l.need(op.takes("header", "If-None-Match") && op.Responses.Status(304) != nil, "%s: no If-None-Match with 304", id)
+			}
 		case "POST":
 			l.need(op.takes("header", "Idempotency-Key"), "%s: no Idempotency-Key", id)
 			needed = append(needed, "idempotency-key-invalid", "conflict")

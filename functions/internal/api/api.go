@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"regexp"
 	"runtime/debug"
 	"strconv"
@@ -26,6 +27,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"example.com/partnertree/functions/internal/deadline"
+	"example.com/partnertree/functions/internal/etag"
 	"example.com/partnertree/functions/internal/input"
 	"example.com/partnertree/functions/internal/limit"
 	"example.com/partnertree/functions/internal/shape"
@@ -50,6 +52,7 @@ type Request struct {
 	Caller directory.Caller
 	event  *events.APIGatewayV2HTTPRequest
 	body   []byte
+	unless etag.List // If-None-Match
 }
 
 // Reply is what an operation answers.
@@ -114,6 +117,9 @@ func (a *API) Handle(ctx context.Context, event events.APIGatewayV2HTTPRequest) 
 	r.Caller.RequestID = id
 
 	reply, err := a.serve(ctx, r, headers)
+	if err == nil && reply.Version > 0 && r.unless.HasWeakly(tagOf(reply.Version)) {
+		reply.Status, reply.Body = http.StatusNotModified, nil
+	}
 	response := events.APIGatewayV2HTTPResponse{StatusCode: reply.Status, Headers: headers}
 	line := []slog.Attr{slog.String("requestId", id), slog.String("traceId", trace), slog.String("operation", a.operations[event.RouteKey].ID),
 		slog.String("principal", string(r.Caller.Principal))}
@@ -140,7 +146,7 @@ func (a *API) Handle(ctx context.Context, event events.APIGatewayV2HTTPRequest) 
 		}
 	} else {
 		if reply.Version > 0 {
-			headers["ETag"] = fmt.Sprintf(`"%d"`, reply.Version)
+			headers["ETag"] = tagOf(reply.Version)
 		}
 		if reply.Location != "" {
 			headers["Location"] = reply.Location
@@ -224,26 +230,48 @@ func validIdempotencyKey(s string) bool {
 	return len(s) >= 1 && len(s) <= 255 && !strings.ContainsFunc(s, func(r rune) bool { return r < '!' || r > '~' })
 }
 
-func (r *Request) readHeaders() error {
-	if match := r.event.Headers["if-match"]; match != "" && match != "*" {
-		r.Caller.IfMatch = []int64{}
-		for tag := range strings.SplitSeq(match, ",") {
-			opaque, quoted := strings.CutPrefix(strings.TrimSpace(tag), `"`)
-			opaque, closed := strings.CutSuffix(opaque, `"`)
-			weak := strings.HasPrefix(strings.TrimSpace(tag), `W/"`)
-			if !weak && !(quoted && closed) {
-				var f fault.Fields
-				f.Add("If-Match", "must be *, or an ETag exactly as you received it, with its quotes, or several ETags separated by commas")
-				return f.Err()
-			}
-			// A weak tag never matches (RFC 9110, 13.1.1), and neither does one that is no version.
-			if version, err := strconv.ParseInt(opaque, 10, 64); err == nil && !weak {
-				r.Caller.IfMatch = append(r.Caller.IfMatch, version)
-			}
+// tagOf is the ETag of a version.
+func tagOf(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+// versions are those that a list of tags names. A weak tag names none (RFC 9110, 13.1.1), and neither does one that tagOf does not make.
+func versions(tags etag.List) []int64 {
+	found := []int64{}
+	for _, tag := range tags.Tags {
+		if version, err := strconv.ParseInt(strings.Trim(tag, `"`), 10, 64); err == nil && tagOf(version) == tag {
+			found = append(found, version)
 		}
 	}
+	return found
+}
+
+func (r *Request) readHeaders() error {
+	method := r.event.RequestContext.HTTP.Method
+	const form = "must be *, or an ETag exactly as you received it, with its quotes, or several ETags separated by commas"
+	var wrong fault.Fields
+	if match, given := r.event.Headers["if-match"]; given {
+		tags, ok := etag.Parse(match)
+		if !ok {
+			wrong.Add("If-Match", form)
+		}
+		if !tags.Any {
+			r.Caller.IfMatch = versions(tags)
+		}
+	}
+	if match, given := r.event.Headers["if-none-match"]; given {
+		var ok bool
+		r.unless, ok = etag.Parse(match)
+		switch {
+		case method != "GET" && method != "HEAD":
+			wrong.Add("If-None-Match", "works only with GET and HEAD; leave this header out, or send If-Match")
+		case !ok:
+			wrong.Add("If-None-Match", form)
+		}
+	}
+	if err := wrong.Err(); err != nil {
+		return err
+	}
 	key, given := r.event.Headers["idempotency-key"]
-	if !given || r.event.RequestContext.HTTP.Method != "POST" {
+	if !given || method != "POST" {
 		return nil
 	}
 	key = strings.Trim(key, `"`) // the draft has a quoted string there

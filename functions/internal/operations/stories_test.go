@@ -255,7 +255,7 @@ func TestEditsAndETags(t *testing.T) {
 	if repeated.Header["ETag"] != `"2"` {
 		t.Errorf("an edit that was applied already gave ETag %s", repeated.Header["ETag"])
 	}
-	f.Do("PATCH", path, map[string]any{"name": "Any"}, apitest.Header("If-Match", `"7", "2"`)).Is(200)
+	f.Do("PATCH", path, map[string]any{"name": "Any"}, apitest.Header("If-Match", `"a,b", "2"`)).Is(200)
 	f.Do("PATCH", path, map[string]any{"name": "Star"}, apitest.Header("If-Match", "*")).Is(200)
 	if got := f.Gets("/v1/partners/%s/partners", w.Root).Items("name"); !slices.Equal(got, []string{"Star"}) {
 		t.Errorf("the list of the parent says %v", got)
@@ -845,10 +845,14 @@ func TestTheFormOfRequests(t *testing.T) {
 	f.Do("PATCH", p, " [] ").Is(400, "invalid")
 	f.Do("PATCH", p+"?dryRun=true", map[string]any{"name": "X"}).Is(400, "invalid")
 	f.Do("POST", "/v1/partners?parentId=x", apitest.NewPartner(w.Root, "X", brand)).Is(400, "invalid")
-	for _, bad := range []string{"1", " ", `"1`, `"1",2`} {
+	for _, bad := range []string{"", "1", " ", ",", `"1`, `"1",2`, `*, "1"`} {
 		f.Do("PATCH", p, map[string]any{"name": "X"}, apitest.Header("If-Match", bad)).Is(400, "invalid")
+		f.Do("GET", p, nil, apitest.Header("If-None-Match", bad)).Is(400, "invalid")
 	}
-	f.Do("PATCH", p, map[string]any{"name": "X"}, apitest.Header("If-Match", `"abc"`)).Is(412, "precondition-failed")
+	for _, other := range []string{`"abc"`, `"01"`, `"+1"`, `"1,"`, `W/"1"`} {
+		f.Do("PATCH", p, map[string]any{"name": "X"}, apitest.Header("If-Match", other)).Is(412, "precondition-failed")
+	}
+	f.Do("PATCH", p, map[string]any{"name": "X"}, apitest.Header("If-None-Match", "*")).Is(400, "invalid").Says("works only with GET")
 	f.Do("PATCH", apitest.NodePath(w.Root), map[string]any{"portalBrandId": ident.NewBrand()}).Is(422, "brand-not-available")
 	for i := range hierarchy.MaxBrands - 1 {
 		f.Brand(w.Root, fmt.Sprintf("b%d.example", i))
@@ -881,6 +885,29 @@ func TestMeListsTheGrantsThatCount(t *testing.T) {
 	f.Do(resume(b)).Is(202)
 	f.Do(trash(below)).Is(202)
 	listtest.Same(t, "grants while Below is in the trash", grants(), []string{"A viewer", "B owner"})
+}
+
+// What a caller has already is not sent again, wherever there is an ETag.
+func TestWhatHasNotChangedIsNotSentAgain(t *testing.T) {
+	n := newNeighbours(t)
+	asked := n.asks()
+	invited := n.f.Do("POST", apitest.NodePath(n.p)+"/invitations", map[string]any{"email": "alice@vale.example", "role": "viewer"}).Is(201)
+	for _, path := range []string{
+		apitest.NodePath(n.p), apitest.NodePath(n.f.Customer(n.p, "C", n.brand)), "/v1/brands/" + n.brand, "/v1/api-clients/" + string(n.onA.ID),
+		"/v1/move-requests/" + asked, "/v1/invitations/" + invited.Get("id"),
+	} {
+		as := n.f
+		if strings.HasPrefix(path, "/v1/move-requests/") {
+			as = n.onA
+		}
+		tag := as.Gets("%s", path).Is(200).Header["ETag"]
+		for match, want := range map[string]int{tag: 304, "W/" + tag: 304, `"a,b", ` + tag: 304, "*": 304, `"0"`: 200, `"0` + tag[1:]: 200} {
+			got := as.Do("GET", path, nil, apitest.Header("If-None-Match", match)).Is(want)
+			if (got.Body == "") != (want == 304) || got.Header["ETag"] != tag || want == 304 && got.Header["Content-Type"] != "" {
+				t.Errorf("%s, %s: %v %s", path, match, got.Header, got.Body)
+			}
+		}
+	}
 }
 
 // TestMeWhileAGrantIsRemoved: a grant that goes away between the two reads is not shown.
