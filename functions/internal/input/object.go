@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -49,6 +51,9 @@ func FromJSON(body []byte) (*Object, error) {
 		return nil, fault.MalformedJSON.New("The body is missing. Send one JSON object.")
 	case "null":
 		return nil, notAnObject()
+	}
+	if !utf8.Valid(body) {
+		return nil, fault.MalformedJSON.New("The body is not UTF-8. Send one JSON object in UTF-8.")
 	}
 	o := &Object{}
 	err := json.Unmarshal(body, o)
@@ -151,7 +156,7 @@ func take[T any](o *Object, name string) (v T, sent presence) {
 		o.inside = append(o.inside, sub)
 	}
 	if err == nil {
-		return v, sent
+		return v, o.whole(name, v, sent)
 	}
 	pointer, must := o.to(name), err.Error()
 	var semantic *json.SemanticError
@@ -160,6 +165,33 @@ func take[T any](o *Object, name string) (v T, sent presence) {
 	}
 	o.wrong.Add(pointer, "%s", must)
 	return v, malformed
+}
+
+// whole returns sent, or malformed for a value with text that was damaged on its way, which it notes.
+func (o *Object) whole(name string, v any, sent presence) presence {
+	switch v := v.(type) {
+	case string:
+		if err := intact(v); err != nil {
+			o.Wrong(name, "%s", err)
+			return malformed
+		}
+	case []string:
+		for i, element := range v {
+			if err := intact(element); err != nil {
+				o.wrong.Add(fmt.Sprintf("%s/%d", o.to(name), i), "%s", err)
+				sent = malformed
+			}
+		}
+	}
+	return sent
+}
+
+// intact refuses text that is not what its sender wrote. Bytes that are no UTF-8 arrive as U+FFFD, if something on the way has replaced them.
+func intact(text string) error {
+	if !utf8.ValidString(text) || strings.ContainsRune(text, utf8.RuneError) {
+		return errors.New("has bytes that are not UTF-8, or U+FFFD in their place; send UTF-8")
+	}
+	return nil
 }
 
 func jsonType(e *json.SemanticError) string {

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
 )
@@ -38,25 +41,36 @@ func (q *Query) Err() error {
 	return e
 }
 
+// take takes a parameter. It notes one that cannot be read as text, and returns ok false.
+func (q *Query) take(name string) (text string, given, ok bool) {
+	text, given = q.given[name]
+	delete(q.given, name)
+	if err := intact(text); err != nil {
+		q.Add(name, "%s", err)
+		return "", given, false
+	}
+	return text, given, true
+}
+
 // Text takes a parameter, "" when it is missing. An empty parameter is refused: a script whose variable is not set must not be answered
 // about something else.
 func (q *Query) Text(name string) string {
-	v, given := q.given[name]
-	delete(q.given, name)
-	if given && v == "" {
+	text, given, ok := q.take(name)
+	if given && ok && text == "" {
 		q.Add(name, "must not be empty; leave this parameter out")
 	}
-	return v
+	return text
 }
 
 // Needed takes a parameter that must be there.
-func Needed[T any](q *Query, name string, parse func(string) (T, error)) T {
-	text := q.given[name]
-	delete(q.given, name)
+func Needed[T any](q *Query, name string, parse func(string) (T, error)) (v T) {
+	text, _, ok := q.take(name)
+	if !ok {
+		return v
+	}
 	if text == "" {
 		q.Add(name, "is required")
-		var none T
-		return none
+		return v
 	}
 	v, err := parse(text)
 	if err != nil {
@@ -87,24 +101,47 @@ func OneOf[T ~string](q *Query, name string, values ...T) T {
 	return v
 }
 
+// moment reads a time exactly as RFC 3339 has it, which time.Parse does not: that takes +24:00 and fractions after a comma, too. T and Z may be
+// lower case. A leap second is none: Go's times have no place for it.
+func moment(text string) (t time.Time, err error) {
+	quoted, err := jsontext.AppendQuote(nil, strings.ToUpper(text))
+	if err == nil {
+		err = json.Unmarshal(quoted, &t)
+	}
+	return t.UTC(), err
+}
+
+const (
+	aTime       = "a time like 2026-03-02T09:14:07Z"
+	aTimeOrDate = aTime + " or a date like 2026-03-02"
+)
+
 // Time takes a parameter that is a time, zero when it is missing.
 func (q *Query) Time(name string) time.Time {
 	text := q.Text(name)
 	if text == "" {
 		return time.Time{}
 	}
-	t, err := time.Parse(time.RFC3339, text)
-	if t = t.UTC(); err != nil || t.Year() < 1 || t.Year() > 9999 {
-		q.noTime(name, text, "a time like 2026-03-02T09:14:07Z")
+	t, err := moment(text)
+	if err != nil || t.Year() < 1 || t.Year() > 9999 {
+		q.noTime(name, text, aTime)
 	}
 	return t
 }
 
-// noTime notes that a parameter is no time. It recognizes a + that was sent as it is: in a query, + is a space.
+// noTime notes that a parameter is no time, and how to write what was meant: a + that was sent as it is, since in a query + is a space, or a
+// leap second.
 func (q *Query) noTime(name, text, what string) {
-	meant := strings.Replace(text, " ", "+", 1)
-	if _, err := time.Parse(time.RFC3339, meant); err == nil && meant != text {
+	plus := strings.Replace(text, " ", "+", 1)
+	if _, err := moment(plus); err == nil && plus != text {
 		what += "; write + as %2B"
+	}
+	const minutes = len("2006-01-02T15:04")
+	if len(text) > minutes {
+		rest, leap := strings.CutPrefix(text[minutes:], ":60")
+		if _, err := moment(text[:minutes] + ":59" + rest); leap && err == nil {
+			what += "; a leap second cannot be given, so write 59 for 60"
+		}
 	}
 	q.Add(name, "must be %s", what)
 }
@@ -118,11 +155,11 @@ func (q *Query) Window(name string) *directory.Window {
 	w := directory.Window{}
 	if day, err := time.Parse(time.DateOnly, text); err == nil {
 		w = directory.Day(day)
-	} else if moment, err := time.Parse(time.RFC3339, text); err == nil {
-		w = directory.Moment(moment)
+	} else if at, err := moment(text); err == nil {
+		w = directory.Moment(at)
 	}
 	if year := w.From.Year(); year < 2 || year > 9998 { // it stays within four digits in any time zone
-		q.noTime(name, text, "a time like 2026-03-02T09:14:07Z or a date like 2026-03-02")
+		q.noTime(name, text, aTimeOrDate)
 	}
 	return &w
 }
