@@ -20,12 +20,19 @@ const Draft State = "draft"
 // MaxRegions is how many regions a brand may offer.
 const MaxRegions = 20
 
+// MaxDomain is the longest domain of a brand, in characters. It leaves room for what stands before it in the names of the portal
+// (admin.<domain>) and of services (portal.<region>.<domain>).
+const MaxDomain = hierarchy.MaxDomain - len("portal..") - maxRegion
+
+// maxRegion is the longest name of a region that is taken, in characters.
+const maxRegion = 30
+
 // Brand belongs to the partner that made it.
 type Brand struct {
 	ID      ident.Brand
 	Owner   ident.Node
 	Name    hierarchy.Name
-	Domain  string   // DNS name, unique on the platform: admin.<domain> is the portal
+	Domain  string   // DNS name, unique on the platform: admin.<domain> is the portal; at most MaxDomain long
 	Regions []string // AWS regions in which services under this brand may run; sorted
 	State   State
 	Color   string // of headers and buttons: # and six hexadecimal digits in lower case; "" for the platform's
@@ -65,4 +72,4 @@ type App struct {
 var region = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[1-9]$`)
 
 // ValidRegion reports whether s has the form of an AWS region, such as eu-west-1.
-func ValidRegion(s string) bool { return len(s) <= 30 && region.MatchString(s) }
+func ValidRegion(s string) bool { return len(s) <= maxRegion && region.MatchString(s) }

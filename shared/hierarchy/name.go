@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/net/idna"
 	"golang.org/x/text/collate"
 	"golang.org/x/text/language"
 	"golang.org/x/text/secure/precis"
@@ -103,6 +104,9 @@ const MaxReason = 500
 // ParseReason trims and checks why something is suspended.
 func ParseReason(s string) (string, error) { return parseVisible(s, MaxReason) }
 
+// MaxDomain is the longest DNS name, in characters.
+const MaxDomain = 253
+
 // Both are compiled when they are needed: regular expressions with counts are a large part of a cold start.
 var (
 	tenant = sync.OnceValue(func() *regexp.Regexp {
@@ -122,12 +126,23 @@ func ParseTenant(s string) (string, error) {
 	return s, nil
 }
 
-// ParseDomain reads a DNS name of at least two labels; internationalized names are given in their xn-- form. Empty
-// means none.
+// alabels is how IDNA is checked: as for registering a name, but with hyphens wherever labels in use have them, such as r3---sn-a5m.
+var alabels = sync.OnceValue(func() *idna.Profile { return idna.New(idna.ValidateForRegistration(), idna.CheckHyphens(false)) })
+
+// ParseDomain reads a DNS name of at least two labels; internationalized names are given in their xn-- form, which must stand for such a
+// name. Empty means none.
 func ParseDomain(s string) (string, error) {
 	s = strings.TrimSuffix(strings.ToLower(strings.TrimSpace(s)), ".")
-	if s != "" && (len(s) > 253 || !dnsName().MatchString(s)) {
+	if s != "" && (len(s) > MaxDomain || !dnsName().MatchString(s)) {
 		return "", fmt.Errorf("must be a DNS name like example.com; write international names in their xn-- form")
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if !strings.HasPrefix(label, "xn--") {
+			continue
+		}
+		if same, err := alabels().ToASCII(label); err != nil || same != label {
+			return "", fmt.Errorf("must be a DNS name: %s stands for no international name", label)
+		}
 	}
 	return s, nil
 }

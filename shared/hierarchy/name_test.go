@@ -176,7 +176,9 @@ func TestParseDomain(t *testing.T) {
 	longest := strings.Repeat(label+".", 3) + strings.Repeat("b", 61)
 	good := map[string]string{
 		"": "", "example.com": "example.com", " Shop.Example.COM. ": "shop.example.com", "a.bc": "a.bc", "1-2.x-y.io": "1-2.x-y.io",
-		"xn--mnchen-3ya.de": "xn--mnchen-3ya.de", "example.xn--p1ai": "example.xn--p1ai", label + ".com": label + ".com", longest: longest,
+		"xn--mnchen-3ya.de": "xn--mnchen-3ya.de", "example.xn--p1ai": "example.xn--p1ai",
+		"XN--MNCHEN-3YA.de": "xn--mnchen-3ya.de", "r3---sn-a5m.example.com": "r3---sn-a5m.example.com", "xn--mgbh0fb.xn--kgbechtv": "xn--mgbh0fb.xn--kgbechtv",
+		label + ".com": label + ".com", longest: longest,
 	}
 	for in, want := range good {
 		if got, err := ParseDomain(in); err != nil || got != want {
@@ -184,7 +186,8 @@ func TestParseDomain(t *testing.T) {
 		}
 	}
 	bad := []string{"com", "localhost", ".com", "a..com", "-a.com", "a-.com", "a_b.com", "a.c", "a.1", "a.com/path", "https://a.com",
-		"a.com:443", "münchen.de", "a b.com", "a.com\nb.com", label + "a.com", longest + "b", "192.168.0.1", "..", "a.b-"}
+		"a.com:443", "münchen.de", "a b.com", "a.com\nb.com", label + "a.com", longest + "b", "192.168.0.1", "..", "a.b-",
+		"xn--zzzzzzzz.com", "www.xn--zzzzzzzz.com", "a.xn--zzzzzzzz", "xn--.com", "xn--abc.com", "xn--mnchen-.com", "xn--mnchen-psa.com" /* with a capital Ü */, "xn--ux-uub.com" /* with a diaeresis of its own */, "xn--ab-m1t.com" /* with a joiner */}
 	for _, in := range bad {
 		if got, err := ParseDomain(in); err == nil {
 			t.Errorf("%q was taken as %q", in, got)

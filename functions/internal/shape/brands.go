@@ -106,11 +106,14 @@ func parseGUID(s string) (string, error) {
 	return id, err
 }
 
-// parseDomain reads a DNS name that must be there.
+// parseDomain reads a DNS name that must be there, and leaves room for the host names below it.
 func parseDomain(s string) (string, error) {
 	domain, err := hierarchy.ParseDomain(s)
-	if err == nil && domain == "" {
+	switch {
+	case err == nil && domain == "":
 		err = fmt.Errorf("must be a DNS name like example.com")
+	case len(domain) > brand.MaxDomain:
+		err = fmt.Errorf("must have at most %d characters, so that there is room for portal.<region>. before it; it has %d", brand.MaxDomain, len(domain))
 	}
 	return domain, err
 }

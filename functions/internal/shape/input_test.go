@@ -1,12 +1,17 @@
 package shape_test
 
 import (
+	"encoding/json"
 	"net/url"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"example.com/partnertree/functions/internal/input"
 	"example.com/partnertree/functions/internal/shape"
+	"example.com/partnertree/shared/contract/contracttest"
+	"example.com/partnertree/shared/fault"
 )
 
 const (
@@ -69,3 +74,29 @@ func app(rest string) string {
 }
 
 const appForm = "portalApp%2FclientId=" + id + "&portalApp%2FtenantId=" + id
+
+// The contract's patterns take the domains that the product takes, but for whether an xn-- form stands for something.
+func TestDomainsAreThoseOfTheContract(t *testing.T) {
+	long := strings.Repeat(strings.Repeat("a", 62)+".", 4) // 252 characters
+	for _, domain := range []string{
+		"example.com", "a.bc", "a.b", "a.b1", "a.1b", "a.b-", "a-.bc", "a.b-c", "com", "a..bc", "EXAMPLE.Com", "a_b.com",
+		long[252-(215-3):] + "com", long[252-(216-3):] + "com", long[252-(253-3):] + "com", long[252-(254-3):] + "com",
+	} {
+		body, err := json.Marshal(domain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for schema, read := range map[string]func(*input.Object) any{"DomainName": of(shape.EditCustomer), "BrandDomain": of(shape.NewBrand)} {
+			o, err := input.FromJSON([]byte(`{"domain":` + string(body) + `}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			read(o)
+			says := o.Err()
+			refused := says != nil && slices.ContainsFunc(fault.From(says).Fields, func(f fault.Field) bool { return f.Pointer == "/domain" })
+			if err := contracttest.CheckSchema(schema, body); (err != nil) != refused {
+				t.Errorf("%s as %s: the contract says %v, and the product %v", domain, schema, err, says)
+			}
+		}
+	}
+}
