@@ -254,6 +254,8 @@ func TestNobodyIsSentElsewhere(t *testing.T) {
 		"https://evil.example/": home + "/me", "//evil.example": home + "/me",
 		`/\evil.example`: home + "/me", `\/evil.example`: home + "/me", "/\t/evil.example": home + "/me", "evil.example": home + "/me",
 		"javascript:alert(1)": home + "/me", "/\n/evil.example": home + "/me", "///evil.example": home + "/me", " //evil.example": home + "/me",
+		"/signin": home + "/me", "/signin?to=%2Fsignin": home + "/me", "/me/../signin": home + "/me", "/%2e/signin/": home + "/me",
+		"/signin/callback?code=x": home + "/me", "/signout": home + "/me", "/signout/everywhere?x": home + "/me", "/signing": home + "/signing",
 		"/%2fevil.example ": home + "/me", "/%5cevil.example ": home + "/me",
 	} {
 		b := w.browser()
@@ -266,7 +268,7 @@ func TestNobodyIsSentElsewhere(t *testing.T) {
 
 func FuzzLocal(f *testing.F) {
 	for _, to := range []string{
-		"/me", "//evil.example", `/\evil`, "/.//evil.example", "/%2f/evil.example", "https:/evil", "/a?b#c", "/@evil.example",
+		"/me", "//evil.example", `/\evil`, "/.//evil.example", "/%2f/evil.example", "https:/evil", "/a?b#c", "/@evil.example", "/./signin", "/a/../signin?to=/signin",
 	} {
 		f.Add(to)
 	}
@@ -279,6 +281,8 @@ func FuzzLocal(f *testing.F) {
 		if u, err := base.Parse(got); err != nil || u.Host != base.Host || u.Scheme != "https" || !strings.HasPrefix(got, "/") ||
 			strings.HasPrefix(got, "//") || strings.ContainsAny(got, "\\\t\r\n \x00") {
 			t.Errorf("%q leads to %q: %v", to, got, err)
+		} else if strings.TrimSuffix(u.Path, "/") == "/signin" {
+			t.Errorf("%q leads to signing in again, at %q", to, got)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 
 	"example.com/partnertree/shared/credential"
@@ -48,11 +49,15 @@ func (v *visit) begin(context.Context) (response, error) {
 func (v *visit) callbackURL() string { return v.origin + "/signin/callback" }
 
 // local is a path of this site with its query, or start for whatever is none: nobody is sent elsewhere from here. It looks at the path
-// decoded, and encodes it anew.
+// decoded, and encodes it anew. What signs in or out is no place to be led to: signing in would lead to signing in again.
 func local(to string) string {
 	u, err := url.Parse(to) // refuses control characters, which browsers take out
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" ||
 		!strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(u.Path, `\`) {
+		return start
+	}
+	switch path.Clean(u.Path) { // as browsers do
+	case "/signin", "/signin/callback", "/signout", "/signout/everywhere":
 		return start
 	}
 	clean := (&url.URL{Path: u.Path, RawQuery: u.Query().Encode()}).RequestURI()
