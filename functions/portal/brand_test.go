@@ -381,6 +381,9 @@ func TestWhatHasNoPage(t *testing.T) {
 			}
 		}
 	}
+	if r := ask(redSite+".", "GET /me", browser); r.StatusCode != 303 {
+		t.Errorf("a host with its final dot: %d %s", r.StatusCode, r.Body)
+	}
 	w.store.Before = func(directorytest.Call) error { return directorytest.Busy() }
 	if r := ask("https://admin.green.example", "GET /", browser); r.StatusCode != 503 || !strings.Contains(r.Body, "Too busy just now") {
 		t.Errorf("while the table is busy: %d %s", r.StatusCode, r.Body)

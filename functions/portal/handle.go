@@ -42,6 +42,8 @@ func (v *visit) unsigned(ctx context.Context) (response, error) {
 		return v.logo(ctx)
 	case documents[key] != nil:
 		return serve(*v.event, documents[key]), nil
+	case v.allow != "":
+		return response{}, fault.MethodNotAllowed.New("This path takes %s only. GET /docs lists all operations.", v.allow)
 	case key != problemRoute:
 		return response{}, fault.NoSuchRoute.New("This operation does not exist. GET /docs lists all operations.")
 	}

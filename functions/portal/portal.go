@@ -75,6 +75,7 @@ type visit struct {
 	ring    credential.Keyring
 	who     *credential.SignedIn // nil: not signed in, as far as the cookie says
 	stale   bool                 // the cookie is worth making anew
+	allow   string               // the methods that the path takes, if it takes this one not
 	outcome string               // what became of it, for the log
 }
 
@@ -82,6 +83,7 @@ type visit struct {
 func (p *portal) visit(ctx context.Context, e *events.APIGatewayV2HTTPRequest) response {
 	began := p.now()
 	v := &visit{portal: p, event: e, cookies: cookies(e)}
+	v.route()
 	r, err := v.answer(ctx)
 	level, line := slog.LevelInfo, []slog.Attr{slog.String("requestId", e.RequestContext.RequestID), slog.String("page", e.RouteKey)}
 	if v.who != nil {
@@ -102,6 +104,12 @@ func (p *portal) visit(ctx context.Context, e *events.APIGatewayV2HTTPRequest) r
 		if after := shape.RetryAfter(f); after != "" {
 			r.Headers["Retry-After"] = after
 		}
+		if f.Type == fault.MethodNotAllowed {
+			r.Headers["Allow"] = v.allow
+		}
+	}
+	if e.RequestContext.HTTP.Method == http.MethodHead {
+		r.Body, r.IsBase64Encoded = "", false
 	}
 	r.Cookies = v.set
 	line = append(line, slog.String("outcome", v.outcome), slog.Int("status", r.StatusCode),

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"strings"
 	"testing"
 
@@ -133,6 +134,46 @@ func TestUnchangedIsNotSentAgain(t *testing.T) {
 		r := get(t, "GET /docs", "if-none-match", header)
 		if r.StatusCode != status || (r.Body == "") != (status == 304) || r.Headers["ETag"] != tag {
 			t.Errorf("If-None-Match %s: %d with %d bytes", header, r.StatusCode, len(r.Body))
+		}
+	}
+}
+
+// What no route fits is a HEAD, another method of a path that there is, or nothing that there is.
+func TestWhatNoRouteFits(t *testing.T) {
+	ask := func(method, path string) response {
+		t.Helper()
+		e := events.APIGatewayV2HTTPRequest{RouteKey: "$default", RawPath: path, Headers: map[string]string{}}
+		e.RequestContext.HTTP.Method, e.RequestContext.RequestID = method, "Xk3pMgW0DoEEJ5A="
+		r, err := unset().handle(context.Background(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	for _, path := range []string{"/", "/docs", "/openapi.json", "/problems/busy", "/problems/nothing", "/me", "/signin", "/brands/brd_0/logo"} {
+		key := "GET " + path
+		if strings.HasPrefix(path, "/brands/") {
+			key = logoRoute
+		}
+		want, got := get(t, key), ask("HEAD", path)
+		if got.Body != "" || got.StatusCode != want.StatusCode || !maps.Equal(got.Headers, want.Headers) {
+			t.Errorf("HEAD %s: %+v; want %+v without its body", path, got, want)
+		}
+	}
+	for request, allow := range map[string]string{
+		"POST /docs": "GET, HEAD", "OPTIONS /": "GET, HEAD", "PUT /signout": "GET, HEAD, POST", "HEAD /signin/callback": "GET",
+		"DELETE /problems/busy": "GET, HEAD", "PUT /v1/partners": "POST", "PUT /v1/partners/ptn_0": "DELETE, GET, HEAD, PATCH",
+		"GET /v1/partners/ptn_0/move": "POST", "BREW /v1/me": "GET, HEAD",
+		"GET /v1/nothing": "", "POST /v1/partners/": "", "HEAD /v1": "", "GET /docs/": "", "GET //": "", "GET /problems/": "", "GET ": "",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		r, status, slug := ask(method, path), 405, "method-not-allowed"
+		if allow == "" {
+			status, slug = 404, "no-such-route"
+		}
+		if _, sent := r.Headers["Allow"]; r.StatusCode != status || r.Headers["Allow"] != allow || sent != (allow != "") ||
+			(method != "HEAD") != strings.Contains(r.Body, `"/problems/`+slug+`"`) {
+			t.Errorf("%s: %d %v %s; want %d, Allow: %s", request, r.StatusCode, r.Headers, r.Body, status, allow)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"encoding/json"
+	"net/http"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
@@ -40,8 +41,18 @@ const (
 	logoRoute   = "GET /brands/{id}/logo"
 )
 
+// methods are those of an operation's routes. HEAD is answered like GET; where nobody is asked who they are, by the portal function, which gets
+// what has no route: a route of its own would take another share of what the public may use.
+func methods(op contract.Operation) *[]awsapigatewayv2.HttpMethod {
+	all := []awsapigatewayv2.HttpMethod{awsapigatewayv2.HttpMethod(op.Method)}
+	if op.Method == http.MethodGet && !op.Public {
+		all = append(all, awsapigatewayv2.HttpMethod_HEAD)
+	}
+	return &all
+}
+
 // addAPI adds the HTTP API with one route for each operation of the contract and each page of the portal. A route is asked who is calling
-// unless the contract says that it is public, and what has no route is answered as a problem by the portal function.
+// unless the contract says that it is public, and what has no route is answered by the portal function.
 func (s *Service) addAPI() {
 	// Of an answer API Gateway remembers both: that a token is refused at one host name says nothing of the others. A request without the
 	// header is answered 401 by API Gateway itself.
@@ -75,7 +86,7 @@ func (s *Service) addAPI() {
 	for _, op := range contract.Operations {
 		route := &awsapigatewayv2.AddRoutesOptions{
 			Path:        jsii.String(op.Path),
-			Methods:     &[]awsapigatewayv2.HttpMethod{awsapigatewayv2.HttpMethod(op.Method)},
+			Methods:     methods(op),
 			Integration: to(op.Function),
 		}
 		if op.Public {
@@ -111,7 +122,7 @@ func (s *Service) addAPI() {
 			Service: jsii.String("execute-api"), Resource: s.API.ApiId(), ResourceName: jsii.String("*/$default"),
 		}),
 	})
-	accept(noSuchRoute, "AwsSolutions-APIG4", "Answers 404 to everything that is no operation, whoever asks.")
+	accept(noSuchRoute, "AwsSolutions-APIG4", "Answers 404 or 405 to everything that is no operation, whoever asks, and HEAD where GET is public.")
 
 	format, err := json.Marshal(accessLog)
 	if err != nil {

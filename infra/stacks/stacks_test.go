@@ -201,6 +201,9 @@ func TestEveryOperationIsRoutedToItsFunction(t *testing.T) {
 			authorization = "NONE"
 		}
 		want[op.RouteKey()] = route{op.Function, authorization}
+		if op.Method == "GET" && !op.Public {
+			want["HEAD "+op.Path] = want[op.RouteKey()]
+		}
 	}
 	for _, page := range contract.Pages {
 		want[page.RouteKey()] = route{"portal", "NONE"}

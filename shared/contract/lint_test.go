@@ -513,7 +513,7 @@ func (l *linter) list(op operation) {
 }
 
 // answeredElsewhere are problems that no operation has: of addresses without one, of the function bootstrap, and of the portal's pages.
-var answeredElsewhere = []string{"no-such-route", "already-founded", "not-invited"}
+var answeredElsewhere = []string{"no-such-route", "method-not-allowed", "already-founded", "not-invited"}
 
 func (l *linter) problem(slug string) {
 	p, _ := l.problems[slug].(map[string]any)

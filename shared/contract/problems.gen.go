@@ -16,6 +16,7 @@ var ProblemTypes = []ProblemType{
 	{Slug: "not-invited", Status: 403, Title: "The invitation is for someone else"},
 	{Slug: "not-found", Status: 404, Title: "Not found"},
 	{Slug: "no-such-route", Status: 404, Title: "No such route"},
+	{Slug: "method-not-allowed", Status: 405, Title: "The path does not take this method"},
 	{Slug: "conflict", Status: 409, Title: "Someone else changed this at the same time"},
 	{Slug: "brand-in-use", Status: 409, Title: "The brand is in use"},
 	{Slug: "domain-taken", Status: 409, Title: "The domain belongs to another brand"},

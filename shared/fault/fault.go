@@ -29,6 +29,7 @@ var (
 	RoleTooHigh          = define("role-too-high", "You cannot grant a higher role than your own")
 	NotFound             = define("not-found", "Not found")
 	NoSuchRoute          = define("no-such-route", "No such route")
+	MethodNotAllowed     = define("method-not-allowed", "The path does not take this method")
 	Conflict             = define("conflict", "Someone else changed this at the same time")
 	BrandInUse           = define("brand-in-use", "The brand is in use")
 	DomainTaken          = define("domain-taken", "The domain belongs to another brand")

@@ -39,18 +39,19 @@ func list(text string) []string {
 
 // Host is the name that a visitor came to, and the origin that their browser shows. In AWS it is the name by which API Gateway chose this
 // API: nobody can make it up, and no header counts. On a developer's machine all requests come under one name, and what stands before the
-// local API Gateway says which one it was.
+// local API Gateway says which one it was. A final dot is part of neither.
 func (c *Config) Host(domainName string, headers map[string]string) (host, origin string) {
 	if c.local == nil {
-		host = strings.ToLower(domainName)
+		host = strings.TrimSuffix(strings.ToLower(domainName), ".")
 		return host, "https://" + host
 	}
 	came := url.URL{Host: cmp.Or(strings.ToLower(headers["x-forwarded-host"]), c.local.Host)}
-	at := url.URL{Scheme: c.local.Scheme, Host: came.Hostname()}
+	host = strings.TrimSuffix(came.Hostname(), ".")
+	at := url.URL{Scheme: c.local.Scheme, Host: host}
 	if port := c.local.Port(); port != "" {
-		at.Host = net.JoinHostPort(came.Hostname(), port)
+		at.Host = net.JoinHostPort(host, port)
 	}
-	return came.Hostname(), at.String()
+	return host, at.String()
 }
 
 // own reports whether a host name is one of the platform's: a name of its own, or the one that AWS gave to the API.

@@ -174,14 +174,18 @@ func TestAHeaderNamesTheHostOnADevelopersMachineOnly(t *testing.T) {
 	}
 	aws := portalhost.Configured(env(setting.PortalHosts, "portal.example"))
 	for _, h := range []map[string]string{nil, headers("admin.evil.example"), headers("")} {
-		if host, origin := aws.Host("Admin.Brand.example", h); host != "admin.brand.example" || origin != "https://admin.brand.example" {
-			t.Errorf("%v: %s, %s", h, host, origin)
+		for _, name := range []string{"Admin.Brand.example", "admin.brand.example."} {
+			if host, origin := aws.Host(name, h); host != "admin.brand.example" || origin != "https://admin.brand.example" {
+				t.Errorf("%s, %v: %s, %s", name, h, host, origin)
+			}
 		}
 	}
 	local := portalhost.Configured(env(setting.PortalOrigin, "http://localhost:8080", setting.PortalHosts, "portal.example"))
 	for forwarded, want := range map[string][2]string{
 		"":                             {"localhost", "http://localhost:8080"},
 		"localhost:8080":               {"localhost", "http://localhost:8080"},
+		"localhost.:8080":              {"localhost", "http://localhost:8080"},
+		"admin.brand.localhost.":       {"admin.brand.localhost", "http://admin.brand.localhost:8080"},
 		"Admin.Brand.localhost:8080":   {"admin.brand.localhost", "http://admin.brand.localhost:8080"},
 		"admin.brand.localhost":        {"admin.brand.localhost", "http://admin.brand.localhost:8080"},
 		"admin.brand.localhost:1":      {"admin.brand.localhost", "http://admin.brand.localhost:8080"},

@@ -93,6 +93,9 @@ func New(operations map[string]Operation, count limit.Counter, now func() time.T
 		delete(left, op.ID)
 		op.MaxBody = cmp.Or(op.MaxBody, MaxBody)
 		a.operations[op.RouteKey()] = served{op, do}
+		if op.Method == http.MethodGet {
+			a.operations[http.MethodHead+" "+op.Path] = served{op, do}
+		}
 	}
 	for id := range left {
 		panic("the contract does not give " + id + " to the function api")
@@ -151,6 +154,9 @@ func (a *API) Handle(ctx context.Context, event events.APIGatewayV2HTTPRequest) 
 		if reply.Location != "" {
 			headers["Location"] = reply.Location
 		}
+	}
+	if event.RequestContext.HTTP.Method == http.MethodHead {
+		response.Body = ""
 	}
 	line = append(line, slog.Int("status", response.StatusCode), slog.Int64("micros", a.now().Sub(start).Microseconds()))
 	a.log.LogAttrs(ctx, level, "request", line...)
@@ -261,7 +267,7 @@ func (r *Request) readHeaders() error {
 		var ok bool
 		r.unless, ok = etag.Parse(match)
 		switch {
-		case method != "GET" && method != "HEAD":
+		case method != http.MethodGet && method != http.MethodHead:
 			wrong.Add("If-None-Match", "works only with GET and HEAD; leave this header out, or send If-Match")
 		case !ok:
 			wrong.Add("If-None-Match", form)
@@ -271,7 +277,7 @@ func (r *Request) readHeaders() error {
 		return err
 	}
 	key, given := r.event.Headers["idempotency-key"]
-	if !given || method != "POST" {
+	if !given || method != http.MethodPost {
 		return nil
 	}
 	key = strings.Trim(key, `"`) // the draft has a quoted string there

@@ -887,6 +887,24 @@ func TestMeListsTheGrantsThatCount(t *testing.T) {
 	listtest.Same(t, "grants while Below is in the trash", grants(), []string{"A viewer", "B owner"})
 }
 
+// HEAD is answered like GET, without the body.
+func TestHEADIsLikeGET(t *testing.T) {
+	w, f, brand := world(t)
+	p := apitest.NodePath(f.Partner(w.Root, "P", brand))
+	for path, status := range map[string]int{"/v1/me": 200, p: 200, p + "/users?limit=1": 200, p + "/users?x=1": 400, "/v1/jobs/x": 404} {
+		got, want := f.Do("HEAD", path, nil).Header, f.Gets("%s", path).Is(status).Header
+		for _, name := range []string{"Content-Type", "ETag", "Cache-Control"} {
+			if got[name] != want[name] {
+				t.Errorf("HEAD %s: %s is %q; want %q", path, name, got[name], want[name])
+			}
+		}
+		if got := f.Do("HEAD", path, nil).Status; got != status {
+			t.Errorf("HEAD %s: %d; want %d", path, got, status)
+		}
+	}
+	f.Do("HEAD", p, nil, apitest.Header("If-None-Match", "*")).Is(304)
+}
+
 // What a caller has already is not sent again, wherever there is an ETag.
 func TestWhatHasNotChangedIsNotSentAgain(t *testing.T) {
 	n := newNeighbours(t)

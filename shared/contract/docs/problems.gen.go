@@ -214,8 +214,14 @@ var problems = []problem{
 	},
 	{
 		slug: "no-such-route", status: 404, title: "No such route",
-		meaning:    "<p>The API has no operation with this method and path.</p>\n",
-		action:     "<p>Compare the method and the path with the reference at <code>/docs</code>.</p>\n",
+		meaning:    "<p>The API has no operation with this path.</p>\n",
+		action:     "<p>Compare the path with the reference at <code>/docs</code>.</p>\n",
+		operations: []string{},
+	},
+	{
+		slug: "method-not-allowed", status: 405, title: "The path does not take this method",
+		meaning:    "<p>The API has this path, but not with this method. The header <code>Allow</code> lists the methods that the path takes.</p>\n",
+		action:     "<p>Use one of the methods in <code>Allow</code>. The reference at <code>/docs</code> tells what each of them does.</p>\n",
 		operations: []string{},
 	},
 	{
