@@ -67,6 +67,11 @@ func (f *front) serve(cloud, api string, mailbox http.Handler, answered func(met
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
 			r.Out.Host = api + ".execute-api.localhost"
+			// A client that offers HTTP/2 goes on with HTTP/1.1. MiniStack would change to HTTP/2, and the client's next requests would pass
+			// through here unread, with a Host that leads to no API.
+			for _, name := range []string{"Connection", "Upgrade", "HTTP2-Settings"} {
+				r.Out.Header.Del(name)
+			}
 			r.SetXForwarded()
 		},
 		ModifyResponse: func(r *http.Response) error {
