@@ -74,7 +74,7 @@ func TestEveryWriteIsSafeToRepeat(t *testing.T) {
 				case applied && op.ID == "signOutEverywhere":
 					want = 401
 				case applied && op.Method == "DELETE" && !strings.HasPrefix(op.ID, "trash") && op.ID != "revokeInvitation":
-					want = 404 // it says that there is nothing more to delete
+					want = 404 // as the contract says: what is gone after its DELETE, unlike what can be read still, is not found
 				}
 				if again.Status != want && (want != 200 || again.Status/100 != 2) {
 					t.Errorf("the request again: %d %s", again.Status, again.Body)
