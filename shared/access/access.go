@@ -129,9 +129,17 @@ func (p *Principal) Holds(id ident.Key) bool {
 	return false
 }
 
+// SessionsSince is the time from which the person's sessions with a bound count, zero when all of them do.
+func (p *Principal) SessionsSince(within ident.Node) time.Time {
+	if at := p.SessionsFrom[within]; at.After(p.SessionsFrom[""]) {
+		return at
+	}
+	return p.SessionsFrom[""]
+}
+
 // Admits reports whether a session of the person still counts. The session began at a time, and is bounded to a node, or to none ("").
 func (p *Principal) Admits(began time.Time, within ident.Node) bool {
-	return p.Revoked.IsZero() && !began.Before(p.SessionsFrom[""]) && !began.Before(p.SessionsFrom[within])
+	return p.Revoked.IsZero() && !began.Before(p.SessionsSince(within))
 }
 
 // Only returns the principal with only the grant at one node.

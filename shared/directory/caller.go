@@ -13,6 +13,7 @@ type Caller struct {
 	Principal ident.Principal
 	Key       ident.Key // of an API client: the secret that was presented; it has to be live still
 	Session   time.Time // of a person: when they proved who they are; it has to count still
+	Token     bool      // of a person: Session is the time in an access token, which is TokensDatedBack early
 	// Within bounds a person's reach (access.Principal.Within): to the partner that runs the app by which they signed in, if it is not the
 	// platform's. Whoever runs an app has the tokens of all who sign in by it.
 	Within    ident.Node

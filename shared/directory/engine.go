@@ -62,7 +62,7 @@ func (d *Directory) Read(ctx context.Context, c Caller, w Want) (*View, error) {
 			p = &access.Principal{ID: c.Principal}
 		}
 		if !p.Admits(c.Session, c.Within) {
-			return nil, fault.Unauthenticated.New("Your session was signed out. Sign in again.")
+			return nil, signedOut(c, p.SessionsSince(c.Within), d.now())
 		}
 		return &View{got, bound(p, c.Within)}, nil
 	}

@@ -51,6 +51,22 @@ func (d *Directory) SignOutEverywhere(ctx context.Context, c Caller) error {
 	return err
 }
 
+// TokensDatedBack is how long before it was made an access token says that it was made. Entra dates tokens so for clocks that are behind.
+const TokensDatedBack = 5 * time.Minute
+
+// signedOut refuses a session that began before since, when the caller signed out everywhere. A token that is got right after that began
+// before as well, by the time in it, which is in whole seconds. So a caller with a token is told from when on a new one counts.
+func signedOut(c Caller, since, now time.Time) error {
+	if !c.Token {
+		return fault.Unauthenticated.New("Your session was signed out. Sign in again.")
+	}
+	counts := since.Add(TokensDatedBack + time.Second - 1).Truncate(time.Second)
+	e := fault.Unauthenticated.New("You signed out everywhere at %s. Tokens that you got before %s are not accepted any more. Get a new token then or later; "+
+		"do not take it from a cache.", since.UTC().Format(time.RFC3339), counts.UTC().Format(time.RFC3339))
+	e.RetryAfter = max(0, counts.Sub(now))
+	return e
+}
+
 // maxBounds is of how many bounds it is known since when sessions count. For one more, the oldest is forgotten.
 const maxBounds = 8
 

@@ -224,7 +224,7 @@ func (r *Request) authenticate(now time.Time) error {
 		if !now.Before(time.UnixMilli(end)) {
 			return fault.Unauthenticated.New("The access token has expired. Get a new token, and send it as `Authorization: Bearer …`.")
 		}
-		r.Caller.Principal, r.Caller.Session, r.Caller.Within = person, time.UnixMilli(began), within
+		r.Caller.Principal, r.Caller.Session, r.Caller.Token, r.Caller.Within = person, time.UnixMilli(began), true, within
 		return nil
 	}
 	refusal, _ := found["refusal"].(string)

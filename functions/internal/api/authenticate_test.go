@@ -52,7 +52,7 @@ func TestWhomTheAuthorizerFoundIsTheCaller(t *testing.T) {
 			r.event.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{Lambda: c.found}
 			err := r.authenticate(now)
 			got := r.Caller
-			if got.Principal != c.want.Principal || got.Key != c.want.Key || !got.Session.Equal(c.want.Session) || got.Within != c.want.Within {
+			if got.Principal != c.want.Principal || got.Key != c.want.Key || !got.Session.Equal(c.want.Session) || got.Token != (c.want.Principal == "usr_0000000000000001") || got.Within != c.want.Within {
 				t.Errorf("%s, at %s: %+v, want %+v", name, host, got, c.want)
 			}
 			if refused := c.want.Principal == ""; refused != (err != nil) || refused && !fault.Unauthenticated.Is(err) {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -377,6 +378,25 @@ func TestSigningOutEverywhereCountsAtOnce(t *testing.T) {
 	for _, session := range []*apitest.Actor{here, there} {
 		session.Gets("%s", apitest.NodePath(n.p)).Is(401, "unauthenticated")
 		session.Do("POST", "/v1/me/sign-out-everywhere", nil).Is(401, "unauthenticated")
+	}
+	// Entra dates tokens back: one that is got within five minutes does not count, and the answer says from when on another does.
+	soon := here.SignsIn()
+	soon.Person.Began = soon.Person.Began.Add(-directory.TokensDatedBack).Truncate(time.Second)
+	refused := soon.Gets("/v1/me").Is(401, "unauthenticated")
+	_, says, _ := strings.Cut(refused.Get("detail"), "got before ")
+	at, err1 := time.Parse(time.RFC3339, strings.Fields(says + " none")[0])
+	after, err2 := strconv.Atoi(refused.Header["Retry-After"])
+	if off := at.Sub(n.Now()) - time.Duration(after)*time.Second; err1 != nil || err2 != nil || after < 290 || after > 301 || off.Abs() > 2*time.Second {
+		t.Errorf("%s, Retry-After: %s", refused.Body, refused.Header["Retry-After"])
+	}
+	for wait, status := range map[time.Duration]int{-2 * time.Second: 401, time.Second: 200} {
+		later := here.SignsIn()
+		later.Person.Began = at.Add(wait - directory.TokensDatedBack).Truncate(time.Second)
+		later.Gets("/v1/me").Is(status)
+	}
+	n.Wait(directory.TokensDatedBack + time.Second)
+	if late := soon.Gets("/v1/me").Is(401, "unauthenticated"); late.Header["Retry-After"] != "" {
+		t.Errorf("when it is over: Retry-After: %s", late.Header["Retry-After"])
 	}
 	here.SignsIn().Sees(n.p)
 	n.f.Do("POST", "/v1/me/sign-out-everywhere", nil).Is(403, "forbidden")

@@ -139,7 +139,7 @@ var problems = []problem{
 	{
 		slug: "unauthenticated", status: 401, title: "No valid credentials",
 		meaning: "<p>The <code>Authorization</code> header has neither a valid key nor a valid access token. The key may be misspelt or removed, or its API client may\nbe revoked. The token may be for another app or expired, or its owner may have signed out everywhere since it was issued.</p>\n",
-		action:  "<p>Send <code>Authorization: Bearer pmk_…</code> with the whole key. If the key worked before, ask an owner of your partner for a new key. If you\nuse a token, sign in again for a new token.</p>\n",
+		action:  "<p>Send <code>Authorization: Bearer pmk_…</code> with the whole key. If the key worked before, ask an owner of your partner for a new key. If you\nuse a token, sign in again for a new token. If you signed out everywhere, <code>detail</code> and <code>Retry-After</code> say from when on a new token is\naccepted; get it then, and not from a cache.</p>\n",
 		operations: []string{
 			"getMe", "signOutEverywhere", "createPartner", "getPartner", "editPartner", "trashPartner",
 			"listPartners", "getPartnerPath", "getPartnerTree", "listDescendants", "listTrash", "movePartner",

@@ -290,7 +290,7 @@ func (c *contract) problemResponse(op *operation, status int) map[string]any {
 	if slices.Contains(byGateway, status) {
 		r["content"].(map[string]any)["application/json"] = map[string]any{"schema": map[string]any{"$ref": schemaRef + "GatewayError"}}
 	}
-	if status == 429 || status == 503 {
+	if status == 401 || status == 429 || status == 503 {
 		r["headers"] = map[string]any{"Retry-After": headerRef("Retry-After")}
 	}
 	return r
