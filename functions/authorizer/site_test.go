@@ -115,7 +115,7 @@ func TestAKeyIsNotTakenAtABrandsHost(t *testing.T) {
 	a, fake, _, _ := branded(t)
 	client := ident.NewClient()
 	_, key := credential.NewSecret(client, clocktest.Now())
-	for host, want := range map[string]string{home: unknown, red: elsewhere, gray: elsewhere, "admin.none.example": unknown, "": unknown} {
+	for host, want := range map[string]string{home: unknown, red: elsewhere, gray: elsewhere, red + ".": elsewhere, "admin.none.example": unknown, "": unknown} {
 		for range 2 { // the second time the site is known
 			before := len(fake.Calls())
 			got, err := a.handle(t.Context(), bearerAt(host, key))
