@@ -345,7 +345,7 @@ func TestThePublicCannotUseUpTheAPI(t *testing.T) {
 				t.Errorf("%s: %s takes %v a second, %v at once", id, route, rate, burst)
 			}
 		}
-		for route, want := range map[string]float64{"GET /signin/callback": 20, "GET /brands/{id}/logo": 200, "POST /invitation": 55, "$default": 55} {
+		for route, want := range map[string]float64{"GET /signin/callback": 20, "GET /brands/{id}/logo": 200, "POST /invitation": 52, "$default": 52} {
 			if got := at(r.Properties, "RouteSettings", route, "ThrottlingRateLimit"); got != want {
 				t.Errorf("%s: %s takes %v a second, want %v", id, route, got, want)
 			}

@@ -123,7 +123,7 @@ const (
 var stages = []Config{
 	{
 		Name: Local, Region: "us-east-1", Account: "000000000000", Arch: runtime.GOARCH, LogDays: 1,
-		Whole: Throttle{1000, 1000}, Pages: Throttle{27, 54}, SignIn: Throttle{20, 40}, Logos: Throttle{100, 200},
+		Whole: Throttle{1000, 1000}, Pages: Throttle{25, 50}, SignIn: Throttle{20, 40}, Logos: Throttle{100, 200},
 		Entra:    Entra{ClientID: "00000000-0000-4000-8000-00000000a991", Tenants: "any", Secret: "local"},
 		Graph:    Graph{ClientID: "00000000-0000-4000-8000-00000000a992", Secret: "local"},
 		MailFrom: "Partner management <no-reply@partnertree.example>",
@@ -141,7 +141,7 @@ var stages = []Config{
 	},
 	{
 		Name: "prod", Region: "eu-west-1", Arch: "arm64", LogDays: 365, Retain: true,
-		Whole: Throttle{2000, 4000}, Pages: Throttle{55, 110}, SignIn: Throttle{20, 40}, Logos: Throttle{200, 400},
+		Whole: Throttle{2000, 4000}, Pages: Throttle{52, 104}, SignIn: Throttle{20, 40}, Logos: Throttle{200, 400},
 		Entra: Entra{Tenants: "any", Federated: true}, Graph: Graph{Federated: true},
 		MailFrom: "Partner management <no-reply@partnertree.example>",
 	},

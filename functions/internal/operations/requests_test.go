@@ -269,7 +269,7 @@ func TestAPreviewIsWhatThenHappens(t *testing.T) {
 		n.f.Do("PATCH", apitest.NodePath(node), map[string]any{"availableBrandIds": []string{n.brand, second}}).Is(200)
 	}
 	got := previewed()
-	for _, want := range []string{`"blocks":[]`, `"missingBrandIds":[]`, `"depth":{"before":3,"after":4}`, `"levelsBelow":1`,
+	for _, want := range []string{`"blocks":[]`, `"missingBrandIds":[]`, `"depth":{"before":2,"after":3}`, `"levelsBelow":1`,
 		`"canProvisionServices":{"before":true,"after":false}`, `"more":false`} {
 		if !strings.Contains(got.Body, want) {
 			t.Errorf("the preview has no %s: %s", want, got.Body)
