@@ -254,7 +254,7 @@ func TestTheRootIsFoundedOnce(t *testing.T) {
 }
 
 func TestDocsAreServed(t *testing.T) {
-	for path, want := range map[string]string{"/": "text/html", "/docs": "text/html", "/openapi.json": "application/json", "/problems/depth-limit": "text/html"} {
+	for path, want := range map[string]string{"/": "text/html", "/docs": "text/html", "/openapi.json": "application/json", "/openapi-3.0.json": "application/json", "/problems/depth-limit": "text/html"} {
 		r, err := http.Get(deployed.URL + path)
 		if err != nil {
 			t.Fatal(err)
@@ -271,6 +271,32 @@ func TestDocsAreServed(t *testing.T) {
 	defer r.Body.Close()
 	if body, _ := io.ReadAll(r.Body); r.StatusCode != 404 || !bytes.Contains(body, []byte("/problems/no-such-route")) {
 		t.Errorf("an unknown route: %s %s", r.Status, body)
+	}
+}
+
+// HEAD is answered like GET, by the API and by pages; another method is refused with those that there are.
+func TestMethods(t *testing.T) {
+	ask := func(method, path string) *http.Response {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, deployed.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+deployed.Founder.Key)
+		answer, err := visits.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		return answer
+	}
+	for _, path := range []string{"/v1/me", pathOf(root()), "/docs", "/problems/not-found"} {
+		if got := ask("HEAD", path); got.StatusCode != 200 || got.Header.Get("Content-Type") == "" {
+			t.Errorf("HEAD %s: %s %v", path, got.Status, got.Header)
+		}
+		if got := ask("DELETE", path); path != pathOf(root()) && (got.StatusCode != 405 || got.Header.Get("Allow") != "GET, HEAD") {
+			t.Errorf("DELETE %s: %s, Allow: %s", path, got.Status, got.Header.Get("Allow"))
+		}
 	}
 }
 

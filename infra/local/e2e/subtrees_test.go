@@ -75,7 +75,7 @@ func TestSettlingThatFailsSaysWhy(t *testing.T) {
 func (a actor) moves(t *testing.T, node, to string) string {
 	t.Helper()
 	got := a.do(t, 202, "POST", pathOf(node)+"/move", map[string]any{"parentId": to})
-	change := got.get(t, "id")
+	change := got.get(t, "jobId")
 	if location := got.header.Get("Location"); location != "/v1/jobs/"+change {
 		t.Errorf("Location %q of the job %s", location, change)
 	}
