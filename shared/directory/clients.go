@@ -189,20 +189,53 @@ func (d *Directory) RemoveSecret(ctx context.Context, c Caller, id ident.Princip
 	return err
 }
 
-// RevokeClient ends all access of an API client, with the next request. Where it is an owner the caller has to be one.
+// RevokeClient ends all access of an API client. Where it is an owner the caller has to be one. Its secrets end first. Then each role that it
+// has elsewhere than at its home is taken away, with an event there, so that those who follow the events there learn of it; and then the
+// client is revoked. When that is interrupted, RevokeClient goes on with what is left.
 func (d *Directory) RevokeClient(ctx context.Context, c Caller, id ident.Principal) error {
-	_, err := d.editClient(ctx, c, id, "", func(v *View, now *access.Principal, dec access.Decision) (*AddEvent, error) {
-		if err := notSelf(c, id); err != nil {
-			return nil, err
+	for {
+		revoked := false
+		_, err := d.editClient(ctx, c, id, "", func(v *View, now *access.Principal, dec access.Decision) (*AddEvent, error) {
+			if err := notSelf(c, id); err != nil {
+				return nil, err
+			}
+			if err := coversAll(v, now, access.Owner); err != nil {
+				return nil, err
+			}
+			now.Secrets = nil
+			if node, path, by := elsewhere(v, c, now); node != "" {
+				ev := d.Event(by, node, path, event.ClientGrantRemovedData{ClientRole: roleOf(now, now.Grants[node])})
+				delete(now.Grants, node)
+				return &ev, nil
+			}
+			ev := d.Event(c, now.Home, dec.Place.Path, event.ClientRevokedData{Client: told(now), Grants: now.Grants})
+			now.Grants, now.Revoked, revoked = map[ident.Node]access.Role{}, ev.Event.Time, true
+			return &ev, nil
+		})
+		if err != nil || revoked {
+			return err
 		}
-		if err := coversAll(v, now, access.Owner); err != nil {
-			return nil, err
+		c.IfMatch = nil // it was about the client as it was
+	}
+}
+
+// elsewhere returns a node, other than the client's home, at which the client has a role, with its path, and with who may be told there to have
+// taken the role away: the caller, if they see the node. It leaves out nodes that are gone or in the trash, where nothing is told any more.
+func elsewhere(v *View, c Caller, client *access.Principal) (ident.Node, hierarchy.Path, Caller) {
+	for _, id := range slices.Sorted(maps.Keys(client.Grants)) {
+		n := v.Nodes[id]
+		if n == nil || id == client.Home {
+			continue
 		}
-		ev := d.Event(c, now.Home, dec.Place.Path, event.ClientRevokedData{Client: told(now), Grants: now.Grants})
-		now.Grants, now.Secrets, now.Revoked = map[ident.Node]access.Role{}, nil, ev.Event.Time
-		return &ev, nil
-	})
-	return err
+		if place := v.Tree.Place(n); Untrashed(place) == nil {
+			by := fromOver()
+			if _, dec, _ := v.Decide(id, access.Read); dec.Visible() {
+				by = c
+			}
+			return id, place.Path, by
+		}
+	}
+	return "", "", Caller{}
 }
 
 // told returns a client as events tell it.

@@ -860,6 +860,28 @@ func TestTheFormOfRequests(t *testing.T) {
 	f.Do("POST", "/v1/brands", map[string]any{"partnerId": w.Root, "name": "B", "domain": "more.example", "regions": []string{"eu-west-1"}}).Is(422, "too-many-brands")
 }
 
+// Who keeps a list of who has access from the events of a node learns when an API client is revoked that is managed elsewhere.
+func TestRevokingAClientIsToldWhereItHadRoles(t *testing.T) {
+	w, f, brand := world(t)
+	home, other, trashed := f.Partner(w.Root, "Home", brand), f.Partner(w.Root, "Other", brand), f.Partner(w.Root, "Trashed", brand)
+	client, there, manages := f.Client(home, "viewer"), f.Client(other, "admin"), f.Client(home, "owner")
+	path := "/v1/api-clients/" + string(client.ID)
+	for _, node := range []ident.Node{other, trashed} {
+		f.Do("PUT", path+"/grants/"+string(node), map[string]any{"role": "admin"}).Is(200)
+	}
+	f.Do(trash(trashed)).Is(202)
+	manages.Do("DELETE", path, nil, apitest.Header("If-Match", `"3"`)).Is(204)
+	client.Gets("/v1/me").Is(401)
+	events := there.Gets("%s/events?type=api-client.grant-removed", apitest.NodePath(other)).Is(200)
+	if !strings.Contains(events.Body, string(client.ID)) || strings.Contains(events.Body, "actorId") || len(events.Items("id")) != 1 {
+		t.Errorf("at the node beside its home: %s", events.Body) // whoever did it is not seen from there
+	}
+	if got := f.Gets("%s/events?type=api-client.revoked", apitest.NodePath(home)).Items("actorId"); !slices.Equal(got, []string{string(manages.ID)}) {
+		t.Errorf("at its home it was revoked by %v", got)
+	}
+	manages.Do("DELETE", path, nil).Is(404)
+}
+
 // A grant that does not count is not listed, although a grant further up lets its node be seen.
 func TestMeListsTheGrantsThatCount(t *testing.T) {
 	w, f, brand := world(t)
