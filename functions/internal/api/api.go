@@ -98,7 +98,7 @@ func New(operations map[string]Operation, count limit.Counter, now func() time.T
 		}
 	}
 	for id := range left {
-		panic("the contract does not give " + id + " to the function api")
+		panic("the contract does not give " + id + " to the function api: look at its x-function in shared/contract/openapi.yaml, then make generate")
 	}
 	return a
 }

@@ -19,6 +19,7 @@ import (
 	"example.com/partnertree/functions/internal/apitest"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/directory/directorytest"
+	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/listtest"
 )
 
@@ -74,6 +75,18 @@ func TestWhatIsSentIsTold(t *testing.T) {
 	}
 	for name := range left {
 		t.Errorf("the contract has no %s any more", name)
+	}
+}
+
+// The schemas of customers have each of their details.
+func TestCustomersHaveTheirDetailsInTheContract(t *testing.T) {
+	doc := document(t)
+	for _, name := range []string{"Customer", "NewCustomer", "CustomerPatch"} {
+		for _, f := range hierarchy.DetailFields {
+			if doc.Components.Schemas[name].Value.Properties[f.Name] == nil && (!f.Fixed || name != "CustomerPatch") {
+				t.Errorf("the schema %s in shared/contract/openapi.yaml has no %s, which shared/hierarchy/details.go has", name, f.Name)
+			}
+		}
 	}
 }
 
@@ -182,7 +195,7 @@ func newFieldScene(t *testing.T, doc *openapi3.T, op contract.Operation) *fieldS
 	}
 	s.path = s.address(op)
 	if strings.Contains(s.path, "{") {
-		t.Fatalf("%s: this test does not know what stands in %s", op.ID, s.path)
+		t.Fatalf("%s: say in (*scene).address, in matrix_test.go, what stands in %s", op.ID, s.path)
 	}
 	return s
 }
@@ -216,7 +229,7 @@ func (s *fieldScene) example(name string, schema *openapi3.Schema) any {
 		found = base64Of(noise(s.T, 48, 48))
 	}
 	if found == nil {
-		s.T.Fatalf("the contract has no example of %s: give it one", name)
+		s.T.Fatalf("shared/contract/openapi.yaml has no example of %s: give one among the examples: of the request, or as example: of the property", name)
 	}
 	if whole, ok := found.(map[string]any); ok {
 		for inner := range schema.Properties {

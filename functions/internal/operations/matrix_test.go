@@ -13,6 +13,7 @@ import (
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/ident"
+	"github.com/aws/aws-lambda-go/events"
 )
 
 // scene is a tree around two targets, a partner and a customer, with a place for every position that a caller can have
@@ -303,7 +304,12 @@ func TestAccessMatrix(t *testing.T) {
 					as := s.caller(position, role, person)
 					store := s.Store.(*directorytest.Fake)
 					before := len(store.Events())
+					var asked string
+					as.Always = append(as.Always, func(e *events.APIGatewayV2HTTPRequest) {
+						asked = fmt.Sprint(e.RawPath, e.QueryStringParameters, e.Body)
+					})
 					answer, reads := s.watched(func() *apitest.Answer { return do(s, as) })
+					real := asked
 					row := fmt.Sprintf("%s as %s at %s (a person: %v)", op.ID, role, position, person)
 					want := wanted(op, position, role)
 					if op.ID == "signOutEverywhere" && !person { // who has no sessions
@@ -324,6 +330,9 @@ func TestAccessMatrix(t *testing.T) {
 						}
 					default:
 						unknown, none := s.watched(func() *apitest.Answer { return s.unknown(do, as) })
+						if asked == real {
+							t.Fatalf("%s: what is unknown is the same: have (*scene).unknown ask for another id than %s", row, asked)
+						}
 						if answer.Status != 404 || answer.Body != unknown.Body {
 							t.Errorf("%s: %d %s; want what an unknown id gives", row, answer.Status, answer.Body)
 						}

@@ -7,7 +7,8 @@
 //	                                                                 remembers the ids that it has used, so that a refusal can be shown to
 //	                                                                 have changed nothing. Contract runs them all on a store
 //	that two stores cannot be told apart                             Alike: random steps on both
-//	that a field of a record is not forgotten                        nothing: keepsFields finds it. Fill and Unset serve other tests
+//	that a field of a record is not forgotten                        Contract, in a test of the package that declares the record: it tries
+//	                                                                 each kind that its test binary knows. Fill and Unset serve other tests
 //	a record without a feature                                       a gadget (gadget.go): fields of every type, lists of every sort
 //	moves, suspensions, trash and purges of a random tree            Subtrees: a ranger does the same to a forest of plain maps (forest.go)
 //	                                                                 and to the directory, on a store that crashes and is late (observed.go)
