@@ -71,6 +71,7 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 		{"open move", recordKey(putIn(t, (&directory.MoveRequest{ID: "mrq_6d1f8h3k0n5r9t2w", Node: customer, Created: when}).Add(nil), "open-move"))},
 		{"memo", recordKey(memoOf(t, client, "8e03978e-40d5-43e8-bc93-6894a57f9324"))},
 		{"invitation", recordKey(directory.Invitations.Ref("inv_4z8s1b6w3m9q7k2d"))},
+		{"walk", recordKey(record.Empty("walk", "job_9m4x7c2v8k1q5r3w").Ref())},
 		{"job", recordKey(job.Jobs.Ref("job_9m4x7c2v8k1q5r3w"))},
 		{"keyring", recordKey(credential.Keyrings.Ref(credential.TheKeyring))},
 		{"tree state", treeKey(treeCopies - 1)},
