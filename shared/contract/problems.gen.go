@@ -314,6 +314,11 @@ var Problems = map[string][]string{
 		"invalid", "unauthenticated", "not-found", "conflict", "too-many-requests", "busy",
 		"internal",
 	},
+	"renameApiClient": {
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "unauthenticated",
+		"forbidden", "not-found", "role-too-high", "conflict", "precondition-failed", "too-many-requests",
+		"busy", "internal",
+	},
 	"revokeApiClient": {
 		"invalid", "unauthenticated", "forbidden", "not-found", "role-too-high", "conflict",
 		"own-access", "precondition-failed", "too-many-requests", "busy", "internal",

@@ -122,6 +122,8 @@ var Operations = []Operation{
 		Function: "api", Role: "viewer", Target: "query.nodeId", Public: false},
 	{ID: "getApiClient", Method: "GET", Path: "/v1/api-clients/{id}",
 		Function: "api", Role: "viewer", Target: "client", Public: false},
+	{ID: "renameApiClient", Method: "PATCH", Path: "/v1/api-clients/{id}",
+		Function: "api", Role: "owner", Target: "client", Public: false},
 	{ID: "revokeApiClient", Method: "DELETE", Path: "/v1/api-clients/{id}",
 		Function: "api", Role: "owner", Target: "client", Public: false},
 	{ID: "addApiClientSecret", Method: "POST", Path: "/v1/api-clients/{id}/secrets",

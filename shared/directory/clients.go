@@ -189,6 +189,21 @@ func (d *Directory) RemoveSecret(ctx context.Context, c Caller, id ident.Princip
 	return err
 }
 
+// RenameClient gives an API client another name (nil: it keeps the one that it has). Where the client is an owner the caller has to be one.
+func (d *Directory) RenameClient(ctx context.Context, c Caller, id ident.Principal, name *hierarchy.Name) (Client, error) {
+	return d.editClient(ctx, c, id, "", func(v *View, now *access.Principal, dec access.Decision) (*AddEvent, error) {
+		if err := coversAll(v, now, access.Owner); err != nil {
+			return nil, err
+		}
+		if name == nil || *name == now.Name {
+			return nil, nil
+		}
+		ev := d.Event(c, now.Home, dec.Place.Path, event.ClientRenamedData{ClientID: id, Name: event.Edit[hierarchy.Name]{From: now.Name, To: *name}})
+		now.Name = *name
+		return &ev, nil
+	})
+}
+
 // RevokeClient ends all access of an API client. Where it is an owner the caller has to be one. Its secrets end first. Then each role that it
 // has elsewhere than at its home is taken away, with an event there, so that those who follow the events there learn of it; and then the
 // client is revoked. When that is interrupted, RevokeClient goes on with what is left.

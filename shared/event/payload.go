@@ -52,6 +52,7 @@ const (
 	ClientSecretRemoved Type = "api-client.secret-removed"
 	ClientGranted       Type = "api-client.granted"
 	ClientGrantRemoved  Type = "api-client.grant-removed"
+	ClientRenamed       Type = "api-client.renamed"
 )
 
 // Types lists them all. The contract documents each; a test keeps the three alike.
@@ -59,7 +60,8 @@ var Types = []Type{PlatformFounded, PartnerCreated, PartnerEdited, CustomerCreat
 	PartnerSuspended, CustomerSuspended, PartnerResumed, CustomerResumed, ProvisioningChanged, PartnerTrashed, CustomerTrashed,
 	PartnerRestored, CustomerRestored, PartnerPurged, CustomerPurged, MoveAsked, MoveOffered, MoveAccepted, MoveDeclined, MoveWithdrawn,
 	InvitationMade, InvitationResent, InvitationRevoked, InvitationAccepted, UserChanged, UserRemoved, SignedOutEverywhere,
-	BrandCreated, BrandEdited, ClientCreated, ClientRevoked, ClientSecretAdded, ClientSecretRemoved, ClientGranted, ClientGrantRemoved}
+	BrandCreated, BrandEdited, ClientCreated, ClientRevoked, ClientSecretAdded, ClientSecretRemoved, ClientGranted, ClientGrantRemoved,
+	ClientRenamed}
 
 // Payload is the data of an event: a struct whose fields have the names of the API. The contract has a schema for each type with the same
 // fields; a test holds the two alike. A field with the tag `unseen:"true"` is stored, and is not told to a caller of the API.
@@ -108,6 +110,7 @@ var payloads = map[Type]Payload{
 	ClientSecretRemoved: ClientSecretRemovedData{},
 	ClientGranted:       ClientGrantedData{},
 	ClientGrantRemoved:  ClientGrantRemovedData{},
+	ClientRenamed:       ClientRenamedData{},
 }
 
 // Empty returns an empty payload of the type, nil for an unknown type.
@@ -423,6 +426,12 @@ type ClientGrantedData struct{ ClientRole }
 // ClientGrantRemovedData is the data of ClientGrantRemoved: the role that was taken away.
 type ClientGrantRemovedData struct{ ClientRole }
 
+// ClientRenamedData is the data of ClientRenamed.
+type ClientRenamedData struct {
+	ClientID ident.Principal      `json:"clientId"`
+	Name     Edit[hierarchy.Name] `json:"name"`
+}
+
 // Types of payloads.
 
 // TypeAt implements Payload, as the methods below do.
@@ -458,6 +467,7 @@ func (ClientSecretAddedData) TypeAt(ident.Node) Type   { return ClientSecretAdde
 func (ClientSecretRemovedData) TypeAt(ident.Node) Type { return ClientSecretRemoved }
 func (ClientGrantedData) TypeAt(ident.Node) Type       { return ClientGranted }
 func (ClientGrantRemovedData) TypeAt(ident.Node) Type  { return ClientGrantRemoved }
+func (ClientRenamedData) TypeAt(ident.Node) Type       { return ClientRenamed }
 
 // Grants.
 

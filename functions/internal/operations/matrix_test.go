@@ -184,6 +184,7 @@ var calls = map[string]call{
 	"revokeApiClient":          send("DELETE", "/v1/api-clients/CLIENT", nothing),
 	"addApiClientSecret":       send("POST", "/v1/api-clients/CLIENT/secrets", nothing),
 	"removeApiClientSecret":    send("DELETE", "/v1/api-clients/CLIENT/secrets/SECRET", nothing),
+	"renameApiClient":          send("PATCH", "/v1/api-clients/CLIENT", func(*scene) any { return map[string]any{"name": "Another name"} }),
 	"grantApiClient":           send("PUT", "/v1/api-clients/CLIENT/grants/SELF", func(*scene) any { return map[string]any{"role": "operator"} }),
 	"movePartner":              send("POST", "/v1/partners/SELF/move", elsewhere),
 	"moveCustomer":             send("POST", "/v1/customers/CUSTOMER/move", elsewhere),

@@ -75,6 +75,7 @@ func All(tree *directory.Directory) map[string]api.Operation {
 		"createApiClient":       with(body(shape.NewClient), d.createClient, made(shape.OfClientWithKey)),
 		"listApiClients":        with(query(shape.Clients), d.clients, page(shape.OfClientSummary)),
 		"getApiClient":          on(theClient, d.Client, thing(shape.OfClient)),
+		"renameApiClient":       onWith(theClient, body(shape.EditClient), d.RenameClient, thing(shape.OfClient)),
 		"revokeApiClient":       on(theClient, d.revokeClient, done),
 		"addApiClientSecret":    on(theClient, d.AddSecret, made(shape.OfClientWithKey)),
 		"removeApiClientSecret": on(theSecret, d.removeSecret, done),

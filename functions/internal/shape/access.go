@@ -229,6 +229,11 @@ func NewClient(o *input.Object) ClientToMake {
 	}
 }
 
+// EditClient reads an edit of an API client: its name, nil when the name stays.
+func EditClient(o *input.Object) *hierarchy.Name {
+	return input.Optional(o, "name", hierarchy.ParseName)
+}
+
 // UsersPage asks for who has access, or had.
 type UsersPage struct {
 	At     *directory.Window // nil: at present

@@ -47,6 +47,7 @@ func TestOperationsHaveTheRightsThatTheyNeed(t *testing.T) {
 	clientPath := "/v1/api-clients/" + client
 	f.do(t, 200, "GET", "/v1/api-clients?nodeId="+left, nil)
 	f.do(t, 200, "GET", clientPath, nil)
+	f.do(t, 200, "PATCH", clientPath, map[string]any{"name": "Renamed"})
 	secret := f.do(t, 201, "POST", clientPath+"/secrets", nil).get(t, "secret", "id")
 	f.do(t, 204, "DELETE", clientPath+"/secrets/"+secret, nil)
 	f.do(t, 200, "PUT", clientPath+"/grants/"+right, map[string]any{"role": "viewer"})

@@ -63,6 +63,7 @@ var operations = []operation{
 	{id: "createApiClient", route: "POST /v1/api-clients", summary: "Create an API client"},
 	{id: "listApiClients", route: "GET /v1/api-clients", summary: "List API clients at a node"},
 	{id: "getApiClient", route: "GET /v1/api-clients/{id}", summary: "Get an API client"},
+	{id: "renameApiClient", route: "PATCH /v1/api-clients/{id}", summary: "Rename an API client"},
 	{id: "revokeApiClient", route: "DELETE /v1/api-clients/{id}", summary: "Revoke an API client"},
 	{id: "addApiClientSecret", route: "POST /v1/api-clients/{id}/secrets", summary: "Add a secret"},
 	{id: "removeApiClientSecret", route: "DELETE /v1/api-clients/{id}/secrets/{secretId}", summary: "Remove a secret"},
@@ -82,7 +83,7 @@ var problems = []problem{
 			"restorePartner", "createCustomer", "editCustomer", "moveCustomer", "previewCustomerMove", "suspendCustomer",
 			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMoveRequest", "declineMoveRequest",
 			"withdrawMoveRequest", "inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole",
-			"createBrand", "editBrand", "createApiClient", "grantApiClient",
+			"createBrand", "editBrand", "createApiClient", "renameApiClient", "grantApiClient",
 		},
 	},
 	{
@@ -99,8 +100,8 @@ var problems = []problem{
 			"listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation", "revokeInvitation",
 			"resendInvitation", "listPartnerEvents", "listCustomerEvents", "listPartnerUsers", "listCustomerUsers", "setPartnerUserRole",
 			"removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "explainAccess", "createBrand", "getBrand",
-			"editBrand", "listBrands", "createApiClient", "listApiClients", "getApiClient", "revokeApiClient",
-			"addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
+			"editBrand", "listBrands", "createApiClient", "listApiClients", "getApiClient", "renameApiClient",
+			"revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
 		},
 	},
 	{
@@ -112,7 +113,7 @@ var problems = []problem{
 			"restorePartner", "createCustomer", "editCustomer", "moveCustomer", "previewCustomerMove", "suspendCustomer",
 			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMoveRequest", "declineMoveRequest",
 			"withdrawMoveRequest", "inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole",
-			"createBrand", "editBrand", "createApiClient", "grantApiClient",
+			"createBrand", "editBrand", "createApiClient", "renameApiClient", "grantApiClient",
 		},
 	},
 	{
@@ -150,8 +151,8 @@ var problems = []problem{
 			"listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation", "revokeInvitation",
 			"resendInvitation", "listPartnerEvents", "listCustomerEvents", "listPartnerUsers", "listCustomerUsers", "setPartnerUserRole",
 			"removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "explainAccess", "createBrand", "getBrand",
-			"editBrand", "listBrands", "createApiClient", "listApiClients", "getApiClient", "revokeApiClient",
-			"addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
+			"editBrand", "listBrands", "createApiClient", "listApiClients", "getApiClient", "renameApiClient",
+			"revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
 		},
 	},
 	{
@@ -165,8 +166,8 @@ var problems = []problem{
 			"requestPartnerMove", "listCustomerMoveRequests", "requestCustomerMove", "acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest",
 			"listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation", "revokeInvitation",
 			"resendInvitation", "setPartnerUserRole", "removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "createBrand",
-			"editBrand", "createApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient",
-			"revokeApiClientGrant",
+			"editBrand", "createApiClient", "renameApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret",
+			"grantApiClient", "revokeApiClientGrant",
 		},
 	},
 	{
@@ -185,7 +186,8 @@ var problems = []problem{
 		action:  "<p>Grant a smaller role, or ask somebody who has that role.</p>\n",
 		operations: []string{
 			"inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "removePartnerUser", "setCustomerUserRole",
-			"removeCustomerUser", "createApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient",
+			"removeCustomerUser", "createApiClient", "renameApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret",
+			"grantApiClient",
 		},
 	},
 	{
@@ -208,8 +210,8 @@ var problems = []problem{
 			"listCustomerInvitations", "inviteToCustomer", "getInvitation", "revokeInvitation", "resendInvitation", "listPartnerEvents",
 			"listCustomerEvents", "listPartnerUsers", "listCustomerUsers", "setPartnerUserRole", "removePartnerUser", "setCustomerUserRole",
 			"removeCustomerUser", "explainAccess", "createBrand", "getBrand", "editBrand", "listBrands",
-			"createApiClient", "listApiClients", "getApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret",
-			"grantApiClient", "revokeApiClientGrant", "getProblem",
+			"createApiClient", "listApiClients", "getApiClient", "renameApiClient", "revokeApiClient", "addApiClientSecret",
+			"removeApiClientSecret", "grantApiClient", "revokeApiClientGrant", "getProblem",
 		},
 	},
 	{
@@ -234,8 +236,8 @@ var problems = []problem{
 			"moveCustomer", "previewCustomerMove", "suspendCustomer", "resumeCustomer", "restoreCustomer", "requestPartnerMove",
 			"requestCustomerMove", "acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest", "inviteToPartner", "inviteToCustomer",
 			"revokeInvitation", "resendInvitation", "setPartnerUserRole", "removePartnerUser", "setCustomerUserRole", "removeCustomerUser",
-			"createBrand", "editBrand", "createApiClient", "getApiClient", "revokeApiClient", "addApiClientSecret",
-			"removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
+			"createBrand", "editBrand", "createApiClient", "getApiClient", "renameApiClient", "revokeApiClient",
+			"addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
 		},
 	},
 	{
@@ -346,7 +348,7 @@ var problems = []problem{
 			"editPartner", "trashPartner", "movePartner", "suspendPartner", "resumePartner", "restorePartner",
 			"editCustomer", "trashCustomer", "moveCustomer", "suspendCustomer", "resumeCustomer", "restoreCustomer",
 			"acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest", "revokeInvitation", "resendInvitation", "editBrand",
-			"revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
+			"renameApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
 		},
 	},
 	{
@@ -358,7 +360,7 @@ var problems = []problem{
 			"restorePartner", "createCustomer", "editCustomer", "moveCustomer", "previewCustomerMove", "suspendCustomer",
 			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMoveRequest", "declineMoveRequest",
 			"withdrawMoveRequest", "inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole",
-			"createBrand", "editBrand", "createApiClient", "grantApiClient",
+			"createBrand", "editBrand", "createApiClient", "renameApiClient", "grantApiClient",
 		},
 	},
 	{
@@ -370,7 +372,7 @@ var problems = []problem{
 			"restorePartner", "createCustomer", "editCustomer", "moveCustomer", "previewCustomerMove", "suspendCustomer",
 			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMoveRequest", "declineMoveRequest",
 			"withdrawMoveRequest", "inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole",
-			"createBrand", "editBrand", "createApiClient", "grantApiClient",
+			"createBrand", "editBrand", "createApiClient", "renameApiClient", "grantApiClient",
 		},
 	},
 	{
@@ -455,8 +457,8 @@ var problems = []problem{
 			"listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation", "revokeInvitation",
 			"resendInvitation", "listPartnerEvents", "listCustomerEvents", "listPartnerUsers", "listCustomerUsers", "setPartnerUserRole",
 			"removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "explainAccess", "createBrand", "getBrand",
-			"editBrand", "listBrands", "createApiClient", "listApiClients", "getApiClient", "revokeApiClient",
-			"addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
+			"editBrand", "listBrands", "createApiClient", "listApiClients", "getApiClient", "renameApiClient",
+			"revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
 		},
 	},
 	{
@@ -489,8 +491,8 @@ var problems = []problem{
 			"listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation", "revokeInvitation",
 			"resendInvitation", "listPartnerEvents", "listCustomerEvents", "listPartnerUsers", "listCustomerUsers", "setPartnerUserRole",
 			"removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "explainAccess", "createBrand", "getBrand",
-			"editBrand", "listBrands", "createApiClient", "listApiClients", "getApiClient", "revokeApiClient",
-			"addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
+			"editBrand", "listBrands", "createApiClient", "listApiClients", "getApiClient", "renameApiClient",
+			"revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
 		},
 	},
 	{
@@ -507,8 +509,8 @@ var problems = []problem{
 			"listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation", "revokeInvitation",
 			"resendInvitation", "listPartnerEvents", "listCustomerEvents", "listPartnerUsers", "listCustomerUsers", "setPartnerUserRole",
 			"removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "explainAccess", "createBrand", "getBrand",
-			"editBrand", "listBrands", "createApiClient", "listApiClients", "getApiClient", "revokeApiClient",
-			"addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
+			"editBrand", "listBrands", "createApiClient", "listApiClients", "getApiClient", "renameApiClient",
+			"revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
 		},
 	},
 	{

@@ -525,6 +525,10 @@ var operations = []operation{
 		c := b.client(p)
 		return only(func() (directory.Client, error) { return b.dir.Client(b.ctx, b.caller, c.ID) })
 	}},
+	{"renameApiClient", func(b *bench, p place) func() error {
+		c, name := b.client(p), hierarchy.Name("Another name")
+		return only(func() (directory.Client, error) { return b.dir.RenameClient(b.ctx, b.caller, c.ID, &name) })
+	}},
 	{"revokeApiClient", func(b *bench, p place) func() error {
 		c := b.client(p)
 		return func() error { return b.dir.RevokeClient(b.ctx, b.caller, c.ID) }
