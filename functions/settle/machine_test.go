@@ -330,7 +330,7 @@ func TestEveryStateIsReachedAndLeadsToTheEnd(t *testing.T) {
 		if s.End == (len(s.next()) > 0) {
 			t.Errorf("%s has to end or to go on", name)
 		}
-		if s.Type == "Task" && (s.Parameters.FunctionName != "${Settle}" || s.Resource != "arn:${Partition}:states:::lambda:invoke" || s.TimeoutSeconds == 0) {
+		if s.Type == "Task" && (s.Parameters.FunctionName != "${Settle}" || s.Resource != "arn:aws:states:::lambda:invoke" || s.TimeoutSeconds == 0) {
 			t.Errorf("%s: %+v", name, s)
 		}
 	}

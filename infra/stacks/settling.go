@@ -1,6 +1,8 @@
 package stacks
 
 import (
+	"strings"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
@@ -23,9 +25,11 @@ func (s *Service) addSettling() {
 	})
 	settle := s.Functions["settle"]
 	grant(role, settle.FunctionArn(), "lambda:InvokeFunction")
+	// The file is a state machine as it is, in the partition of most regions.
+	definition := strings.ReplaceAll(s.parts.Settling, "arn:aws:", "arn:"+*s.Stack.Partition()+":")
 	s.settling = awsstepfunctions.NewStateMachine(s.Stack, jsii.String("Settling"), &awsstepfunctions.StateMachineProps{
-		DefinitionBody:          awsstepfunctions.DefinitionBody_FromString(jsii.String(s.parts.Settling)),
-		DefinitionSubstitutions: &map[string]*string{"Settle": settle.FunctionArn(), "Partition": s.Stack.Partition()},
+		DefinitionBody:          awsstepfunctions.DefinitionBody_FromString(jsii.String(definition)),
+		DefinitionSubstitutions: &map[string]*string{"Settle": settle.FunctionArn()},
 		StateMachineType:        awsstepfunctions.StateMachineType_STANDARD,
 		Role:                    role,
 		Logs:                    &awsstepfunctions.LogOptions{Destination: s.logGroup("SettlingLogs"), Level: awsstepfunctions.LogLevel_ALL},
