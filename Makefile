@@ -21,7 +21,7 @@ endif
 INNER = $(shell $(GO) list ./... | grep -v -e /infra -e /tabletest -e /shared/table)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint generate unit e2e walk costs bench bench-peers build synth deploy clean
+.PHONY: help run test quick lint generate unit e2e walk costs bench bench-peers clients build synth deploy clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ bench: ## decision times, start-up times, binary sizes
 bench-peers: ## ask OpenFGA, SpiceDB, PostgreSQL and this the same questions (builds and installs the others, once)
 	@cd infra/local/peers && $(GO) build -buildvcs=false -o ../../../.build/peers .
 	@exec .build/peers
+
+clients: ## make five clients from the contract, and have each call a deployment (installs their generators, once)
+	@$(GO) build -buildvcs=false -o .build/clients/clients ./infra/local/clients
+	@exec .build/clients/clients
 
 build: ## build the functions for AWS and the CDK app
 	@$(GO) run ./infra/local build

@@ -139,6 +139,7 @@ func before31(v any) any {
 			types = slices.DeleteFunc(types, func(t any) bool { return t == "null" })
 			v["type"], v["nullable"] = types[0], true
 		}
+		omitted(v)
 		if some, ok := v["oneOf"].([]any); ok {
 			rest := slices.DeleteFunc(slices.Clone(some), func(one any) bool { m, _ := one.(map[string]any); return m["type"] == "null" })
 			if len(rest) == 1 && len(some) > 1 {
@@ -152,4 +153,16 @@ func before31(v any) any {
 		}
 	}
 	return v
+}
+
+// omitted says of optional properties that may be null that they are left out when nothing is set. Otherwise oapi-codegen sends null for
+// each of them, and an edit of one field takes the others away.
+func omitted(schema map[string]any) {
+	properties, _ := schema["properties"].(map[string]any)
+	required, _ := schema["required"].([]any)
+	for name, property := range properties {
+		if p, ok := property.(map[string]any); ok && p["nullable"] == true && !slices.Contains(required, any(name)) {
+			p["x-omitempty"] = true
+		}
+	}
 }

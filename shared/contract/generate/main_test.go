@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"html"
 	"os"
 	"path/filepath"
@@ -169,6 +170,31 @@ func TestExamplesOfOneNameBelongTogether(t *testing.T) {
 	} {
 		if got := samples(id); !slices.Equal(got, want) {
 			t.Errorf("%s:\n%s\nwant\n%s", id, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+// A client made from the form in OpenAPI 3.0 must not send null for what an edit does not change.
+func TestOptionalPropertiesThatMayBeNullAreLeftOut(t *testing.T) {
+	b, err := older([]byte(`{"info": {}, "schema": {"required": ["b"], "properties": {
+		"a": {"type": ["string", "null"]}, "b": {"type": ["string", "null"]}, "c": {"type": "string"}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Schema struct {
+			Properties map[string]struct {
+				Nullable  bool `json:"nullable"`
+				OmitEmpty bool `json:"x-omitempty"`
+			} `json:"properties"`
+		} `json:"schema"`
+	}
+	if err := json.Unmarshal(b, &doc); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][2]bool{"a": {true, true}, "b": {true, false}, "c": {false, false}} {
+		if p := doc.Schema.Properties[name]; p.Nullable != want[0] || p.OmitEmpty != want[1] {
+			t.Errorf("%s is %+v, want nullable and x-omitempty %v", name, p, want)
 		}
 	}
 }
