@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net"
 	netmail "net/mail"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
@@ -54,14 +57,22 @@ func (s *ses) send(ctx context.Context, m mail.Message, about link) (string, err
 	if m.Sender != "" {
 		from.Name = m.Sender + " via " + from.Name
 	}
+	sender, subject := from.String(), m.Subject
+	if encoded, needed := asTyped(from.Name); needed {
+		from.Name = ""
+		sender = encoded + " " + from.String()
+	}
+	if encoded, needed := asTyped(subject); needed {
+		subject = encoded
+	}
 	out, err := s.client.SendEmail(ctx, &sesv2.SendEmailInput{
-		FromEmailAddress: aws.String(from.String()), Destination: &types.Destination{ToAddresses: []string{m.To}},
+		FromEmailAddress: &sender, Destination: &types.Destination{ToAddresses: []string{m.To}},
 		ConfigurationSetName: &s.set,
 		EmailTags: []types.MessageTag{
 			tag(tagInvitation, string(about.invitation)), tag(tagGeneration, strconv.Itoa(about.generation)),
 		},
 		Content: &types.EmailContent{Simple: &types.Message{
-			Subject: utf8(m.Subject), Body: &types.Body{Text: utf8(m.Text), Html: utf8(m.HTML)},
+			Subject: content(subject), Body: &types.Body{Text: content(m.Text), Html: content(m.HTML)},
 		}},
 	})
 	if err != nil {
@@ -70,9 +81,28 @@ func (s *ses) send(ctx context.Context, m mail.Message, about link) (string, err
 	return aws.ToString(out.MessageId), nil
 }
 
+// asTyped encodes a text that has the beginning of an encoded word (RFC 2047) in it, so that mail programs show it as it is: they would
+// decode what somebody has typed, into whatever they wanted. All else does not need it: SES and net/mail encode what is not ASCII.
+func asTyped(s string) (encoded string, needed bool) {
+	if !strings.Contains(s, "=?") {
+		return s, false
+	}
+	const most = 42 // bytes in one encoded word, which has at most 75 characters
+	var words []string
+	for len(s) > 0 {
+		n := min(len(s), most)
+		for n < len(s) && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(s[:n]))+"?=")
+		s = s[n:]
+	}
+	return strings.Join(words, " "), true
+}
+
 func tag(name, value string) types.MessageTag { return types.MessageTag{Name: &name, Value: &value} }
 
-func utf8(s string) *types.Content { return &types.Content{Data: &s, Charset: aws.String("UTF-8")} }
+func content(s string) *types.Content { return &types.Content{Data: &s, Charset: aws.String("UTF-8")} }
 
 // classify keeps of an error what is no secret: texts of Amazon SES have addresses in them. It is a refusal when nothing was sent: when
 // SES blames the request, its rate included, or was never reached.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"net/http/httptest"
 	netmail "net/mail"
@@ -34,16 +35,16 @@ func sendTo(t *testing.T, answer func(try int, w http.ResponseWriter, body map[s
 		answer(int(n.Add(1)), w, body)
 	}))
 	defer service.Close()
-	id, err = sendBy(t.Context(), service.URL)
+	id, err = sendBy(t.Context(), service.URL, message)
 	return id, int(n.Load()), err
 }
 
-func sendBy(ctx context.Context, endpoint string) (string, error) {
+func sendBy(ctx context.Context, endpoint string, m mail.Message) (string, error) {
 	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", "")}
 	from := netmail.Address{Name: "Partner management", Address: "no-reply@mail.example"}
 	s := newSES(cfg, from, "set")
 	s.client = sesv2.New(s.client.Options(), func(o *sesv2.Options) { o.Retryer = impatient{o.Retryer.(aws.RetryerV2)} })
-	return s.send(ctx, message, link{invitation, 3})
+	return s.send(ctx, m, link{invitation, 3})
 }
 
 // impatient repeats what its retryer repeats, without the pauses, which are no longer than there is time for.
@@ -78,6 +79,46 @@ func TestAMailIsWhatSESIsAskedToSend(t *testing.T) {
 	})
 	if id != "ses-1" || tries != 1 || err != nil {
 		t.Errorf("%q after %d tries: %v", id, tries, err)
+	}
+}
+
+// Mail programs decode encoded words. One that somebody has typed is shown as it was typed, in the subject and in the name of the sender.
+func TestWhatLooksEncodedIsShownAsItWasTyped(t *testing.T) {
+	const trap = "=?utf-8?q?=0D=0ABcc:_x=40evil.example?="
+	typed := message
+	typed.Sender, typed.Subject = "Größe "+trap, `Partner management: you are invited to "`+strings.Repeat("ö", 40)+trap+`"`
+	var from, subject string
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			FromEmailAddress string
+			Content          struct {
+				Simple struct{ Subject struct{ Data string } }
+			}
+		}
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Error(err)
+		}
+		from, subject = body.FromEmailAddress, body.Content.Simple.Subject.Data
+		_, _ = w.Write([]byte(`{"MessageId":"ses-1"}`))
+	}))
+	defer service.Close()
+	if _, err := sendBy(t.Context(), service.URL, typed); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(from+subject, trap) {
+		t.Errorf("raw: %s, %s", from, subject)
+	}
+	parsed, err := netmail.ParseAddress(from)
+	if err != nil || parsed.Name != typed.Sender+" via Partner management" || parsed.Address != "no-reply@mail.example" {
+		t.Errorf("from %+v, %v", parsed, err)
+	}
+	if got, err := new(mime.WordDecoder).DecodeHeader(subject); err != nil || got != typed.Subject {
+		t.Errorf("subject %q, %v", got, err)
+	}
+	for _, word := range strings.Fields(subject) {
+		if len(word) > 75 {
+			t.Errorf("an encoded word of %d characters", len(word))
+		}
 	}
 }
 
@@ -117,7 +158,7 @@ func TestAServiceThatIsNotThereHasSentNothing(t *testing.T) {
 	gone := httptest.NewServer(nil)
 	gone.Close()
 	var r refusal
-	if _, err := sendBy(t.Context(), gone.URL); !errors.As(err, &r) {
+	if _, err := sendBy(t.Context(), gone.URL, message); !errors.As(err, &r) {
 		t.Errorf("%v", err)
 	}
 }
@@ -130,7 +171,7 @@ func TestAServiceThatIsSilentMayHaveSentIt(t *testing.T) {
 	defer silent.Close()
 	defer close(end)
 	var r refusal
-	if _, err := sendBy(ctx, silent.URL); err == nil || errors.As(err, &r) {
+	if _, err := sendBy(ctx, silent.URL, message); err == nil || errors.As(err, &r) {
 		t.Errorf("%v", err)
 	}
 }

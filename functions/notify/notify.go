@@ -162,7 +162,7 @@ func (n *notify) links(m *directory.Mail) mail.Links {
 		}
 	}
 	to := mail.Links{Invitation: origin.String() + "/invitations/" + m.Token.Text()}
-	if m.Brand != nil && m.Brand.Logo != "" {
+	if m.Brand != nil && m.Brand.Vouched() && m.Brand.Logo != "" {
 		to.Logo = origin.String() + m.Brand.LogoURL()
 	}
 	return to

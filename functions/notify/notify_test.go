@@ -164,18 +164,27 @@ func told(kind string, generation int) string {
 		`"tags":{"invitation":["%s"],"generation":["%d"]}}}}`, kind, invitation, generation)
 }
 
-func TestTheLinkIsMailedInTheBrandsName(t *testing.T) {
-	w := newWorld(t)
-	if failed := w.takes(made(2)); len(failed) > 0 || len(w.post.given) != 1 {
-		t.Fatalf("%d mails, failed: %v\n%s", len(w.post.given), failed, w.log)
-	}
-	m := w.post.given[0]
-	want := w.link("https://portal.example")
-	if m.To != address || m.Sender != "Cobo Voice" || !strings.Contains(m.Text, want+"\n") || !strings.Contains(m.HTML, `href="`+want+`"`) {
-		t.Errorf("%+v", m)
-	}
-	if w.post.about[0] != (link{invitation, 2}) || w.state() != directory.MailSent {
-		t.Errorf("about %v, state %s", w.post.about, w.state())
+// Anybody can make a brand of any name. It is in mails only when the vendor has given the brand an app.
+func TestTheLinkIsMailedInTheNameOfABrandThatIsVouchedFor(t *testing.T) {
+	for _, c := range []struct {
+		adjust       func(*brand.Brand)
+		sender, site string
+	}{
+		{func(*brand.Brand) {}, "", "https://portal.example"},
+		{func(b *brand.Brand) { singleTenant(b); b.App.SingleTenant = false }, "Cobo Voice", "https://admin.cobo.example"},
+	} {
+		w := newWorld(t, c.adjust)
+		if failed := w.takes(made(2)); len(failed) > 0 || len(w.post.given) != 1 {
+			t.Fatalf("%d mails, failed: %v\n%s", len(w.post.given), failed, w.log)
+		}
+		m, want := w.post.given[0], w.link(c.site)
+		if m.To != address || m.Sender != c.sender || !strings.Contains(m.Text, want+"\n") || !strings.Contains(m.HTML, `href="`+want+`"`) ||
+			strings.Contains(m.HTML+m.Subject, "Cobo Voice") != (c.sender != "") {
+			t.Errorf("%+v", m)
+		}
+		if w.post.about[0] != (link{invitation, 2}) || w.state() != directory.MailSent {
+			t.Errorf("about %v, state %s", w.post.about, w.state())
+		}
 	}
 }
 

@@ -219,7 +219,7 @@ func TestInvitationsAtABrand(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	b := w.browser()
-	p := b.has(b.get(redSite+link), 200, "You are invited to Below red", "Sign in with Microsoft",
+	p := b.has(b.get(redSite+link), 200, "You are invited to “Below red”", "Sign in with Microsoft",
 		"in the portal of Brand red")
 	p = b.press(b.click(p, "Sign in with Microsoft"), "Ann <Admin>")
 	b.has(b.press(b.has(p, 200), "Accept the invitation"), 200, "Your access", "You have accepted the invitation to Below red.")

@@ -76,20 +76,23 @@ func (v *visit) invitation(ctx context.Context) (response, error) {
 		appears.name = string(offer.Brand.Name)
 	}
 	invited := markup("You are invited")
+	wrote := markup("Whoever invites you wrote:")
 	if offer.By != "" {
-		invited = fill("%s invites you", offer.By)
+		by := when(offer.ByClient, "The API client ") + fill("%s", mail.Quoted(string(offer.By)))
+		invited, wrote = by+" invites you", by+" wrote:"
 	}
 	below := when(offer.Kind == hierarchy.Partner, ", and with all partners and customers below it,")
-	content := when(offer.Name != "", fill("<p>Hello %s,</p>\n", offer.Name)) +
-		fill("<p>%s to work with the %s <strong>%s</strong>%s in the portal of %s.</p>\n", invited, offer.Kind, offer.Partner, below, appears.name) +
+	name, to := mail.Greeted(string(offer.Name)), mail.Quoted(string(offer.Partner))
+	content := when(name != "", fill("<p>Hello %s,</p>\n", name)) +
+		fill("<p>%s to work with the %s <strong>%s</strong>%s in the portal of %s.</p>\n", invited, offer.Kind, to, below, appears.name) +
 		fill(`<dl>
 <dt>Role</dt><dd><span class="role %s">%s</span> You may %s.</dd>
 <dt>For</dt><dd>%s</dd>
 <dt>Open until</dt><dd>%s</dd>
 </dl>
 `, offer.Role, offer.Role, mail.Rights(offer.Role), offer.Email, utc(offer.Expires))
-	content += when(offer.Message != "", fill("<p class=\"soft\">Message to you:</p>\n<blockquote>%s</blockquote>\n", offer.Message))
-	return v.page(http.StatusOK, "You are invited to "+string(offer.Partner), appears, content+v.answers(&offer, token.ID)), nil
+	content += when(offer.Message != "", fill("<p class=\"soft\">%s</p>\n<blockquote>%s</blockquote>\n", wrote, offer.Message))
+	return v.page(http.StatusOK, "You are invited to "+to, appears, content+v.answers(&offer, token.ID)), nil
 }
 
 // answers is what the visitor can do about an offer: that depends on who they are signed in as.

@@ -45,8 +45,8 @@ func TestSomebodyIsInvited(t *testing.T) {
 		w.plainCookies = plain
 		node, i, link := w.invite(annMail, access.Admin)
 		b := w.browser()
-		p := b.has(b.get(link), 200, "You are invited to Vazon <Bay> IT",
-			"Founder invites you to work with the partner", "admin", "Welcome!", annMail, " UTC", "Sign in with Microsoft")
+		p := b.has(b.get(link), 200, "You are invited to “Vazon <Bay> IT”",
+			"The API client “Founder” invites you to work with the partner", "admin", "Welcome!", annMail, " UTC", "Sign in with Microsoft")
 		if p.url.String() != home+"/invitation" {
 			t.Errorf("the token stays in the address: %s", p.url)
 		}

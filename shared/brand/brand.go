@@ -42,6 +42,11 @@ type Brand struct {
 	Created time.Time
 }
 
+// Vouched reports whether the brand may appear by its name and look where people who do not know it yet see it: in mails, and on the
+// platform's own pages. Anybody who owns a partner can make a brand of any name. The vendor has looked at a brand that has an app: only
+// an owner of the root gives it one.
+func (b *Brand) Vouched() bool { return b.App != nil }
+
 // LogoVersion is how many digits of a logo's hash are in its address.
 const LogoVersion = 16
 

@@ -19,7 +19,7 @@ type Offer struct {
 	Node    ident.Node
 	Kind    hierarchy.Kind
 	Partner hierarchy.Name // of the node
-	Brand   *brand.Brand   // under which its portal appears; of a customer: its own; nil when there is none
+	Brand   *brand.Brand   // under which its portal appears; of a customer: its own; nil when there is none that is vouched for
 	Email   string
 	Name    hierarchy.Name
 	Role    access.Role
@@ -27,6 +27,8 @@ type Offer struct {
 	Expires time.Time
 	Guest   Guest          // who can accept whatever Microsoft says of their address
 	By      hierarchy.Name // who invites; "" when they have no name
+	// ByClient says that it is an API client that invites.
+	ByClient bool
 	// Accepted says that who asks has accepted the invitation before. Nothing else is told then.
 	Accepted bool
 }
@@ -34,7 +36,7 @@ type Offer struct {
 // offer is what an invitation to a node offers; by is who invites.
 func (d *Directory) offer(ctx context.Context, i *Invitation, node *hierarchy.Node, by *access.Principal) (Offer, error) {
 	o := Offer{Node: i.Node, Kind: node.Kind(), Partner: node.Name, Email: i.Email, Name: i.Name, Role: i.Role, Message: i.Message,
-		Expires: i.Expires, Guest: i.Guest}
+		Expires: i.Expires, Guest: i.Guest, ByClient: !i.By.IsPerson()}
 	if by.Name != unnamed {
 		o.By = by.Name
 	}
@@ -46,7 +48,9 @@ func (d *Directory) offer(ctx context.Context, i *Invitation, node *hierarchy.No
 		return o, nil
 	}
 	got, err := d.store.Read(ctx, Want{Records: brand.Brands.Refs(id)})
-	o.Brand = brand.Brands.In(got.Records, id)
+	if b := brand.Brands.In(got.Records, id); b != nil && b.Vouched() {
+		o.Brand = b
+	}
 	return o, err
 }
 

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
@@ -159,8 +160,18 @@ func member(f directory.Store, who credential.SignedIn, grants map[ident.Node]ac
 	return as(who)
 }
 
+// vouched gives the brand an app, as only an owner of the root can.
+func (s *party) vouched() {
+	s.t.Helper()
+	app := &brand.App{Client: "00000000-0000-4000-8000-000000000001", Tenant: "11111111-1111-1111-1111-111111111111"}
+	if _, err := s.d.EditBrand(s.t.Context(), s.founder, s.brand, directory.BrandEdit{App: &app}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 	s, ctx := newParty(t), t.Context()
+	s.vouched()
 	in := directory.NewInvitation{Node: s.b, Email: " Ann@Example.com", Name: "Ann A", Role: access.Operator, Message: "hello", Days: 3}
 	s.admin.RequestID = "req"
 	i, err := s.d.Invite(ctx, s.admin, in)
@@ -186,7 +197,7 @@ func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 		t.Fatalf("mailed %+v, %v", mail, err)
 	}
 	offer := directory.Offer{Node: s.b, Kind: hierarchy.Partner, Partner: "b", Brand: mail.Brand, Email: in.Email, Name: in.Name, Role: in.Role,
-		Message: in.Message, Expires: want.Expires, By: s.stored(s.admin.Principal).Name}
+		Message: in.Message, Expires: want.Expires, By: s.stored(s.admin.Principal).Name, ByClient: true}
 	if err != nil || mail.Offer != offer || mail.Generation != 1 || mail.Token != token {
 		t.Fatalf("mailed %+v, %v", mail, err)
 	}
@@ -257,6 +268,10 @@ func TestAnInvitationIsMailedAndAccepted(t *testing.T) {
 func TestACustomersInvitationIsInItsOwnBrand(t *testing.T) {
 	s := newParty(t)
 	i := s.invite(s.admin, s.x, "ann@example.com", access.Viewer)
+	if got, err := s.d.Offered(t.Context(), s.token(i), "", ""); err != nil || got.Brand != nil {
+		t.Errorf("in a brand that nobody vouches for: %+v, %v", got, err)
+	}
+	s.vouched()
 	got, err := s.d.Offered(t.Context(), s.token(i), "", "")
 	if err != nil || got.Kind != hierarchy.Customer || got.Partner != "x" || got.Brand.Name != "B" {
 		t.Errorf("%+v, %v", got, err)

@@ -1,5 +1,9 @@
 // Package mail writes the mails of the platform: what they say, in text and in HTML. It sends nothing.
 //
+// What people typed never looks like a link or an address in a mail, nor like words of the platform: names stand in quotation marks, with
+// what mail programs make links of changed so that it is seen (see typed). A message is quoted below the name of who wrote it. The name, the color
+// and the logo of a brand are in its mails only when the vendor has vouched for the brand (brand.Brand.Vouched).
+//
 // There are no templates: the packages for them make the linker keep whatever could be called by reflection, which is 6.6 MB of Amazon's
 // SDK in the function that mails.
 package mail
@@ -15,7 +19,7 @@ import (
 
 // Message is one mail, ready to be sent. Sender and Subject are single lines.
 type Message struct {
-	Sender  string // the name of the brand that it is from, "" when there is none; the address is the affair of whoever sends
+	Sender  string // the name of the brand that it is from, "" when it is from the platform; the address is the affair of whoever sends
 	To      string // an address
 	Subject string
 	Text    string
@@ -37,17 +41,25 @@ type Links struct {
 
 // Invitation is the mail that brings the link of an invitation, in the look of its brand.
 func Invitation(m *directory.Mail, to Links) Message {
-	say, sender, node := english, "", string(m.Partner)
-	b := body{head: Platform, title: say.preview(node), language: say.language, color: Color, logo: to.Logo}
-	if m.Brand != nil {
-		sender = string(m.Brand.Name)
-		b.head, b.color = sender, cmp.Or(m.Brand.Color, Color)
+	say, sender, node := english, "", Quoted(string(m.Partner))
+	by := inviter{client: m.ByClient}
+	if m.By != "" {
+		by.name = Quoted(string(m.By))
 	}
-	b.add(paragraph, say.greeting(string(m.Name)))
-	b.add(paragraph, say.invited(string(m.By), node, m.Kind), say.role(m.Role))
+	b := body{head: Platform, title: say.preview(node), language: say.language, color: Color}
+	if m.Brand != nil && m.Brand.Vouched() {
+		sender = typed(string(m.Brand.Name))
+		b.head, b.color, b.logo = sender, cmp.Or(m.Brand.Color, Color), to.Logo
+	}
+	b.add(paragraph, say.greeting(Greeted(string(m.Name))))
+	b.add(paragraph, say.invited(by, node, m.Kind), say.role(m.Role))
 	if m.Message != "" {
-		b.add(paragraph, say.said)
-		b.add(quote, strings.Split(m.Message, "\n")...)
+		b.add(paragraph, say.said(by))
+		var lines []string
+		for line := range strings.SplitSeq(m.Message, "\n") {
+			lines = append(lines, typed(line))
+		}
+		b.add(quote, lines...)
 	}
 	if to.Redeem == "" {
 		b.add(button, say.button, to.Invitation)
@@ -60,12 +72,7 @@ func Invitation(m *directory.Mail, to Links) Message {
 	}
 	b.add(paragraph, say.signIn(m.Email), say.until(m.Expires))
 	b.add(small, say.notForYou, say.sentBy(b.head))
-	return Message{Sender: oneLine(sender), To: m.Email, Subject: oneLine(say.subject(b.head, node)), Text: b.text(), HTML: b.html()}
-}
-
-// oneLine keeps a name from beginning another header.
-func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }), " ")
+	return Message{Sender: sender, To: m.Email, Subject: say.subject(b.head, node), Text: b.text(), HTML: b.html()}
 }
 
 // kind is how a block looks.
@@ -99,7 +106,7 @@ func (b *body) text() string {
 	for _, block := range b.blocks {
 		switch block.kind {
 		case quote:
-			all = append(all, "    "+strings.Join(block.lines, "\n    "))
+			all = append(all, "> "+strings.Join(block.lines, "\n> "))
 		case button, link:
 			all = append(all, strings.Join(block.lines, ":\n"))
 		case address:
@@ -124,6 +131,7 @@ func (b *body) html() string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="format-detection" content="telephone=no, date=no, address=no, email=no, url=no">
 <title>` + html.EscapeString(b.title) + `</title>
 </head>
 <body style="margin:0;padding:24px;background:#f3f4f6;color:#1f2937;font:16px/1.5 'Segoe UI',Helvetica,Arial,sans-serif">

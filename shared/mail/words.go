@@ -8,14 +8,14 @@ import (
 	"example.com/partnertree/shared/hierarchy"
 )
 
-// words are all that a mail says in one language. How it looks is elsewhere.
+// words are all that a mail says in one language. How it looks is elsewhere. Names come as they are to be shown: by typed, Quoted or Greeted.
 type words struct {
 	language  string
 	subject   func(brand, node string) string
 	greeting  func(name string) string
-	invited   func(by, node string, kind hierarchy.Kind) string
+	invited   func(by inviter, node string, kind hierarchy.Kind) string
 	role      func(role access.Role) string
-	said      string
+	said      func(by inviter) string
 	button    string
 	orCopy    string
 	guest     func(portal string) string
@@ -28,6 +28,12 @@ type words struct {
 	preview   func(node string) string
 }
 
+// inviter is who invites: their name as it is shown, "" when they have none, and whether it is that of an API client.
+type inviter struct {
+	name   string
+	client bool
+}
+
 // english is the only language so far. A translation is one more value like it.
 var english = words{
 	language: "en",
@@ -38,20 +44,31 @@ var english = words{
 		}
 		return "Hello " + name + ","
 	},
-	invited: func(by, node string, kind hierarchy.Kind) string {
+	invited: func(by inviter, node string, kind hierarchy.Kind) string {
 		invited := "You are invited"
-		if by != "" {
-			invited = by + " invites you"
+		switch {
+		case by.name != "" && by.client:
+			invited = "The API client " + by.name + " invites you"
+		case by.name != "":
+			invited = by.name + " invites you"
 		}
 		if kind == hierarchy.Customer {
 			return invited + " to work with the customer " + node + "."
 		}
-		return invited + " to work with " + node + ", and with all partners and customers below it."
+		return invited + " to work with the partner " + node + ", and with all partners and customers below it."
 	},
 	role: func(role access.Role) string {
 		return "Your role there will be " + role.String() + ": you may " + rights[role] + "."
 	},
-	said:   "Message to you:",
+	said: func(by inviter) string {
+		switch {
+		case by.name == "":
+			return "Whoever invites you wrote:"
+		case by.client:
+			return "The API client " + by.name + " wrote:"
+		}
+		return by.name + " wrote:"
+	},
 	button: "See the invitation",
 	orCopy: "If the button does not work, copy this address into your browser",
 	guest: func(portal string) string {

@@ -71,7 +71,7 @@ func TestABrandHasAPortalOfItsOwn(t *testing.T) {
 		t.Errorf("the mail is not in the brand's look: from %s, %s", mail.From, mail.HTML)
 	}
 	p := browser(t)
-	p.has(p.opens(link), "Brand ownportal", "You are invited to Below ownportal")
+	p.has(p.opens(link), "Brand ownportal", "You are invited to “Below ownportal”")
 	if !learns(p, chromedp.Evaluate[bool](`document.querySelector("header img").naturalWidth === 64`)) {
 		t.Error("the page does not show the logo")
 	}
@@ -82,7 +82,7 @@ func TestABrandHasAPortalOfItsOwn(t *testing.T) {
 	// She has something elsewhere, too.
 	f.invite(t, b.beside, "viewer", rita)
 	link, _ = mailedAt(t, deployed.URL, rita, 2)
-	p.has(p.opens(link), "You are invited to Beside ownportal", "Sign in with Microsoft") // the brand's session does not count here
+	p.has(p.opens(link), "You are invited to “Beside ownportal”", "Sign in with Microsoft") // the brand's session does not count here
 	p.has(p.presses("Sign in with Microsoft"), "Sign in to Partner management")
 	p.presses(rita.Name)
 	p.has(p.presses("Accept the invitation"), "Below ownportal", "Beside ownportal")
@@ -131,7 +131,7 @@ func TestAGuestComesIn(t *testing.T) {
 
 	p := browser(t)
 	p.has(p.opens(redeem), "Vazon Bay IT", gus.Name)
-	p.has(p.presses(gus.Name), "You are invited to Below guests")
+	p.has(p.presses(gus.Name), "You are invited to “Below guests”")
 	p.has(p.presses("Sign in with Microsoft"), "Sign in to App guests", gus.Name)
 	p.has(p.presses(gus.Name), "Accept the invitation")
 	p.has(p.presses("Accept the invitation"), "Your access", "Below guests", "operator")

@@ -61,7 +61,7 @@ func TestOperationsHaveTheRightsThatTheyNeed(t *testing.T) {
 	f.do(t, 200, "GET", pathOf(customer)+"/events", nil)
 	link := mailed(t, pat, 1)
 	b := browser(t)
-	b.has(b.opens(link), "You are invited to Rights")
+	b.has(b.opens(link), "You are invited to “Rights”")
 	b.presses("Sign in with Microsoft")
 	b.presses(pat.Name)
 	b.has(b.presses("Accept the invitation"), "Your access", "Rights")

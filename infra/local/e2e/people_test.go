@@ -258,7 +258,7 @@ func TestAPersonIsInvitedAndComesIn(t *testing.T) {
 	otto.has(otto.opens(deployed.URL+"/me"), "You have no access to anything")
 
 	b := browser(t)
-	b.has(b.opens(link), "You are invited to Vale of the people", "viewer", "Welcome aboard.")
+	b.has(b.opens(link), "You are invited to “Vale of the people”", "viewer", "Welcome aboard.")
 	if address := learns(b, chromedp.Location()); address != deployed.URL+"/invitation" {
 		t.Errorf("the address is %s: the token has to leave it", address)
 	}
@@ -332,7 +332,7 @@ func TestALinkThatWasWithdrawnOrReplacedGivesNothing(t *testing.T) {
 
 	revoked := inviter.invite(t, partner, "viewer", mia)
 	link := mailed(t, mia, 1)
-	b.has(b.opens(link), "You are invited to Withdrawn", "Accept the invitation")
+	b.has(b.opens(link), "You are invited to “Withdrawn”", "Accept the invitation")
 	inviter.do(t, 200, "DELETE", "/v1/invitations/"+revoked, nil)
 	b.has(b.presses("Accept the invitation"), "This invitation can no longer be used", "withdrawn")
 	b.has(b.opens(link), "This invitation can no longer be used", "withdrawn")
