@@ -182,6 +182,20 @@ func TestRevokingCountsAtOnce(t *testing.T) {
 	}
 }
 
+func TestWhoSignsInByANewNameHasIt(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	b.signIn("Ann <Admin>")
+	who := access.Principal{ID: ident.PersonOf(contoso, ann), Name: "Ann Before", Grants: map[ident.Node]access.Role{w.root: access.Viewer},
+		CursorKey: make([]byte, 32), Version: 1, Created: w.now(), Person: &access.Person{Tenant: contoso, Object: ann, Email: annMail}}
+	w.must(w.store.Commit(t.Context(), directory.Put{Now: &who, Else: directory.ErrExists}))
+	b.has(b.get(home+"/me"), 200, "Ann Before")
+	other := w.browser()
+	if p := other.has(other.signIn("Ann <Admin>"), 200, "Ann <Admin>"); strings.Contains(p.body, "Ann Before") {
+		t.Error("the old name is shown")
+	}
+}
+
 func TestSigningOutEverywhereEndsAllSessions(t *testing.T) {
 	w := newWorld(t)
 	one, other := w.browser(), w.browser()

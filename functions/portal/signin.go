@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"example.com/partnertree/shared/credential"
+	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/graph/entra"
 )
 
@@ -86,6 +87,9 @@ func (v *visit) callback(ctx context.Context) (response, error) {
 	v.who = &who
 	v.setCookie(sessionCookie, v.ring.Seal(who, v.now()))
 	v.outcome = "signed in"
+	if err := v.dir.Greet(ctx, who, v.event.RequestContext.RequestID); err != nil { // the next sign-in tries again
+		v.outcome = "signed in, name not taken over: " + fault.From(err).Type.Slug
+	}
 	return v.redirect(f.To), nil
 }
 

@@ -202,37 +202,35 @@ func invited(who *credential.SignedIn, i *Invitation) error {
 	return nil
 }
 
-// grant is the person as they are with the role that they were invited to, and the step that makes them so: none when they have that
-// role or a higher one.
+// grant is the person as they are with the role that they were invited to, by the name that Microsoft has now, and the step that makes them so:
+// none when they have that name, and that role or a higher one.
 func (v *View) grant(who *credential.SignedIn, i *Invitation, now time.Time) (*access.Principal, []Step, error) {
 	was := access.Principals.In(v.Records, who.Principal())
-	if was != nil && !i.Sent.After(lastCut(was, i.Node)) {
+	if was == nil {
+		p := newPrincipal(who.Principal(), now)
+		p, _ = named(&p, who)
+		p.Grants[i.Node] = i.Role
+		return &p, []Step{Put{Now: &p, Else: ErrExists}}, nil
+	}
+	if !i.Sent.After(lastCut(was, i.Node)) {
 		return nil, nil, fault.InvitationClosed.New("The invitation was sent before your role there was changed. " +
 			"Ask the person who invited you for a new invitation.")
 	}
-	if was != nil && was.Grants[i.Node] >= i.Role {
+	p, other := named(was, who)
+	if was.Grants[i.Node] >= i.Role && !other {
 		return was, nil, nil
 	}
-	p := newPrincipal(who.Principal(), now)
-	if was != nil {
+	if was.Grants[i.Node] < i.Role {
 		if was.Grants[i.Node] == access.None && len(was.Grants) >= access.MaxGrants {
 			return nil, nil, fault.TooManyGrants.New("You already hold the maximum of %d roles. Ask to be invited further up instead.", access.MaxGrants)
 		}
-		p = *was
 		p.Grants = maps.Clone(was.Grants)
+		if p.Grants == nil {
+			p.Grants = map[ident.Node]access.Role{}
+		}
+		p.Grants[i.Node] = i.Role
 		p.Cut = recentCuts(was, now)
-		p.Version++
 	}
-	if p.Grants == nil {
-		p.Grants = map[ident.Node]access.Role{}
-	}
-	if p.Person == nil || who.Within == "" { // what others know somebody by is not for those to change who run some app
-		p.Person = &access.Person{Tenant: who.Tenant, Object: who.Object, Email: who.Email}
-		p.Name = nameOf(who)
-	}
-	p.Grants[i.Node] = i.Role
-	if was == nil {
-		return &p, []Step{Put{Now: &p, Else: ErrExists}}, nil
-	}
+	p.Version++
 	return &p, []Step{Put{Was: was, Now: &p, Else: ErrChanged}}, nil
 }

@@ -626,11 +626,8 @@ func TestAcceptingTakesNothingAway(t *testing.T) {
 		if _, err := s.d.AcceptInvitation(ctx, ann, s.token(i), ""); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
-		p, name := s.stored(ann.Principal()), before.Name
-		if c.has < c.becomes {
-			name = "Other" // it is Microsoft's, wherever they have a role
-		}
-		if p.Grants[s.b] != c.becomes || p.Grants[s.e] != access.Operator || p.Name != name {
+		p, name := s.stored(ann.Principal()), hierarchy.Name("Other") // it is Microsoft's, wherever they have a role
+		if p.Version != before.Version+1 || p.Grants[s.b] != c.becomes || p.Grants[s.e] != access.Operator || p.Name != name {
 			t.Errorf("%s: %+v", what, p)
 		}
 		if at, err := grantsAt(s, s.e); err != nil || !slices.ContainsFunc(at.Items, func(g access.Grant) bool {
@@ -949,6 +946,58 @@ func TestAPersonsNameIsMicrosofts(t *testing.T) {
 }
 
 // Nothing that an event, an answer or a refusal tells has an address of somebody who was invited, or could be a link.
+// Who has another name at Microsoft has it here from their next sign-in on, wherever they have a role.
+func TestWhoSignsInIsKnownByTheirNewName(t *testing.T) {
+	s, ctx := newParty(t), t.Context()
+	ann := guest("ann", s.now)
+	greet := func(who credential.SignedIn) (events int) {
+		t.Helper()
+		before := len(s.Events())
+		if err := s.d.Greet(ctx, who, "req"); err != nil {
+			t.Fatal(err)
+		}
+		return len(s.Events()) - before
+	}
+	if greet(ann) != 0 || s.stored(ann.Principal()) != nil {
+		t.Error("who has no role is noted")
+	}
+	member(s, ann, map[ident.Node]access.Role{s.b: access.Admin, s.e: access.Viewer})
+	if greet(ann) != 0 || s.stored(ann.Principal()).Version != 1 {
+		t.Error("written, and nothing is new")
+	}
+	for _, c := range []struct {
+		name, email string
+		within      ident.Node
+		want        hierarchy.Name
+		events      int
+	}{
+		{"Ann Martel", ann.Email, "", "Ann Martel", 1},
+		{"Ann Martel", "ann.martel@example.com", "", "Ann Martel", 0},
+		{"ann@example.com", "ann.martel@example.com", "", "Ann Martel", 0}, // is no name
+		{"Mallory", "mallory@example.com", s.a, "Ann Martel", 0},           // by the app of a partner, who could have it say anything
+	} {
+		who := ann
+		who.Name, who.Email, who.Within = c.name, c.email, c.within
+		events := greet(who)
+		p := s.stored(ann.Principal())
+		if events != c.events || p.Name != c.want || strings.Contains(p.Person.Email, "mallory") || c.within == "" && p.Person.Email != c.email {
+			t.Errorf("%+v: %d events, %+v", c, events, p)
+		}
+		for _, node := range []ident.Node{s.b, s.e} {
+			if at, err := grantsAt(s, node); err != nil || !slices.ContainsFunc(at.Items, func(g access.Grant) bool {
+				return g.Principal == p.ID && g.Name == c.want
+			}) {
+				t.Errorf("%+v: listed as %+v, %v", c, at.Items, err)
+			}
+		}
+	}
+	last := s.Events()[len(s.Events())-1]
+	want := event.UserRenamedData{PrincipalID: ann.Principal(), From: "ANN", To: "Ann Martel"}
+	if last.Data != event.Payload(want) || last.Node != s.root || last.Actor != ann.Principal() || last.RequestID != "req" {
+		t.Errorf("%+v", last)
+	}
+}
+
 func TestEventsHaveNoAddressAndNoLink(t *testing.T) {
 	s, ctx := newParty(t), t.Context()
 	ann := guest("ann", s.now)

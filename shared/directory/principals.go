@@ -11,6 +11,7 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/credential"
+	"example.com/partnertree/shared/event"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 )
@@ -48,6 +49,48 @@ func ParsePersonName(s string) (hierarchy.Name, error) {
 		return "", errors.New("must be a name and not an address")
 	}
 	return hierarchy.ParseName(s)
+}
+
+// named returns a person by the name and the address that Microsoft has for them now, and whether that is another name or address than before.
+// The last name stays when Microsoft has none that can be shown, and both stay in a bounded session: what others know somebody by is not for
+// those to change who run some app.
+func named(was *access.Principal, who *credential.SignedIn) (now access.Principal, other bool) {
+	now = *was
+	if was.Person != nil && who.Within != "" {
+		return now, false
+	}
+	now.Person = &access.Person{Tenant: who.Tenant, Object: who.Object, Email: who.Email}
+	if name := nameOf(who); name != unnamed || now.Name == "" {
+		now.Name = name
+	}
+	return now, was.Person == nil || *now.Person != *was.Person || now.Name != was.Name
+}
+
+// Greet takes over what Microsoft calls somebody who has just signed in, when they have roles and it is something new. The event of another name is the
+// root's, since a name belongs to no node.
+func (d *Directory) Greet(ctx context.Context, who credential.SignedIn, request string) error {
+	_, err := Retry(func() (none struct{}, err error) {
+		got, err := d.store.Read(ctx, Want{Records: access.Principals.Refs(who.Principal())})
+		if err != nil {
+			return none, err
+		}
+		was := access.Principals.In(got.Records, who.Principal())
+		if was == nil || !was.Revoked.IsZero() || len(was.Grants) == 0 {
+			return none, nil
+		}
+		now, other := named(was, &who)
+		if !other {
+			return none, nil
+		}
+		now.Version++
+		steps := []Step{Put{Was: was, Now: &now, Else: ErrChanged}}
+		if now.Name != was.Name {
+			c := Caller{Principal: who.Principal(), RequestID: request}
+			steps = append(steps, d.Event(c, got.Tree.Root, hierarchy.Path("").Child(got.Tree.Root), event.UserRenamedData{PrincipalID: was.ID, From: was.Name, To: now.Name}))
+		}
+		return none, d.Commit(ctx, &got.Tree, steps...)
+	})
+	return err
 }
 
 // unlessExists takes it for a change that somebody was added meanwhile: people's ids are not random.

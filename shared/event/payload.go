@@ -43,6 +43,7 @@ const (
 	InvitationAccepted  Type = "invitation.accepted"
 	UserChanged         Type = "user.role-changed"
 	UserRemoved         Type = "user.removed"
+	UserRenamed         Type = "user.renamed"
 	SignedOutEverywhere Type = "user.signed-out-everywhere"
 	BrandCreated        Type = "brand.created"
 	BrandEdited         Type = "brand.edited"
@@ -59,7 +60,7 @@ const (
 var Types = []Type{PlatformFounded, PartnerCreated, PartnerEdited, CustomerCreated, CustomerEdited, PartnerMoved, CustomerMoved,
 	PartnerSuspended, CustomerSuspended, PartnerResumed, CustomerResumed, ProvisioningChanged, PartnerTrashed, CustomerTrashed,
 	PartnerRestored, CustomerRestored, PartnerPurged, CustomerPurged, MoveAsked, MoveOffered, MoveAccepted, MoveDeclined, MoveWithdrawn,
-	InvitationMade, InvitationResent, InvitationRevoked, InvitationAccepted, UserChanged, UserRemoved, SignedOutEverywhere,
+	InvitationMade, InvitationResent, InvitationRevoked, InvitationAccepted, UserChanged, UserRemoved, UserRenamed, SignedOutEverywhere,
 	BrandCreated, BrandEdited, ClientCreated, ClientRevoked, ClientSecretAdded, ClientSecretRemoved, ClientGranted, ClientGrantRemoved,
 	ClientRenamed}
 
@@ -101,6 +102,7 @@ var payloads = map[Type]Payload{
 	InvitationAccepted:  InvitationAcceptedData{},
 	UserChanged:         UserChangedData{},
 	UserRemoved:         UserRemovedData{},
+	UserRenamed:         UserRenamedData{},
 	SignedOutEverywhere: SignedOutEverywhereData{},
 	BrandCreated:        BrandCreatedData{},
 	BrandEdited:         BrandEditedData{},
@@ -347,6 +349,13 @@ type UserChangedData struct{ UserRole }
 // UserRemovedData is the data of UserRemoved: the role that was taken away.
 type UserRemovedData struct{ UserRole }
 
+// UserRenamedData is the data of UserRenamed: what a person was called, and is called at Microsoft now.
+type UserRenamedData struct {
+	PrincipalID ident.Principal `json:"principalId"`
+	From        hierarchy.Name  `json:"from"`
+	To          hierarchy.Name  `json:"to"`
+}
+
 // SignedOutEverywhereData is the data of SignedOutEverywhere.
 type SignedOutEverywhereData struct {
 	PrincipalID ident.Principal `json:"principalId"`
@@ -458,6 +467,9 @@ func (InvitationRevokedData) TypeAt(ident.Node) Type   { return InvitationRevoke
 func (InvitationAcceptedData) TypeAt(ident.Node) Type  { return InvitationAccepted }
 func (UserChangedData) TypeAt(ident.Node) Type         { return UserChanged }
 func (UserRemovedData) TypeAt(ident.Node) Type         { return UserRemoved }
+func (UserRenamedData) TypeAt(ident.Node) Type         { return UserRenamed }
+
+// TypeAt implements Payload.
 func (SignedOutEverywhereData) TypeAt(ident.Node) Type { return SignedOutEverywhere }
 func (BrandCreatedData) TypeAt(ident.Node) Type        { return BrandCreated }
 func (BrandEditedData) TypeAt(ident.Node) Type         { return BrandEdited }

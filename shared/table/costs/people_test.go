@@ -61,13 +61,20 @@ func (b *bench) signedIn(mail *directory.Mail) credential.SignedIn {
 	}
 }
 
-// person makes somebody who is admin at the node.
-func (b *bench) person(node ident.Node) ident.Principal {
+// acceptedBy is somebody who has accepted an invitation.
+func (b *bench) acceptedBy(id ident.Invitation) credential.SignedIn {
 	b.t.Helper()
-	mail := b.mail(b.invited(node))
+	mail := b.mail(id)
 	who := b.signedIn(mail)
 	_, err := b.dir.AcceptInvitation(b.ctx, who, mail.Token, "")
 	b.must(err)
+	return who
+}
+
+// person makes somebody who is admin at the node.
+func (b *bench) person(node ident.Node) ident.Principal {
+	b.t.Helper()
+	who := b.acceptedBy(b.invited(node))
 	return who.Principal()
 }
 
@@ -119,6 +126,15 @@ func (b *bench) people(places []place, row func(...string), out *strings.Builder
 		{"accepting it", func(id ident.Invitation) func() error {
 			mail := b.mail(id)
 			return only(func() (directory.Node, error) { return b.dir.AcceptInvitation(b.ctx, b.signedIn(mail), mail.Token, "") })
+		}},
+		{"signing in afterwards", func(id ident.Invitation) func() error {
+			who := b.acceptedBy(id)
+			return func() error { return b.dir.Greet(b.ctx, who, "") }
+		}},
+		{"by another name", func(id ident.Invitation) func() error {
+			who := b.acceptedBy(id)
+			who.Name = "Alice Martel"
+			return func() error { return b.dir.Greet(b.ctx, who, "") }
 		}},
 	} {
 		cells := []string{one.what}
