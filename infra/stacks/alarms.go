@@ -11,6 +11,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"example.com/partnertree/infra/stage"
+	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/metric"
 	"example.com/partnertree/shared/table/schema"
 )
@@ -80,10 +81,12 @@ func (s *Service) addAlarms() {
 	unmailed := s.stateful.Unmailed.MetricApproximateNumberOfMessagesVisible(over("Maximum"))
 	mailsWaiting := s.stateful.Mails.MetricApproximateAgeOfOldestMessage(over("Maximum"))
 	mailsLost := s.ownMetric(metric.MailsLost, "Sum", 60)
+	uninvited := s.refusedInvitations()
 	bounced, complained := sesMetric("Reputation.BounceRate"), sesMetric("Reputation.ComplaintRate")
 	alarm("MailsUndelivered", unmailed, 1, "Mail events could not be processed. They stay in the unmailed queue for 14 days.")
 	alarm("MailsLate", mailsWaiting, 15*60, "Invitation mails have waited in the queue for 15 minutes or more.")
 	alarm("MailsLost", mailsLost, 3, "Within an hour, 3 or more mails were refused, or may not have been sent.")
+	alarm("InvitationsRefused", uninvited, 10, "Within an hour, 10 or more invitations were refused because a partner or a mailbox had too many that day.")
 	// Amazon pauses sending at 10 % and 0.5 %.
 	alarm("MailsBounce", bounced, 0.05, "5 % or more of the account's mails bounce. Amazon SES may stop sending.")
 	alarm("MailsComplainedAbout", complained, 0.001, "Recipients report 0.1 % or more of the account's mails as spam. Amazon SES may stop sending.")
@@ -108,7 +111,7 @@ func (s *Service) addAlarms() {
 		{graph("Table: throttled", throttles...), graph("Table: conflicts of transactions", conflicts)},
 		{graph("Events: age (ms)", age), graph("Events: undelivered", waiting)},
 		{graph("Settling: age of changes (s)", changeAge), graph("Settling: ended badly", unsettled, timedOut, unstarted)},
-		{graph("Mail: lost, put aside", mailsLost, unmailed), graph("Mail: bounce and complaint rates", bounced, complained)},
+		{graph("Mail: lost, put aside, refused before", mailsLost, unmailed, uninvited), graph("Mail: bounce and complaint rates", bounced, complained)},
 		{graph("Trash: overdue (s)", trashBehind), graph("Table: consumed units", s.stateful.Table.MetricConsumedReadCapacityUnits(over("Sum")),
 			s.stateful.Table.MetricConsumedWriteCapacityUnits(over("Sum")))},
 	}})
@@ -126,16 +129,26 @@ func (s *Service) ownMetric(m metric.Metric, statistic string, minutes float64) 
 // refusedByGateway counts the requests that API Gateway itself answered with 429. It has no metric for them, and functions answer 429, too:
 // the access log tells the two apart, since no function was called.
 func (s *Service) refusedByGateway() awscloudwatch.IMetric {
-	name := "GatewayRefusals"
+	return s.lines("GatewayRefusals", s.accessLogs, 5,
+		awslogs.FilterPattern_StringValue(jsii.String("$.status"), jsii.String("="), jsii.String("429")),
+		awslogs.FilterPattern_StringValue(jsii.String("$.functionMs"), jsii.String("="), jsii.String("-")))
+}
+
+// refusedInvitations counts the requests that were one invitation too many for a day.
+func (s *Service) refusedInvitations() awscloudwatch.IMetric {
+	return s.lines("InvitationsRefused", s.Functions["api"].LogGroup(), 60,
+		awslogs.FilterPattern_StringValue(jsii.String("$.problem"), jsii.String("="), jsii.String(fault.TooManyInvitations.Slug)))
+}
+
+// lines counts the lines of a log, over some minutes, that fit all of the patterns.
+func (s *Service) lines(name string, group awslogs.ILogGroup, minutes float64, patterns ...awslogs.JsonPattern) awscloudwatch.IMetric {
+	metricName := jsii.String(name + "-" + s.config.Name)
 	awslogs.NewMetricFilter(s.Stack, jsii.String(name+"Filter"), &awslogs.MetricFilterProps{
-		LogGroup: s.accessLogs, MetricNamespace: jsii.String(metric.Namespace), MetricName: jsii.String(name + "-" + s.config.Name),
-		FilterPattern: awslogs.FilterPattern_All(
-			awslogs.FilterPattern_StringValue(jsii.String("$.status"), jsii.String("="), jsii.String("429")),
-			awslogs.FilterPattern_StringValue(jsii.String("$.functionMs"), jsii.String("="), jsii.String("-"))),
+		LogGroup: group, MetricNamespace: jsii.String(metric.Namespace), MetricName: metricName, FilterPattern: awslogs.FilterPattern_All(patterns...),
 	})
 	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
-		Namespace: jsii.String(metric.Namespace), MetricName: jsii.String(name + "-" + s.config.Name),
-		Statistic: jsii.String("Sum"), Period: awscdk.Duration_Minutes(jsii.Number(5)),
+		Namespace: jsii.String(metric.Namespace), MetricName: metricName,
+		Statistic: jsii.String("Sum"), Period: awscdk.Duration_Minutes(jsii.Number(minutes)),
 	})
 }
 

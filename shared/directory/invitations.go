@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -119,8 +120,10 @@ const (
 	InvitationDays    = 7   // for which an invitation can be accepted unless something else is asked for
 	MaxInvitationDays = 30  // at most
 	InvitationsADay   = 50  // at one node
-	LinksToADay       = 5   // that are mailed to one address
-	LinksByADay       = 200 // that one principal has mailed
+	LinksToADay       = 5   // that are mailed to one mailbox from below one top-level partner
+	LinksToAllADay    = 20  // that are mailed to one mailbox at all
+	LinksBelowADay    = 200 // that are mailed from below one top-level partner, itself included
+	BounceCosts       = 20  // links of the day of its top-level partner, for a mail that bounces or is complained about
 	MaxLinks          = 10  // that one invitation can have: nobody is sent mail without end
 	ResendAfter       = 5 * time.Minute
 )
@@ -201,13 +204,37 @@ func folded(address string) string {
 	return string(b)
 }
 
-// countLink counts a link that is mailed from now on: for the address that it goes to, on the whole platform, of which a hash is kept, and
-// for whoever has it mailed. The refusal does not tell what others have sent to the address.
-func (i *Invitation) countLink(now time.Time) []Step {
-	to := sha256.Sum256([]byte(folded(i.Email)))
-	tooMany := tomorrow(now, "Too many invitations were sent today. Send the next one tomorrow (UTC).")
-	return []Step{Count{Key: "link-" + hex.EncodeToString(to[:]), At: now, Most: LinksToADay, Else: tooMany},
-		Count{Key: "link-" + string(i.By), At: now, Most: LinksByADay, Else: tooMany}}
+// mailbox is an address without the tag after a + in it, folded: what goes to one mailbox for all that mail servers say. It is for counting
+// alone, and tells no two people apart.
+func mailbox(address string) string {
+	local, domain, _ := strings.Cut(folded(address), "@")
+	if name, _, _ := strings.Cut(local, "+"); name != "" {
+		local = name
+	}
+	return local + "@" + domain
+}
+
+// topLevel is the partner right below the root that a path leads through, or the root itself. Who is admin there can make partners and API
+// clients without end, so what is to be bounded is counted for all of them together.
+func topLevel(path hierarchy.Path) ident.Node { return path.At(min(1, path.Depth()-1)) }
+
+// countLink counts a link that is mailed from now on, for the top-level partner at a path, for the mailbox that it goes to, and for both
+// together, so that nobody uses up what others may send to a mailbox. A hash is kept of the mailbox. The refusals are alike: they do not tell
+// what others have sent, and where.
+func (i *Invitation) countLink(path hierarchy.Path, now time.Time) []Step {
+	sum := sha256.Sum256([]byte(mailbox(i.Email)))
+	to, top := hex.EncodeToString(sum[:]), string(topLevel(path))
+	tooMany := tomorrow(now, "Too many invitations were sent today, or too many of their mails bounced or were reported as spam. "+
+		"Check the invitations whose mail bounced, and send the next invitation tomorrow (UTC).")
+	return []Step{Count{Key: "link-" + top + "-" + to, At: now, Most: LinksToADay, Else: tooMany},
+		Count{Key: "link-" + to, At: now, Most: LinksToAllADay, Else: tooMany},
+		Count{Key: "link-" + top, At: now, Most: LinksBelowADay, Else: tooMany}}
+}
+
+// countBounce counts a mail that bounced or was complained about as many links, so that a partner whose mails bounce is slowed before Amazon
+// stops the mail of all. It never fails for that.
+func countBounce(path hierarchy.Path, now time.Time) Step {
+	return Count{Key: "link-" + string(topLevel(path)), At: now, Most: math.MaxInt32, More: BounceCosts - 1, Else: ErrChanged}
 }
 
 // tomorrow is the refusal of one more invitation today.
@@ -239,7 +266,7 @@ func (d *Directory) Invite(ctx context.Context, c Caller, in NewInvitation) (Inv
 			}
 			tooMany := tomorrow(now, "%d invitations were made here today. Make the next one tomorrow (UTC).", InvitationsADay)
 			return Plan[Invitation]{i.seen(now), slices.Concat([]Step{Put{Now: &i, Else: ErrExists},
-				Count{Node: in.Node, Key: "invitations", At: now, Most: InvitationsADay, Else: tooMany}}, i.countLink(now),
+				Count{Node: in.Node, Key: "invitations", At: now, Most: InvitationsADay, Else: tooMany}}, i.countLink(dec.Place.Path, now),
 				[]Step{stillInviter(v, in.Node, dec.Place, i.needs()), d.Event(c, in.Node, dec.Place.Path, event.InvitationMadeData{Invitation: i.about()})})}, nil
 		})
 }
@@ -320,7 +347,7 @@ func (d *Directory) Resend(ctx context.Context, c Caller, id ident.Invitation) (
 		if err := i.link(ring, c, now, i.Expires.Sub(i.Sent)); err != nil {
 			return nil, nil, err
 		}
-		return resent, append(i.countLink(now), stillInviter(v, i.Node, dec.Place, i.needs())), nil
+		return resent, append(i.countLink(dec.Place.Path, now), stillInviter(v, i.Node, dec.Place, i.needs())), nil
 	})
 }
 

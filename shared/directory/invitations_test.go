@@ -764,10 +764,10 @@ func TestOnlySoManyLinksADay(t *testing.T) {
 		_, err := s.d.Invite(ctx, c, directory.NewInvitation{Node: node, Email: email, Role: access.Viewer, Days: 7})
 		return err
 	}
-	// One address, whoever invites, wherever, and however it is written.
+	// One mailbox, whoever invites below one top-level partner, wherever, and however the address is written.
 	first := s.invite(s.admin, s.b, "victim@example.com", access.Viewer)
 	for n := range directory.LinksToADay - 2 {
-		if err := invite(s.founder, []ident.Node{s.a, s.e}[n%2], " Victim@EXAMPLE.com"); err != nil {
+		if err := invite(s.founder, []ident.Node{s.a, s.c}[n%2], fmt.Sprintf(" Victim+%d@EXAMPLE.com", n)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -775,37 +775,59 @@ func TestOnlySoManyLinksADay(t *testing.T) {
 	if _, err := s.d.Resend(ctx, s.admin, first.ID); err != nil {
 		t.Fatal(err)
 	}
-	events := len(s.Events())
-	err := invite(s.client(s.e, access.Admin), s.e, "victim@example.com")
-	s.refused("one more to the address", fault.TooManyInvitations, err)
-	if text := fault.From(err).Detail; strings.Contains(text, "address") || fault.From(err).RetryAfter != 4*time.Hour-directory.ResendAfter {
-		t.Errorf("%q, again in %s", text, fault.From(err).RetryAfter)
+	err := invite(s.client(s.a, access.Admin), s.a, "victim+new@example.com")
+	s.refused("one more to the mailbox", fault.TooManyInvitations, err)
+	same := fault.From(err).Detail
+	if strings.Contains(same, "address") || fault.From(err).RetryAfter != 4*time.Hour-directory.ResendAfter {
+		t.Errorf("%q, again in %s", same, fault.From(err).RetryAfter)
 	}
 	s.now = s.now.Add(directory.ResendAfter)
+	events := len(s.Events())
 	_, err = s.d.Resend(ctx, s.admin, first.ID)
-	s.refused("again to the address", fault.TooManyInvitations, err)
-	if got, err := s.d.Invitation(ctx, s.admin, first.ID); err != nil || got.Generation != 2 || len(s.Events()) != events+1 { // a client was made
+	s.refused("again to the mailbox", fault.TooManyInvitations, err)
+	if got, err := s.d.Invitation(ctx, s.admin, first.ID); err != nil || got.Generation != 2 || len(s.Events()) != events {
 		t.Errorf("%+v, %v, %d events", got, err, len(s.Events())-events)
 	}
 	if err := invite(s.admin, s.b, "other@example.com"); err != nil {
-		t.Errorf("another address: %v", err)
+		t.Errorf("another mailbox: %v", err)
 	}
 
-	// One who invites, to whatever address and at whatever node.
-	boss, mails := s.client(s.a, access.Owner), 0
+	// Others have a number of their own, up to that of the platform. They are told the same.
+	others := 0
+	for err = nil; err == nil; others++ {
+		if others%directory.LinksToADay == 0 {
+			s.e = s.partner(s.root, "another")
+		}
+		err = invite(s.founder, s.e, "victim@example.com")
+	}
+	if s.refused("one more from everywhere", fault.TooManyInvitations, err); others-1 != directory.LinksToAllADay-directory.LinksToADay {
+		t.Errorf("others had %d mails sent", others-1)
+	}
+	if text := fault.From(err).Detail; text != same {
+		t.Errorf("%q tells it from %q", text, same)
+	}
+
+	// All below one top-level partner, to whatever mailbox and at whatever node, by clients that are new.
+	boss, mails := s.client(s.a, access.Owner), directory.LinksToADay+1
 	nodes := []ident.Node{s.a, s.b, s.c, s.x}
-	for len(nodes)*directory.InvitationsADay <= directory.LinksByADay {
+	for len(nodes)*directory.InvitationsADay <= 2*directory.LinksBelowADay {
 		child, err := s.d.CreatePartner(ctx, s.founder, directory.NewPartner{Parent: s.a, Name: "n"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		nodes = append(nodes, child.ID)
 	}
-	for err = nil; err == nil && mails <= directory.LinksByADay; mails++ {
+	for err = nil; err == nil && mails <= directory.LinksBelowADay; mails++ {
+		if mails%20 == 0 {
+			boss = s.client(s.a, access.Owner)
+		}
 		err = invite(boss, nodes[mails%len(nodes)], fmt.Sprintf("somebody%d@example.com", mails))
 	}
-	if s.refused("one more by the inviter", fault.TooManyInvitations, err); mails-1 != directory.LinksByADay {
-		t.Errorf("one had %d mails sent", mails-1)
+	if s.refused("one more below the partner", fault.TooManyInvitations, err); mails-1 != directory.LinksBelowADay || fault.From(err).Detail != same {
+		t.Errorf("%d mails were sent: %v", mails-1, err)
+	}
+	if err := invite(s.founder, s.e, "free@example.com"); err != nil {
+		t.Errorf("below another: %v", err)
 	}
 	s.now = s.now.Add(4 * time.Hour)
 	if err := invite(boss, s.e, "victim@example.com"); !fault.NotFound.Is(err) {
@@ -816,6 +838,45 @@ func TestOnlySoManyLinksADay(t *testing.T) {
 	}
 	if kept := fmt.Sprintf("%+v", s.Counted()); strings.Contains(kept, "@") || len(s.Counted()) < 3 {
 		t.Errorf("the counters are of %s", kept)
+	}
+}
+
+// Whose mails bounce sends fewer, and nobody else does.
+func TestBouncesUseUpWhatAPartnerMaySend(t *testing.T) {
+	s, ctx := newParty(t), t.Context()
+	invite := func(node ident.Node, n int) (directory.Invitation, error) {
+		return s.d.Invite(ctx, s.founder, directory.NewInvitation{Node: node, Email: fmt.Sprintf("n%d@example.com", n), Role: access.Viewer, Days: 7})
+	}
+	bounced, err := 0, error(nil)
+	for ; bounced < directory.InvitationsADay; bounced++ {
+		var i directory.Invitation
+		if i, err = invite(s.b, bounced); err != nil {
+			break
+		}
+		if _, err := claim(ctx, s.d, i.ID, 1); err != nil {
+			t.Fatal(err)
+		}
+		for _, state := range []directory.MailState{directory.MailSent, directory.MailBounced, directory.MailBounced, directory.MailComplained} {
+			if state == directory.MailBounced && bounced%2 == 1 {
+				state = directory.MailComplained
+			}
+			if err := s.d.NoteMail(ctx, i.ID, 1, state); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s.refused("after so many bounces", fault.TooManyInvitations, err)
+	if most := directory.LinksBelowADay/(directory.BounceCosts+1) + 1; bounced != most {
+		t.Errorf("%d mails bounced before that; %d may", bounced, most)
+	}
+	_, err = invite(s.a, 100)
+	s.refused("beside it, below the same partner", fault.TooManyInvitations, err)
+	if _, err := invite(s.e, 101); err != nil {
+		t.Errorf("another partner: %v", err)
+	}
+	s.now = s.now.Add(24 * time.Hour)
+	if _, err := invite(s.b, 102); err != nil {
+		t.Errorf("the next day: %v", err)
 	}
 }
 

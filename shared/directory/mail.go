@@ -112,17 +112,11 @@ func (d *Directory) noteMail(ctx context.Context, m *Mail, change func(now *Invi
 	return err == nil, err
 }
 
-func (d *Directory) mailIs(ctx context.Context, was *Invitation, state MailState) error {
-	now := *was
-	now.Mail, now.Version = state, was.Version+1
-	return d.store.Commit(ctx, Put{Was: was, Now: &now, Else: ErrChanged})
-}
-
 // rank orders the states of a mail that was begun.
 var rank = map[MailState]int{MailSending: 1, MailSent: 2, MailBounced: 3, MailComplained: 3, MailFailed: 3}
 
 // NoteMail writes what became of a mail, unless another link was mailed since. States only go on: from sending to sent to bounced or
-// complained.
+// complained. The last two are counted for the top-level partner (BounceCosts).
 func (d *Directory) NoteMail(ctx context.Context, id ident.Invitation, generation int, state MailState) error {
 	_, err := Retry(func() (none struct{}, err error) {
 		got, err := d.store.Read(ctx, Want{Records: Invitations.Refs(id)})
@@ -133,7 +127,18 @@ func (d *Directory) NoteMail(ctx context.Context, id ident.Invitation, generatio
 		if i == nil || i.Generation != generation || i.Mail == MailQueued || rank[state] <= rank[i.Mail] {
 			return none, nil
 		}
-		return none, d.mailIs(ctx, i, state)
+		now := *i
+		now.Mail, now.Version = state, i.Version+1
+		steps := []Step{Put{Was: i, Now: &now, Else: ErrChanged}}
+		if state == MailBounced || state == MailComplained {
+			if got, err = d.store.Read(ctx, Want{Nodes: []ident.Node{i.Node}}); err != nil {
+				return none, err
+			}
+			if node := got.Nodes[i.Node]; node != nil {
+				steps = append(steps, countBounce(got.Tree.Place(node).Path, d.now()))
+			}
+		}
+		return none, d.store.Commit(ctx, steps...)
 	})
 	return err
 }

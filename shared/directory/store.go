@@ -174,6 +174,7 @@ type Count struct {
 	Key  string // holds no secret, and no address of anybody
 	At   time.Time
 	Most int
+	More int // that are counted at once, beside the one: so more than Most can come to be counted
 	Else error
 }
 

@@ -131,7 +131,7 @@ func (t *Table) count(s directory.Count) []part {
 	var e expression
 	counted := e.name("counted")
 	room := "attribute_not_exists(" + counted + ") OR " + counted + " < " + e.value(number(int64(s.Most)))
-	count := "ADD " + counted + " " + e.value(number(1)) +
+	count := "ADD " + counted + " " + e.value(number(int64(1+s.More))) +
 		" SET " + e.name(schema.TTLAttr) + " = " + e.value(number(s.At.Add(keepCounted).Unix())) +
 		", " + e.name(schema.TypeAttr) + " = " + e.value(text("count"))
 	return []part{{t.update(countKey(s), count, room, e), is(s.Else)}}

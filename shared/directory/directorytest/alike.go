@@ -255,7 +255,7 @@ func (m *machine) step() directory.Step {
 	case "count":
 		at := then.AddDate(0, 0, rapid.IntRange(0, 1).Draw(m.r, "days"))
 		return directory.Count{Node: m.nodeOrNowhere(), Key: rapid.SampledFrom([]string{"a", "b"}).Draw(m.r, "key"), At: at,
-			Most: rapid.IntRange(1, 3).Draw(m.r, "most"), Else: errAnother}
+			Most: rapid.IntRange(1, 3).Draw(m.r, "most"), More: rapid.IntRange(0, 2).Draw(m.r, "more"), Else: errAnother}
 	case "height":
 		return directory.RaiseHeight{Node: m.nodeOrNone(), Height: m.height(), Else: errElse}
 	case "change":

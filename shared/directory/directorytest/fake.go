@@ -810,7 +810,7 @@ func (f *Fake) apply(s directory.Step) {
 		delete(f.records, s.Was.Ref())
 		f.list(lists[0], nil)
 	case directory.Count:
-		put(&f.counts, countedBy(&s), f.counts[countedBy(&s)]+1)
+		put(&f.counts, countedBy(&s), f.counts[countedBy(&s)]+1+s.More)
 	case directory.AddEvent:
 		put(&f.known, s.Event.ID, true)
 		at := position(s.Event.Time, string(s.Event.ID))

@@ -293,6 +293,12 @@ func counts(t testing.TB, store directory.Store) {
 			t.Error("two were counted in one transaction")
 		}
 	}
+	// Several at once.
+	several := count("", "f", late, 2)
+	several.More = 2
+	s.commits(several)
+	s.refuses(errAnother, count("", "f", late, 3))
+	s.commits(count("", "f", late, 4))
 	// What was refused was not counted.
 	s.commits(count("", "d", late, 9))
 	s.refuses(errAnother, count("", "e", late, 1), count("", "d", late, 1))
