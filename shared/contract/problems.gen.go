@@ -27,6 +27,7 @@ var ProblemTypes = []ProblemType{
 	{Slug: "trashed", Status: 409, Title: "In the trash"},
 	{Slug: "invitation-closed", Status: 409, Title: "The invitation can no longer be used"},
 	{Slug: "request-open", Status: 409, Title: "A move request is already open"},
+	{Slug: "too-many-move-requests", Status: 429, Title: "Too many move requests"},
 	{Slug: "request-closed", Status: 409, Title: "The move request is closed"},
 	{Slug: "request-void", Status: 409, Title: "The requested move is not possible"},
 	{Slug: "already-founded", Status: 409, Title: "The platform already has its root"},
@@ -184,8 +185,8 @@ var Problems = map[string][]string{
 	"requestPartnerMove": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
-		"trashed", "request-open", "request-void", "move-into-itself", "root", "too-many-requests",
-		"busy", "internal",
+		"trashed", "request-open", "request-void", "move-into-itself", "root", "too-many-move-requests",
+		"too-many-requests", "busy", "internal",
 	},
 	"listCustomerMoveRequests": {
 		"invalid", "invalid-cursor", "unauthenticated", "forbidden", "not-found", "too-many-requests",
@@ -194,8 +195,8 @@ var Problems = map[string][]string{
 	"requestCustomerMove": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "needs-grant-above", "not-found", "conflict",
-		"trashed", "request-open", "request-void", "move-into-itself", "too-many-requests", "busy",
-		"internal",
+		"trashed", "request-open", "request-void", "move-into-itself", "too-many-move-requests", "too-many-requests",
+		"busy", "internal",
 	},
 	"getMoveRequest": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",

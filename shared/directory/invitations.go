@@ -240,8 +240,13 @@ func countBounce(path hierarchy.Path, now time.Time) Step {
 // tomorrow is the refusal of one more invitation today.
 func tomorrow(now time.Time, format string, args ...any) error {
 	err := fault.TooManyInvitations.New(format, args...)
-	err.RetryAfter = now.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now)
+	err.RetryAfter = untilTomorrow(now)
 	return err
+}
+
+// untilTomorrow is how long the day (UTC) lasts, after which counts begin anew.
+func untilTomorrow(now time.Time) time.Duration {
+	return now.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now)
 }
 
 // Invite invites somebody. It needs access.Invite at the node, and the role. The event tells notify to mail the link.

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"crypto/rand"
 	"slices"
 	"time"
 
@@ -44,7 +45,8 @@ const (
 // MoveRequests are kept as records, which are listed at their node and at their destination.
 var MoveRequests = record.NewKind("move-request", func(id ident.MoveRequest) *MoveRequest { return &MoveRequest{ID: id} })
 
-// MoveRequestsAt lists the move requests of which a node is to move or is the destination, the newest first.
+// MoveRequestsAt lists the move requests of which a node is to move or is the destination, the newest first. The destination does not list one
+// that was withdrawn.
 var MoveRequestsAt = record.NewList(record.Listing{Name: "asked-move", NewestFirst: true, OnErase: record.Unlist},
 	func(_ ident.Node, at string) *MoveRequest {
 		return &MoveRequest{ID: ident.MoveRequest(record.IDAt(at))}
@@ -59,7 +61,11 @@ func (r *MoveRequest) Ref() record.Ref { return MoveRequests.Ref(r.ID) }
 // Lists implements record.Record.
 func (r *MoveRequest) Lists() []record.Entry {
 	at := record.Time(r.Created) + "#" + string(r.ID)
-	return []record.Entry{{List: MoveRequestsAt.Listing, Node: r.Node, At: at, Show: r}, {List: MoveRequestsAt.Listing, Node: r.To, At: at, Show: r}}
+	entries := []record.Entry{{List: MoveRequestsAt.Listing, Node: r.Node, At: at, Show: r}}
+	if r.State != RequestWithdrawn { // nobody decides on it any more, and those who were asked have not asked for it
+		entries = append(entries, record.Entry{List: MoveRequestsAt.Listing, Node: r.To, At: at, Show: r})
+	}
+	return entries
 }
 
 // Code implements record.Record.
@@ -114,6 +120,36 @@ func (o *openMove) Code(c *record.Coder) {
 // MoveRequestFor is how long a move request can be accepted, up to a whole second: stores tell to the second whether something has expired.
 const MoveRequestFor = 14 * 24 * time.Hour
 
+// Bounds of move requests: what is asked of people who gave nobody a right to ask stands in their log.
+const (
+	AsksADay      = 5  // to move one node
+	AsksToADay    = 5  // of one destination, from below one top-level partner
+	AsksToAllADay = 50 // of one destination, from everywhere
+	AsksBelowADay = 50 // from below one top-level partner, itself included
+)
+
+// count counts the request, of a node at a path, on its day. The refusals are alike: they do not tell what others have asked for, and are
+// the same whether there is such a destination or not.
+func (r *MoveRequest) count(path hierarchy.Path) []Step {
+	top, to := string(topLevel(path)), string(r.To)
+	tooMany := fault.TooManyMoveRequests.New("Too many move requests were made today. Make the next one tomorrow (UTC).")
+	tooMany.RetryAfter = untilTomorrow(r.Created)
+	count := func(node ident.Node, key string, most int) Step {
+		return Count{Node: node, Key: key, At: r.Created, Most: most, Else: tooMany}
+	}
+	return []Step{count(r.Node, "asked-moves", AsksADay), count("", "ask-"+top+"-"+to, AsksToADay), count("", "ask-to-"+to, AsksToAllADay),
+		count("", "ask-by-"+top, AsksBelowADay)}
+}
+
+// padding writes something in the place of an event at a node of this depth, so that a request to a destination that is not there takes as much
+// writing, and as long, as to one that is. It is kept for a day.
+func padding(depth int, now time.Time) (steps []Step) {
+	for range depth {
+		steps = append(steps, Count{Key: "padding-" + rand.Text(), At: now, Most: 1, Else: ErrChanged})
+	}
+	return steps
+}
+
 // AskedMove is a move request as a caller sees it: State is RequestEnded for one that is past its end, and By is "" for those who
 // do not see the node.
 type AskedMove struct {
@@ -142,9 +178,14 @@ func (d *Directory) AskMove(ctx context.Context, c Caller, id, to ident.Node, me
 				State: RequestOpen, Created: now, Ends: now.Add(MoveRequestFor).Truncate(time.Second), Version: 1}
 			steps := r.Add(fault.RequestOpen.New(
 				"A move request for this node is already open. Withdraw that request first, or wait until the other side decides."))
+			steps = append(steps, r.count(dec.Place.Path)...)
 			steps = append(steps, d.tell(c, v, id, event.MoveAskedData{MoveRequestID: r.ID, To: to})...)
-			steps = append(steps, d.tell(fromOver(), v, to, event.MoveOfferedData{
-				MoveRequestID: r.ID, Kind: hierarchy.KindOf(r.Node), Name: r.Name, Message: message})...)
+			offer := d.tell(fromOver(), v, to, event.MoveOfferedData{
+				MoveRequestID: r.ID, Kind: hierarchy.KindOf(r.Node), Name: r.Name, Message: message})
+			if len(offer) == 0 {
+				offer = padding(dec.Place.Path.Depth(), now)
+			}
+			steps = append(steps, offer...)
 			return Plan[AskedMove]{r.seen(c, now, true, there.Visible()), steps}, nil
 		})
 }

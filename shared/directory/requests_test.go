@@ -306,6 +306,89 @@ func TestAnInvisibleDestinationIsLikeAnUnknownOne(t *testing.T) {
 	}
 }
 
+// Asking writes as much whether there is a destination or not: how long it takes tells nothing.
+func TestAskingWritesAsMuchForADestinationThatIsNotThere(t *testing.T) {
+	written := func(to func(s *border) ident.Node) (items int) {
+		s := newBorder(t)
+		dest := to(s)
+		s.Before = func(c directorytest.Call) error {
+			for _, step := range c.Steps {
+				switch step := step.(type) {
+				case directory.AddEvent:
+					items += len(step.Event.Witnesses())
+				case directory.Put:
+					items += 1 + len(step.Now.Lists())
+				default:
+					items++
+				}
+			}
+			return nil
+		}
+		if _, err := s.d.AskMove(t.Context(), s.left, s.b, dest, "please"); err != nil {
+			t.Fatal(err)
+		}
+		s.Before = nil
+		return items
+	}
+	deep := func(s *border) ident.Node { return s.partner(s.e, "as deep as b") }
+	there := written(deep)
+	missing := written(func(*border) ident.Node { return ident.NewPartner() })
+	trashed := written(func(s *border) ident.Node {
+		s.trash(s.e)
+		return s.e
+	})
+	if there != missing || there != trashed {
+		t.Errorf("%d items for one that is there, %d for none, %d in the trash", there, missing, trashed)
+	}
+}
+
+// Nobody fills the log of those who gave them no right, and nobody keeps others from asking.
+func TestOnlySoManyMoveRequestsADay(t *testing.T) {
+	s, ctx := newBorder(t), t.Context()
+	s.now = s.now.Truncate(24 * time.Hour).Add(20 * time.Hour)
+	// ask asks and withdraws until that is refused, each time for another node and destination.
+	ask := func(what string, want int, next func(n int) (node, to ident.Node, by directory.Caller)) {
+		t.Helper()
+		for n := 0; ; n++ {
+			node, to, by := next(n)
+			r, err := s.d.AskMove(ctx, by, node, to, "x")
+			if err == nil {
+				_, err = s.d.WithdrawMove(ctx, by, r.ID)
+			}
+			if err != nil {
+				s.refused(what, fault.TooManyMoveRequests, err)
+				if n != want || fault.From(err).RetryAfter != 4*time.Hour {
+					t.Errorf("%s: %d requests, %v", what, n, err)
+				}
+				return
+			}
+		}
+	}
+	ask("one node", directory.AsksADay, func(int) (ident.Node, ident.Node, directory.Caller) { return s.b, ident.NewPartner(), s.left })
+	ask("one destination", directory.AsksToADay, func(n int) (ident.Node, ident.Node, directory.Caller) {
+		return s.partner(s.a, "n"), s.e, s.client(s.a, access.Admin) // making clients does not help
+	})
+	ask("one top-level partner", directory.AsksBelowADay-directory.AsksADay-directory.AsksToADay, func(int) (ident.Node, ident.Node, directory.Caller) {
+		return s.partner(s.a, "n"), ident.NewPartner(), s.founder
+	})
+	var top ident.Node
+	unknown := ident.NewPartner()
+	for what, to := range map[string]ident.Node{"a destination, from everywhere": s.e, "one that is not there": unknown} {
+		want := directory.AsksToAllADay
+		if to == s.e {
+			want -= directory.AsksToADay
+		}
+		ask(what, want, func(n int) (ident.Node, ident.Node, directory.Caller) {
+			if n%directory.AsksToADay == 0 {
+				top = s.partner(s.root, "top")
+			}
+			return s.partner(top, "n"), to, s.founder
+		})
+	}
+	s.now = s.now.Add(4 * time.Hour)
+	s.ask()
+}
+
 func TestWhatCannotBeAskedFor(t *testing.T) {
 	s, ctx := newBorder(t), t.Context()
 	for what, c := range map[string]struct {
@@ -423,6 +506,12 @@ func TestAMoveRequestIsDeclinedOrWithdrawn(t *testing.T) {
 		}
 		if s.parent(s.b) != s.a {
 			t.Errorf("%s, and it was moved", c.state)
+		}
+		if there := s.requests(s.right, s.e); len(there) != map[directory.RequestState]int{directory.RequestDeclined: 1}[c.state] {
+			t.Errorf("%s: the destination lists %+v", c.state, there)
+		}
+		if all := s.requests(s.left, s.b); len(all) != 1 || all[0].State != c.state {
+			t.Errorf("%s: the node lists %+v", c.state, all)
 		}
 		s.left.IfMatch, s.right.IfMatch = nil, nil
 		_, err = s.d.AcceptMove(t.Context(), s.right, id)
@@ -772,7 +861,7 @@ func TestAMoveRequestSurvivesACrashAnywhere(t *testing.T) {
 				if got := since(s.Fake, events); !slices.Equal(got, c.events) {
 					t.Errorf("%s: %v", at, got)
 				}
-				all := s.requests(s.right, s.e)
+				all := s.requests(s.founder, s.b)
 				if len(all) != 1 || all[0].State != c.state {
 					t.Errorf("%s: %+v", at, all)
 				}

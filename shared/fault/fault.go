@@ -43,6 +43,7 @@ var (
 	TooManyInvitations   = define("too-many-invitations", "Too many invitations")
 	TooSoon              = define("too-soon", "The invitation was just sent")
 	RequestOpen          = define("request-open", "A move request is already open")
+	TooManyMoveRequests  = define("too-many-move-requests", "Too many move requests")
 	RequestClosed        = define("request-closed", "The move request is closed")
 	RequestVoid          = define("request-void", "The requested move is not possible")
 	AlreadyFounded       = define("already-founded", "The platform already has its root")

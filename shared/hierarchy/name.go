@@ -107,6 +107,12 @@ func ParseReason(s string) (string, error) { return parseVisible(s, MaxReason) }
 // MaxDomain is the longest DNS name, in characters.
 const MaxDomain = 253
 
+// MaxMoveMessage is the longest message of a move request, in characters. It goes to people who have not asked for it.
+const MaxMoveMessage = 200
+
+// ParseMoveMessage trims and checks what somebody who asks for a move tells the other side.
+func ParseMoveMessage(s string) (string, error) { return parseVisible(s, MaxMoveMessage) }
+
 // Both are compiled when they are needed: regular expressions with counts are a large part of a cold start.
 var (
 	tenant = sync.OnceValue(func() *regexp.Regexp {

@@ -118,6 +118,9 @@ func TestTheContractTellsTheBounds(t *testing.T) {
 		fmt.Sprintf("when it is %d seconds old", directory.FeedDelay/time.Second),
 		fmt.Sprintf("grants on at most %d nodes", access.MaxGrants),
 		fmt.Sprintf("In a day, at most %d invitations can be made at a partner or customer", directory.InvitationsADay),
+		fmt.Sprintf("In a day, at most %d requests to move one node can be made, and at most %d requests from below one top-level partner, %d of them to one new parent. "+
+			"At most %d requests a day", directory.AsksADay, directory.AsksBelowADay, directory.AsksToADay, directory.AsksToAllADay),
+		fmt.Sprintf("in a line of 1 to %d characters. White", hierarchy.MaxMoveMessage),
 		fmt.Sprintf("In a day, at most %d links are mailed from below one top-level partner, and at most %d of them to one mailbox",
 			directory.LinksBelowADay, directory.LinksToADay),
 		fmt.Sprintf("marked as unwanted counts as %d links. At most %d links a day are mailed to one mailbox", directory.BounceCosts, directory.LinksToAllADay),

@@ -114,5 +114,5 @@ type AskedMove struct {
 
 // AskMove reads a request for a move.
 func AskMove(o *input.Object) AskedMove {
-	return AskedMove{To: Move(o), Message: input.OptionalOr(o, "message", "", hierarchy.ParseReason)}
+	return AskedMove{To: Move(o), Message: input.OptionalOr(o, "message", "", hierarchy.ParseMoveMessage)}
 }

@@ -319,6 +319,14 @@ var problems = []problem{
 		},
 	},
 	{
+		slug: "too-many-move-requests", status: 429, title: "Too many move requests",
+		meaning: "<p>In a day, at most 5 requests to move one node can be made, and at most 50 requests from below one top-level partner, 5 of them to one\nnew parent. At most 50 requests a day to one new parent can be made from everywhere. A day begins at midnight UTC.</p>\n",
+		action:  "<p>Wait until tomorrow. Agree on the move with the people on the other side before you ask again.</p>\n",
+		operations: []string{
+			"requestPartnerMove", "requestCustomerMove",
+		},
+	},
+	{
 		slug: "request-closed", status: 409, title: "The move request is closed",
 		meaning: "<p>The request was accepted, declined or withdrawn, or nobody answered within 14 days.</p>\n",
 		action:  "<p><code>GET /v1/move-requests/{id}</code> tells what became of the request. If you still want the move, ask again.</p>\n",
@@ -463,8 +471,8 @@ var problems = []problem{
 	},
 	{
 		slug: "too-many-invitations", status: 429, title: "Too many invitations",
-		meaning: "<p>In a day, at most 50 invitations can be made at a partner or customer. In a day, at most 5 links are mailed to one address, whoever\ninvites it, and at most 200 by one caller. A day begins at midnight UTC. One invitation can be sent at most 10 times in all.</p>\n",
-		action:  "<p>Wait until tomorrow. Make a new invitation if the old invitation was sent too often.</p>\n",
+		meaning: "<p>In a day, at most 50 invitations can be made at a partner or customer. In a day, at most 200 links are mailed from below one top-level\npartner, and at most 5 of them to one mailbox. Each mail that bounces or is marked as unwanted counts as 20 links. At most 20 links a\nday are mailed to one mailbox from everywhere. A day begins at midnight UTC. One invitation can be sent at most 10 times in all.</p>\n",
+		action:  "<p>Wait until tomorrow. Correct the addresses of invitations whose mail bounced. Make a new invitation if the old invitation was sent too\noften.</p>\n",
 		operations: []string{
 			"inviteToPartner", "inviteToCustomer", "resendInvitation",
 		},
