@@ -81,29 +81,47 @@ func (i *Invitation) inScope(got *Got, within ident.Node) bool {
 	return within == "" || node != nil && got.Tree.Place(node).Path.Index(within) >= 0
 }
 
-// validate finds what a pending invitation lives on: the key of its link, its node, which has to be live, and where whoever invited has the
-// right to. Its errors are for somebody who has no access yet: what is suspended (fault.Suspended) can be accepted later, all else cannot.
-func (i *Invitation) validate(got *Got) (node *hierarchy.Node, right ident.Node, err error) {
-	closed := func(why string) (*hierarchy.Node, ident.Node, error) {
-		return nil, "", fault.InvitationClosed.New("%s Ask the person who invited you for a new invitation.", why)
-	}
+// stands finds what a pending invitation lives on: the key of its link, its node, which has to be live, and where whoever invited has the
+// right to. What is missing is the problem.
+func (i *Invitation) stands(got *Got) (node *hierarchy.Node, right ident.Node, problem InvitationProblem) {
+	node = got.Nodes[i.Node]
 	if !keyringIn(got).Has(i.Key) { // whoever had that key could make the link
-		return closed("This link was withdrawn.")
+		return node, "", LinkWithdrawn
 	}
-	if node = got.Nodes[i.Node]; node == nil {
-		return closed("The partner or customer that you were invited to no longer exists.")
+	if node == nil {
+		return nil, "", NodeTrashed
 	}
 	place := got.Tree.Place(node)
 	switch {
 	case place.Marked(hierarchy.Purged) || place.Marked(hierarchy.Trashed):
-		return closed("The partner or customer that you were invited to no longer exists.")
+		return node, "", NodeTrashed
 	case place.Marked(hierarchy.Suspended):
-		return nil, "", fault.Suspended.New("%s is suspended. Open the link again after %[1]s is resumed.", node.Name)
+		return node, "", NodeSuspended
 	}
 	if by := access.Principals.In(got.Records, i.By); by != nil && by.Revoked.IsZero() {
 		right = nearest(bound(by, i.Within), i.Node, place, access.Invite, func(dec *access.Decision) bool { return dec.Role >= i.needs() })
 	}
 	if right == "" {
+		return node, "", SenderMayNot
+	}
+	return node, right, ""
+}
+
+// validate is stands for somebody who has no access yet. Its errors are for them: what is suspended (fault.Suspended) can be accepted later,
+// all else cannot.
+func (i *Invitation) validate(got *Got) (node *hierarchy.Node, right ident.Node, err error) {
+	closed := func(why string) (*hierarchy.Node, ident.Node, error) {
+		return nil, "", fault.InvitationClosed.New("%s Ask the person who invited you for a new invitation.", why)
+	}
+	node, right, problem := i.stands(got)
+	switch problem {
+	case LinkWithdrawn:
+		return closed("This link was withdrawn.")
+	case NodeTrashed:
+		return closed("The partner or customer that you were invited to no longer exists.")
+	case NodeSuspended:
+		return nil, "", fault.Suspended.New("%s is suspended. Open the link again after %[1]s is resumed.", node.Name)
+	case SenderMayNot:
 		return closed("Whoever invited you may not do so any more.")
 	}
 	return node, right, nil

@@ -42,6 +42,8 @@ type Invitation struct {
 	Guest       Guest           // that they were made to be able to sign in; only for accepting it
 	Person      ident.Principal // who has accepted
 	Version     int64
+	// Problem is why nobody can accept the invitation just now although it is pending. It is found out when the invitation is read, and not stored.
+	Problem InvitationProblem
 }
 
 // Invitations are kept as records, which are listed at their node, and erased with that.
@@ -114,6 +116,35 @@ const (
 	InvitationRevoked  InvitationState = "revoked"
 	InvitationExpired  InvitationState = "expired"
 )
+
+// InvitationProblem is why nobody can accept a pending invitation just now; "" when somebody can.
+type InvitationProblem string
+
+// The problems.
+const (
+	LinkWithdrawn InvitationProblem = "link-withdrawn"
+	NodeTrashed   InvitationProblem = "trashed"
+	NodeSuspended InvitationProblem = "suspended"
+	SenderMayNot  InvitationProblem = "sender-may-not-invite"
+)
+
+// InvitationProblems lists them all.
+var InvitationProblems = []InvitationProblem{LinkWithdrawn, NodeTrashed, NodeSuspended, SenderMayNot}
+
+// Advice returns what is wrong and what to do, for people who manage users.
+func (p InvitationProblem) Advice() string {
+	switch p {
+	case LinkWithdrawn:
+		return "All links of this age were ended. Send the invitation again."
+	case NodeTrashed:
+		return "The partner or customer is in the trash. The invitation can be accepted again after the node in the trash is restored."
+	case NodeSuspended:
+		return "The partner or customer is suspended. The invitation can be accepted again after the suspended node is resumed."
+	case SenderMayNot:
+		return "The sender may not invite to this role there any more. Somebody who may can send the invitation again."
+	}
+	return ""
+}
 
 // Bounds of invitations.
 const (
@@ -276,19 +307,63 @@ func (d *Directory) Invite(ctx context.Context, c Caller, in NewInvitation) (Inv
 		})
 }
 
-// Invitations lists the invitations at the very node, the newest first. It needs access.Invite.
+// Invitations lists the invitations at the very node, the newest first, and says of those that are pending whether anybody can accept them. It
+// needs access.Invite.
 func (d *Directory) Invitations(ctx context.Context, c Caller, node ident.Node, p Paging) (List[Invitation], error) {
 	_, page, err := RecordsAt(ctx, d, c, node, access.Invite, InvitationsAt, p)
 	now := d.now()
+	var senders []ident.Principal
 	for i := range page.Items {
 		page.Items[i] = page.Items[i].seen(now)
+		if one := &page.Items[i]; one.State == InvitationPending && !slices.Contains(senders, one.By) {
+			senders = append(senders, one.By)
+		}
+	}
+	for some := range slices.Chunk(senders, readAtOnce) {
+		v, err := d.Read(ctx, c, Want{Nodes: []ident.Node{node}, Records: slices.Concat(access.Principals.Refs(some...), theKeyring)})
+		if err != nil {
+			return List[Invitation]{}, err
+		}
+		for i := range page.Items {
+			if one := &page.Items[i]; one.State == InvitationPending && slices.Contains(some, one.By) {
+				_, _, one.Problem = one.stands(&v.Got)
+			}
+		}
 	}
 	return page, err
 }
 
-// Invitation returns an invitation to those who have access.Invite at its node.
+// Invitation returns an invitation to those who have access.Invite at its node, and says whether anybody can accept it.
 func (d *Directory) Invitation(ctx context.Context, c Caller, id ident.Invitation) (Invitation, error) {
-	return editInvitation(ctx, d, c, id, func(*View, *Invitation, access.Decision) (invitationData, []Step, error) { return nil, nil, nil })
+	return Retry(func() (none Invitation, err error) {
+		v, err := d.Read(ctx, c, Want{Records: Invitations.Refs(id)})
+		if err != nil {
+			return none, err
+		}
+		node, by := Nowhere, nobody
+		if i := Invitations.In(v.Records, id); i != nil {
+			node, by = i.Node, i.By
+		}
+		w := Want{Nodes: []ident.Node{node}, Records: slices.Concat(Invitations.Refs(id), access.Principals.Refs(by), theKeyring)}
+		if v, err = d.Read(ctx, c, w); err != nil {
+			return none, err
+		}
+		if _, _, err := v.Decide(node, access.Invite); err != nil {
+			return none, err
+		}
+		i := Invitations.In(v.Records, id)
+		switch {
+		case i == nil:
+			return none, access.Hidden()
+		case i.By != by: // somebody else has sent it again since
+			return none, ErrChanged
+		}
+		seen := i.seen(d.now())
+		if seen.State == InvitationPending {
+			_, _, seen.Problem = i.stands(&v.Got)
+		}
+		return seen, nil
+	})
 }
 
 // invitationData makes the data of an event from what is told of every invitation.

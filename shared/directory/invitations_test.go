@@ -918,6 +918,86 @@ func TestWhoLosesTheRightMeanwhileHasNotInvited(t *testing.T) {
 	}
 }
 
+// A pending invitation that nobody can accept says why, for as long as that is so.
+func TestAnInvitationThatNobodyCanAcceptSaysSo(t *testing.T) {
+	ctx := t.Context()
+	for what, c := range map[string]struct {
+		end  func(s *party) error
+		want directory.InvitationProblem
+		undo func(s *party) error
+	}{
+		"nothing":                {func(*party) error { return nil }, "", nil},
+		"the sender is revoked":  {func(s *party) error { return s.d.RevokeClient(ctx, s.founder, s.admin.Principal) }, directory.SenderMayNot, nil},
+		"the sender has no role": {func(s *party) error { return s.d.RemoveGrant(ctx, s.founder, s.admin.Principal, s.a) }, directory.SenderMayNot, nil},
+		"the sender is lowered": {func(s *party) error {
+			_, err := s.d.GrantRole(ctx, s.founder, s.admin.Principal, s.a, access.Operator)
+			return err
+		}, directory.SenderMayNot, func(s *party) error {
+			_, err := s.d.GrantRole(ctx, s.founder, s.admin.Principal, s.a, access.Admin)
+			return err
+		}},
+		"moved away": {func(s *party) error { _, err := s.d.Move(ctx, s.founder, s.b, s.e); return err }, directory.SenderMayNot, nil},
+		"suspended above": {func(s *party) error { _, err := s.d.Suspend(ctx, s.founder, s.a, "x"); return err }, directory.NodeSuspended,
+			func(s *party) error { _, err := s.d.Resume(ctx, s.founder, s.a); return err }},
+		"trashed": {func(s *party) error { s.trash(s.b); return nil }, directory.NodeTrashed,
+			func(s *party) error { _, err := s.d.Restore(ctx, s.founder, s.b); return err }},
+		"the key is gone": {func(s *party) error { return errors.Join(s.d.RotateKeyring(ctx), s.d.RotateKeyring(ctx)) }, directory.LinkWithdrawn, nil},
+	} {
+		s := newParty(t)
+		closed, other := s.invite(s.admin, s.b, "cleo@example.com", access.Viewer), s.invite(s.founder, s.b, "bob@example.com", access.Viewer)
+		i := s.invite(s.admin, s.b, "ann@example.com", access.Admin)
+		if _, err := s.d.RevokeInvitation(ctx, s.founder, closed.ID); err != nil {
+			t.Fatal(err)
+		}
+		says := func(when string, want directory.InvitationProblem) {
+			t.Helper()
+			got, err := s.d.Invitation(ctx, s.founder, i.ID)
+			if err != nil || got.Problem != want || got.State != directory.InvitationPending {
+				t.Errorf("%s, %s: %+v, %v", what, when, got, err)
+			}
+			_, err = s.d.Offered(ctx, s.token(i), "", "")
+			if (err == nil) != (want == "") {
+				t.Errorf("%s, %s: the link: %v", what, when, err)
+			}
+			all, err := s.d.Invitations(ctx, s.founder, s.b, directory.Paging{Limit: 50})
+			if err != nil || len(all.Items) != 3 {
+				t.Fatalf("%+v, %v", all, err)
+			}
+			for _, listed := range all.Items {
+				expected := want
+				if listed.ID == closed.ID || listed.ID == other.ID && want == directory.SenderMayNot {
+					expected = ""
+				}
+				if listed.Problem != expected {
+					t.Errorf("%s, %s: listed %+v, want the problem %q", what, when, listed, expected)
+				}
+			}
+		}
+		if err := c.end(s); err != nil {
+			t.Fatal(err)
+		}
+		if c.want == directory.LinkWithdrawn { // the test's own link is made by that key
+			got, err := s.d.Invitation(ctx, s.founder, i.ID)
+			if err != nil || got.Problem != c.want {
+				t.Errorf("%s: %+v, %v", what, got, err)
+			}
+			continue
+		}
+		says("then", c.want)
+		if c.undo != nil {
+			if err := c.undo(s); err != nil {
+				t.Fatal(err)
+			}
+			says("and back", "")
+		}
+	}
+	for _, p := range directory.InvitationProblems {
+		if p.Advice() == "" {
+			t.Errorf("%s has no advice", p)
+		}
+	}
+}
+
 // What nobody could accept is not mailed, and the invitation says so.
 func TestWhatNobodyCouldAcceptIsNotMailed(t *testing.T) {
 	ctx := t.Context()

@@ -17,6 +17,7 @@ import (
 	"example.com/partnertree/functions/internal/operations"
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/brand"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/event"
@@ -148,6 +149,7 @@ func goldenStore(t *testing.T, now time.Time) *directorytest.Fake {
 			Person: &access.Person{Tenant: "11111111-1111-4111-8111-11111111aaaa", Object: "55555555-5555-4555-8555-55555555eeee",
 				Email: "alice@vazon.example"},
 			Grants: map[ident.Node]access.Role{goldenChild: access.Admin}, CursorKey: make([]byte, 32)}}},
+		{directory.Put{Else: directory.ErrExists, Now: &credential.Keyring{{ID: 1, Created: now.Add(-time.Hour)}}}},
 		{directory.Put{Else: directory.ErrExists, Now: &directory.Invitation{ID: goldenInvited, Node: goldenChild,
 			Email: "bob@vale.example", Name: "Bob Tostevin", Role: access.Operator, Message: "Welcome to our portal.", By: goldenClient,
 			State: directory.InvitationPending, Created: now.Add(-time.Hour), Expires: now.Add(6 * 24 * time.Hour), Sent: now.Add(-time.Hour),

@@ -290,6 +290,9 @@ func TestWhyAMailWasNotSentIsTold(t *testing.T) {
 		got.Get("mailProblem", "detail") != sentence || advice[sentence] {
 		t.Errorf("%s", got.Body)
 	}
+	if got.Get("problem", "code") != string(directory.NodeSuspended) || got.Get("problem", "detail") != directory.NodeSuspended.Advice() {
+		t.Errorf("%s", got.Body)
+	}
 }
 
 func TestWhatIsNoInvitation(t *testing.T) {

@@ -21,8 +21,9 @@ type Invitation struct {
 	Role    string                    `json:"role"`
 	Message string                    `json:"message,omitzero"`
 	State   directory.InvitationState `json:"state"`
+	Problem *InvitationProblem        `json:"problem,omitzero"`
 	Mail    directory.MailState       `json:"mail"`
-	Problem *MailProblem              `json:"mailProblem,omitzero"`
+	Unsent  *MailProblem              `json:"mailProblem,omitzero"`
 	By      ident.Principal           `json:"invitedBy"`
 	Version int64                     `json:"version"`
 	Created string                    `json:"createdAt"`
@@ -30,6 +31,12 @@ type Invitation struct {
 	Sent    string                    `json:"sentAt"`
 	Closed  string                    `json:"closedAt,omitzero"`
 	Person  ident.Principal           `json:"principalId,omitzero"`
+}
+
+// InvitationProblem is why nobody can accept a pending invitation just now, and what to do.
+type InvitationProblem struct {
+	Code   directory.InvitationProblem `json:"code"`
+	Detail string                      `json:"detail"`
 }
 
 // MailProblem is why an invitation was not mailed, and what to do.
@@ -47,7 +54,10 @@ func OfInvitation(i directory.Invitation) Invitation {
 		Mail: i.Mail, By: i.By, Version: i.Version, Created: stamp(i.Created), Expires: stamp(i.Expires), Sent: stamp(i.Sent),
 		Closed: stampOrNone(i.Closed), Person: i.Person}
 	if i.MailProblem != "" {
-		out.Problem = &MailProblem{i.MailProblem, i.MailProblem.Advice()}
+		out.Unsent = &MailProblem{i.MailProblem, i.MailProblem.Advice()}
+	}
+	if i.Problem != "" {
+		out.Problem = &InvitationProblem{i.Problem, i.Problem.Advice()}
 	}
 	return out
 }
