@@ -86,7 +86,6 @@ func (s *Service) addAlarms() {
 	alarm("MailsUndelivered", unmailed, 1, "Mail events could not be processed. They stay in the unmailed queue for 14 days.")
 	alarm("MailsLate", mailsWaiting, 15*60, "Invitation mails have waited in the queue for 15 minutes or more.")
 	alarm("MailsLost", mailsLost, 3, "Within an hour, 3 or more mails were refused, or may not have been sent.")
-	alarm("InvitationsRefused", uninvited, 10, "Within an hour, 10 or more invitations were refused because a partner or a mailbox had too many that day.")
 	// Amazon pauses sending at 10 % and 0.5 %.
 	alarm("MailsBounce", bounced, 0.05, "5 % or more of the account's mails bounce. Amazon SES may stop sending.")
 	alarm("MailsComplainedAbout", complained, 0.001, "Recipients report 0.1 % or more of the account's mails as spam. Amazon SES may stop sending.")

@@ -64,7 +64,7 @@ var functions = map[string]function{
 	"notify": {
 		does: "Mails the links of invitations, and notes what became of the mails", seconds: notifyTimeoutSeconds,
 		metrics: true,
-		table:   []string{"BatchGetItem", "PutItem"},
+		table:   []string{"BatchGetItem", "PutItem", "UpdateItem"},
 		// The queue repeats what failed, and has an alarm of its own for when that does not help.
 		errors: 20,
 	},

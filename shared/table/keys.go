@@ -111,7 +111,7 @@ func countKey(s directory.Count) key {
 	if s.Node != "" {
 		return key{nodeKey(s.Node).pk, countPrefix + day}
 	}
-	return key{"L#" + day, "L"}
+	return key{schema.CountPrefix + day, "L"}
 }
 
 // kept are the ranges of sort keys, bounds included, of what is kept with a node beside the node itself, its children's entries and the

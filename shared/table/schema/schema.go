@@ -41,6 +41,7 @@ const (
 	NodePrefix       = "N#" // nodes, with what lies at them: lists, logs
 	TreePrefix       = "T#" // the tree state
 	RatePrefix       = "R#" // counters of requests
+	CountPrefix      = "L#" // counts of a day, on the whole platform
 	PrincipalPrefix  = "principal#"
 	BrandPrefix      = "brand#"
 	DomainPrefix     = "domain#"
@@ -55,6 +56,7 @@ var ReadableKeys = map[string]map[string][]string{
 	"notify": {
 		"BatchGetItem": {InvitationPrefix, KeyringPrefix, NodePrefix, PrincipalPrefix, BrandPrefix, TreePrefix},
 		"PutItem":      {InvitationPrefix, NodePrefix}, // an invitation is also in its node's list
+		"UpdateItem":   {CountPrefix},                  // mails that bounced
 	},
 	"portal": {
 		"PutItem":    {InvitationPrefix, NodePrefix, PrincipalPrefix}, // who accepts an invitation, who signs out everywhere
