@@ -94,8 +94,9 @@ func (f filler) fill(v reflect.Value) {
 
 // notKept are the fields of records that are not kept, with the reason.
 var notKept = map[string]string{
-	"principal.Within": "it bounds a principal in one request",
-	"memo.ID":          "it is what a memo is read by: the reader knows it",
+	"principal.Within":   "it bounds a principal in one request",
+	"memo.ID":            "it is what a memo is read by: the reader knows it",
+	"invitation.Problem": "it is found out when an invitation is read",
 }
 
 // keepsFields gives every field of every kind of records of the product a value, and reads it back: also from lists.
