@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -310,27 +311,45 @@ func (d *Directory) Invite(ctx context.Context, c Caller, in NewInvitation) (Inv
 // Invitations lists the invitations at the very node, the newest first, and says of those that are pending whether anybody can accept them. It
 // needs access.Invite.
 func (d *Directory) Invitations(ctx context.Context, c Caller, node ident.Node, p Paging) (List[Invitation], error) {
-	_, page, err := RecordsAt(ctx, d, c, node, access.Invite, InvitationsAt, p)
+	none, list := List[Invitation]{}, ListName(InvitationsAt.Name, string(node))
+	var found Page[Invitation]
+	var pageErr error
+	sum, after, cursorErr := splitCursor(p.Cursor)
+	if cursorErr == nil {
+		found, pageErr = ListAt(ctx, d.store, InvitationsAt, node, after, p.Limit)
+	}
 	now := d.now()
 	var senders []ident.Principal
-	for i := range page.Items {
-		page.Items[i] = page.Items[i].seen(now)
-		if one := &page.Items[i]; one.State == InvitationPending && !slices.Contains(senders, one.By) {
+	for i := range found.Items {
+		found.Items[i] = found.Items[i].seen(now)
+		if one := &found.Items[i]; one.State == InvitationPending && !slices.Contains(senders, one.By) {
 			senders = append(senders, one.By)
 		}
 	}
-	for some := range slices.Chunk(senders, readAtOnce) {
+	// The caller is read with the first senders: nothing that was found is told before.
+	for first := true; first || len(senders) > 0; first = false {
+		some := senders[:min(len(senders), readAtOnce)]
+		senders = senders[len(some):]
 		v, err := d.Read(ctx, c, Want{Nodes: []ident.Node{node}, Records: slices.Concat(access.Principals.Refs(some...), theKeyring)})
 		if err != nil {
-			return List[Invitation]{}, err
+			return none, err
 		}
-		for i := range page.Items {
-			if one := &page.Items[i]; one.State == InvitationPending && slices.Contains(some, one.By) {
+		if _, _, err := v.Decide(node, access.Invite); err != nil {
+			return none, err
+		}
+		if first {
+			if err := cmp.Or(cursorErr, checkCursor(v.Caller, list, sum, after), pageErr); err != nil {
+				return none, err
+			}
+			found.Next = signCursor(v.Caller, list, found.Next)
+		}
+		for i := range found.Items {
+			if one := &found.Items[i]; one.State == InvitationPending && slices.Contains(some, one.By) {
 				_, _, one.Problem = one.stands(&v.Got)
 			}
 		}
 	}
-	return page, err
+	return List[Invitation](found), nil
 }
 
 // Invitation returns an invitation to those who have access.Invite at its node, and says whether anybody can accept it.
