@@ -164,7 +164,8 @@ func TestExamplesOfOneNameBelongTogether(t *testing.T) {
 			`Answer 200 "at": "2026-03-08T00:00:00.000Z`},
 		"listPartnerUsers": {"Request: Who has access", "Answer 200", "Request: Who had access on a day  ?at=2026-03-08",
 			`Answer 200 "at": "2026-03-08`},
-		"getInvitation":   {"Request: An invitation that was accepted", "Answer 200", `Answer: An invitation that was not mailed 200 "code": "address-refused`},
+		"getInvitation": {"Request: An invitation that was accepted", "Answer 200",
+			`Answer: An invitation that nobody can accept any more 200 "code": "sender-may-not-invite`, `Answer: An invitation that was not mailed 200 "code": "address-refused`},
 		"inviteToPartner": {`Request: With everything  "expiresInDays": 14`, "Answer 201", "Body: With the least"},
 		"listBrands":      {"Request", "Answer 200"},
 	} {
