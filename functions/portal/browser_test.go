@@ -187,12 +187,8 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 		e.Body = string(body)
 	}
 	for _, p := range contract.Pages {
-		if prefix, rest, ok := strings.Cut(p.Path, "{"); p.Method == r.Method && ok && strings.HasPrefix(r.URL.Path, prefix) {
-			param, suffix, _ := strings.Cut(rest, "}")
-			e.RouteKey = p.RouteKey()
-			e.PathParameters = map[string]string{param: strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, prefix), suffix)}
-		} else if p.Method == r.Method && p.Path == r.URL.Path {
-			e.RouteKey = p.RouteKey()
+		if params, ok := contract.Match(p.Path, r.URL.Path); ok && p.Method == r.Method {
+			e.RouteKey, e.PathParameters = p.RouteKey(), params
 		}
 	}
 	a, err := w.portal.handle(r.Context(), e)

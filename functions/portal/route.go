@@ -21,9 +21,9 @@ func (v *visit) route() {
 		return
 	}
 	var takes []string
-	for _, r := range routes() {
+	for _, r := range contract.Routes() {
 		method, pattern, _ := strings.Cut(r, " ")
-		params, ok := match(pattern, v.event.RawPath)
+		params, ok := contract.Match(pattern, v.event.RawPath)
 		if !ok {
 			continue
 		}
@@ -39,34 +39,4 @@ func (v *visit) route() {
 	}
 	slices.Sort(takes)
 	v.allow = strings.Join(takes, ", ")
-}
-
-// routes are the keys of all routes that API Gateway has.
-func routes() (all []string) {
-	for _, op := range contract.Operations {
-		all = append(all, op.RouteKey())
-	}
-	for _, page := range contract.Pages {
-		all = append(all, page.RouteKey())
-	}
-	return all
-}
-
-// match reports whether a path fits a route's pattern, and what its parameters are.
-func match(pattern, path string) (map[string]string, bool) {
-	parts, given := strings.Split(pattern, "/"), strings.Split(path, "/")
-	if len(parts) != len(given) {
-		return nil, false
-	}
-	params := map[string]string{}
-	for i, part := range parts {
-		name, ok := strings.CutPrefix(part, "{")
-		if !ok && part != given[i] || given[i] == "" && part != "" {
-			return nil, false
-		}
-		if ok {
-			params[strings.TrimSuffix(name, "}")] = given[i]
-		}
-	}
-	return params, true
 }

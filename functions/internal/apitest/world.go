@@ -210,23 +210,12 @@ func (a *Actor) Do(method, target string, body any, with ...With) *Answer {
 }
 
 func find(method, path string) (*contract.Operation, map[string]string) {
-	parts := strings.Split(path, "/")
-next:
+	method = strings.Replace(method, "HEAD", "GET", 1)
 	for i := range contract.Operations {
 		op := &contract.Operations[i]
-		pattern := strings.Split(op.Path, "/")
-		if op.Method != strings.Replace(method, "HEAD", "GET", 1) || len(pattern) != len(parts) {
-			continue
+		if params, ok := contract.Match(op.Path, path); ok && op.Method == method {
+			return op, params
 		}
-		params := map[string]string{}
-		for j, p := range pattern {
-			if strings.HasPrefix(p, "{") {
-				params[strings.Trim(p, "{}")] = parts[j]
-			} else if p != parts[j] {
-				continue next
-			}
-		}
-		return op, params
 	}
 	return nil, nil
 }

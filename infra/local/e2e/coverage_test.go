@@ -52,7 +52,7 @@ var answersOfTheRun = newAnswers()
 
 func newAnswers() *answers {
 	a := &answers{routes: http.NewServeMux(), good: map[string]bool{}}
-	for _, route := range routes() {
+	for _, route := range contract.Routes() {
 		method, path, _ := strings.Cut(route, " ")
 		if path == "/" {
 			path = "/{$}"
@@ -60,17 +60,6 @@ func newAnswers() *answers {
 		a.routes.Handle(method+" "+path, http.NotFoundHandler())
 	}
 	return a
-}
-
-// routes are all of the contract and of the portal.
-func routes() (all []string) {
-	for _, op := range contract.Operations {
-		all = append(all, op.RouteKey())
-	}
-	for _, page := range contract.Pages {
-		all = append(all, page.RouteKey())
-	}
-	return all
 }
 
 func (a *answers) note(method, path string, status int) {
@@ -91,7 +80,7 @@ func everythingWasTried(context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var problems []string
-	for _, route := range routes() {
+	for _, route := range contract.Routes() {
 		if !a.good[route] {
 			problems = append(problems, "nobody got an answer from "+route)
 		}
