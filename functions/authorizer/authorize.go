@@ -189,7 +189,8 @@ func decoy(k credential.APIKey) *access.Principal {
 }
 
 // person finds out to whom the access token was issued. It has to be for the app of the very host: the platform's at the platform's, and a
-// brand's own at that brand's. Where a brand has no app of its own, none is taken: the platform's would count for more elsewhere. It reads nothing from the table but the brand of a host, for a minute's use.
+// brand's own at that brand's. Where a brand has no app of its own, none is taken: the platform's would count for more elsewhere. It reads nothing from
+// the table but the brand of a host, for a minute's use.
 func (a *authorizer) person(ctx context.Context, host, token string) (identity, error) {
 	if a.tokens == nil {
 		return identity{outcome: noApp}, nil

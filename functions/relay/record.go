@@ -98,8 +98,8 @@ func (r *record) read() (err error) {
 			if carried, err = eventOf([]byte(carried)); err != nil {
 				return err
 			}
-		} else if event, err := event.Carried([]byte(carried)); err == nil { // an operator has put it there as the table has it
-			carried = string(event)
+		} else if repeated, err := event.Carried([]byte(carried)); err == nil { // an operator has put it there as the table has it
+			carried = string(repeated)
 		}
 	} else if carried, err = eventOf(r.raw); err != nil {
 		return err

@@ -75,6 +75,14 @@ func tooMuch() error {
 	return f.Err()
 }
 
+// tooLong refuses a past in which too much has to be read to know how it was.
+func tooLong() error {
+	var f fault.Fields
+	f.Add("at", "is after more access changes, here and above, than can be read for one answer. Ask for an earlier time, or about a node with fewer "+
+		"changes; or follow the events, from the first on")
+	return f.Err()
+}
+
 // past is what an answer about a node's past is made from.
 type past struct {
 	node *hierarchy.Node // as it is now
@@ -86,14 +94,6 @@ type past struct {
 	// above are those of stood that were above the node in the window, or may have been, and itself.
 	above []ident.Node
 	sees  map[ident.Node]bool // which of these the caller sees now
-}
-
-// tooLong refuses a past in which too much has to be read to know how it was.
-func tooLong() error {
-	var f fault.Fields
-	f.Add("at", "is after more access changes, here and above, than can be read for one answer. Ask for an earlier time, or about a node with fewer "+
-		"changes; or follow the events, from the first on")
-	return f.Err()
 }
 
 // standing is how a node stood at a moment, from the beginning of the window on, and what happened to it in the window.

@@ -468,8 +468,6 @@ func (InvitationAcceptedData) TypeAt(ident.Node) Type  { return InvitationAccept
 func (UserChangedData) TypeAt(ident.Node) Type         { return UserChanged }
 func (UserRemovedData) TypeAt(ident.Node) Type         { return UserRemoved }
 func (UserRenamedData) TypeAt(ident.Node) Type         { return UserRenamed }
-
-// TypeAt implements Payload.
 func (SignedOutEverywhereData) TypeAt(ident.Node) Type { return SignedOutEverywhere }
 func (BrandCreatedData) TypeAt(ident.Node) Type        { return BrandCreated }
 func (BrandEditedData) TypeAt(ident.Node) Type         { return BrandEdited }
@@ -587,6 +585,7 @@ func told(p Payload) Payload {
 	return part.Interface().(Payload)
 }
 
+// hide empties the fields with the tag unseen, those of embedded structs included.
 func hide(part reflect.Value) {
 	for f, v := range part.Fields() {
 		if f.Tag.Get("unseen") == "true" {

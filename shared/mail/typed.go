@@ -55,8 +55,8 @@ const (
 	ideographicStop = '。'
 )
 
-// Quoted returns a name as typed shows it, in quotation marks out of which it cannot get. Beside the words of the mail it is so seen to be a name: one that reads
-// like a sentence, or like the name of the platform, is not taken for more.
+// Quoted returns a name as typed shows it, in quotation marks that the name cannot close. So a reader sees that it is a name, even when it
+// reads like a sentence or like the name of the platform.
 func Quoted(name string) string {
 	return "“" + strings.Map(func(r rune) rune {
 		if strings.ContainsRune(quotes, r) {

@@ -310,7 +310,7 @@ func TestAccessMatrix(t *testing.T) {
 						asked = fmt.Sprint(e.RawPath, e.QueryStringParameters, e.Body)
 					})
 					answer, reads := s.watched(func() *apitest.Answer { return do(s, as) })
-					real := asked
+					known := asked
 					row := fmt.Sprintf("%s as %s at %s (a person: %v)", op.ID, role, position, person)
 					want := wanted(op, position, role)
 					if op.ID == "signOutEverywhere" && !person { // who has no sessions
@@ -331,7 +331,7 @@ func TestAccessMatrix(t *testing.T) {
 						}
 					default:
 						unknown, none := s.watched(func() *apitest.Answer { return s.unknown(do, as) })
-						if asked == real {
+						if asked == known {
 							t.Fatalf("%s: what is unknown is the same: have (*scene).unknown ask for another id than %s", row, asked)
 						}
 						if answer.Status != 404 || answer.Body != unknown.Body {
