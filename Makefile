@@ -20,6 +20,9 @@ endif
 # infra compiles the CDK (a minute, cold) and infra/local/e2e deploys: neither belongs in the inner loop.
 INNER = $(shell $(GO) list ./... | grep -v -e /infra -e /tabletest -e /shared/table)
 
+# What the portal's templates become. In the inner loop and for lint it only checks.
+TEMPL = $(GO) tool templ generate -path functions/portal/view -include-version=false
+
 .DEFAULT_GOAL := help
 .PHONY: help run test quick lint generate unit e2e walk costs bench bench-peers clients build synth deploy clean
 
@@ -37,11 +40,13 @@ quick: ## the inner loop, without databases and deployments, with shorter proofs
 	@test -z "$$(gofmt -l functions infra shared | tee /dev/stderr)"
 	@$(GO) vet $(INNER)
 	@$(GO) run ./shared/contract/generate -check
+	@$(TEMPL) -check >/dev/null
 	@$(GO) test -short $(INNER)
 
 lint: ## format, vet, staticcheck, govulncheck, generated files, templates
 	@test -z "$$(gofmt -l functions infra shared | tee /dev/stderr)" || { echo 'gofmt: run `gofmt -w functions infra shared`'; exit 1; }
 	@$(GO) run ./shared/contract/generate -check
+	@$(TEMPL) -check >/dev/null
 	@$(GO) mod verify >/dev/null
 	@$(GO) vet ./...
 	@cd infra/local/peers && $(GO) vet .
@@ -49,8 +54,8 @@ lint: ## format, vet, staticcheck, govulncheck, generated files, templates
 	@$(GO) run ./infra/local vulncheck
 	@$(GO) run ./infra/local lint
 
-generate: ## make what comes from the contract: routes, docs, openapi.json
-	@$(GO) generate ./shared/contract
+generate: ## make what comes from the contract (routes, docs, openapi.json) and from the portal's templates
+	@$(GO) generate ./shared/contract ./functions/portal/view
 
 unit: ## all tests but the deployed ones: the fake, DynamoDB Local, the templates, the costs (WORLD=new-year: when their world begins)
 	@$(GO) test -shuffle=on -timeout 20m $$($(GO) list ./... | grep -v /e2e)

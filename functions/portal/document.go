@@ -35,14 +35,16 @@ func newDocument(media string, content []byte) *document {
 			sum := sha256.Sum256(content)
 			return `W/"` + hex.EncodeToString(sum[:12]) + `"`
 		}),
-		small: sync.OnceValue(func() []byte {
-			var b bytes.Buffer
-			w := gzip.NewWriter(&b)
-			w.Write(content) // a Buffer never fails
-			w.Close()
-			return b.Bytes()
-		}),
+		small: sync.OnceValue(func() []byte { return gzipped(content) }),
 	}
+}
+
+func gzipped(content []byte) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	w.Write(content) // a Buffer never fails
+	w.Close()
+	return b.Bytes()
 }
 
 // documents are those that have an address of their own, by route key.

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"strings"
 	"testing"
+
+	"github.com/a-h/templ"
 
 	"example.com/partnertree/shared/brand"
 	"example.com/partnertree/shared/clocktest"
@@ -10,6 +13,15 @@ import (
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/portalhost"
 )
+
+// rendered is the HTML of a component.
+func rendered(c templ.Component) string {
+	var b strings.Builder
+	if err := c.Render(context.Background(), &b); err != nil {
+		panic(err)
+	}
+	return b.String()
+}
 
 // Who was made a guest for an invitation is offered it, whatever their token says of their address. Nobody else is.
 func TestAGuestIsAskedToAccept(t *testing.T) {
@@ -28,7 +40,7 @@ func TestAGuestIsAskedToAccept(t *testing.T) {
 		"at home":           {credential.SignedIn{Tenant: "t", Object: "o", Email: offer.Email, Verified: true}, true},
 	} {
 		v := &visit{portal: &portal{now: clocktest.Now}, who: &c.who, ring: credential.Keyring{}.Rotated(clocktest.Now())}
-		if got := string(v.answers(offer, "inv_0000000000000011")); strings.Contains(got, "Accept the invitation") != c.want {
+		if got := rendered(v.answers(offer, "inv_0000000000000011")); strings.Contains(got, "Accept the invitation") != c.want {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
@@ -41,7 +53,7 @@ func TestAnAddressThatLooksAlikeIsAnother(t *testing.T) {
 	} {
 		v := &visit{portal: &portal{now: clocktest.Now}, ring: credential.Keyring{}.Rotated(clocktest.Now()),
 			who: &credential.SignedIn{Tenant: "t", Object: "o", Email: email, Verified: true}}
-		got := string(v.answers(&directory.Offer{Email: "kims@vale.example"}, "inv_0000000000000011"))
+		got := rendered(v.answers(&directory.Offer{Email: "kims@vale.example"}, "inv_0000000000000011"))
 		if strings.Contains(got, "Accept the invitation") != want {
 			t.Errorf("%+q: %s", email, got)
 		}
@@ -67,7 +79,7 @@ func TestAGuestHearsOfTheFirstLink(t *testing.T) {
 		"at the platform's":        {nil, guest, false},
 	} {
 		v := &visit{site: portalhost.Site{Brand: c.brand}}
-		got := string(v.answers(&directory.Offer{Guest: c.guest}, "inv_0000000000000011"))
+		got := rendered(v.answers(&directory.Offer{Guest: c.guest}, "inv_0000000000000011"))
 		if strings.Contains(got, "use the first link in the mail once") != c.want || !strings.Contains(got, "Sign in with Microsoft") {
 			t.Errorf("%s: %s", name, got)
 		}

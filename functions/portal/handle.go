@@ -12,6 +12,7 @@ import (
 	"example.com/partnertree/functions/internal/deadline"
 	"example.com/partnertree/functions/internal/etag"
 	"example.com/partnertree/functions/internal/shape"
+	"example.com/partnertree/functions/portal/asset"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/contract/docs"
 	"example.com/partnertree/shared/fault"
@@ -40,6 +41,8 @@ func (v *visit) unsigned(ctx context.Context) (response, error) {
 		return v.redirect(start), nil
 	case key == logoRoute:
 		return v.logo(ctx)
+	case key == assetRoute:
+		return v.asset()
 	case documents[key] != nil:
 		return serve(*v.event, documents[key]), nil
 	case v.allow != "":
@@ -52,6 +55,20 @@ func (v *visit) unsigned(ctx context.Context) (response, error) {
 		return response{}, fault.NotFound.New("This problem type does not exist. GET /docs lists all problem types.")
 	}
 	return serve(*v.event, newDocument(htmlFormat, content)), nil
+}
+
+// assetRoute is where the style sheet and the module of the pages are.
+const assetRoute = "GET /assets/{name}"
+
+// asset serves what pages use. Its address has a hash of it, so it never changes.
+func (v *visit) asset() (response, error) {
+	a := asset.Named(v.event.PathParameters["name"])
+	if a == nil {
+		return response{}, fault.NotFound.New("This file does not exist.")
+	}
+	r := serve(*v.event, newDocument(a.Media, a.Content))
+	r.Headers["Cache-Control"] = "public, max-age=31536000, immutable"
+	return r, nil
 }
 
 func serve(e events.APIGatewayV2HTTPRequest, d *document) events.APIGatewayV2HTTPResponse {

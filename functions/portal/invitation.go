@@ -7,6 +7,9 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/a-h/templ"
+
+	"example.com/partnertree/functions/portal/view"
 	"example.com/partnertree/shared/contract"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
@@ -66,68 +69,53 @@ func (v *visit) invitation(ctx context.Context) (response, error) {
 		v.outcome = "accepted before"
 		return v.show(http.StatusOK, message{Title: "You have already accepted this invitation",
 			Text:   []string{"You have already used this link, with the account that you are signed in with. You need not do anything more."},
-			Action: &action{start, "To your access"}}), nil
+			Action: &action{account, "To your access"}}), nil
 	}
 	v.outcome = "offered"
 	// The token lives as long as the visitor looks at it and signs in.
 	v.setCookie(invitationCookie, credential.SealFlow(v.ring, invitationPurpose, token.Text(), v.now()))
 	appears := v.look()
 	if v.site.Brand == nil && offer.Brand != nil { // the platform's page is in the name of who invites
-		appears.name = string(offer.Brand.Name)
+		appears.Name = string(offer.Brand.Name)
 	}
-	invited := markup("You are invited")
-	wrote := markup("Whoever invites you wrote:")
+	invited, wrote := "You are invited", "Whoever invites you wrote:"
 	if offer.By != "" {
-		by := when(offer.ByClient, "The API client ") + fill("%s", mail.Quoted(string(offer.By)))
+		by := mail.Quoted(string(offer.By))
+		if offer.ByClient {
+			by = "The API client " + by
+		}
 		invited, wrote = by+" invites you", by+" wrote:"
 	}
-	below := when(offer.Kind == hierarchy.Partner, ", and with all partners and customers below it,")
-	name, to := mail.Greeted(string(offer.Name)), mail.Quoted(string(offer.Partner))
-	content := when(name != "", fill("<p>Hello %s,</p>\n", name)) +
-		fill("<p>%s to work with the %s <strong>%s</strong>%s in the portal of %s.</p>\n", invited, offer.Kind, to, below, appears.name) +
-		fill(`<dl>
-<dt>Role</dt><dd><span class="role %s">%s</span> You may %s.</dd>
-<dt>For</dt><dd>%s</dd>
-<dt>Open until</dt><dd>%s</dd>
-</dl>
-`, offer.Role, offer.Role, mail.Rights(offer.Role), offer.Email, utc(offer.Expires))
-	content += when(offer.Message != "", fill("<p class=\"soft\">%s</p>\n<blockquote>%s</blockquote>\n", wrote, offer.Message))
-	return v.page(http.StatusOK, "You are invited to "+to, appears, content+v.answers(&offer, token.ID)), nil
+	to := mail.Quoted(string(offer.Partner))
+	shown := view.Offer{Hello: mail.Greeted(string(offer.Name)), Invited: invited, Wrote: wrote, Kind: string(offer.Kind), To: to,
+		Below: offer.Kind == hierarchy.Partner, Portal: appears.Name, Role: offer.Role.String(), Rights: mail.Rights(offer.Role),
+		For: offer.Email, Until: v.clock().Words(offer.Expires), Message: offer.Message}
+	return v.page(http.StatusOK, view.Page{Title: "You are invited to " + to, Look: appears, Content: shown.Show(v.answers(&offer, token.ID))}), nil
 }
 
 // answers is what the visitor can do about an offer: that depends on who they are signed in as.
-func (v *visit) answers(offer *directory.Offer, id ident.Invitation) markup {
+func (v *visit) answers(offer *directory.Offer, id ident.Invitation) templ.Component {
+	signIn := signInLink(invitationPath)
 	if v.who == nil {
-		return "<p>To accept, sign in with the Microsoft account that has this address. You can still decide after you sign in.</p>\n" +
-			when(v.joins(offer), "<p class=\"soft\">You sign in here as a guest. If Microsoft does not know you as a guest, use the first link in the "+
-				"mail once: this link lets you join.</p>\n") +
-			buttons(&action{signInLink(invitationPath), "Sign in with Microsoft"})
+		return all(view.Paragraphs("To accept, sign in with the Microsoft account that has this address. You can still decide after you sign in."),
+			view.If(v.joins(offer), view.Soft("You sign in here as a guest. If Microsoft does not know you as a guest, use the first link in the mail once: this link lets you join.")),
+			view.Buttons(view.Button{Text: "Sign in with Microsoft", To: signIn, Main: true}))
 	}
-	other := buttons(&action{signInLink(invitationPath), "Sign in with another account"})
+	other := view.Buttons(view.Button{Text: "Sign in with another account", To: signIn, Main: true})
 	email, invited := cmp.Or(v.who.Email, "an account without an address"), offer.Guest.Is(v.who)
 	switch same := directory.SameAddress(v.who.Email, offer.Email); {
 	case !same && !invited:
-		return fill(`<div class="notice">
-<p>You are signed in as %s. This invitation is for another address, so you cannot accept the invitation with this account.</p>
-</div>
-`, email) + other
+		return all(view.Remark("You are signed in as "+email+". This invitation is for another address, so you cannot accept the invitation with this account."), other)
 	case !v.who.Verified && !invited:
-		return fill(`<div class="notice">
-<p>You are signed in as %s, which is the address that was invited. But Microsoft has not verified this address: the organization of your
-account has not proved that it owns the domain.</p>
-<p>Sign in with another account that has this address, or ask for an invitation to an address in a domain that your organization has proved.</p>
-</div>
-`, email) + other
-	default:
-		return fill(`<p>You are signed in as %s%s.</p>
-<form class="actions" method="post" action="%s">
-%s
-<input type="hidden" name="invitation" value="%s">
-<button class="main">Accept the invitation</button>
-<a class="button" href="%s">This is not me</a>
-</form>
-`, when(v.who.Name != "", fill("%s, ", v.who.Name)), email, invitationPath, v.formToken(), id, signInLink(invitationPath))
+		return all(view.Remark("You are signed in as "+email+", which is the address that was invited. But Microsoft has not verified this address: the "+
+			"organization of your account has not proved that it owns the domain.",
+			"Sign in with another account that has this address, or ask for an invitation to an address in a domain that your organization has proved."), other)
 	}
+	as := email
+	if v.who.Name != "" {
+		as = v.who.Name + ", " + email
+	}
+	return view.Acceptance(as, invitationPath, v.ring.FormToken(v.who), string(id), signIn)
 }
 
 // joins reports whether whoever is invited signs in here as a guest: Microsoft lets them in after they have followed the mail's other link,
@@ -156,7 +144,7 @@ func (v *visit) accept(ctx context.Context) (response, error) {
 	}
 	v.dropCookie(invitationCookie)
 	v.outcome = "accepted"
-	return v.redirect(start + "?" + url.Values{"accepted": {string(node.ID)}}.Encode()), nil
+	return v.redirect(account + "?" + url.Values{"accepted": {string(node.ID)}}.Encode()), nil
 }
 
 func (v *visit) reopen() response {

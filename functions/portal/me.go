@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"example.com/partnertree/functions/portal/view"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/mail"
@@ -18,7 +19,7 @@ func (v *visit) me(ctx context.Context) (response, error) {
 			return v.ended(), nil
 		}
 		v.outcome = "to sign-in"
-		return v.redirect(signInLink(start)), nil
+		return v.redirect(signInLink(account)), nil
 	}
 	me, err := v.dir.Me(ctx, v.caller())
 	if err != nil {
@@ -30,48 +31,25 @@ func (v *visit) me(ctx context.Context) (response, error) {
 		query = nil
 	}
 	v.outcome = "shown"
-	content := fill("<p>You are signed in as <strong>%s</strong>%s, since %s.</p>\n", cmp.Or(string(me.Name), v.who.Name, string(me.ID)),
-		when(v.who.Email != "", fill(" (%s)", v.who.Email)), utc(v.who.Began))
-	if len(me.Grants) == 0 {
-		content += fill(`<p>You have no access to anything at the moment.</p>
-<p>If you were invited, open the link in the invitation’s mail and accept it with this account. If you had access
-before, your access was removed or is suspended: ask the person who invited you. If you have access in the portal of a
-brand, use the address of that portal. If you are asked for your id, give this id: <code>%s</code>.</p>
-`, me.ID)
-	} else {
-		list := markup("<ul class=\"grants\">\n")
-		for i := range me.Grants {
-			g := &me.Grants[i]
-			content += when(query.Get("accepted") == string(g.Node.ID),
-				fill("<p><strong>You have accepted the invitation to %s.</strong></p>\n", g.Node.Name))
-			list += granted(g)
+	shown := view.Account{Name: cmp.Or(string(me.Name), v.who.Name, string(me.ID)), Email: v.who.Email, ID: string(me.ID), Since: v.clock().Words(v.who.Began),
+		Token: v.ring.FormToken(v.who), Settings: v.settingsForm()}
+	for i := range me.Grants {
+		g := &me.Grants[i]
+		kind := hierarchy.KindOf(g.Node.ID)
+		granted := view.Granted{Link: nodeLink(g.Node), Kind: string(kind), Role: g.Role.String(), Rights: mail.Rights(g.Role),
+			Below: kind == hierarchy.Partner, Accepted: query.Get("accepted") == string(g.Node.ID)}
+		for _, step := range g.Path[:max(0, len(g.Path)-1)] {
+			granted.Path = append(granted.Path, nodeLink(step))
 		}
-		content += list
-		content += `</ul>
-<p class="soft">Partners and customers that are suspended or in the trash are not listed. They appear here again after they are resumed or restored.</p>
-`
+		shown.Grants = append(shown.Grants, granted)
 	}
-	content += when(v.site.Brand != nil,
-		fill("<p class=\"soft\">This is the portal of %s. Your access elsewhere is not shown here.</p>\n", v.look().name))
-	content += fill(`<div class="actions">
-<form method="post" action="/signout">%s<button>Sign out</button></form>
-<form method="post" action="/signout/everywhere">%s<button>Sign out everywhere</button></form>
-</div>
-`, v.formToken(), v.formToken())
-	return v.page(http.StatusOK, "Your access", v.look(), content), nil
+	if v.site.Brand != nil {
+		shown.Portal = v.look().Name
+	}
+	return v.page(http.StatusOK, view.Page{Title: "Your access", Content: shown.Show()}), nil
 }
 
-// granted is one place where the person has a role, below the path on which their access begins.
-func granted(g *directory.MyGrant) markup {
-	var above markup
-	for _, step := range g.Path {
-		above += when(step.ID != g.Node.ID, fill("%s › ", step.Name))
-	}
-	kind := hierarchy.KindOf(g.Node.ID)
-	return fill(`<li>
-%s<div class="line"><h2>%s</h2><span class="soft">%s</span><span class="role %s">%s</span></div>
-<p>At this %s%s you may %s.</p>
-</li>
-`, when(above != "", fill("<p class=\"soft\">%s</p>\n", above)), g.Node.Name, kind, g.Role, g.Role,
-		kind, when(kind == hierarchy.Partner, " and below it"), mail.Rights(g.Role))
+// nodeLink leads to the page of a node.
+func nodeLink(step directory.PathStep) view.Link {
+	return view.Link{Text: string(step.Name), To: nodePath(step.ID)}
 }

@@ -48,25 +48,12 @@ func (p *portal) serve(dir *directory.Directory, count limit.Counter, signIn *en
 	p.sites = portalhost.New(p.config, dir.BrandAt, p.now)
 }
 
-// pages are the routes of contract.Pages, but for the logos'. All else is as it is for everybody: see unsigned.
-var pages = map[string]func(*visit, context.Context) (response, error){
-	"GET /signin":              (*visit).begin,
-	"GET /signin/callback":     (*visit).callback,
-	"POST /signout":            (*visit).signOut,
-	"GET /signout":             (*visit).afterSignOut,
-	"POST /signout/everywhere": (*visit).signOutEverywhere,
-	"GET /signout/everywhere":  (*visit).afterSignOut,
-	"GET /me":                  (*visit).me,
-	"GET /invitations/{token}": (*visit).follow,
-	"GET /invitation":          (*visit).invitation,
-	"POST /invitation":         (*visit).accept,
-}
-
 type response = events.APIGatewayV2HTTPResponse
 
 // visit is one request.
 type visit struct {
 	*portal
+	dir     *directory.Directory // the portal's; while a page is made that changes nothing, its OneLook
 	event   *events.APIGatewayV2HTTPRequest
 	site    portalhost.Site
 	origin  string // of the site: scheme and host as the visitor sees them
@@ -82,7 +69,7 @@ type visit struct {
 // visit answers a request, and writes the one line that the log has of it. The line has no address, query or cookie.
 func (p *portal) visit(ctx context.Context, e *events.APIGatewayV2HTTPRequest) response {
 	began := p.now()
-	v := &visit{portal: p, event: e, cookies: cookies(e)}
+	v := &visit{portal: p, dir: p.dir, event: e, cookies: cookies(e)}
 	v.route()
 	r, err := v.answer(ctx)
 	level, line := slog.LevelInfo, []slog.Attr{slog.String("requestId", e.RequestContext.RequestID), slog.String("page", e.RouteKey)}
@@ -97,7 +84,7 @@ func (p *portal) visit(ctx context.Context, e *events.APIGatewayV2HTTPRequest) r
 			line = append(line, slog.String("cause", err.Error()))
 		}
 		failed := v.refuse
-		if pages[e.RouteKey] != nil {
+		if pages()[e.RouteKey] != nil {
 			failed = v.failed
 		}
 		r = failed(f)
@@ -108,6 +95,7 @@ func (p *portal) visit(ctx context.Context, e *events.APIGatewayV2HTTPRequest) r
 			r.Headers["Allow"] = v.allow
 		}
 	}
+	r = v.small(r)
 	if e.RequestContext.HTTP.Method == http.MethodHead {
 		r.Body, r.IsBase64Encoded = "", false
 	}
@@ -124,7 +112,7 @@ func (v *visit) answer(ctx context.Context) (r response, err error) {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	page := pages[v.event.RouteKey]
+	page := pages()[v.event.RouteKey]
 	if v.signIn == nil && page == nil {
 		return v.unsigned(ctx)
 	}
@@ -204,9 +192,6 @@ func (v *visit) form() url.Values {
 
 // ours reports whether the form was made by a page of this session: another site cannot have sent it.
 func (v *visit) ours(form url.Values) bool { return v.ring.FormFits(v.who, form.Get(formField)) }
-
-// formField is the form token's name in forms.
-const formField = "form"
 
 // redirect leads to an address by a GET.
 func (v *visit) redirect(to string) response {

@@ -13,8 +13,11 @@ import (
 	"example.com/partnertree/shared/graph/entra"
 )
 
-// start is the page that signing in leads to unless it began on another.
-const start = "/me"
+// start is what signing in leads to unless it began on another page. account is the page of what the visitor has access to.
+const (
+	start   = "/home"
+	account = "/me"
+)
 
 // flow is a sign-in that is under way: what the browser that began it has to bring back.
 type flow struct {
@@ -174,9 +177,9 @@ func (v *visit) signedOut(outcome, title, text string) response {
 func (v *visit) ended() response {
 	v.outcome = "session ended"
 	v.dropCookie(sessionCookie)
-	to := start
-	if strings.HasSuffix(v.event.RouteKey, " "+invitationPath) {
-		to = invitationPath
+	to := local(v.event.RawPath)
+	if v.event.RequestContext.HTTP.Method == http.MethodGet {
+		to = local(v.address())
 	}
 	text := "You signed out, or were inactive for a long time. Sign in to continue."
 	if v.event.RequestContext.HTTP.Method == http.MethodPost {

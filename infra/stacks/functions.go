@@ -33,17 +33,20 @@ const (
 	memoryMB = 512
 )
 
+// operations are the actions of what does the operations of the contract: the API, and the portal in its pages.
+var operations = []string{"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"}
+
 // functions says exactly what each calls: reads are batches, so that what is decided on was read together, and a transaction
 // needs the actions of its parts. Nobody scans, and nobody but the deployment changes the table itself. schema.ReadableKeys says who may use only
 // some of its items.
 var functions = map[string]function{
 	"api": {
 		does: "API: partners, customers, brands, users, invitations and API clients", seconds: apiTimeoutSeconds, index: true,
-		table: []string{"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"},
+		table: operations,
 	},
 	"portal": {
-		does: "Pages: sign-in, invitations, the documentation and the contract", seconds: apiTimeoutSeconds,
-		table: []string{"BatchGetItem", "PutItem", "UpdateItem", "ConditionCheckItem"},
+		does: "Pages: all that the API does, sign-in, the documentation and the contract", seconds: apiTimeoutSeconds, index: true,
+		table: operations,
 	},
 	"authorizer": {
 		does: "API Gateway authorizer: says who is calling, never what they may do", seconds: apiTimeoutSeconds,

@@ -84,20 +84,34 @@ func OpenFlow[T any](r Keyring, purpose, sealed string, now time.Time) (T, bool)
 }
 
 // FormToken goes into the forms of a session's pages, so that no other site can send them.
-func (r Keyring) FormToken(s *SignedIn) string {
+func (r Keyring) FormToken(s *SignedIn) string { return r.token("form", formOf(s)) }
+
+// token is the keyed hash of what for a purpose, by the newest key.
+func (r Keyring) token(purpose string, what []byte) string {
 	if len(r) == 0 {
 		return ""
 	}
-	return strconv.Itoa(r[0].ID) + "." + base64.RawURLEncoding.EncodeToString(r[0].mac("form", formOf(s)))
+	return strconv.Itoa(r[0].ID) + "." + base64.RawURLEncoding.EncodeToString(r[0].mac(purpose, what))
 }
 
 // FormFits reports whether the token is one of the session's forms.
-func (r Keyring) FormFits(s *SignedIn, token string) bool {
+func (r Keyring) FormFits(s *SignedIn, token string) bool { return r.fits("form", formOf(s), token) }
+
+// fits reports whether a token has the keyed hash of what for a purpose.
+func (r Keyring) fits(purpose string, what []byte, token string) bool {
 	id, mac, _ := strings.Cut(token, ".")
 	n, err1 := strconv.Atoi(id)
 	sum, err2 := base64.RawURLEncoding.Strict().DecodeString(mac)
 	k, known := r.key(n)
-	return err1 == nil && err2 == nil && known && hmac.Equal(sum, k.mac("form", formOf(s)))
+	return err1 == nil && err2 == nil && known && hmac.Equal(sum, k.mac(purpose, what))
+}
+
+// MarkOf goes into what somebody has typed, so that it comes back to them alone, whatever their session.
+func (r Keyring) MarkOf(p ident.Principal) string { return r.token("mark", []byte(p)) }
+
+// MarkFits reports whether the mark is the person's.
+func (r Keyring) MarkFits(p ident.Principal, mark string) bool {
+	return r.fits("mark", []byte(p), mark)
 }
 
 func formOf(s *SignedIn) []byte {

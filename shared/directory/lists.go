@@ -50,8 +50,13 @@ func (d *Directory) Path(ctx context.Context, c Caller, id ident.Node) ([]PathSt
 	if err != nil {
 		return nil, err
 	}
+	return d.pathFrom(ctx, c, node, dec)
+}
+
+// pathFrom returns the Partner Path of a node that was decided on.
+func (d *Directory) pathFrom(ctx context.Context, c Caller, node *hierarchy.Node, dec access.Decision) ([]PathStep, error) {
 	ids := dec.Place.Path.IDs()[dec.First:]
-	known := map[ident.Node]*hierarchy.Node{id: node}
+	known := map[ident.Node]*hierarchy.Node{node.ID: node}
 	if err := d.know(ctx, c, known, ids); err != nil {
 		return nil, err
 	}

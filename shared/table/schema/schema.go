@@ -58,10 +58,6 @@ var ReadableKeys = map[string]map[string][]string{
 		"PutItem":      {InvitationPrefix, NodePrefix}, // an invitation is also in its node's list
 		"UpdateItem":   {CountPrefix},                  // mails that bounced
 	},
-	"portal": {
-		"PutItem":    {InvitationPrefix, NodePrefix, PrincipalPrefix}, // who accepts an invitation, who signs out everywhere
-		"UpdateItem": {RatePrefix},
-	},
 }
 
 // EventAttr is the attribute of these items that holds the event itself: what event.Event.Stored returns, in a string.

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"sync"
+
+	"example.com/partnertree/shared/hierarchy"
+)
+
+// pages are the routes of contract.Pages, but for those of logos and assets. All else is as it is for everybody: see unsigned.
+var pages = sync.OnceValue(func() map[string]handler {
+	all := map[string]handler{
+		"GET /signin":              (*visit).begin,
+		"GET /signin/callback":     (*visit).callback,
+		"POST /signout":            (*visit).signOut,
+		"GET /signout":             (*visit).afterSignOut,
+		"POST /signout/everywhere": (*visit).signOutEverywhere,
+		"GET /signout/everywhere":  (*visit).afterSignOut,
+		"GET /invitations/{token}": (*visit).follow,
+		"GET /invitation":          (*visit).invitation,
+		"POST /invitation":         (*visit).accept,
+
+		"GET /home": signedIn((*visit).home),
+		"GET /me":   (*visit).me,
+		"POST /me":  (*visit).setSettings,
+
+		"GET /nodes/{node}":           section("", (*visit).overview),
+		"GET /nodes/{node}/partners":  section("partners", (*visit).partners, hierarchy.Partner),
+		"GET /nodes/{node}/customers": section("customers", (*visit).customers, hierarchy.Partner),
+		"GET /nodes/{node}/tree":      section("partners", (*visit).tree, hierarchy.Partner),
+		"GET /nodes/{node}/settings":  section("settings", (*visit).settingsPage),
+	}
+	for path, f := range forms {
+		all["GET "+path], all["POST "+path] = f.get(), f.post()
+	}
+	return all
+})
+
+// forms are the pages with a form at a node.
+var forms = map[string]form{
+	"/nodes/{node}/partners/new":  newPartner,
+	"/nodes/{node}/customers/new": newCustomer,
+	"/nodes/{node}/edit":          editNode,
+	"/nodes/{node}/provisioning":  provision,
+	"/nodes/{node}/suspend":       suspend,
+	"/nodes/{node}/resume":        resume,
+	"/nodes/{node}/delete":        remove,
+	"/nodes/{node}/restore":       restore,
+}
