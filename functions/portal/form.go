@@ -28,8 +28,8 @@ type form struct {
 	operations []string
 	section    string // of the place's menu
 	kinds      []hierarchy.Kind
-	// needs is what the visitor must be allowed to do at the node.
-	needs access.Action
+	// needs is what the visitor must be allowed to do at the node; ofPartner the same at a partner, when that is another action.
+	needs, ofPartner access.Action
 	// at returns the node that the address is about; nil: the node of the address.
 	at func(*visit, context.Context) (ident.Node, error)
 	// ask returns the form with what is there now.
@@ -71,7 +71,7 @@ func (f form) get() handler {
 		if err != nil {
 			return response{}, err
 		}
-		if err := at.May(f.needs); err != nil {
+		if err := f.may(at); err != nil {
 			return v.refused(at, f.section, a.title, fault.From(err)), nil
 		}
 		if typed := v.draft(); typed != nil {
@@ -92,18 +92,21 @@ func (f form) post() handler {
 		if !v.ours(typed) {
 			return v.strange(), nil
 		}
-		id, err := f.node(v, ctx)
+		at, err := f.place(v, ctx)
 		if err != nil {
+			if fault.From(err).Type == fault.Unauthenticated {
+				return v.endedWith(typed), nil
+			}
 			return response{}, err
+		}
+		id := at.id()
+		if err := f.may(at); err != nil { // before what was typed is looked at: who cannot do this hears that alone
+			return v.refused(at, f.section, "Nothing was changed", fault.From(err)), nil
 		}
 		d, err := f.do(v, ctx, v.sender(typed), id, fields(typed))
 		if err == nil {
 			v.outcome = "done"
 			if d.show != nil {
-				at, err := v.place(ctx, id)
-				if err != nil {
-					return response{}, err
-				}
 				return v.pageAt(http.StatusOK, at, f.section, *d.show), nil
 			}
 			v.tell(d.notice)
@@ -116,8 +119,8 @@ func (f form) post() handler {
 		if e.Type == fault.NotFound || e.Type == fault.Internal {
 			return response{}, err
 		}
-		at, atErr := v.place(ctx, id)
-		if atErr != nil {
+		at, placeErr := v.place(ctx, id) // as it is now
+		if placeErr != nil {
 			return response{}, err
 		}
 		a, askErr := f.ask(v, ctx, at)
@@ -132,6 +135,14 @@ func (f form) post() handler {
 		a.Wrong = wrong(&a.Form, e)
 		return f.show(v, formStatus(e), at, a), nil
 	}
+}
+
+// may returns nil when the visitor may carry the form out at the place.
+func (f form) may(at *place) error {
+	if f.ofPartner != access.Read && at.partner() {
+		return at.May(f.ofPartner)
+	}
+	return at.May(f.needs)
 }
 
 // formStatus is the status of a form that is shown again: 422 for what can be mended in the form.

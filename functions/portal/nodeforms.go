@@ -120,7 +120,7 @@ func detailFields(d hierarchy.Details) (fields []view.Field) {
 
 // editNode edits a partner or a customer.
 var editNode = form{
-	operations: []string{"editPartner", "editCustomer"}, section: "settings", needs: access.EditCustomer,
+	operations: []string{"editPartner", "editCustomer"}, section: "settings", needs: access.EditCustomer, ofPartner: access.EditPartner,
 	ask: func(v *visit, ctx context.Context, at *place) (asked, error) {
 		n := &at.Node
 		a := asked{title: "Edit " + string(n.Name), what: "This " + string(n.Kind()), Form: view.Form{Submit: "Save", Cancel: at.path(""), Version: n.Version,
@@ -187,11 +187,11 @@ var provision = form{
 				Hint: "When a partner above cannot provision services, this partner cannot either."}}}}, nil
 	},
 	do: func(v *visit, ctx context.Context, c directory.Caller, at ident.Node, typed url.Values) (done, error) {
-		in, err := read(typed, shape.EditPartner)
-		if err != nil || in.CanProvision == nil {
+		can, err := read(typed, func(o *input.Object) bool { return input.Required(o, "canProvisionServices", input.As[bool]) })
+		if err != nil {
 			return done{}, err
 		}
-		_, err = v.dir.SetCanProvision(ctx, c, at, *in.CanProvision)
+		_, err = v.dir.SetCanProvision(ctx, c, at, can)
 		return done{nodePath(at), "The change is in effect for everything below.", nil}, err
 	},
 }
