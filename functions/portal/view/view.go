@@ -205,16 +205,22 @@ func (f *Field) has(value string) bool {
 // id is the field's id in the page.
 func (f *Field) id() string { return "f-" + strings.ReplaceAll(f.Name, "/", "-") }
 
-// described lists the ids of what describes a field.
-func (f *Field) described(wrong string) string {
-	var ids []string
+// said connects a field with its hint, and with what is wrong with it.
+func (f *Field) said(wrong string) templ.Attributes {
+	said, ids := templ.Attributes{}, []string{}
 	if f.Hint != "" {
 		ids = append(ids, f.id()+"-hint")
 	}
 	if wrong != "" {
 		ids = append(ids, f.id()+"-wrong")
+		if f.Type != Radios && f.Type != Checks {
+			said["aria-invalid"] = "true"
+		}
 	}
-	return strings.Join(ids, " ")
+	if len(ids) > 0 {
+		said["aria-describedby"] = strings.Join(ids, " ")
+	}
+	return said
 }
 
 // Conflict is what two people have made of the same thing.
