@@ -324,7 +324,7 @@ var (
 	aHidden = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
 	aButton = regexp.MustCompile(`(?s)<button([^>]*)>(.*?)</button>`)
 	aName   = regexp.MustCompile(`name="([^"]*)" value="([^"]*)"`)
-	aLink   = regexp.MustCompile(`<a [^>]*href="([^"]*)">([^<]*)</a>`)
+	aLink   = regexp.MustCompile(`<a [^>]*href="([^"]*)"[^>]*>(?:<bdi>)?([^<]*)(?:</bdi>)?</a>`)
 )
 
 // form is the address and the content of a form, as the button with this text would send it.

@@ -349,7 +349,7 @@ func (v *visit) notice() string {
 	return text
 }
 
-// lastChange tells who made the last change at a node, and when; "" for somebody whom the visitor does not see.
+// lastChange tells who made the last change at a node, and when; "" when that is not known.
 func (v *visit) lastChange(ctx context.Context, id ident.Node) (by string, at time.Time) {
 	list, err := v.dir.Log(ctx, v.caller(), id, directory.LogFilter{}, directory.Paging{Limit: 10})
 	if err != nil {
@@ -357,21 +357,12 @@ func (v *visit) lastChange(ctx context.Context, id ident.Node) (by string, at ti
 	}
 	for i := range list.Items {
 		if e := &list.Items[i]; e.Node == id {
-			return v.actor(ctx, e.Actor), e.Time
+			names, err := v.namesIn(ctx, list.Items[i:i+1])
+			if err != nil {
+				return "", at
+			}
+			return v.actorName(e.Actor, &names), e.Time
 		}
 	}
 	return "", at
-}
-
-// actor is what somebody is called who did something.
-func (v *visit) actor(_ context.Context, who ident.Principal) string {
-	switch {
-	case who == v.who.Principal():
-		return "you"
-	case who == "":
-		return ""
-	case who.IsPerson():
-		return "another person"
-	}
-	return "an API client"
 }

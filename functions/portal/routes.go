@@ -28,6 +28,12 @@ var pages = sync.OnceValue(func() map[string]handler {
 		"GET /nodes/{node}/customers": section("customers", (*visit).customers, hierarchy.Partner),
 		"GET /nodes/{node}/tree":      section("partners", (*visit).tree, hierarchy.Partner),
 		"GET /nodes/{node}/settings":  section("settings", (*visit).settingsPage),
+		"GET /nodes/{node}/go":        section("", (*visit).pick),
+		"POST /nodes/{node}/pin":      (*visit).pin,
+
+		"GET /nodes/{node}/trash":        section("trash", (*visit).trash, hierarchy.Partner),
+		"GET /nodes/{node}/activity":     section("activity", (*visit).activity),
+		"GET /nodes/{node}/activity.csv": signedIn((*visit).activityCSV),
 	}
 	for path, f := range forms {
 		all["GET "+path], all["POST "+path] = f.get(), f.post()

@@ -38,6 +38,11 @@ var Pages = []Page{
 	{"POST", "/nodes/{node}/customers/new"},
 	{"GET", "/nodes/{node}/tree"},
 	{"GET", "/nodes/{node}/settings"},
+	{"GET", "/nodes/{node}/go"}, // to another place
+	{"POST", "/nodes/{node}/pin"},
+	{"GET", "/nodes/{node}/trash"},
+	{"GET", "/nodes/{node}/activity"},
+	{"GET", "/nodes/{node}/activity.csv"},
 	{"GET", "/nodes/{node}/edit"},
 	{"POST", "/nodes/{node}/edit"},
 	{"GET", "/nodes/{node}/provisioning"},
