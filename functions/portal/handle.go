@@ -115,7 +115,7 @@ func (v *visit) refuse(f *fault.Error) response {
 
 // nothingHere is the page for an address that has none.
 func (v *visit) nothingHere() response {
-	m := message{Title: "Nothing here", Text: []string{"There is no page at this address. The address may be incomplete or misspelled."},
+	m := message{Title: "Nothing here", Text: []string{"There is no page at this address, or you have no access to it. The address may be incomplete or misspelled."},
 		Action: &action{start, "To the start page"}}
 	if v.signIn == nil {
 		m.Action = &action{"/docs", "API reference"}

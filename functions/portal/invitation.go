@@ -169,6 +169,8 @@ func (v *visit) failed(f *fault.Error) response {
 		return v.ended()
 	case f.Type == fault.NotFound && invitation:
 		return v.noInvitation()
+	case f.Type == fault.NotFound:
+		return v.nothingHere()
 	case f.Type == fault.Suspended && invitation: // the cookie stays: the same link works again later
 		return v.show(status, message{Title: "Not available now", Text: []string{f.Detail}})
 	case f.Type == fault.InvitationClosed:
@@ -185,6 +187,6 @@ func (v *visit) failed(f *fault.Error) response {
 		return v.show(status, message{Title: "Something went wrong on our side",
 			Text: []string{"Try again later. If this happens again, tell the people who run this portal the reference below."}, Reference: true})
 	default:
-		return v.show(status, message{Title: f.Type.Title, Text: []string{f.Detail}, Action: &action{start, "To the start page"}})
+		return v.show(status, message{Title: f.Type.Title, Text: []string{plain(f.Detail)}, Action: &action{start, "To the start page"}})
 	}
 }
