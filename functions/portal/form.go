@@ -32,7 +32,7 @@ type form struct {
 	needs, ofPartner access.Action
 	// at returns the node that the address is about; nil: the node of the address.
 	at func(*visit, context.Context) (ident.Node, error)
-	// ask returns the form with what is there now.
+	// ask returns the form with what is there now. A preview in it is of what was typed (visit.typed).
 	ask func(*visit, context.Context, *place) (asked, error)
 	// do carries the form out.
 	do func(*visit, context.Context, directory.Caller, ident.Node, url.Values) (done, error)
@@ -58,6 +58,7 @@ const (
 	keyField     = "key"     // the idempotency key
 	versionField = "version" // If-Match
 	markField    = "mark"    // whose form it is, whatever their session
+	previewField = "preview" // asks for the form again, with what was typed
 )
 
 // get shows the form.
@@ -67,6 +68,8 @@ func (f form) get() handler {
 		if err != nil {
 			return response{}, err
 		}
+		typed := v.draft()
+		v.typed = typed
 		a, err := f.ask(v, ctx, at)
 		if err != nil {
 			return response{}, err
@@ -74,7 +77,7 @@ func (f form) get() handler {
 		if err := f.may(at); err != nil {
 			return v.refused(at, f.section, a.title, fault.From(err)), nil
 		}
-		if typed := v.draft(); typed != nil {
+		if typed != nil {
 			a.fill(typed)
 			a.Intro = all(view.Remark("Your session had ended. What you typed is here again; it was not sent yet."), or(a.Intro))
 		}
@@ -102,6 +105,15 @@ func (f form) post() handler {
 		id := at.id()
 		if err := f.may(at); err != nil { // before what was typed is looked at: who cannot do this hears that alone
 			return v.refused(at, f.section, "Nothing was changed", fault.From(err)), nil
+		}
+		if v.typed = typed; typed.Get(previewField) != "" {
+			a, err := f.ask(v, ctx, at)
+			if err != nil {
+				return response{}, err
+			}
+			a.fill(typed)
+			v.outcome = "previewed"
+			return f.show(v, http.StatusOK, at, a), nil
 		}
 		d, err := f.do(v, ctx, v.sender(typed), id, fields(typed))
 		if err == nil {
@@ -226,7 +238,7 @@ func fields(typed url.Values) url.Values {
 	own := url.Values{}
 	for name, values := range typed {
 		switch name {
-		case formField, keyField, versionField, markField:
+		case formField, keyField, versionField, markField, previewField:
 		default:
 			own[name] = values
 		}

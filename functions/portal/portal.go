@@ -63,6 +63,7 @@ type visit struct {
 	who     *credential.SignedIn // nil: not signed in, as far as the cookie says
 	stale   bool                 // the cookie is worth making anew
 	allow   string               // the methods that the path takes, if it takes this one not
+	typed   url.Values           // what was sent with a form
 	outcome string               // what became of it, for the log
 }
 

@@ -31,6 +31,10 @@ var pages = sync.OnceValue(func() map[string]handler {
 		"GET /nodes/{node}/go":        section("", (*visit).pick),
 		"POST /nodes/{node}/pin":      (*visit).pin,
 
+		"GET /nodes/{node}/users":       section("users", (*visit).users),
+		"GET /nodes/{node}/invitations": section("users", (*visit).invitations),
+		"GET /nodes/{node}/access":      section("users", (*visit).access),
+
 		"GET /nodes/{node}/trash":        section("trash", (*visit).trash, hierarchy.Partner),
 		"GET /nodes/{node}/activity":     section("activity", (*visit).activity),
 		"GET /nodes/{node}/activity.csv": signedIn((*visit).activityCSV),
@@ -51,4 +55,9 @@ var forms = map[string]form{
 	"/nodes/{node}/resume":        resume,
 	"/nodes/{node}/delete":        remove,
 	"/nodes/{node}/restore":       restore,
+
+	"/nodes/{node}/users/invite":             inviteForm,
+	"/nodes/{node}/users/{principal}":        changeRole,
+	"/nodes/{node}/users/{principal}/remove": removeUser,
+	"/nodes/{node}/invitations/{invitation}": oneInvitation,
 }

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"errors"
+	"time"
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/credential"
@@ -82,6 +83,18 @@ func (d *Directory) DueMail(ctx context.Context, id ident.Invitation, generation
 		}
 		return m, nil
 	})
+}
+
+// PreviewMail returns the mail that an invitation would bring, without the link: it is for who is about to invite.
+func (d *Directory) PreviewMail(ctx context.Context, c Caller, in NewInvitation) (*Mail, error) {
+	v, node, _, err := d.Reach(ctx, c, in.Node, access.Invite)
+	if err != nil {
+		return nil, err
+	}
+	i := &Invitation{Node: in.Node, Email: in.Email, Name: in.Name, Role: in.Role, Message: in.Message, By: c.Principal,
+		Expires: d.now().Add(time.Duration(in.Days) * 24 * time.Hour)}
+	offer, err := d.offer(ctx, i, node, v.Caller)
+	return &Mail{Offer: offer}, err
 }
 
 // ClaimMail begins the mailing of what DueMail gave: of all who ask, one is told that it is theirs, once. The guest is who was made one for

@@ -154,6 +154,9 @@ var doing = map[access.Action]string{
 	access.Invite:         "invite people to this %s and change what they may do",
 }
 
+// Doing returns an action at a kind of node in words.
+func Doing(a access.Action, kind hierarchy.Kind) string { return fmt.Sprintf(doing[a], kind) }
+
 // wordsOfPast returns what words returns, with the time, and with what is not known of the past.
 func (e *Explanation) wordsOfPast(d *access.Decision, node *hierarchy.Node, w Window) string {
 	if text := w.before(node); text != "" {
@@ -195,7 +198,7 @@ func (e *Explanation) words(d *access.Decision, within ident.Node) string {
 		who = string(e.Principal)
 	}
 	kind := hierarchy.KindOf(e.Node)
-	may := fmt.Sprintf(doing[e.Action], kind)
+	may := Doing(e.Action, kind)
 	var reason Source // the nearest of the grants that give the deciding role
 	var idle []string // grants that do not count: for all of them, for the same reason
 	why := ""

@@ -134,6 +134,7 @@ type Form struct {
 	Version int64  // of what it edits, 0 for none
 	Fields  []Field
 	Submit  string
+	Preview string // the words of a button that shows the form again with what was typed, "" for none
 	Danger  bool
 	Cancel  string          // the address of where one came from
 	Intro   templ.Component // above the fields; nil: nothing
