@@ -22,6 +22,7 @@ import (
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/record"
+	"example.com/partnertree/shared/word"
 )
 
 // ranger goes through a forest and through a directory at the same time.
@@ -134,9 +135,9 @@ func (r *ranger) anyReader() *reader {
 	return r.readers[rapid.IntRange(0, len(r.readers)-1).Draw(r.t, "reader")]
 }
 
-func (r *ranger) someName() hierarchy.Name {
-	return rapid.SampledFrom([]hierarchy.Name{"a", "á", "b", "a b", "ab", "Zé"}).Draw(r.t, "name")
-}
+var rangerNames = []hierarchy.Name{"a", "á", "b", "a b", "ab", "Zé", "Ab zen", "日本 ab"}
+
+func (r *ranger) someName() hierarchy.Name { return rapid.SampledFrom(rangerNames).Draw(r.t, "name") }
 
 func (r *ranger) role() access.Role {
 	return rapid.SampledFrom([]access.Role{access.Viewer, access.Operator, access.Admin, access.Owner}).Draw(r.t, "role")
@@ -553,6 +554,13 @@ func (r *ranger) nothingLeft(left *remains) {
 		}
 	}
 	r.must(Gone(r.ctx, s, left.nodes...))
+	terms := map[ident.Node][]word.Term{}
+	for _, id := range left.nodes {
+		for _, name := range rangerNames {
+			terms[id] = append(terms[id], (&hierarchy.Node{ID: id, Name: name}).Terms()...)
+		}
+	}
+	r.must(Found(r.ctx, s, terms))
 	for _, domain := range left.domains {
 		id := r.brands[domain]
 		got, err := s.Read(r.ctx, directory.Want{Records: []record.Ref{brand.Brands.Ref(id), brand.Domains.Ref(domain), brand.Logos.Ref(id)}})

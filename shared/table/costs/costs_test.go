@@ -162,7 +162,7 @@ func (b *bench) fill(column string, parent *hierarchy.Node, many int) place {
 		}
 	}
 	errs := make(chan error)
-	chunks := slices.Collect(slices.Chunk(steps, 50))
+	chunks := slices.Collect(slices.Chunk(steps, 20))
 	slots := make(chan struct{}, 8)
 	for _, some := range chunks {
 		go func() {
