@@ -85,6 +85,9 @@ func (f *finding) page(ctx context.Context, p Paging) (List[hit], error) {
 		if err != nil {
 			return none, err
 		}
+		if len(f.caller.Grants) == 0 { // who has only signed in is to cause no work
+			return list, nil
+		}
 		last := 0
 		for i, h := range hits {
 			if h == nil {

@@ -2,6 +2,7 @@ package operations_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"example.com/partnertree/functions/internal/apitest"
@@ -97,4 +98,47 @@ func TestTheSecondCustomerOfATenantIsNoticed(t *testing.T) {
 	if got := same(inA.Gets("/v1/customers/%s", first.Get("id")).Is(200)); got != nil {
 		t.Errorf("read: %v", got)
 	}
+}
+
+func TestSearchShowsWhereThingsAre(t *testing.T) {
+	w, f, brand := world(t)
+	vazon := f.Partner(w.Root, "Vazon Bay IT", brand)
+	vale, beside := f.Partner(vazon, "Vale Telecom Services", brand), f.Partner(w.Root, "Braye Beside", brand)
+	clinic := f.Do("POST", "/v1/customers", map[string]any{"partnerId": vale, "name": "Braye Harbour Clinic", "brandId": brand,
+		"tenantId": aTenant, "reference": "VTS-00417", "domain": "brayeharbour.example"}).Is(201).Get("id")
+	f.Customer(beside, "Braye Bakery", brand)
+	viewer := f.Client(vazon, "viewer")
+	found := viewer.Gets("/v1/search?q=BRAYE+cli").Is(200)
+	want := `{"id":"` + clinic + `","kind":"customer","name":"Braye Harbour Clinic","reference":"VTS-00417","tenantId":"` + aTenant +
+		`","domain":"brayeharbour.example","status":"active","path":[{"id":"` + string(vazon) + `","kind":"partner","name":"Vazon Bay IT"},{"id":"` +
+		string(vale) + `","kind":"partner","name":"Vale Telecom Services"},{"id":"` + clinic + `","kind":"customer","name":"Braye Harbour Clinic"}]}`
+	if found.Body != `{"items":[`+want+`]}` {
+		t.Errorf("found %s\nwant %s", found.Body, want)
+	}
+	if got := f.Gets("/v1/search?q=braye&kind=partner").Items("id"); !slices.Equal(got, []string{string(beside)}) {
+		t.Errorf("partners: %v", got)
+	}
+	if got := f.Gets("/v1/search?q=braye&under=%s", vale).Items("id"); !slices.Equal(got, []string{clinic}) {
+		t.Errorf("under Vale: %v", got)
+	}
+	f.Do("POST", apitest.NodePath(vale)+"/suspend", map[string]any{"reason": "Not paid."}).Is(202)
+	viewer.Gets("/v1/search?q=00417").Is(200).Says(`"status":"suspended","suspendedAt":"` + string(vale) + `"`)
+	f.Do("DELETE", "/v1/customers/"+clinic, nil).Is(202)
+	if got := f.Gets("/v1/search?q=braye+harbour").Is(200); got.Body != `{"items":[]}` {
+		t.Errorf("in the trash: %s", got.Body)
+	}
+	for query, says := range map[string]string{
+		"":                               `{"pointer":"q","detail":"is required"}`,
+		"q=":                             `{"pointer":"q","detail":"is required"}`,
+		"q=b":                            `{"pointer":"q","detail":"must have a word of at least two letters or digits, or an ideograph; type more of the name"}`,
+		"q=braye&kind=brand":             `{"pointer":"kind","detail":"must be one of: partner, customer"}`,
+		"q=braye&under=brd_x":            `{"pointer":"under","detail":"must be the id of a partner`,
+		"q=braye&under=":                 `{"pointer":"under","detail":"must not be empty; leave this parameter out"}`,
+		"q=braye&limit=51":               `{"pointer":"limit","detail":"must be a whole number from 1 to 50"}`,
+		"q=" + strings.Repeat("ab", 101): `{"pointer":"q","detail":"must have at most 200 characters; it has 202"}`,
+	} {
+		f.Gets("/v1/search?%s", query).Is(400, "invalid").Says(says)
+	}
+	viewer.Gets("/v1/search?q=braye&under=%s", beside).Is(404, "not-found")
+	f.Gets("/v1/search?q=braye&cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAA").Is(400, "invalid-cursor")
 }

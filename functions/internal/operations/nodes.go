@@ -52,6 +52,10 @@ func (d dir) descendants(ctx context.Context, c directory.Caller, id ident.Node,
 	return d.Descendants(ctx, c, id, in.Kind, in.Paging)
 }
 
+func (d dir) search(ctx context.Context, c directory.Caller, in shape.SearchRequest) (directory.List[directory.Result], error) {
+	return d.Search(ctx, c, in.Search, in.Paging)
+}
+
 func (d dir) trash(ctx context.Context, c directory.Caller, id ident.Node, in shape.Descent) (directory.List[directory.TrashItem], error) {
 	return d.TrashList(ctx, c, id, in.Kind, in.Paging)
 }

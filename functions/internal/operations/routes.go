@@ -29,6 +29,8 @@ func All(tree *directory.Directory) map[string]api.Operation {
 		"getMe":             self(d.Me, ok(shape.OfMe)),
 		"signOutEverywhere": self(d.signOut, done),
 
+		"search": with(query(shape.Search), d.search, page(shape.OfResult)),
+
 		"createPartner":   with(body(shape.NewPartner), d.CreatePartner, made(shape.OfNode)),
 		"getPartner":      on(thePartner, d.Get, thing(shape.OfNode)),
 		"editPartner":     onWith(thePartner, body(shape.EditPartner), d.editPartner, thing(shape.OfNode)),
