@@ -59,6 +59,10 @@ var Problems = map[string][]string{
 		"invalid", "idempotency-key-invalid", "idempotency-key-reused", "unauthenticated", "forbidden", "conflict",
 		"too-many-requests", "busy", "internal",
 	},
+	"search": {
+		"invalid", "invalid-cursor", "unauthenticated", "not-found", "too-many-requests", "busy",
+		"internal",
+	},
 	"createPartner": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
 		"idempotency-key-reused", "unauthenticated", "forbidden", "not-found", "conflict", "depth-limit",

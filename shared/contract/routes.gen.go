@@ -8,6 +8,8 @@ var Operations = []Operation{
 		Function: "api", Role: "none", Target: "self", Public: false},
 	{ID: "signOutEverywhere", Method: "POST", Path: "/v1/me/sign-out-everywhere",
 		Function: "api", Role: "none", Target: "self", Public: false},
+	{ID: "search", Method: "GET", Path: "/v1/search",
+		Function: "api", Role: "none", Target: "self", Public: false},
 	{ID: "createPartner", Method: "POST", Path: "/v1/partners",
 		Function: "api", Role: "admin", Target: "body.parentId", Public: false},
 	{ID: "getPartner", Method: "GET", Path: "/v1/partners/{id}",

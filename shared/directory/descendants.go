@@ -163,11 +163,8 @@ func (s *scan) decide(ctx context.Context, proposed []ident.Node) ([]TrashItem, 
 			if !place.Path.Has(s.top) || place.Path == s.top || place.Marked(hierarchy.Purged) {
 				continue
 			}
-			trashed := func(m hierarchy.Mark) bool {
-				return m.Kind == hierarchy.Trashed && place.Path.Index(m.Node) >= s.top.Depth()
-			}
 			if own := slices.Contains(place.Marks, hierarchy.Mark{Node: id, Kind: hierarchy.Trashed}); s.trash && own ||
-				!s.trash && !slices.ContainsFunc(place.Marks, trashed) {
+				!s.trash && !trashedBelow(place, s.top.Depth()) {
 				found = append(found, TrashItem{Descendant{PathStep{n.ID, n.Name}, place.Top(hierarchy.Suspended), place.Top(hierarchy.Trashed),
 					place.Path.IDs()[s.top.Depth()-1:]}, n.Trashed})
 			}

@@ -20,10 +20,14 @@ type Node struct {
 	CanProvision  bool       // of a partner: nothing on its path forbids it
 	SuspendedAt   ident.Node // the uppermost suspended node on its path, "": there is none. Whoever sees the node sees this one
 	TrashedAt     ident.Node // the same of the trash
+	// SameTenant has other customers with the same Microsoft tenant that the caller sees, some of them at least, when the customer was just given
+	// its tenant: usually there is one customer for each.
+	SameTenant []PathStep
 }
 
 func seen(n *hierarchy.Node, place hierarchy.Place, parentVisible bool) Node {
-	return Node{*n, parentVisible, !place.Marked(hierarchy.NoProvisioning), place.Top(hierarchy.Suspended), place.Top(hierarchy.Trashed)}
+	return Node{Node: *n, ParentVisible: parentVisible, CanProvision: !place.Marked(hierarchy.NoProvisioning),
+		SuspendedAt: place.Top(hierarchy.Suspended), TrashedAt: place.Top(hierarchy.Trashed)}
 }
 
 // NewPartner is what a child partner is made from. All of it is checked for form already.
@@ -68,7 +72,11 @@ func (d *Directory) CreateCustomer(ctx context.Context, c Caller, in NewCustomer
 // may have been moved meanwhile.
 func (d *Directory) create(ctx context.Context, c Caller, parentID ident.Node, a access.Action, n hierarchy.Node, own []hierarchy.MarkKind,
 	data event.Payload) (Node, error) {
-	return Do(ctx, d, c, parentID, a, Want{}, func(v *View, parent *hierarchy.Node, dec access.Decision) (Plan[Node], error) {
+	alike, err := d.havingTenant(ctx, n.Details.Tenant)
+	if err != nil {
+		return Node{}, err
+	}
+	return Do(ctx, d, c, parentID, a, Want{Nodes: alike}, func(v *View, parent *hierarchy.Node, dec access.Decision) (Plan[Node], error) {
 		if err := Live(dec.Place); err != nil {
 			return Plan[Node]{}, err
 		}
@@ -97,7 +105,9 @@ func (d *Directory) create(ctx context.Context, c Caller, parentID ident.Node, a
 			steps = append(steps, raise(low)...)
 		}
 		steps = append([]Step{check}, steps...)
-		return Plan[Node]{seen(&node, place, true), steps}, nil
+		made := seen(&node, place, true)
+		made.SameTenant = v.sameTenant(&node, alike)
+		return Plan[Node]{made, steps}, nil
 	})
 }
 
@@ -145,7 +155,7 @@ type PartnerPatch struct {
 // EditPartner edits a partner. Which brands it may sell under is decided above it, and so is a portal brand that is
 // not usable at the partner itself.
 func (d *Directory) EditPartner(ctx context.Context, c Caller, id ident.Node, patch PartnerPatch) (Node, error) {
-	return d.edit(ctx, c, id, access.EditPartner, partnerChanges, func(n *hierarchy.Node, dec access.Decision) error {
+	return d.edit(ctx, c, id, access.EditPartner, "", partnerChanges, func(n *hierarchy.Node, dec access.Decision) error {
 		if patch.Name != nil {
 			n.Name = *patch.Name
 		}
@@ -184,7 +194,7 @@ type CustomerPatch struct {
 
 // EditCustomer edits a customer.
 func (d *Directory) EditCustomer(ctx context.Context, c Caller, id ident.Node, patch CustomerPatch) (Node, error) {
-	return d.edit(ctx, c, id, access.EditCustomer, customerChanges, func(n *hierarchy.Node, _ access.Decision) error {
+	return d.edit(ctx, c, id, access.EditCustomer, patch.Details["tenantId"], customerChanges, func(n *hierarchy.Node, _ access.Decision) error {
 		if patch.Name != nil {
 			n.Name = *patch.Name
 		}
@@ -198,20 +208,34 @@ func (d *Directory) EditCustomer(ctx context.Context, c Caller, id ident.Node, p
 }
 
 // edit applies change to a copy of the node and commits what became of it. An edit that changes nothing succeeds without
-// writing, whatever If-Match says: it may be the repetition of one that was applied (RFC 9110, 13.1.1).
-func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.Action,
+// writing, whatever If-Match says: it may be the repetition of one that was applied (RFC 9110, 13.1.1). tenant is the Microsoft tenant that the
+// edit gives to a customer.
+func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.Action, tenant string,
 	changes func(was, now *hierarchy.Node, job event.Job) event.Payload, change func(n *hierarchy.Node, dec access.Decision) error) (Node, error) {
+	alike, err := d.havingTenant(ctx, tenant)
+	if err != nil {
+		return Node{}, err
+	}
 	return Retry(func() (Node, error) {
-		v, was, dec, err := d.Reach(ctx, c, id, a)
+		v, err := d.Read(ctx, c, Want{Nodes: append(slices.Clip(alike), id)})
 		if err != nil {
 			return Node{}, err
+		}
+		was, dec, err := v.Decide(id, a)
+		if err != nil {
+			return Node{}, err
+		}
+		answer := func(n *hierarchy.Node) (Node, error) {
+			edited := seenBy(n, dec)
+			edited.SameTenant = v.sameTenant(n, alike)
+			return edited, nil
 		}
 		now := *was
 		if err := change(&now, dec); err != nil {
 			return Node{}, err
 		}
 		if changes(was, &now, event.Job{}) == changes(was, was, event.Job{}) { // no field has an edit
-			return seenBy(was, dec), nil
+			return answer(was)
 		}
 		if err := Live(dec.Place); err != nil {
 			return Node{}, err
@@ -237,7 +261,7 @@ func (d *Directory) edit(ctx context.Context, c Caller, id ident.Node, a access.
 		if err != nil {
 			return Node{}, err
 		}
-		return seenBy(&now, dec), nil
+		return answer(&now)
 	})
 }
 

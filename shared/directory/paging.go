@@ -2,6 +2,8 @@ package directory
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -24,6 +26,42 @@ func signCursor(p *access.Principal, list, position string) string {
 		return ""
 	}
 	return base64.RawURLEncoding.EncodeToString(append(mac(p, list, position), position...))
+}
+
+// sealCursor is signCursor for a position that tells of what the caller may not see: it is encrypted as well.
+func sealCursor(p *access.Principal, list, position string) string {
+	nonce := mac(p, list, position)[:nonceLen] // no other position has it
+	return base64.RawURLEncoding.EncodeToString(sealer(p).Seal(nonce, nonce, []byte(position), []byte(list)))
+}
+
+// openCursor returns the position in a cursor that sealCursor has made for this principal and list.
+func openCursor(p *access.Principal, list, cursor string) (position string, err error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil || len(b) <= nonceLen || len(b) > 2048 {
+		return "", badCursor()
+	}
+	opened, err := sealer(p).Open(nil, b[:nonceLen], b[nonceLen:], []byte(list))
+	if err != nil {
+		return "", badCursor()
+	}
+	return string(opened), nil
+}
+
+const nonceLen = 12
+
+// sealer is by a key of its own, which is made of the principal's.
+func sealer(p *access.Principal) cipher.AEAD {
+	h := hmac.New(sha256.New, p.CursorKey)
+	h.Write([]byte("sealed cursors"))
+	block, err := aes.NewCipher(h.Sum(nil))
+	if err != nil {
+		panic(err) // a key of 32 bytes is one
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(err)
+	}
+	return aead
 }
 
 // splitCursor takes a cursor apart without trusting it.

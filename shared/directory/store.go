@@ -9,6 +9,7 @@ import (
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/record"
+	"example.com/partnertree/shared/word"
 )
 
 // Store keeps the directory. Everything it reads is strongly consistent, but for Below.
@@ -37,6 +38,10 @@ type Store interface {
 	// unknown time: what it proposes has to be read again and decided on. kind "" means all. A page can hold less than
 	// limit, even nothing, and not be the last. A position tells nothing of what lies above under.
 	Below(ctx context.Context, under hierarchy.Path, kind hierarchy.Kind, trash bool, after string, limit int) (Page[ident.Node], error)
+
+	// Find lists what has a term, in the order of the terms, then of the ids: what is looked up knows nothing of where anything is, and
+	// whether a caller may see it. A position and what is found are for nobody who may not see it.
+	Find(ctx context.Context, l Lookup, after string, limit int) (Page[Found], error)
 
 	// Log lists the events of which the node is a witness, or those of its past, by time, then id.
 	Log(ctx context.Context, node ident.Node, q LogQuery) (Page[event.Event], error)
@@ -101,6 +106,21 @@ func ListAt[T any, P interface {
 	return shown, nil
 }
 
+// Lookup says what to find.
+type Lookup struct {
+	Kind string // the prefix of the ids
+	Term word.Term
+	// Begins asks for everything that has a term which begins with the word, of any field. Without a head there is none (word.Word.Head).
+	Begins bool
+}
+
+// Found is something that has a term. What begins with a word can be found by several.
+type Found struct {
+	ID   string
+	Term word.Term
+	At   string // the position: the next page begins behind it
+}
+
 // LogQuery is which part of a node's log is wanted. After is a position in the same order.
 type LogQuery struct {
 	From, Until time.Time // from From on, before Until; zero: no bound
@@ -125,7 +145,7 @@ type PurgeEntry struct {
 // Step is one part of a Commit. Each names the error that its failed condition stands for.
 type Step interface{ step() }
 
-// AddNode adds a node and its entry in the list of its parent's children. It fails with ErrExists.
+// AddNode adds a node, its entry in the list of its parent's children, and its terms. It fails with ErrExists.
 type AddNode struct{ Node hierarchy.Node }
 
 // CheckParent holds the parent in place while a child is added or edited: it fails unless the parent still is what it was
@@ -140,7 +160,7 @@ type CheckParent struct {
 }
 
 // EditNode writes what a client can edit: name, brands (Uses: entries are added with 0, and removed only when they are
-// 0; other counts are left alone), details, version, time of update; and the entry in the parent's list. It leaves the
+// 0; other counts are left alone), details, version, time of update; the entry in the parent's list, and the terms. It leaves the
 // place alone. It fails unless the node has Was.Version and Was.Parent, and the removed brands are unused. Else says
 // what the failure means, from what the node is now (nil: gone).
 type EditNode struct {
@@ -212,7 +232,7 @@ type PlaceNode struct {
 	Else     func(now *hierarchy.Node) error
 }
 
-// RemoveNode deletes a node and its entry in the list of its parent's children. It fails with Else unless the node has
+// RemoveNode deletes a node, its entry in the list of its parent's children, and its terms. It fails with Else unless the node has
 // Was.Version and Was.AsOf. Its entry in the purge queue stays.
 type RemoveNode struct {
 	Was  *hierarchy.Node

@@ -3,7 +3,10 @@ package hierarchy
 import (
 	"reflect"
 
+	"golang.org/x/net/idna"
+
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/word"
 )
 
 // Details is what only a customer has. A field is declared here, with its name in the API, and in DetailFields. What can be sent, answered,
@@ -39,17 +42,67 @@ type DetailField struct {
 	At func(*Details) *string
 	// Parse reads a sent value. "" stands for a missing field.
 	Parse func(string) (string, error)
+	// Term says that customers are found by the whole value, and by its words. It is kept with the value, so it never changes.
+	Term word.Field
+	// Words returns the words of the value, when customers are found by them.
+	Words func(string) []word.Word
 }
 
 // DetailFields lists the fields of Details.
 var DetailFields = []DetailField{
 	{Name: "brandId", Fixed: true, At: func(d *Details) *string { return (*string)(&d.Brand) }, Parse: parseBrand},
-	{Name: "reference", At: func(d *Details) *string { return &d.Reference }, Parse: ParseReference},
-	{Name: "tenantId", At: func(d *Details) *string { return &d.Tenant }, Parse: ParseTenant},
-	{Name: "domain", At: func(d *Details) *string { return &d.Domain }, Parse: ParseDomain},
+	{Name: "reference", At: func(d *Details) *string { return &d.Reference }, Parse: ParseReference,
+		Term: "r", Words: word.In},
+	{Name: "tenantId", At: func(d *Details) *string { return &d.Tenant }, Parse: ParseTenant,
+		Term: "t", Words: word.In},
+	{Name: "domain", At: func(d *Details) *string { return &d.Domain }, Parse: ParseDomain,
+		Term: "d", Words: domainWords},
 }
 
 func parseBrand(s string) (string, error) {
 	b, err := ident.ParseBrand(s)
 	return string(b), err
+}
+
+// domainWords returns the words of a DNS name: of an international one as people write it, and in its xn-- form.
+func domainWords(domain string) []word.Word {
+	international, _ := idna.ToUnicode(domain)
+	return append(word.In(international), word.In(domain)...)
+}
+
+// Terms returns by what the node is found: the whole values of its fields that have a Term, then the words of its name, then those of the
+// fields.
+func (n *Node) Terms() []word.Term {
+	return word.Terms(n.Details.Whole(), n.Words())
+}
+
+// Words returns the words of the node's name, and of its fields that have a Term.
+func (n *Node) Words() []word.Word {
+	words := word.In(string(n.Name))
+	for _, f := range DetailFields {
+		if value := *f.At(&n.Details); f.Term != "" {
+			words = append(words, f.Words(value)...)
+		}
+	}
+	return words
+}
+
+// Whole returns the terms of the values that are there.
+func (d *Details) Whole() (terms []word.Term) {
+	for _, f := range DetailFields {
+		if value := *f.At(d); f.Term != "" && value != "" {
+			terms = append(terms, word.Term{Field: f.Term, Word: word.Fold(value)})
+		}
+	}
+	return terms
+}
+
+// Have reports whether all values that asked has are those of d.
+func (d *Details) Have(asked Details) bool {
+	for _, f := range DetailFields {
+		if value := *f.At(&asked); value != "" && value != *f.At(d) {
+			return false
+		}
+	}
+	return true
 }

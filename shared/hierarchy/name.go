@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
-	"golang.org/x/text/collate"
-	"golang.org/x/text/language"
 	"golang.org/x/text/secure/precis"
 	"golang.org/x/text/unicode/norm"
+
+	"example.com/partnertree/shared/word"
 )
 
 // MaxName is the longest name, in characters (Unicode code points).
@@ -77,17 +77,10 @@ func unseen(words []string) string {
 
 // SortKey orders names as people expect: by Unicode's collation, without regard to case and accents. It consists of digits and letters, so
 // that a key may end it with anything that sorts before, and is at most maxSortKey bytes long.
-// Source: https://www.unicode.org/reports/tr10/ (keys of the first level)
 func (n Name) SortKey() string {
-	c := collators.Get().(*collate.Collator)
-	defer collators.Put(c)
-	var b collate.Buffer
-	key := sortable.EncodeToString(c.KeyFromString(&b, string(n)))
+	key := sortable.EncodeToString(word.Key(string(n)))
 	return key[:min(len(key), maxSortKey)]
 }
-
-// collators has collators for use by one goroutine at a time.
-var collators = sync.Pool{New: func() any { return collate.New(language.Und, collate.Loose) }}
 
 // sortable writes bytes as text that is in the same order.
 var sortable = base32.HexEncoding.WithPadding(base32.NoPadding)

@@ -27,7 +27,7 @@ type pkg struct {
 var (
 	domain = []string{
 		"shared/access", "shared/brand", "shared/contract", "shared/directory", "shared/event", "shared/fault", "shared/guest", "shared/hierarchy",
-		"shared/ident", "shared/job", "shared/mail", "shared/credential", "shared/record",
+		"shared/ident", "shared/job", "shared/mail", "shared/credential", "shared/record", "shared/word",
 	}
 	adapters = []string{"shared/table", "shared/graph/entra", "shared/graph/guests"}
 )

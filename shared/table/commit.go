@@ -22,6 +22,7 @@ import (
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/table/schema"
+	"example.com/partnertree/shared/word"
 )
 
 // part is one item of a transaction and the error that its failed condition stands for. Parts without a condition have
@@ -181,6 +182,22 @@ func (t *Table) addNode(s directory.AddNode) []part {
 	if s.Node.Parent != "" {
 		parts = append(parts, t.put(encodeChild(&s.Node)))
 	}
+	return append(parts, t.termed(string(s.Node.ID), nil, s.Node.Terms())...)
+}
+
+// termed are the writes by which something is found by other terms. Those that it keeps are left alone.
+func (t *Table) termed(id string, was, now []word.Term) []part {
+	var parts []part
+	for _, term := range was {
+		if !slices.Contains(now, term) {
+			parts = append(parts, t.remove(termKey(id, term)))
+		}
+	}
+	for _, term := range now {
+		if !slices.Contains(was, term) {
+			parts = append(parts, t.put(newItem(termKey(id, term), "term")))
+		}
+	}
 	return parts
 }
 
@@ -266,10 +283,11 @@ func (t *Table) editNode(s directory.EditNode) []part {
 		update += " REMOVE " + strings.Join(removes, ", ")
 	}
 	parts := []part{{t.update(nodeKey(was.ID), update, strings.Join(conditions, " AND "), e), elseNode(was.ID, s.Else)}}
+	// That the node is at Was.Version says that its terms, and its entry, are those of Was.
+	parts = append(parts, t.termed(string(was.ID), was.Terms(), now.Terms())...)
 	if was.Parent == "" {
 		return parts
 	}
-	// That the node is at Was.Version says that its entry is the one of Was.
 	if from := childKey(was.Parent, was.ID, was.Name); from != childKey(was.Parent, was.ID, now.Name) {
 		parts = append(parts, t.remove(from))
 	}
@@ -338,6 +356,7 @@ func (t *Table) removeNode(s directory.RemoveNode) []part {
 	var e expression
 	condition := e.name("version") + " = " + e.value(number(was.Version)) + " AND " + e.name("asOf") + " = " + e.value(number(was.AsOf))
 	parts := []part{{t.removeIf(nodeKey(was.ID), condition, e), is(s.Else)}}
+	parts = append(parts, t.termed(string(was.ID), was.Terms(), nil)...)
 	if was.Parent != "" {
 		parts = append(parts, t.remove(childKey(was.Parent, was.ID, was.Name)))
 	}

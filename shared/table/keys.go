@@ -2,6 +2,7 @@ package table
 
 import (
 	"cmp"
+	"errors"
 	"hash/fnv"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/record"
 	"example.com/partnertree/shared/table/schema"
+	"example.com/partnertree/shared/word"
 )
 
 // Every key of the table is made on this page. testdata/keys.golden lists one of each.
@@ -29,6 +31,7 @@ import (
 //	count          L#<key>#<date>      L                                 nobody: it does so on the whole platform
 //	tree state     T#<0 to 7>          T                                 every request, one copy at random
 //	rate           R#<secret>#<window> R                                 counter of requests
+//	term           W#<kind><head>      W#<rest>.<field>#<id>             word, or how a word begins (package word)
 //	purge queue    P                   <time>#<node>                     list of what is in the trash, by time
 //
 // Index subtree, of all nodes but the root:
@@ -117,6 +120,35 @@ func countKey(s directory.Count) key {
 // kept are the ranges of sort keys, bounds included, of what is kept with a node beside the node itself, its children's entries and the
 // lists that stay (record.Keep): the log, and then the past, the lists that go and the counts.
 var kept = [][2]string{{schema.EventPrefix, schema.EventPrefix + last}, {pastPrefix, countPrefix + last}}
+
+// termKey divides terms by the kind of what has them, and by how they begin: all that begin with one head are one range.
+func termKey(id string, t word.Term) key {
+	pk, begin := termRange(id[:kindLen], t.Word)
+	return key{pk, begin + termEnd + string(t.Field) + "#" + id}
+}
+
+// termRange is where terms are that begin with a word.
+func termRange(kind string, w word.Word) (pk, begin string) {
+	head := cmp.Or(w.Head(), w) // a value can be shorter than a head
+	return schema.TermPrefix + kind + string(head), "W#" + string(w[len(head):])
+}
+
+const (
+	termEnd = "." // sorts before what a longer word goes on with
+	kindLen = len(ident.Partner)
+)
+
+// termOf is what termKey has made a key of.
+func termOf(k key) (id string, t word.Term, err error) {
+	head, partition := strings.CutPrefix(k.pk, schema.TermPrefix)
+	rest, begins := strings.CutPrefix(k.sk, "W#")
+	rest, field, ends := strings.Cut(rest, termEnd)
+	field, id, names := strings.Cut(field, "#")
+	if !partition || !begins || !ends || !names || len(head) < kindLen {
+		return "", t, errors.New("no key of a term")
+	}
+	return id, word.Term{Field: word.Field(field), Word: word.Word(head[kindLen:] + rest)}, nil
+}
 
 func dueKey(d directory.PurgeEntry) key { return key{duePK, moment(d.Since) + "#" + string(d.Node)} }
 

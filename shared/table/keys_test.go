@@ -20,6 +20,7 @@ import (
 	"example.com/partnertree/shared/job"
 	"example.com/partnertree/shared/record"
 	"example.com/partnertree/shared/table/schema"
+	"example.com/partnertree/shared/word"
 )
 
 var update = flag.Bool("update", false, "write testdata/keys.golden anew")
@@ -63,6 +64,9 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 		{"entry of a list that goes with all", entryKey(partner, directory.InvitationsAt.Listing, record.Time(when)+"#inv_4z8s1b6w3m9q7k2d")},
 		{"count at a node", countKey(directory.Count{Node: partner, Key: "invitations", At: when})},
 		{"count", countKey(directory.Count{Key: "link-" + string(person), At: when})},
+		{"term, a word", termKey(string(customer), word.Term{Field: word.Text, Word: word.Fold("Bäckerei")})},
+		{"term, an ideograph", termKey(string(partner), word.Term{Field: word.Text, Word: word.Fold("日")})},
+		{"term, a value of one character", termKey(string(customer), word.Term{Field: "r", Word: word.Fold("1")})},
 		{"principal", recordKey(access.Principals.Ref(person))},
 		{"brand", recordKey(brand.Brands.Ref(red))},
 		{"logo", recordKey(brand.Logos.Ref(red))},

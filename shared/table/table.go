@@ -163,6 +163,23 @@ func (t *Table) List(ctx context.Context, node ident.Node, l *record.Listing, af
 	})
 }
 
+// Find implements directory.Store. A position is what follows the word in the sort key.
+func (t *Table) Find(ctx context.Context, l directory.Lookup, after string, limit int) (directory.Page[directory.Found], error) {
+	if l.Begins && l.Term.Word.Head() == "" {
+		return directory.Page[directory.Found]{}, errors.New("a word of less than two characters begins too much")
+	}
+	pk, prefix := termRange(l.Kind, l.Term.Word)
+	if !l.Begins {
+		prefix += termEnd + string(l.Term.Field) + "#"
+	}
+	return list(ctx, t, listing{pk: pk, prefix: prefix, after: after, limit: limit}, func(it item) (directory.Found, error) {
+		r := reader{item: it, what: "term"}
+		sk := r.text(schema.SK)
+		id, term, err := termOf(key{r.text(schema.PK), sk})
+		return directory.Found{ID: id, Term: term, At: strings.TrimPrefix(sk, prefix)}, errors.Join(r.err, err)
+	})
+}
+
 // Log implements directory.Store. A position is a time, or the time and the id of an event.
 func (t *Table) Log(ctx context.Context, node ident.Node, q directory.LogQuery) (directory.Page[event.Event], error) {
 	l := listing{pk: nodeKey(node).pk, prefix: schema.EventPrefix, high: last, limit: q.Limit, backwards: !q.Oldest}

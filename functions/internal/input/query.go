@@ -79,6 +79,19 @@ func Needed[T any](q *Query, name string, parse func(string) (T, error)) (v T) {
 	return v
 }
 
+// Given takes a parameter that can be missing.
+func Given[T any](q *Query, name string, parse func(string) (T, error)) (v T) {
+	text := q.Text(name)
+	if text == "" {
+		return v
+	}
+	v, err := parse(text)
+	if err != nil {
+		q.Add(name, "%s", err)
+	}
+	return v
+}
+
 // Int takes a parameter between lowest and highest.
 func (q *Query) Int(name string, otherwise, lowest, highest int) int {
 	text := q.Text(name)

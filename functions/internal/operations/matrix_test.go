@@ -153,7 +153,8 @@ func (s *scene) address(op contract.Operation) string {
 
 // calls has every operation of the contract that asks who is calling. One that is missing fails the matrix.
 var calls = map[string]call{
-	"getMe": get("/v1/me"),
+	"getMe":  get("/v1/me"),
+	"search": get("/v1/search?q=self"),
 	"createPartner": send("POST", "/v1/partners", func(s *scene) any {
 		return apitest.NewPartner(s.self, "New", s.brand)
 	}),

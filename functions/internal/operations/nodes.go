@@ -24,8 +24,11 @@ func (d dir) partners(ctx context.Context, c directory.Caller, id ident.Node, p 
 	return d.Children(ctx, c, id, hierarchy.Partner, p)
 }
 
-func (d dir) customers(ctx context.Context, c directory.Caller, id ident.Node, p directory.Paging) (directory.List[directory.Node], error) {
-	return d.Children(ctx, c, id, hierarchy.Customer, p)
+func (d dir) customers(ctx context.Context, c directory.Caller, id ident.Node, in shape.Customers) (directory.List[directory.Node], error) {
+	if in.Filter != (hierarchy.Details{}) {
+		return d.CustomersWith(ctx, c, id, in.Filter, in.Paging)
+	}
+	return d.Children(ctx, c, id, hierarchy.Customer, in.Paging)
 }
 
 func (d dir) path(ctx context.Context, c directory.Caller, id ident.Node) (directory.List[directory.PathStep], error) {
@@ -43,7 +46,14 @@ func (d dir) toDepth(ctx context.Context, c directory.Caller, id ident.Node, dep
 
 func (d dir) descendants(ctx context.Context, c directory.Caller, id ident.Node, in shape.Descent) (
 	directory.List[directory.Descendant], error) {
+	if in.Filter != (hierarchy.Details{}) {
+		return d.DescendantsWith(ctx, c, id, in.Filter, in.Paging)
+	}
 	return d.Descendants(ctx, c, id, in.Kind, in.Paging)
+}
+
+func (d dir) search(ctx context.Context, c directory.Caller, in shape.SearchRequest) (directory.List[directory.Result], error) {
+	return d.Search(ctx, c, in.Search, in.Paging)
 }
 
 func (d dir) trash(ctx context.Context, c directory.Caller, id ident.Node, in shape.Descent) (directory.List[directory.TrashItem], error) {

@@ -29,15 +29,17 @@ func All(tree *directory.Directory) map[string]api.Operation {
 		"getMe":             self(d.Me, ok(shape.OfMe)),
 		"signOutEverywhere": self(d.signOut, done),
 
+		"search": with(query(shape.Search), d.search, page(shape.OfResult)),
+
 		"createPartner":   with(body(shape.NewPartner), d.CreatePartner, made(shape.OfNode)),
 		"getPartner":      on(thePartner, d.Get, thing(shape.OfNode)),
 		"editPartner":     onWith(thePartner, body(shape.EditPartner), d.editPartner, thing(shape.OfNode)),
 		"listPartners":    onWith(thePartner, query(input.Paging), d.partners, page(shape.OfNode)),
-		"listCustomers":   onWith(thePartner, query(input.Paging), d.customers, page(shape.OfNode)),
+		"listCustomers":   onWith(thePartner, query(shape.ListedCustomers), d.customers, page(shape.OfNode)),
 		"getPartnerPath":  on(thePartner, d.path, page(shape.OfStep)),
 		"getPartnerTree":  onWith(thePartner, query(shape.Depth), d.toDepth, ok(same[shape.Tree])),
-		"listDescendants": onWith(thePartner, query(shape.Below), d.descendants, page(shape.OfDescendant)),
-		"listTrash":       onWith(thePartner, query(shape.Below), d.trash, page(shape.OfTrash)),
+		"listDescendants": onWith(thePartner, query(shape.Descendants), d.descendants, page(shape.OfDescendant)),
+		"listTrash":       onWith(thePartner, query(shape.Trash), d.trash, page(shape.OfTrash)),
 
 		"createCustomer":  with(body(shape.NewCustomer), d.CreateCustomer, made(shape.OfNode)),
 		"getCustomer":     on(theCustomer, d.Get, thing(shape.OfNode)),

@@ -40,14 +40,6 @@ type EventsPage struct {
 
 // Events reads which events are asked for.
 func Events(q *input.Query) EventsPage {
-	in := EventsPage{Filter: directory.LogFilter{From: q.Time("from"), Until: q.Time("until"), Type: input.OneOf(q, "type", event.Types...),
-		Oldest: input.OneOf(q, "order", "newest", "oldest") == "oldest"}}
-	if by := q.Text("actorId"); by != "" {
-		var err error
-		if in.Filter.Actor, err = ident.ParsePrincipal(by); err != nil {
-			q.Add("actorId", "%s", err)
-		}
-	}
-	in.Paging = input.Paging(q)
-	return in
+	return EventsPage{directory.LogFilter{From: q.Time("from"), Until: q.Time("until"), Type: input.OneOf(q, "type", event.Types...),
+		Oldest: input.OneOf(q, "order", "newest", "oldest") == "oldest", Actor: input.Given(q, "actorId", ident.ParsePrincipal)}, input.Paging(q)}
 }

@@ -27,6 +27,7 @@ type Customer struct {
 	Partner ident.Node `json:"partnerId,omitzero"`
 	hierarchy.Details
 	Life
+	SameTenant []Step `json:"sameTenant,omitzero"` // in the answer to a request that gives the customer a tenant
 }
 
 // OfNode returns a Partner or a Customer.
@@ -43,7 +44,11 @@ func ofNode(n directory.Node, settles ident.Job) Thing {
 		parent = ""
 	}
 	if n.Kind() == hierarchy.Customer {
-		return Customer{step, parent, n.Details, life}
+		customer := Customer{Step: step, Partner: parent, Details: n.Details, Life: life}
+		if len(n.SameTenant) > 0 {
+			customer.SameTenant = each(n.SameTenant, OfStep)
+		}
+		return customer
 	}
 	return Partner{step, parent, n.Brands.Portal, n.Brands.Available, n.CanProvision, life}
 }
@@ -239,10 +244,55 @@ func Depth(q *input.Query) int { return q.Int("depth", 2, 1, directory.MaxTreeDe
 // Descent asks for the nodes at any depth below a partner.
 type Descent struct {
 	Kind   hierarchy.Kind // "": both
+	Filter hierarchy.Details
 	Paging directory.Paging
 }
 
-// Below reads which nodes below a partner are asked for.
-func Below(q *input.Query) Descent {
-	return Descent{input.OneOf(q, "kind", hierarchy.Partner, hierarchy.Customer), input.Paging(q)}
+// Trash reads which nodes in the trash below a partner are asked for.
+func Trash(q *input.Query) Descent {
+	return Descent{Kind: kind(q), Paging: input.Paging(q)}
+}
+
+// Descendants reads which nodes below a partner are asked for.
+func Descendants(q *input.Query) Descent {
+	in := Descent{kind(q), filter(q), input.Paging(q)}
+	if in.Kind == hierarchy.Partner && in.Filter != (hierarchy.Details{}) {
+		q.Add("kind", "must be customer, or left out, together with a field that only customers have")
+	}
+	return in
+}
+
+func kind(q *input.Query) hierarchy.Kind {
+	return input.OneOf(q, "kind", hierarchy.Partner, hierarchy.Customer)
+}
+
+// Customers asks for the customers of a partner.
+type Customers struct {
+	Filter hierarchy.Details
+	Paging directory.Paging
+}
+
+// ListedCustomers reads which customers of a partner are asked for.
+func ListedCustomers(q *input.Query) Customers { return Customers{filter(q), input.Paging(q)} }
+
+// filter reads the values that customers must have.
+func filter(q *input.Query) (asked hierarchy.Details) {
+	for _, f := range hierarchy.DetailFields {
+		text := ""
+		if f.Term != "" {
+			text = q.Text(f.Name)
+		}
+		value, err := f.Parse(text)
+		switch {
+		case text == "":
+			continue
+		case err == nil && value == "":
+			err = errors.New("must not be blank; leave this parameter out")
+		}
+		if err != nil {
+			q.Add(f.Name, "%s", err)
+		}
+		*f.At(&asked) = value
+	}
+	return asked
 }

@@ -45,6 +45,15 @@ func Alike(t *testing.T, open func(t *testing.T) directory.Store) {
 			},
 			"": func(*rapid.T) {},
 		})
+		for _, l := range m.lookups() {
+			got := s.found(l, 3)
+			s.store = fake
+			want := s.found(l, 3)
+			s.store = store
+			if !slices.Equal(got, want) {
+				r.Fatalf("by %+v: found %v; want %v", l, got, want)
+			}
+		}
 		got, want := s.allOf(store), s.allOf(fake)
 		if d := difference(got, want); d != "" {
 			r.Fatalf("the stores differ: %s", d)
@@ -141,8 +150,21 @@ func some(r *rapid.T, brands []ident.Brand) []ident.Brand {
 // given are some of the brands that the root had made before there was anything else: no partner owns what it is given.
 func (m *machine) given() []ident.Brand { return some(m.r, m.brands[:3]) }
 
+var machineNames = []string{"a", "A b", "á", "b#", "b", "Zürich", "日本", "Zü zür", "b zurich zurich-b"}
+
 func (m *machine) name() hierarchy.Name {
-	return hierarchy.Name(rapid.SampledFrom([]string{"a", "A b", "á", "b#", "b", "Zürich", "日本"}).Draw(m.r, "name"))
+	return hierarchy.Name(rapid.SampledFrom(machineNames).Draw(m.r, "name"))
+}
+
+// lookups find what has any of these names, or as a customer has one as its reference.
+func (m *machine) lookups() (all []directory.Lookup) {
+	for _, kind := range []string{ident.Partner, ident.Customer} {
+		all = append(all, text(kind, "zü"), text(kind, "zuri"), text(kind, "日"), text(kind, "本"))
+	}
+	for _, name := range machineNames {
+		all = append(all, exactly("reference", name))
+	}
+	return all
 }
 
 func (m *machine) ownBrand(owner *hierarchy.Node) directory.Step {

@@ -80,6 +80,9 @@ func Promises() []Promise {
 		{"what is in the trash is due", listsDue},
 		{"a removed node leaves its parent's list", removesNodes},
 		{"what is kept with a node is erased", erases},
+		{"what has a term is found", findsTerms},
+		{"a node is found by what it is now, wherever it is", keepsTerms},
+		{"all terms of a node change in one transaction", manyTerms},
 		{"an event is in the log of each witness", logsEvents},
 		{"a log is read by time in both orders", logOrder},
 		{"a brand belongs to its owner, who has a bounded number", ownsBrands},
@@ -152,11 +155,13 @@ func emptyStore(t testing.TB, store directory.Store) {
 	same(t, "a list", listed, directory.Page[directory.Listed]{Items: []directory.Listed{}})
 	below, err3 := store.Below(t.Context(), hierarchy.Path("").Child(node), "", false, "", 10)
 	same(t, "below", below, directory.Page[ident.Node]{Items: []ident.Node{}})
+	found, err6 := store.Find(t.Context(), text(ident.Partner, "anything"), "", 10)
+	same(t, "found", found, directory.Page[directory.Found]{Items: []directory.Found{}})
 	log, err4 := store.Log(t.Context(), node, directory.LogQuery{Limit: 10})
 	same(t, "log", log, directory.Page[event.Event]{Items: []event.Event{}})
 	queue, err5 := store.PurgeQueue(t.Context(), then, 10)
 	same(t, "purge queue", queue, []directory.PurgeEntry{})
-	if err := errors.Join(err, err2, err3, err4, err5); err != nil {
+	if err := errors.Join(err, err2, err3, err4, err5, err6); err != nil {
 		t.Error(err)
 	}
 	for _, limit := range []int{0, -1} {

@@ -20,11 +20,12 @@ import (
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/record"
+	"example.com/partnertree/shared/word"
 )
 
 // Call is one call of a Fake that a test may interfere with.
 type Call struct {
-	Name  string           // Read, Children, List, Below, Log, PurgeQueue, Erase, Commit or Count
+	Name  string           // Read, Children, List, Below, Find, Log, PurgeQueue, Erase, Commit or Count
 	Nth   int              // how many calls of any name came before
 	Steps []directory.Step // of a Commit
 }
@@ -44,6 +45,7 @@ type Fake struct {
 	lists   map[list][]child
 	records map[record.Ref]record.Fields
 	shown   map[ident.Node]map[*record.Listing]map[string]record.Fields // what lists show, by position
+	terms   map[termed]bool
 	counts  map[counted]int
 	due     map[directory.PurgeEntry]bool
 	events  []event.Event
@@ -103,6 +105,16 @@ type rate struct {
 	who    string
 	window int64
 }
+
+// termed is something that is found by a term.
+type termed struct {
+	id   string
+	term word.Term
+}
+
+func (t termed) String() string { return t.position() + " is a term" }
+
+func (t termed) position() string { return t.term.String() + "#" + t.id }
 
 // maxBatch is how many items a read or a transaction may have.
 const maxBatch = 100
@@ -268,6 +280,23 @@ func (f *Fake) Below(ctx context.Context, under hierarchy.Path, kind hierarchy.K
 		slices.Sort(paths)
 		return page(paths, limit, func(p hierarchy.Path) string { return string(p[len(under):]) },
 			func(p hierarchy.Path) ident.Node { return p.At(p.Depth() - 1) })
+	})
+}
+
+// Find implements directory.Store.
+func (f *Fake) Find(ctx context.Context, l directory.Lookup, after string, limit int) (directory.Page[directory.Found], error) {
+	return call(ctx, f, "Find", nil, func() (directory.Page[directory.Found], error) {
+		if l.Begins && l.Term.Word.Head() == "" {
+			return directory.Page[directory.Found]{}, fmt.Errorf("a word of less than two characters begins too much")
+		}
+		var found []termed
+		for t := range f.terms {
+			if strings.HasPrefix(t.id, l.Kind) && t.position() > after && (t.term == l.Term || l.Begins && l.Term.Word.Begins(t.term.Word)) {
+				found = append(found, t)
+			}
+		}
+		slices.SortFunc(found, func(a, b termed) int { return strings.Compare(a.position(), b.position()) })
+		return page(found, limit, termed.position, func(t termed) directory.Found { return directory.Found{ID: t.id, Term: t.term, At: t.position()} })
 	})
 }
 
@@ -437,13 +466,13 @@ func malformed(s directory.Step) error {
 func touches(s directory.Step) []string {
 	switch s := s.(type) {
 	case directory.AddNode:
-		return append(entry(&s.Node), string(s.Node.ID))
+		return append(append(entry(&s.Node), string(s.Node.ID)), termsChanged(s.Node.ID, nil, s.Node.Terms())...)
 	case directory.CheckParent:
 		return []string{string(s.Parent.ID)}
 	case directory.EditNode:
 		now := *s.Now
 		now.Parent = s.Was.Parent
-		return entries(s.Was, &now)
+		return append(entries(s.Was, &now), termsChanged(now.ID, s.Was.Terms(), now.Terms())...)
 	case directory.PlaceNode:
 		now := *s.Now
 		now.Name = s.Was.Name
@@ -455,7 +484,7 @@ func touches(s directory.Step) []string {
 		}
 		return all
 	case directory.RemoveNode:
-		return append(entry(s.Was), string(s.Was.ID))
+		return append(append(entry(s.Was), string(s.Was.ID)), termsChanged(s.Was.ID, s.Was.Terms(), nil)...)
 	case directory.RemovePurgeEntry:
 		return []string{"due " + dueAt(s.Entry)}
 	case directory.Put:
@@ -519,6 +548,16 @@ func entry(n *hierarchy.Node) []string {
 		return nil
 	}
 	return []string{string(n.Parent) + " " + string(n.Name.SortKey()) + " " + string(n.ID)}
+}
+
+// termsChanged are the terms of a node that are written when it is found by others.
+func termsChanged(id ident.Node, was, now []word.Term) (all []string) {
+	for _, t := range slices.Concat(was, now) {
+		if slices.Contains(was, t) != slices.Contains(now, t) {
+			all = append(all, termed{string(id), t}.String())
+		}
+	}
+	return all
 }
 
 // dueEntry is the node's entry in the list of what is due.
@@ -770,6 +809,7 @@ func (f *Fake) apply(s directory.Step) {
 	case directory.AddNode:
 		put(&f.nodes, s.Node.ID, copyNode(s.Node))
 		f.listNode(&s.Node)
+		f.find(s.Node.ID, nil, s.Node.Terms())
 	case directory.CheckParent:
 		f.change(s.Parent.ID, func(n *hierarchy.Node) {
 			for _, b := range s.Draw {
@@ -795,6 +835,7 @@ func (f *Fake) apply(s directory.Step) {
 				}
 			}
 			f.listNode(n)
+			f.find(n.ID, s.Was.Terms(), now.Terms())
 		})
 	case directory.OwnBrand:
 		f.change(s.Owner.ID, func(n *hierarchy.Node) {
@@ -840,6 +881,7 @@ func (f *Fake) apply(s directory.Step) {
 	case directory.RemoveNode:
 		f.change(s.Was.ID, f.unlistNode)
 		delete(f.nodes, s.Was.ID)
+		f.find(s.Was.ID, s.Was.Terms(), nil)
 	case directory.RemovePurgeEntry:
 		delete(f.due, directory.PurgeEntry{Node: s.Entry.Node, Since: micro(s.Entry.Since)})
 	case directory.RaiseHeight:
@@ -888,6 +930,16 @@ func (f *Fake) listNode(n *hierarchy.Node) {
 	k, c := list{n.Parent, n.Kind()}, child{n.Name.SortKey(), n.ID}
 	if i, found := slices.BinarySearchFunc(f.lists[k], c, child.compare); !found {
 		put(&f.lists, k, slices.Insert(f.lists[k], i, c))
+	}
+}
+
+// find makes a node found by other terms.
+func (f *Fake) find(id ident.Node, was, now []word.Term) {
+	for _, t := range was {
+		delete(f.terms, termed{string(id), t})
+	}
+	for _, t := range now {
+		put(&f.terms, termed{string(id), t}, true)
 	}
 }
 

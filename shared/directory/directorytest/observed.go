@@ -106,6 +106,10 @@ func (o *observed) List(ctx context.Context, node ident.Node, l *record.Listing,
 	return watched(o, func() (directory.Page[directory.Listed], error) { return o.Store.List(ctx, node, l, after, limit) })
 }
 
+func (o *observed) Find(ctx context.Context, l directory.Lookup, after string, limit int) (directory.Page[directory.Found], error) {
+	return watched(o, func() (directory.Page[directory.Found], error) { return o.Store.Find(ctx, l, after, limit) })
+}
+
 func (o *observed) Below(ctx context.Context, under hierarchy.Path, kind hierarchy.Kind, trash bool, after string, limit int) (
 	directory.Page[ident.Node], error) {
 	return watched(o, func() (directory.Page[ident.Node], error) {

@@ -22,6 +22,7 @@ import (
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/record"
+	"example.com/partnertree/shared/word"
 )
 
 // ranger goes through a forest and through a directory at the same time.
@@ -134,9 +135,9 @@ func (r *ranger) anyReader() *reader {
 	return r.readers[rapid.IntRange(0, len(r.readers)-1).Draw(r.t, "reader")]
 }
 
-func (r *ranger) someName() hierarchy.Name {
-	return rapid.SampledFrom([]hierarchy.Name{"a", "á", "b", "a b", "ab", "Zé"}).Draw(r.t, "name")
-}
+var rangerNames = []hierarchy.Name{"a", "á", "b", "a b", "ab", "Zé", "Ab zen", "日本 ab", "Zeb zén"}
+
+func (r *ranger) someName() hierarchy.Name { return rapid.SampledFrom(rangerNames).Draw(r.t, "name") }
 
 func (r *ranger) role() access.Role {
 	return rapid.SampledFrom([]access.Role{access.Viewer, access.Operator, access.Admin, access.Owner}).Draw(r.t, "role")
@@ -407,20 +408,15 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 				r.must(r.step(i))
 			}
 		},
-		"settle": r.settleSome,
-		"feed":   func() { r.feed(r.anyReader(), false) },
+		"settle":                     r.settleSome,
+		"feed":                       func() { r.feed(r.anyReader(), false) },
+		"search while it is settled": func() { r.searched(r.caller(), r.settleABit) },
 		"list while it is settled": func() {
 			top, trash := r.node(true), rapid.IntRange(0, 3).Draw(r.t, "trash") == 0
 			if r.parent[top] == "" || r.suspendedAt(top) == r.ids[0] {
 				r.t.Skip("below the root the order is another one")
 			}
-			r.listed(r.owner, top, trash, func() {
-				for range rapid.IntRange(0, 3).Draw(r.t, "steps") {
-					if len(r.walks) > 0 {
-						r.must(r.step(rapid.IntRange(0, len(r.walks)-1).Draw(r.t, "change")))
-					}
-				}
-			})
+			r.listed(r.owner, top, trash, r.settleABit)
 		},
 	}
 	all["settle more"], all["settle still more"], all["move more"] = all["settle"], all["settle"], all["move"]
@@ -453,6 +449,15 @@ func (r *ranger) step(i int) error {
 		r.nothingLeft(w.purge)
 	}
 	return nil
+}
+
+// settleABit does some steps of the settling of changes.
+func (r *ranger) settleABit() {
+	for range rapid.IntRange(0, 3).Draw(r.t, "steps") {
+		if len(r.walks) > 0 {
+			r.must(r.step(rapid.IntRange(0, len(r.walks)-1).Draw(r.t, "change")))
+		}
+	}
 }
 
 func (r *ranger) settleSome() {
@@ -553,6 +558,13 @@ func (r *ranger) nothingLeft(left *remains) {
 		}
 	}
 	r.must(Gone(r.ctx, s, left.nodes...))
+	terms := map[ident.Node][]word.Term{}
+	for _, id := range left.nodes {
+		for _, name := range rangerNames {
+			terms[id] = append(terms[id], (&hierarchy.Node{ID: id, Name: name}).Terms()...)
+		}
+	}
+	r.must(Found(r.ctx, s, terms))
 	for _, domain := range left.domains {
 		id := r.brands[domain]
 		got, err := s.Read(r.ctx, directory.Want{Records: []record.Ref{brand.Brands.Ref(id), brand.Domains.Ref(domain), brand.Logos.Ref(id)}})
@@ -672,6 +684,7 @@ func (r *ranger) lists() {
 			r.t.Fatalf("%s is purged: %v", left.nodes[0], err)
 		}
 	}
+	r.searched(r.caller(), func() {})
 	c, top := r.caller(), r.node(true)
 	at, _ := r.roles(c.Principal, top)
 	for _, kind := range []hierarchy.Kind{hierarchy.Partner, hierarchy.Customer} {

@@ -178,7 +178,7 @@ func (s *story) add(parent *hierarchy.Node, n hierarchy.Node) *hierarchy.Node {
 // addAll adds many nodes below one parent, fast.
 func (s *story) addAll(parent *hierarchy.Node, nodes []hierarchy.Node) {
 	s.t.Helper()
-	for some := range slices.Chunk(nodes, 50) {
+	for some := range slices.Chunk(nodes, 20) { // each is a few items, and a transaction has at most 100
 		var steps []directory.Step
 		for _, n := range some {
 			steps = append(steps, directory.AddNode{Node: n})

@@ -162,7 +162,7 @@ func (b *bench) fill(column string, parent *hierarchy.Node, many int) place {
 		}
 	}
 	errs := make(chan error)
-	chunks := slices.Collect(slices.Chunk(steps, 50))
+	chunks := slices.Collect(slices.Chunk(steps, 16))
 	slots := make(chan struct{}, 8)
 	for _, some := range chunks {
 		go func() {
@@ -361,6 +361,7 @@ var operations = []operation{
 			return b.dir.SignOutEverywhere(b.ctx, directory.Caller{Principal: who, Session: clock()})
 		}
 	}},
+	{"search", func(b *bench, p place) func() error { return b.searches(p.parent.ID, b.node(p.customer).Name, 20) }},
 	{"createPartner", func(b *bench, p place) func() error {
 		return only(func() (directory.Node, error) {
 			return b.dir.CreatePartner(b.ctx, b.repeatable(), b.newPartner(p.parent.ID))
@@ -622,6 +623,7 @@ func TestCosts(t *testing.T) {
 		b.must(err)
 		row(fmt.Sprintf("at depth %d", depth), spent.String())
 	}
+	b.finds(places, row, &out)
 	b.people(places, row, &out)
 	past(t, row, &out)
 	b.brands(row, &out)

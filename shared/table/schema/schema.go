@@ -42,6 +42,7 @@ const (
 	TreePrefix       = "T#" // the tree state
 	RatePrefix       = "R#" // counters of requests
 	CountPrefix      = "L#" // counts of a day, on the whole platform
+	TermPrefix       = "W#" // terms of what can be found
 	PrincipalPrefix  = "principal#"
 	BrandPrefix      = "brand#"
 	DomainPrefix     = "domain#"

@@ -63,7 +63,7 @@ func Fill(ctx context.Context, client *dynamodb.Client, name string, steps []dir
 	store := table.New(filler{client}, name)
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(8)
-	for some := range slices.Chunk(steps, 20) { // nodes are two items each, clients a few; a commit has at most 100
+	for some := range slices.Chunk(steps, 20) { // each is a few items; a commit has at most 100
 		all.Go(func() error { return store.Commit(ctx, some...) })
 	}
 	return all.Wait()
