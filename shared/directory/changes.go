@@ -1,7 +1,9 @@
 package directory
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -57,6 +59,12 @@ func (m *moving) place() hierarchy.Place {
 	return hierarchy.Place{Path: m.to.Path.Child(m.node.ID), Marks: append(slices.Clone(m.to.Marks), m.node.OwnMarks()...)}
 }
 
+// levels is how many levels the move adds at most below the new parent.
+func (m *moving) levels() int { return 1 + m.node.Levels() }
+
+// room is how many levels there may be below the node at the new parent.
+func (m *moving) room() int { return hierarchy.MaxDepth - m.to.Path.Depth() - 1 }
+
 // intoItself reports whether the new parent is the node itself or lies below it.
 func (m *moving) intoItself() bool { return m.to.Path.Index(m.node.ID) >= 0 }
 
@@ -75,10 +83,10 @@ func (m *moving) blocks() []*fault.Error {
 	if m.to.Top(hierarchy.Trashed) != m.from.Top(hierarchy.Trashed) {
 		add(Untrashed(m.to))
 	}
-	if m.to.Path.Depth()+1+m.node.Height > hierarchy.MaxDepth {
+	if m.node.Levels() > m.room() {
 		// Not how deep the new parent is: that would tell how much is hidden above where the caller begins.
 		add(fault.DepthLimit.New("A tree can be at most %d nodes deep, and the move adds up to %d levels below the new parent. Choose a parent further up.",
-			hierarchy.MaxDepth, 1+m.node.Height))
+			hierarchy.MaxDepth, m.levels()))
 	}
 	for _, b := range m.missing() {
 		add(usable(m.dest, []ident.Brand{b}))
@@ -95,20 +103,38 @@ func (m *moving) missing() []ident.Brand { return without(m.node.Draws(), m.dest
 
 // move prepares a move that the caller has the right to; request is the move request that it accepts, "" when there is none.
 func (d *Directory) move(ctx context.Context, c Caller, v *View, m moving, request ident.MoveRequest) (Plan[Changed], error) {
-	if blocks := m.blocks(); len(blocks) > 0 {
-		return Plan[Changed]{}, blocks[0]
-	}
-	parents, err := d.moveBetween(ctx, c, m.node, m.dest, m.to.Path)
+	try, blocks, err := d.moved(ctx, c, v, m, request)
 	if err != nil {
 		return Plan[Changed]{}, err
 	}
-	try, err := d.moved(c, v, m, request)
+	if len(blocks) > 0 {
+		return Plan[Changed]{}, blocks[0]
+	}
+	parents, err := d.moveBetween(ctx, c, v, m)
+	if err != nil {
+		return Plan[Changed]{}, err
+	}
 	try.Steps = append(try.Steps, parents...)
-	return try, err
+	return try, nil
 }
 
-// moved is the node's own part in a move.
-func (d *Directory) moved(c Caller, v *View, m moving, request ident.MoveRequest) (Plan[Changed], error) {
+// moved is the node's own part in a move, or everything that the move is refused for. The parents' part refuses nothing. When a bound
+// that may be too high is among what refuses it, the error is ErrChanged if the bound was.
+func (d *Directory) moved(ctx context.Context, c Caller, v *View, m moving, request ident.MoveRequest) (Plan[Changed], []*fault.Error, error) {
+	blocks := m.blocks()
+	if slices.ContainsFunc(blocks, func(b *fault.Error) bool { return fault.DepthLimit.Is(b) }) {
+		if fits, err := d.fits(ctx, m.node, m.room()); err != nil || fits {
+			return Plan[Changed]{}, nil, cmp.Or(err, ErrChanged)
+		}
+	}
+	try, err := d.placed(c, v, m, request)
+	if refusal := new(fault.Error); errors.As(err, &refusal) {
+		blocks, err = append(blocks, refusal), nil
+	}
+	return try, blocks, err
+}
+
+func (d *Directory) placed(c Caller, v *View, m moving, request ident.MoveRequest) (Plan[Changed], error) {
 	now := *m.node
 	now.Parent, now.Place = m.dest.ID, m.place()
 	change := hierarchy.Change{Kind: hierarchy.Moved, Path: now.Place.Path, Marks: m.to.Marks, From: v.Tree.Left(m.from.Path)}

@@ -350,8 +350,8 @@ func (s *stage) spoil(steps []directory.Step) []directory.Step {
 				x.Was = s.now(x.Was.ID)
 			}
 			if s.sabotage == "height" {
-				was := *x.Was
-				was.Height = s.now(was.ID).Height
+				was, now := *x.Was, s.now(x.Was.ID)
+				was.Height, was.Ceiling = now.Height, now.Ceiling
 				x.Was = &was
 			}
 			if s.sabotage == "seq" {
@@ -446,8 +446,8 @@ func (s *stage) sound(ids []ident.Node) error {
 		}
 		for i := range want.Path.Depth() {
 			top := want.Path.To(i)
-			if above := got.Nodes[want.Path.At(i)]; above.Height < want.Path.Depth()-1-i {
-				return fmt.Errorf("%s lies %d levels below %s, which knows of %d", id, want.Path.Depth()-1-i, above.ID, above.Height)
+			if above := got.Nodes[want.Path.At(i)]; above.Levels() < want.Path.Depth()-1-i {
+				return fmt.Errorf("%s lies %d levels below %s, which knows of %d", id, want.Path.Depth()-1-i, above.ID, above.Levels())
 			}
 			if !slices.ContainsFunc(got.Tree.Ranges(top), func(r hierarchy.Range) bool { return n.Place.Path.Has(r.Stored) }) {
 				return fmt.Errorf("%s is stored at %s, where nobody looks who asks for what is below %s", id, n.Place.Path, top)
@@ -455,6 +455,9 @@ func (s *stage) sound(ids []ident.Node) error {
 		}
 		if n.Parent == "" {
 			continue
+		}
+		if parent := got.Nodes[n.Parent]; parent.Levels() < n.Levels()+1 {
+			return fmt.Errorf("%s has up to %d levels below it, and its parent %s knows of %d", id, n.Levels(), parent.ID, parent.Levels())
 		}
 		in := list{n.Parent, n.Kind()}
 		if lists[in] == nil {
@@ -549,6 +552,15 @@ func renamedWhileSettled(t *testing.T, bad sabotage, orders int) error {
 		if rnd.IntN(2) == 0 {
 			ids = append(ids, s.mustPartner(t, renamed, "below"))
 		}
+		measured := rnd.IntN(3) // begun before, or when there is something to settle, or not at all
+		measure := func(when int) {
+			if measured == when {
+				if err := s.d.BeginMeasuring(t.Context(), renamed); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		measure(0)
 		done, err := s.d.Suspend(t.Context(), s.founder, top, "because")
 		if err != nil {
 			t.Fatal(err)
@@ -556,6 +568,7 @@ func renamedWhileSettled(t *testing.T, bad sabotage, orders int) error {
 		if _, err := s.d.Resume(t.Context(), s.founder, top); err != nil { // what is suspended is not renamed
 			t.Fatal(err)
 		}
+		measure(1)
 		s.sabotage = bad
 		for _, e := range s.Events() {
 			id := e.Job()

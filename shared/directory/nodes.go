@@ -291,12 +291,15 @@ func (d *Directory) parentsPart(ctx context.Context, c Caller, seq int64, was, n
 	if err := usable(parent, draw); err != nil {
 		return nil, job, err
 	}
-	steps = []Step{CheckParent{Parent: parent, Draw: draw, Drop: drop, Else: parentChanged(draw)}}
+	check := CheckParent{Parent: parent, Draw: draw, Drop: drop, Else: parentChanged(draw)}
 	if !relisted {
-		return steps, job, nil
+		return []Step{check}, job, nil
+	}
+	if node := v.Nodes[now.ID]; node != nil { // a list that measuring reads is no snapshot either: then this is how it learns of the node
+		check.Height = node.Levels() + 1
 	}
 	covered, job, err := d.keepCovered(ctx, v, was, parent)
-	return append(steps, covered...), job, err
+	return append([]Step{check}, covered...), job, err
 }
 
 // keepCovered is for a node that gets another place in its parent's list. Settling may be reading that list just now, and a list
@@ -306,7 +309,7 @@ func (d *Directory) parentsPart(ctx context.Context, c Caller, seq int64, was, n
 // where they are.
 func (d *Directory) keepCovered(ctx context.Context, v *View, was, parent *hierarchy.Node) ([]Step, event.Job, error) {
 	node := v.Nodes[was.ID]
-	if node == nil || parent.AsOf > v.Tree.Seq || node.Height > was.Height || node.Version != was.Version {
+	if node == nil || parent.AsOf > v.Tree.Seq || node.Levels() > was.Levels() || node.Version != was.Version {
 		return nil, event.Job{}, ErrChanged
 	}
 	at, latest := v.Tree.Place(parent), int64(-1)
@@ -316,9 +319,9 @@ func (d *Directory) keepCovered(ctx context.Context, v *View, was, parent *hiera
 		}
 	}
 	switch {
-	case latest < 0 || node.Height == 0 && node.AsOf >= latest:
+	case latest < 0 || node.Levels() == 0 && node.AsOf >= latest:
 		return nil, event.Job{}, nil
-	case node.Height == 0:
+	case node.Levels() == 0:
 		return nil, event.Job{}, d.rewriteFirst(ctx, &v.Tree, node)
 	}
 	path := at.Path.Child(node.ID)

@@ -57,7 +57,7 @@ func (s *stage) remember(ctx context.Context, w directory.Want, got directory.Go
 		if n := got.Nodes[id]; n == nil {
 			s.given(ctx, "none")
 		} else {
-			s.given(ctx, "node %s %s %v %d %d %d %v", n.Name, n.Parent, n.Place, n.AsOf, n.Height, n.Version, n.Brands.Uses)
+			s.given(ctx, "node %s %s %v %d %d/%d %d %v", n.Name, n.Parent, n.Place, n.AsOf, n.Height, n.Ceiling, n.Version, n.Brands.Uses)
 		}
 	}
 }

@@ -43,6 +43,10 @@ type AccessChange struct {
 
 // PreviewMove returns what Move would do. It uses the same code and needs the same rights.
 func (d *Directory) PreviewMove(ctx context.Context, c Caller, id, to ident.Node) (MovePreview, error) {
+	return Retry(func() (MovePreview, error) { return d.previewMove(ctx, c, id, to) })
+}
+
+func (d *Directory) previewMove(ctx context.Context, c Caller, id, to ident.Node) (MovePreview, error) {
 	v, err := d.Read(ctx, c, Want{Nodes: []ident.Node{id, to}})
 	if err != nil {
 		return MovePreview{}, err
@@ -56,11 +60,11 @@ func (d *Directory) PreviewMove(ctx context.Context, c Caller, id, to ident.Node
 		return MovePreview{}, err
 	}
 	m := moving{node, dest, dec.Place, at.Place}
-	p, after := MovePreview{Levels: node.Height}, m.from
+	p, after := MovePreview{Levels: node.Levels()}, m.from
 	if !m.there() {
-		p.Blocks, p.MissingBrands = m.blocks(), m.missing()
-		if _, err := d.moved(c, v, m, ""); err != nil {
-			p.Blocks = append(p.Blocks, fault.From(err))
+		p.MissingBrands = m.missing()
+		if _, p.Blocks, err = d.moved(ctx, c, v, m, ""); err != nil {
+			return MovePreview{}, err
 		}
 		if !m.intoItself() {
 			after = m.place()

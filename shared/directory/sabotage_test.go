@@ -30,6 +30,7 @@ type duel struct {
 	before     func(s *stage) error // what there is already
 	begin      func(s *stage) []does
 	principals bool // whether principals are changed, and so when they are read makes a difference
+	steady     bool // whether the tree has to be sound after each commit, and not only at the end
 }
 
 // chain is root > 1 > 2 > 3 and root > 4, twig is root > 1 > 2 and root > 3.
@@ -41,7 +42,15 @@ func (d duel) fight(ignore string) error {
 	if ignore == "" {
 		only = few(50)
 	}
-	ends, _, err := everyState(only, func() *stage { return d.set(ignore, nil) }, func(s *stage) error { return s.honest() }, func(s *stage) error {
+	check := func(s *stage) error {
+		if d.steady {
+			if err := s.sound(s.ids()); err != nil {
+				return err
+			}
+		}
+		return s.honest()
+	}
+	ends, _, err := everyState(only, func() *stage { return d.set(ignore, nil) }, check, func(s *stage) error {
 		if err := s.settledWhole(d.tree); err != nil {
 			return err
 		}
@@ -524,6 +533,34 @@ var settlings = map[string]duel{
 	},
 }
 
+func measurer(s *stage, node int) does {
+	return func(ctx context.Context) error { return s.d.Measure(ctx, nodeNo(node)) }
+}
+
+// tall makes nodes of a twig higher than they need to be.
+func tall(s *stage) error {
+	s.must(directory.RaiseHeight{Node: s.root, Height: 9, Else: errEnded}, directory.RaiseHeight{Node: nodeNo(1), Height: 8, Else: errEnded})
+	return nil
+}
+
+// measurings are duels with what measures how high nodes are.
+var measurings = map[string]duel{
+	"measured, and a child below":           {tree: twig, steady: true, begin: two(on(measurer, 1), on(creator, 2))},
+	"measured high, and a child below":      {tree: twig, steady: true, before: tall, begin: two(on(measurer, 1), on(creator, 2))},
+	"measured high, and a child":            {tree: twig, steady: true, before: tall, begin: two(on(measurer, 1), on(creator, 1))},
+	"measured high, and moved in":           {tree: twig, steady: true, before: tall, begin: two(on(measurer, 1), on2(mover, 3, 2))},
+	"measured, and a rename of the highest": {tree: []int{0, 1, 1, 3}, steady: true, begin: two(on(measurer, 1), on2(renamer, 3, hierarchy.Name("a")))},
+	"measured, and moved":                   {tree: chain, steady: true, begin: two(on(measurer, 2), on2(mover, 1, 4))},
+	"a child, and measuring begins again": {
+		tree: twig, steady: true, before: tall,
+		begin: func(s *stage) []does {
+			return []does{measurer(s, 1), func(ctx context.Context) error {
+				return errors.Join(creator(s, 2)(ctx), s.d.BeginMeasuring(ctx, nodeNo(1)))
+			}}
+		},
+	},
+}
+
 // invitations are duels about them, and about the keyring.
 var invitations = map[string]duel{
 	"accept and revoke": {
@@ -568,7 +605,7 @@ var invitations = map[string]duel{
 }
 
 func TestDuelsComeToAGoodEndInEveryOrder(t *testing.T) {
-	for name, d := range merged(duels, settlings, invitations) {
+	for name, d := range merged(duels, settlings, measurings, invitations) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if err := d.fight(""); err != nil {
@@ -601,6 +638,9 @@ var shownBy = map[string]string{
 	"PlaceNode.Version":      "a move, and a rename",
 	"PlaceNode.Height":       "a move, and a child below the moved",
 	"Put.Expired open-move":  "two requests to move one node",
+	"MeasureHeight.Levels":   "measured, and a child below",
+	"LowerHeight.AsOf":       "a child, and measuring begins again",
+	"NextSeq.Seq":            "measured, and moved",
 	"AddChange.Seq":          "two moves make no circle",
 	"CheckSeq.Seq":           "a move, and a child below the moved",
 	"Rewrite.AsOf":           "a restore below a move",
@@ -632,6 +672,11 @@ var unmet = map[string]struct{ before, step func(s *stage) directory.Step }{
 	"AddTree.New": {step: func(s *stage) directory.Step { return directory.AddTree{Root: s.root, Else: errEnded} }},
 	"RaiseHeight.Exists": {step: func(s *stage) directory.Step {
 		return directory.RaiseHeight{Node: nodeNo(9), Height: 1, Else: errEnded}
+	}},
+	"MeasureHeight.AsOf": {step: func(s *stage) directory.Step {
+		was := s.now(nodeNo(4))
+		was.AsOf--
+		return directory.MeasureHeight{Was: was, Place: was.Place, AsOf: 1, Else: errEnded}
 	}},
 	"CheckParent.Drop": {step: func(s *stage) directory.Step {
 		return directory.CheckParent{Parent: s.now(nodeNo(4)), Drop: []ident.Brand{s.brand}, Else: always}
@@ -729,7 +774,7 @@ func refused(condition, ignore string) bool {
 
 // TestEveryConditionIsNeeded takes the conditions of all transactions out one at a time. Something goes wrong without each.
 func TestEveryConditionIsNeeded(t *testing.T) {
-	all := merged(duels, settlings, invitations)
+	all := merged(duels, settlings, measurings, invitations)
 	conditions := slices.Concat(slices.Collect(maps.Keys(shownBy)), slices.Collect(maps.Keys(unmet)))
 	for _, condition := range directorytest.Conditions() {
 		if !slices.ContainsFunc(conditions, func(c string) bool { return c == condition || strings.HasPrefix(c, condition+" ") }) {
@@ -771,7 +816,7 @@ func TestEveryConditionOfARecordIsShownForItsKind(t *testing.T) {
 		}
 		return nil
 	}
-	for _, d := range merged(duels, settlings, invitations) {
+	for _, d := range merged(duels, settlings, measurings, invitations) {
 		if _, _, err := everyState(5, func() *stage { return d.set("", see) }, good, good); err != nil {
 			t.Error(err)
 		}

@@ -79,14 +79,15 @@ const (
 )
 
 // walk is where settling is: a stack of the lists that are still to be read, or of a purge the nodes that are still to be emptied
-// out, each below the one before. It is what Resume holds.
+// out, each below the one before, and then those above that may be lower now. It is what Resume holds.
 type walk struct {
 	Nodes int64        `json:"nodes"`
 	Open  []visit      `json:"open,omitempty"`
 	Purge []ident.Node `json:"purge,omitempty"`
+	Above *climb       `json:"above,omitempty"` // after the last of Purge
 }
 
-func (w *walk) done() bool { return len(w.Open)+len(w.Purge) == 0 }
+func (w *walk) done() bool { return len(w.Open)+len(w.Purge) == 0 && w.Above == nil }
 
 // visit is a node whose children of one kind are to be looked at, from a position on.
 type visit struct {
@@ -110,13 +111,15 @@ func (d *Directory) Settle(ctx context.Context, id ident.Job, resume string, bud
 	}
 	purge := slices.ContainsFunc(tree.Changes, func(c hierarchy.Change) bool { return c.Seq == seq && c.Mark.Kind == hierarchy.Purged })
 	var w walk
-	if resume == "" || json.Unmarshal([]byte(resume), &w) != nil || w.done() || purge != (len(w.Purge) > 0) {
+	if resume == "" || json.Unmarshal([]byte(resume), &w) != nil || w.done() || purge != (len(w.Open) == 0) {
 		if w, err = d.beginWalk(ctx, seq, j.Node, purge); err != nil {
 			return SettleResult{}, err
 		}
 	}
 	for !w.done() {
-		if purge {
+		if w.Above != nil {
+			err = d.climbOn(ctx, &w)
+		} else if purge {
 			err = d.emptyOut(ctx, &w, began.Add(budget))
 		} else {
 			err = d.visit(ctx, seq, &w)

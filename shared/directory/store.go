@@ -26,7 +26,7 @@ type Store interface {
 
 	// Children lists the children of one kind by name, then id: those that are not in the trash themselves, or all. A page can
 	// hold less than limit and not be the last one when some are in the trash. The nodes are as complete as Read's but for their
-	// place: Place has the marks that stand on the child itself and an empty path, AsOf and Height are 0, Brands.Uses
+	// place: Place has the marks that stand on the child itself and an empty path, AsOf, Height and Ceiling are 0, Brands.Uses
 	// and Brands.Owned are nil.
 	Children(ctx context.Context, parent ident.Node, kind hierarchy.Kind, all bool, after string, limit int) (Page[hierarchy.Node], error)
 
@@ -155,7 +155,7 @@ type CheckParent struct {
 	Parent *hierarchy.Node
 	Draw   []ident.Brand
 	Drop   []ident.Brand
-	Height int // raises the parent's Height to at least this
+	Height int // raises the parent's Height to at least this, when Parent has less
 	Else   func(now *hierarchy.Node) error
 }
 
@@ -225,7 +225,7 @@ type AddTree struct {
 
 // PlaceNode gives a node another place: another parent, or other marks of its own. It writes Now's parent, place, AsOf,
 // version, time of update and Trashed (with Now.Trashed it enters the purge queue, with none any more it leaves the queue), and moves or rewrites its entry in the list of its parent's children. It fails unless the
-// node has Was.Version, Was.AsOf and Was.Parent, and its Height is still at most Was.Height: the heights above its new
+// node has Was.Version, Was.AsOf and Was.Parent, and still at most Was.Levels: the heights above its new
 // parent are raised by what was read. Else says what the failure means, from what the node is now (nil: gone).
 type PlaceNode struct {
 	Was, Now *hierarchy.Node
@@ -242,12 +242,37 @@ type RemoveNode struct {
 // RemovePurgeEntry takes an entry out of the purge queue. What is not there (any more) is no failure.
 type RemovePurgeEntry struct{ Entry PurgeEntry }
 
-// RaiseHeight raises the upper bound of how many levels lie below a node; it never lowers it. A node that is gone fails
-// with Else.
+// RaiseHeight raises a node's Height to at least this; it never lowers it. A node that is gone fails with Else.
 type RaiseHeight struct {
 	Node   ident.Node
 	Height int
 	Else   error
+}
+
+// MeasureHeight begins to measure how many levels lie below a node: its Ceiling becomes Was.Levels and its Height 0, so Height is what the
+// node is raised to from now on. It also makes the stored place the canonical one, as of a change number, as Rewrite does. It fails with Else
+// unless the node has Was.AsOf, and still at most Was.Levels.
+type MeasureHeight struct {
+	Was   *hierarchy.Node
+	Place hierarchy.Place
+	AsOf  int64
+	Else  error
+}
+
+// LowerHeight ends the measuring that began with AsOf: it takes the Ceiling away and raises Height to at least what was measured. It fails with
+// Else unless the node has this AsOf.
+type LowerHeight struct {
+	Node   ident.Node
+	AsOf   int64
+	Height int
+	Else   error
+}
+
+// NextSeq gives the tree state its next Seq, without a change. It fails with Else unless the tree state has the Seq right before it. What
+// was decided before, and holds the tree state, fails from then on.
+type NextSeq struct {
+	Seq  int64
+	Else error
 }
 
 // AddChange adds a change to the tree state, which gets its Seq. It fails with Else unless the tree state has the Seq right
@@ -289,6 +314,9 @@ func (AddEvent) step()         {}
 func (AddTree) step()          {}
 func (PlaceNode) step()        {}
 func (RaiseHeight) step()      {}
+func (MeasureHeight) step()    {}
+func (LowerHeight) step()      {}
+func (NextSeq) step()          {}
 func (RemoveNode) step()       {}
 func (RemovePurgeEntry) step() {}
 func (AddChange) step()        {}

@@ -156,7 +156,7 @@ func (d *Directory) alone(ctx context.Context, n *hierarchy.Node) (bool, error) 
 
 // purgeLeaf removes a node that is alone, and then erases what was kept with it. It stays due until all of that is done.
 func (d *Directory) purgeLeaf(ctx context.Context, tree *hierarchy.TreeState, n *hierarchy.Node, due PurgeEntry, deadline time.Time) error {
-	steps, err := d.removal(ctx, n, true)
+	steps, parent, err := d.removal(ctx, n, true)
 	if err != nil {
 		return err
 	}
@@ -167,25 +167,28 @@ func (d *Directory) purgeLeaf(ctx context.Context, tree *hierarchy.TreeState, n 
 	if err := d.erasePartition(ctx, n.ID, deadline); err != nil {
 		return err
 	}
-	return d.store.Commit(ctx, RemovePurgeEntry{due})
+	if err := d.store.Commit(ctx, RemovePurgeEntry{due}); err != nil {
+		return err
+	}
+	return d.climbUntil(ctx, climbFrom(n, parent), deadline)
 }
 
-// removal is the steps that remove a node. When it is the top of what is purged, its parent gets the brands back that it drew; the
-// parents further down go as well.
-func (d *Directory) removal(ctx context.Context, n *hierarchy.Node, top bool) ([]Step, error) {
+// removal is the steps that remove a node. When it is the top of what is purged, its parent gets the brands back that it drew, and is
+// returned; the parents further down go as well.
+func (d *Directory) removal(ctx context.Context, n *hierarchy.Node, top bool) ([]Step, *hierarchy.Node, error) {
 	steps := []Step{RemoveNode{Was: n, Else: ErrChanged}}
 	if !top {
-		return steps, nil
+		return steps, nil, nil
 	}
 	got, err := d.store.Read(ctx, Want{Nodes: []ident.Node{n.Parent}})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	parent := got.Nodes[n.Parent]
 	if parent == nil {
-		return nil, ErrChanged
+		return nil, nil, ErrChanged
 	}
-	return append(steps, CheckParent{Parent: parent, Drop: n.Draws(), Else: func(*hierarchy.Node) error { return ErrChanged }}), nil
+	return append(steps, CheckParent{Parent: parent, Drop: n.Draws(), Else: func(*hierarchy.Node) error { return ErrChanged }}), parent, nil
 }
 
 // dropBrands deletes the brands that a node owns.
@@ -272,40 +275,42 @@ func (d *Directory) dropGrant(ctx context.Context, g access.Grant) error {
 	return err
 }
 
-// erase deletes nodes that nobody sees any more and that nothing is below.
-func (d *Directory) erase(ctx context.Context, ids []ident.Node, top ident.Node, deadline time.Time) error {
+// erase deletes nodes that nobody sees any more and that nothing is below. It returns where to climb from when the top of what is purged was
+// among them, nil when nowhere.
+func (d *Directory) erase(ctx context.Context, ids []ident.Node, top ident.Node, deadline time.Time) (*climb, error) {
 	for _, id := range ids {
 		if err := d.erasePartition(ctx, id, deadline); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	_, err := Retry(func() (struct{}, error) {
+	return Retry(func() (*climb, error) {
 		got, err := d.store.Read(ctx, Want{Nodes: ids})
 		if err != nil {
-			return struct{}{}, err
+			return nil, err
 		}
+		var above *climb
 		for _, id := range ids {
 			n := got.Nodes[id]
 			if n == nil {
 				continue
 			}
 			if err := d.dropBrands(ctx, n); err != nil {
-				return struct{}{}, err
+				return nil, err
 			}
-			steps, err := d.removal(ctx, n, id == top)
+			steps, parent, err := d.removal(ctx, n, id == top)
 			if err != nil {
-				return struct{}{}, err
+				return nil, err
 			}
 			if !n.Trashed.IsZero() {
 				steps = append(steps, RemovePurgeEntry{PurgeEntry{id, n.Trashed}})
 			}
 			if err := d.store.Commit(ctx, steps...); err != nil {
-				return struct{}{}, err
+				return nil, err
 			}
+			above = climbFrom(n, parent)
 		}
-		return struct{}{}, nil
+		return above, nil
 	})
-	return err
 }
 
 // emptyOut makes one step of erasing what is below the last of the nodes on the stack, all of which are purged: it erases
@@ -329,17 +334,28 @@ func (d *Directory) emptyOut(ctx context.Context, w *walk, deadline time.Time) e
 			for i := range page.Items {
 				ids[i] = page.Items[i].ID
 			}
-			if err := d.erase(ctx, ids, "", deadline); err != nil {
+			if _, err := d.erase(ctx, ids, "", deadline); err != nil {
 				return err
 			}
 			w.Nodes += int64(len(ids))
 			return nil
 		}
 	}
-	if err := d.erase(ctx, []ident.Node{at}, w.Purge[0], deadline); err != nil {
+	above, err := d.erase(ctx, []ident.Node{at}, w.Purge[0], deadline)
+	if err != nil {
 		return err
 	}
+	w.Above = above
 	w.Nodes++
 	w.Purge = w.Purge[:len(w.Purge)-1]
 	return nil
+}
+
+// climbOn goes on with what is above a purge.
+func (d *Directory) climbOn(ctx context.Context, w *walk) error {
+	done, err := d.climb(ctx, w.Above)
+	if done {
+		w.Above = nil
+	}
+	return err
 }

@@ -36,7 +36,8 @@ type Node struct {
 	Name    Name
 	Place   Place
 	AsOf    int64
-	Height  int   // upper bound of the number of levels below
+	Height  int   // what Levels was raised to; while the node is measured: since then
+	Ceiling int   // what Levels was when measuring began; 0: the node is not being measured
 	Version int64 // counts the edits that a client can see: the ETag
 	Created time.Time
 	Updated time.Time
@@ -48,6 +49,9 @@ type Node struct {
 
 // Kind returns the kind of the node.
 func (n *Node) Kind() Kind { return KindOf(n.ID) }
+
+// Levels returns an upper bound of the number of levels below the node.
+func (n *Node) Levels() int { return max(n.Height, n.Ceiling) }
 
 // OwnMarks returns the marks on this node itself.
 func (n *Node) OwnMarks() []Mark {

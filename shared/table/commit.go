@@ -163,6 +163,12 @@ func (t *Table) parts(s directory.Step, nth int) ([]part, error) {
 		return []part{t.remove(dueKey(s.Entry))}, nil
 	case directory.RaiseHeight:
 		return t.raiseHeight(s), nil
+	case directory.MeasureHeight:
+		return t.measureHeight(s), nil
+	case directory.LowerHeight:
+		return t.lowerHeight(s), nil
+	case directory.NextSeq:
+		return t.nextSeq(s), nil
 	case directory.AddChange:
 		return t.addChange(s)
 	case directory.CheckSeq:
@@ -240,7 +246,7 @@ func (t *Table) checkParent(s directory.CheckParent) []part {
 	if len(sets) > 0 {
 		updates = append(updates, "SET "+strings.Join(sets, ", "))
 	}
-	if s.Height > s.Parent.Height { // heights are never lowered: otherwise it is high enough for good
+	if s.Height > s.Parent.Height { // otherwise it is high enough for as long as it has this AsOf: measuring would give it another one
 		updates = append(updates, "ADD "+e.name("heights")+" "+e.value(heights(s.Height)))
 	}
 	k := nodeKey(s.Parent.ID)
@@ -320,10 +326,7 @@ func (t *Table) checkGrant(s directory.CheckGrant) []part {
 func (t *Table) placeNode(s directory.PlaceNode) []part {
 	was, now := s.Was, s.Now
 	var e expression
-	conditions := []string{e.unedited(was), e.name("asOf") + " = " + e.value(number(was.AsOf))}
-	for higher := was.Height + 1; higher < hierarchy.MaxDepth; higher++ {
-		conditions = append(conditions, "NOT contains("+e.name("heights")+", "+e.value(number(int64(higher)))+")")
-	}
+	conditions := append(e.atMost(was.Levels()), e.unedited(was), e.name("asOf")+" = "+e.value(number(was.AsOf)))
 	placed := item{}
 	placed.place(now.Place, now.AsOf)
 	placed.text("parent", string(now.Parent))
@@ -373,6 +376,37 @@ func (t *Table) raiseHeight(s directory.RaiseHeight) []part {
 	}
 	update := "ADD " + e.name("heights") + " " + e.value(heights(s.Height))
 	return []part{{t.update(nodeKey(s.Node), update, condition, e), is(s.Else)}}
+}
+
+func (t *Table) measureHeight(s directory.MeasureHeight) []part {
+	var e expression
+	conditions := append(e.atMost(s.Was.Levels()), e.name("asOf")+" = "+e.value(number(s.Was.AsOf)))
+	measured := item{}
+	measured.place(s.Place, s.AsOf)
+	measured.number(ceiling, int64(s.Was.Levels()))
+	update := e.assign(measured, append([]string{"heights", ceiling}, placeNames...))
+	return []part{{t.update(nodeKey(s.Was.ID), update, strings.Join(conditions, " AND "), e), is(s.Else)}}
+}
+
+func (t *Table) lowerHeight(s directory.LowerHeight) []part {
+	var e expression
+	condition := e.name("asOf") + " = " + e.value(number(s.AsOf))
+	update := "REMOVE " + e.name(ceiling)
+	if s.Height > 0 {
+		update += " ADD " + e.name("heights") + " " + e.value(heights(s.Height))
+	}
+	return []part{{t.update(nodeKey(s.Node), update, condition, e), is(s.Else)}}
+}
+
+func (t *Table) nextSeq(s directory.NextSeq) []part {
+	var parts []part
+	for i := range treeCopies {
+		var e expression
+		seq := e.name("seq")
+		condition := seq + " = " + e.value(number(s.Seq-1))
+		parts = append(parts, part{t.updateUnseen(treeKey(i), "SET "+seq+" = "+e.value(number(s.Seq)), &condition, e), is(s.Else)})
+	}
+	return parts
 }
 
 func (t *Table) addChange(s directory.AddChange) ([]part, error) {
@@ -495,6 +529,15 @@ func (e *expression) unedited(was *hierarchy.Node) string {
 		return condition + "attribute_not_exists(" + e.name("parent") + ")"
 	}
 	return condition + e.name("parent") + " = " + e.value(text(string(was.Parent)))
+}
+
+// atMost are the conditions that a node has no more than so many levels.
+func (e *expression) atMost(levels int) []string {
+	conditions := []string{"(attribute_not_exists(" + e.name(ceiling) + ") OR " + e.name(ceiling) + " <= " + e.value(number(int64(levels))) + ")"}
+	for higher := levels + 1; higher < hierarchy.MaxDepth; higher++ {
+		conditions = append(conditions, "NOT contains("+e.name("heights")+", "+e.value(number(int64(higher)))+")")
+	}
+	return conditions
 }
 
 // assign is the update that gives all the named attributes their values, or takes them away where there is none.

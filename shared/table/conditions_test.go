@@ -188,11 +188,12 @@ func itemOf(w map[string]any) string {
 	return kind(schema.PK) + "/" + kind(schema.SK)
 }
 
-// aim tells updates of a node apart by the first attribute that only one of the steps writes.
+// aim tells updates of a node apart by the first attributes that only one of the steps writes.
 func aim(update string) string {
-	for _, name := range []string{"parent", "name", "owned", "path", "uses", "heights"} {
-		if slices.Contains(words.FindAllString(update, -1), name) {
-			return " " + name
+	written := words.FindAllString(update, -1)
+	for _, names := range []string{"parent", "name", "owned", "ceiling path", "ceiling", "path", "uses", "heights"} {
+		if !slices.ContainsFunc(strings.Fields(names), func(name string) bool { return !slices.Contains(written, name) }) {
+			return " " + names
 		}
 	}
 	return ""

@@ -229,6 +229,9 @@ func (it item) place(p hierarchy.Place, asOf int64) {
 	it.number("asOf", asOf)
 }
 
+// ceiling is the attribute of a node that is being measured.
+const ceiling = "ceiling"
+
 // heights is what a node's height is raised by: the largest number of a set counts, and adding to a set can neither lower
 // it nor fail.
 func heights(n int) types.AttributeValue {
@@ -262,6 +265,9 @@ func encodeNode(n *hierarchy.Node) item {
 	if n.Height > 0 {
 		it["heights"] = heights(n.Height)
 	}
+	if n.Ceiling > 0 {
+		it.number(ceiling, int64(n.Ceiling))
+	}
 	if n.Kind() == hierarchy.Partner {
 		uses := item{}
 		for b, count := range n.Brands.Uses {
@@ -279,6 +285,9 @@ func decodeNode(id ident.Node, it item) (*hierarchy.Node, error) {
 	r := &reader{item: it, what: "node " + string(id)}
 	n := &hierarchy.Node{
 		ID: id, Parent: ident.Node(r.text("parent")), AsOf: r.number("asOf"), Height: r.height(), Trashed: r.time(trashed),
+	}
+	if _, measured := it[ceiling]; measured {
+		n.Ceiling = int(r.number(ceiling))
 	}
 	r.visible(n)
 	path, err := hierarchy.ParsePath(r.text(schema.IndexSK))

@@ -171,6 +171,7 @@ func full(t *testing.T) map[string]kindOfItem {
 	t.Helper()
 	n := hierarchy.Node{ID: ident.NewPartner(), Parent: ident.NewPartner(), Name: "secret-name", Version: 1}
 	n.Created, n.Updated, n.Trashed, n.Height = clocktest.Now(), clocktest.Now(), clocktest.Now(), 3
+	n.Ceiling = 5
 	n.Place.Path = hierarchy.Path("").Child(n.Parent).Child(n.ID)
 	n.Place.Marks = []hierarchy.Mark{{Node: n.ID, Kind: hierarchy.NoProvisioning}}
 	own, given := ident.NewBrand(), ident.NewBrand()
@@ -307,7 +308,7 @@ func TestTheHighestHeightCounts(t *testing.T) {
 }
 
 func TestTheLargestPartnerIsOneReadUnit(t *testing.T) {
-	n := hierarchy.Node{ID: ident.NewPartner(), Version: 1 << 40, AsOf: 1 << 40, Height: hierarchy.MaxDepth - 1}
+	n := hierarchy.Node{ID: ident.NewPartner(), Version: 1 << 40, AsOf: 1 << 40, Height: hierarchy.MaxDepth - 1, Ceiling: hierarchy.MaxDepth - 1}
 	n.Name = hierarchy.Name(strings.Repeat("𝄞", hierarchy.MaxName))
 	n.Created, n.Updated, n.Trashed = clocktest.Now(), clocktest.Now(), clocktest.Now()
 	for n.Place.Path.Depth() < hierarchy.MaxDepth-1 {

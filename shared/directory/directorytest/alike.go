@@ -197,7 +197,7 @@ func (m *machine) nodeOrNowhere() ident.Node {
 func (m *machine) step() directory.Step {
 	kinds := []string{
 		"partner", "customer", "check", "edit", "brand", "principal", "regrant", "grant", "event",
-		"place", "height", "change", "seq", "rewrite", "drop", "trash", "remove", "undue",
+		"place", "height", "measure", "lower", "next seq", "change", "seq", "rewrite", "drop", "trash", "remove", "undue",
 		"put", "put over", "put over expired", "put any", "remove record", "count",
 	}
 	switch rapid.SampledFrom(kinds).Draw(m.r, "step") {
@@ -280,6 +280,15 @@ func (m *machine) step() directory.Step {
 			Most: rapid.IntRange(1, 3).Draw(m.r, "most"), More: rapid.IntRange(0, 2).Draw(m.r, "more"), Else: errAnother}
 	case "height":
 		return directory.RaiseHeight{Node: m.nodeOrNone(), Height: m.height(), Else: errElse}
+	case "measure":
+		n := m.anyNode()
+		_, path := m.somewhere(n.ID)
+		place := hierarchy.Place{Path: path, Marks: append(m.inherited(), m.present(n.ID).OwnMarks()...)}
+		return directory.MeasureHeight{Was: n, Place: place, AsOf: m.asOf(), Else: errElse}
+	case "lower":
+		return directory.LowerHeight{Node: m.nodeOrNone(), AsOf: m.asOf(), Height: m.height(), Else: errElse}
+	case "next seq":
+		return directory.NextSeq{Seq: m.seq(), Else: errElse}
 	case "change":
 		return directory.AddChange{Change: m.change(), Else: errElse}
 	case "seq":

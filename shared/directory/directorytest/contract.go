@@ -67,13 +67,16 @@ func Promises() []Promise {
 		{"a node is placed with other marks", placesMarks},
 		{"a node that is not as it was is not placed", placeRefused},
 		{"a placed node is proposed where it is stored", proposesPlaced},
-		{"heights are raised and never lowered", raisesHeights},
+		{"heights are raised, and not lowered by what is less", raisesHeights},
+		{"a height falls when it was measured, and not below what it was raised to meanwhile", measuresHeights},
+		{"the seq goes on without a change", skipsSeq},
 		{"changes are added one after the other and dropped in any order", addsChanges},
 		{"a check of the seq sees what is committed", checksSeq},
 		{"a rewrite changes the stored place and nothing else", rewrites},
 		{"a whole move is one transaction", wholeMove},
 		{"one of many changes at a time is the next", changesAtATime},
 		{"heights are raised by many at a time", heightsAtATime},
+		{"what many raise while it is measured is kept", measuredAtATime},
 		{"a rewrite or another placing of a node, not both", rewriteOrPlace},
 		{"what is put into the trash leaves the lists", trashes},
 		{"pages without what is in the trash are complete", pagesWithoutTrash},
@@ -181,7 +184,7 @@ func readBack(t testing.TB, store directory.Store) {
 	partner.Brands.Portal = b[2]
 	partner.Place.Marks = []hierarchy.Mark{{Node: s.root.ID, Kind: hierarchy.Suspended}, {Node: partner.ID, Kind: hierarchy.NoProvisioning}}
 	partner.Updated = then.Add(time.Microsecond)
-	partner.Trashed, partner.AsOf, partner.Height = then.Add(time.Hour), 7, 3
+	partner.Trashed, partner.AsOf, partner.Height, partner.Ceiling = then.Add(time.Hour), 7, 3, 4
 	same(t, "partner", s.add(s.root, partner), &partner)
 	customer := s.customerBelow(&partner, "Bäckerei Ångström #1 \"und\" Söhne", b[0])
 	customer.Details = hierarchy.Details{
@@ -215,7 +218,7 @@ func readBack(t testing.TB, store directory.Store) {
 	}
 	listed := partner
 	listed.Place = hierarchy.Place{Marks: []hierarchy.Mark{{Node: partner.ID, Kind: hierarchy.NoProvisioning}}}
-	listed.Brands.Uses, listed.Brands.Owned, listed.AsOf, listed.Height = nil, nil, 0, 0
+	listed.Brands.Uses, listed.Brands.Owned, listed.AsOf, listed.Height, listed.Ceiling = nil, nil, 0, 0, 0
 	same(t, "listed partner", page.Items[0], listed)
 	page, err = store.Children(t.Context(), partner.ID, hierarchy.Customer, true, "", 10)
 	if err != nil || len(page.Items) != 1 {

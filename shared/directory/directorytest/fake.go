@@ -239,7 +239,7 @@ func (f *Fake) Children(ctx context.Context, parent ident.Node, kind hierarchy.K
 		return page(listed, limit, child.position, func(c child) hierarchy.Node {
 			n := copyNode(f.nodes[c.id])
 			n.Place = hierarchy.Place{Marks: n.OwnMarks()}
-			n.AsOf, n.Height, n.Brands.Uses, n.Brands.Owned = 0, 0, nil, nil
+			n.AsOf, n.Height, n.Ceiling, n.Brands.Uses, n.Brands.Owned = 0, 0, 0, nil, nil
 			return n
 		})
 	})
@@ -497,11 +497,15 @@ func touches(s directory.Step) []string {
 		return []string{string(s.Owner.ID)}
 	case directory.RaiseHeight:
 		return []string{string(s.Node)}
+	case directory.MeasureHeight:
+		return []string{string(s.Was.ID)}
+	case directory.LowerHeight:
+		return []string{string(s.Node)}
 	case directory.Rewrite:
 		return []string{string(s.Node)}
 	case directory.CheckSeq:
 		return treeCopies()[:1]
-	case directory.AddChange, directory.DropChange:
+	case directory.AddChange, directory.DropChange, directory.NextSeq:
 		return treeCopies()
 	case directory.CheckGrant:
 		return []string{access.Principals.Ref(s.Principal).String()}
@@ -651,7 +655,8 @@ func Conditions() []string {
 		directory.AddNode{}, directory.CheckParent{Parent: n}, directory.EditNode{Was: n, Now: n}, directory.OwnBrand{Owner: n},
 		directory.Put{Now: p}, directory.Put{Now: p, At: time.Unix(0, 0)}, directory.Put{Was: p, Now: p}, directory.Remove{Was: p},
 		directory.Count{}, directory.CheckGrant{}, directory.AddEvent{}, directory.AddTree{}, directory.PlaceNode{Was: n, Now: n},
-		directory.RemoveNode{Was: n}, directory.RaiseHeight{}, directory.AddChange{}, directory.CheckSeq{}, directory.Rewrite{},
+		directory.RemoveNode{Was: n}, directory.RaiseHeight{}, directory.MeasureHeight{Was: n}, directory.LowerHeight{},
+		directory.NextSeq{}, directory.AddChange{}, directory.CheckSeq{}, directory.Rewrite{},
 	} {
 		for _, c := range ConditionsOf(s) {
 			name, _, _ := strings.Cut(c, " ")
@@ -755,7 +760,7 @@ func (f *Fake) conditions(s directory.Step) []condition {
 			{"PlaceNode.Version", now != nil && now.Version == s.Was.Version, otherwise},
 			{"PlaceNode.AsOf", now != nil && now.AsOf == s.Was.AsOf, otherwise},
 			{"PlaceNode.Parent", now != nil && now.Parent == s.Was.Parent, otherwise},
-			{"PlaceNode.Height", now == nil || now.Height <= s.Was.Height, otherwise},
+			{"PlaceNode.Height", now == nil || now.Levels() <= s.Was.Levels(), otherwise},
 		}
 	case directory.RemoveNode:
 		now := f.node(s.Was.ID)
@@ -765,6 +770,17 @@ func (f *Fake) conditions(s directory.Step) []condition {
 		}
 	case directory.RaiseHeight:
 		return []condition{{"RaiseHeight.Exists", f.node(s.Node) != nil, is(s.Else)}}
+	case directory.MeasureHeight:
+		now := f.node(s.Was.ID)
+		return []condition{
+			{"MeasureHeight.AsOf", now != nil && now.AsOf == s.Was.AsOf, is(s.Else)},
+			{"MeasureHeight.Levels", now == nil || now.Levels() <= s.Was.Levels(), is(s.Else)},
+		}
+	case directory.LowerHeight:
+		now := f.node(s.Node)
+		return []condition{{"LowerHeight.AsOf", now != nil && now.AsOf == s.AsOf, is(s.Else)}}
+	case directory.NextSeq:
+		return []condition{{"NextSeq.Seq", f.tree != nil && f.tree.Seq == s.Seq-1, is(s.Else)}}
 	case directory.AddChange:
 		return []condition{{"AddChange.Seq", f.tree != nil && f.tree.Seq == s.Change.Seq-1, is(s.Else)}}
 	case directory.CheckSeq:
@@ -886,6 +902,15 @@ func (f *Fake) apply(s directory.Step) {
 		delete(f.due, directory.PurgeEntry{Node: s.Entry.Node, Since: micro(s.Entry.Since)})
 	case directory.RaiseHeight:
 		f.change(s.Node, func(n *hierarchy.Node) { n.Height = max(n.Height, s.Height) })
+	case directory.MeasureHeight:
+		f.change(s.Was.ID, func(n *hierarchy.Node) {
+			n.Height, n.Ceiling, n.Place, n.AsOf = 0, s.Was.Levels(), s.Place, s.AsOf
+			*n = copyNode(*n)
+		})
+	case directory.LowerHeight:
+		f.change(s.Node, func(n *hierarchy.Node) { n.Height, n.Ceiling = max(n.Height, s.Height), 0 })
+	case directory.NextSeq:
+		f.tree.Seq = s.Seq
 	case directory.AddChange:
 		f.tree.Seq = s.Change.Seq
 		f.apply(directory.DropChange{Seq: s.Change.Seq})

@@ -78,6 +78,19 @@ func (m *forest) mayProvision(n ident.Node) bool {
 	return !slices.ContainsFunc(m.path(n), func(id ident.Node) bool { return m.forbidden[id] })
 }
 
+// levels are how many there really are below each node.
+func (m *forest) levels() map[ident.Node]int {
+	below := map[ident.Node]int{}
+	for _, id := range m.ids {
+		path := m.path(id)
+		for i, above := range path {
+			below[above] = max(below[above], len(path)-1-i)
+		}
+	}
+	return below
+}
+
+// raise makes nodes as high as they have ever been.
 func (m *forest) raise(n ident.Node, height int) {
 	for ; n != ""; n, height = m.parent[n], height+1 {
 		m.height[n] = max(m.height[n], height)

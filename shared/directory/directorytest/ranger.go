@@ -654,10 +654,11 @@ func (r *ranger) agree() {
 			}
 		}
 	}
+	real := r.levels()
 	for _, id := range r.ids {
 		n := got.Nodes[id]
-		if n == nil || n.Parent != r.parent[id] || n.Name != r.name[id] || n.Height != r.height[id] || !n.Trashed.Equal(r.trashed[id]) {
-			r.t.Fatalf("%s is %+v; want %s below %s, %d high, trashed %s", id, n, r.name[id], r.parent[id], r.height[id], r.trashed[id])
+		if n == nil || n.Parent != r.parent[id] || n.Name != r.name[id] || n.Levels() < real[id] || n.Levels() > r.height[id] || !n.Trashed.Equal(r.trashed[id]) {
+			r.t.Fatalf("%s is %+v; want %s below %s, %d to %d high, trashed %s", id, n, r.name[id], r.parent[id], real[id], r.height[id], r.trashed[id])
 		}
 		place, path := got.Tree.Place(n), r.path(id)
 		if !slices.Equal(place.Path.IDs(), path) {

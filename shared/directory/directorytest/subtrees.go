@@ -190,6 +190,92 @@ func raisesHeights(t testing.TB, store directory.Store) {
 	same(t, "a node that is added with a height", s.add(s.root, high), &high)
 }
 
+func measuresHeights(t testing.TB, store directory.Store) {
+	s := begin(t, store, 1)
+	partner := s.partnerBelow(s.root, "Partner", s.root.Brands.Owned...)
+	partner.Place.Marks = []hierarchy.Mark{{Node: partner.ID, Kind: hierarchy.NoProvisioning}}
+	p, q := s.add(s.root, partner), s.add(s.root, s.partnerBelow(s.root, "Q"))
+	raise := func(height int) directory.RaiseHeight {
+		return directory.RaiseHeight{Node: p.ID, Height: height, Else: errElse}
+	}
+	place := hierarchy.Place{Path: q.Place.Path.Child(p.ID), Marks: append([]hierarchy.Mark{{Node: q.ID, Kind: hierarchy.Suspended}}, p.Place.Marks...)}
+	measure := func(was *hierarchy.Node, asOf int64) directory.MeasureHeight {
+		return directory.MeasureHeight{Was: was, Place: place, AsOf: asOf, Else: errElse}
+	}
+	lower := func(asOf int64, height int) directory.LowerHeight {
+		return directory.LowerHeight{Node: p.ID, AsOf: asOf, Height: height, Else: errElse}
+	}
+	want := *p
+	expect := func(height, ceiling int, asOf int64) {
+		t.Helper()
+		want.Height, want.Ceiling, want.AsOf = height, ceiling, asOf
+		if asOf > 0 {
+			want.Place = place
+		}
+		same(t, "the node", s.node(p.ID), &want)
+	}
+	s.commits(raise(5))
+	s.commits(raise(12))
+	expect(12, 0, 0)
+	low, old, gone := copyNode(*s.node(p.ID)), copyNode(*s.node(p.ID)), copyNode(*s.node(p.ID))
+	low.Height--
+	old.AsOf--
+	gone.ID = ident.NewPartner()
+	for _, wrong := range []*hierarchy.Node{&low, &old, &gone} {
+		s.refuses(errElse, measure(wrong, 4))
+	}
+	expect(12, 0, 0)
+	s.commits(measure(s.node(p.ID), 4))
+	expect(0, 12, 4)
+	if listed := s.all().Children[s.root.ID]; len(listed) != 2 || listed[0].Ceiling+listed[1].Ceiling != 0 {
+		t.Errorf("listed as %+v; a list knows no heights", listed)
+	}
+	// What is needed meanwhile is kept, also what it was before.
+	s.commits(directory.CheckParent{Parent: s.node(p.ID), Height: 2, Else: always(errElse)})
+	s.commits(raise(5))
+	expect(5, 12, 4)
+	s.refuses(errElse, lower(3, 1))
+	s.refuses(errElse, directory.LowerHeight{Node: gone.ID, AsOf: 4, Height: 1, Else: errElse})
+	s.commits(lower(4, 3))
+	expect(5, 0, 4)
+	// It is placed by what it may have at most.
+	s.commits(measure(s.node(p.ID), 6))
+	expect(0, 5, 6)
+	below := copyNode(*s.node(p.ID))
+	below.Ceiling = 4
+	s.refuses(errElse, directory.PlaceNode{Was: &below, Now: &want, Else: sees(t, s.node(p.ID))})
+	s.refuses(errElse, measure(&below, 7))
+	// Measuring that begins again keeps the bound, and ends the one before.
+	s.commits(raise(3))
+	s.commits(measure(s.node(p.ID), 8))
+	expect(0, 5, 8)
+	s.refuses(errElse, lower(6, 1))
+	s.commits(lower(8, 0))
+	expect(0, 0, 8)
+	s.commits(measure(s.node(p.ID), 9), directory.LowerHeight{Node: q.ID, AsOf: q.AsOf, Height: 10, Else: errElse})
+	s.commits(lower(9, 10))
+	expect(10, 0, 9)
+	now := placed(s.node(p.ID), s.root.ID, 10, p.Place)
+	s.commits(directory.PlaceNode{Was: s.node(p.ID), Now: now, Else: always(errElse)})
+}
+
+func skipsSeq(t testing.TB, store directory.Store) {
+	s := begin(t, store, 0)
+	p := s.add(s.root, s.partnerBelow(s.root, "P"))
+	next := func(seq int64) directory.NextSeq { return directory.NextSeq{Seq: seq, Else: errElse} }
+	s.refuses(errElse, next(2))
+	s.refuses(errElse, next(0))
+	s.commits(next(1))
+	s.refuses(errElse, next(1))
+	s.refuses(errElse, directory.CheckSeq{Seq: 0, Else: errElse})
+	s.commits(directory.AddChange{Change: s.moved(2, p, s.root, p.Place.Path), Else: errElse})
+	s.commits(next(3))
+	want := hierarchy.TreeState{Root: s.root.ID, Seq: 3, Changes: []hierarchy.Change{s.moved(2, p, s.root, p.Place.Path)}}
+	for range 16 {
+		same(t, "every copy", s.read(directory.Want{}).Tree, want)
+	}
+}
+
 // moved is a change by which the node comes below to, from some other places.
 func (s *story) moved(seq int64, n, to *hierarchy.Node, from ...hierarchy.Path) hierarchy.Change {
 	return hierarchy.Change{
@@ -450,6 +536,25 @@ func heightsAtATime(t testing.TB, store directory.Store) {
 	}
 	if got := s.node(p.ID).Height; got != hierarchy.MaxDepth-1 {
 		t.Errorf("the height is %d; want the highest, %d", got, hierarchy.MaxDepth-1)
+	}
+}
+
+func measuredAtATime(t testing.TB, store directory.Store) {
+	s := begin(t, store, 0)
+	p := s.add(s.root, s.partnerBelow(s.root, "Partner"))
+	s.commits(directory.RaiseHeight{Node: p.ID, Height: 20, Else: errElse})
+	s.commits(directory.MeasureHeight{Was: s.node(p.ID), Place: p.Place, AsOf: 1, Else: errElse})
+	errs := atOnce(9, func(i int) error {
+		if i == 4 {
+			return store.Commit(t.Context(), directory.LowerHeight{Node: p.ID, AsOf: 1, Height: 3, Else: errElse})
+		}
+		return store.Commit(t.Context(), directory.RaiseHeight{Node: p.ID, Height: i + 1, Else: errElse})
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
+	}
+	if got := s.node(p.ID); got.Height != 9 || got.Ceiling != 0 {
+		t.Errorf("the height is %d, with the ceiling %d; want 9, with none", got.Height, got.Ceiling)
 	}
 }
 
