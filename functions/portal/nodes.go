@@ -47,7 +47,11 @@ func (v *visit) overview(ctx context.Context, at *place) (content, error) {
 	fact("Last change", v.clock().At(n.Updated))
 	fact("Your role here", view.Role(at.Role.String()))
 	fact("Id", view.Code(string(n.ID)))
-	parts := []templ.Component{view.Facts(facts...)}
+	settling, err := v.settling(ctx)
+	if err != nil {
+		return content{}, err
+	}
+	parts := []templ.Component{settling, view.Facts(facts...)}
 	if at.partner() {
 		extent, err := v.dir.Extent(ctx, v.caller(), at.id())
 		if err != nil {

@@ -31,6 +31,9 @@ var pages = sync.OnceValue(func() map[string]handler {
 		"GET /nodes/{node}/go":        section("", (*visit).pick),
 		"POST /nodes/{node}/pin":      (*visit).pin,
 
+		"GET /nodes/{node}/move-requests": section("settings", (*visit).moveRequests),
+		"GET /jobs/{job}":                 signedIn((*visit).job),
+
 		"GET /nodes/{node}/users":       section("users", (*visit).users),
 		"GET /nodes/{node}/invitations": section("users", (*visit).invitations),
 		"GET /nodes/{node}/access":      section("users", (*visit).access),
@@ -55,6 +58,10 @@ var forms = map[string]form{
 	"/nodes/{node}/resume":        resume,
 	"/nodes/{node}/delete":        remove,
 	"/nodes/{node}/restore":       restore,
+
+	"/nodes/{node}/move":       move,
+	"/nodes/{node}/move/ask":   askMove,
+	"/move-requests/{request}": oneRequest,
 
 	"/nodes/{node}/users/invite":             inviteForm,
 	"/nodes/{node}/users/{principal}":        changeRole,
