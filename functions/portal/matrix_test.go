@@ -68,7 +68,7 @@ func newSmall(t *testing.T) *small {
 	s.must(err)
 	_, err = s.dir.Resume(t.Context(), s.owner, s.at["below"])
 	s.must(err)
-	s.values = map[string]string{"node": string(s.at["here"]), "brand": string(b.ID), "client": string(client.ID), "secret": string(client.SecretID),
+	s.values = map[string]string{"node": string(s.at["here"]), "id": string(b.ID), "client": string(client.ID), "secret": string(client.SecretID),
 		"invitation": string(invitation.ID), "principal": string(client.ID), "request": string(request.ID), "job": string(changed.JobID()),
 		"role": string(s.at["here"]), "token": "x", "name": "x"}
 	s.portal = &portal{now: clocktest.Now, log: slog.New(slog.DiscardHandler), config: portalhost.Configured(func(name string) string {

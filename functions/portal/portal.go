@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -23,8 +27,11 @@ import (
 	"example.com/partnertree/shared/portalhost"
 )
 
-// maxForm is the largest form in bytes.
-const maxForm = 8 << 10
+// maxForm is the largest form in bytes, and maxFiles the largest with a file, which may have 100 KB as the API takes it.
+const (
+	maxForm  = 8 << 10
+	maxFiles = 160 << 10
+)
 
 // portal serves the pages for people, and the documents for everybody.
 type portal struct {
@@ -181,6 +188,9 @@ func (v *visit) form() url.Values {
 		}
 		body = string(decoded)
 	}
+	if media, params, err := mime.ParseMediaType(v.event.Headers["content-type"]); err == nil && media == "multipart/form-data" {
+		return withFiles(body, params["boundary"])
+	}
 	if len(body) > maxForm {
 		return nil
 	}
@@ -189,6 +199,34 @@ func (v *visit) form() url.Values {
 		return nil
 	}
 	return form
+}
+
+// withFiles reads a form that has files. The content of a file becomes the value of its field, in base64, as the API takes it. A file that was not
+// chosen is no field.
+func withFiles(body, boundary string) url.Values {
+	if len(body) > maxFiles {
+		return nil
+	}
+	form, r := url.Values{}, multipart.NewReader(strings.NewReader(body), boundary)
+	for {
+		part, err := r.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return form
+		}
+		if err != nil {
+			return nil
+		}
+		content, err := io.ReadAll(part)
+		if err != nil {
+			return nil
+		}
+		switch {
+		case part.FileName() != "":
+			form.Add(part.FormName(), base64.StdEncoding.EncodeToString(content))
+		case part.Header.Get("Content-Type") == "": // a file that was not chosen has one
+			form.Add(part.FormName(), string(content))
+		}
+	}
 }
 
 // ours reports whether the form was made by a page of this session: another site cannot have sent it.

@@ -38,6 +38,11 @@ var pages = sync.OnceValue(func() map[string]handler {
 		"GET /nodes/{node}/invitations": section("users", (*visit).invitations),
 		"GET /nodes/{node}/access":      section("users", (*visit).access),
 
+		"GET /nodes/{node}/brands":  section("brands", (*visit).brands, hierarchy.Partner),
+		"GET /brands/{id}":          signedIn((*visit).brandPage),
+		"GET /nodes/{node}/clients": section("clients", (*visit).clients),
+		"GET /clients/{client}":     signedIn((*visit).clientPage),
+
 		"GET /nodes/{node}/trash":        section("trash", (*visit).trash, hierarchy.Partner),
 		"GET /nodes/{node}/activity":     section("activity", (*visit).activity),
 		"GET /nodes/{node}/activity.csv": signedIn((*visit).activityCSV),
@@ -67,4 +72,14 @@ var forms = map[string]form{
 	"/nodes/{node}/users/{principal}":        changeRole,
 	"/nodes/{node}/users/{principal}/remove": removeUser,
 	"/nodes/{node}/invitations/{invitation}": oneInvitation,
+
+	"/nodes/{node}/brands/new":           newBrand,
+	"/brands/{id}/edit":                  editBrand,
+	"/nodes/{node}/clients/new":          newClient,
+	"/clients/{client}/edit":             renameClient,
+	"/clients/{client}/secrets/new":      newKey,
+	"/clients/{client}/secrets/{secret}": removeKey,
+	"/clients/{client}/roles/new":        grantRole,
+	"/clients/{client}/roles/{role}":     removeRole,
+	"/clients/{client}/revoke":           revokeClient,
 }
