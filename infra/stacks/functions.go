@@ -43,7 +43,7 @@ var functions = map[string]function{
 	},
 	"portal": {
 		does: "Pages: sign-in, invitations, the documentation and the contract", seconds: apiTimeoutSeconds,
-		table: []string{"BatchGetItem", "PutItem", "UpdateItem", "ConditionCheckItem"},
+		table: []string{"BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"},
 	},
 	"authorizer": {
 		does: "API Gateway authorizer: says who is calling, never what they may do", seconds: apiTimeoutSeconds,

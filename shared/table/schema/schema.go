@@ -60,7 +60,8 @@ var ReadableKeys = map[string]map[string][]string{
 		"UpdateItem":   {CountPrefix},                  // mails that bounced
 	},
 	"portal": {
-		"PutItem":    {InvitationPrefix, NodePrefix, PrincipalPrefix}, // who accepts an invitation, who signs out everywhere
+		"PutItem":    {InvitationPrefix, NodePrefix, PrincipalPrefix, TermPrefix}, // who accepts an invitation, who signs out everywhere
+		"DeleteItem": {TermPrefix},                                                // whose name is another one now
 		"UpdateItem": {RatePrefix},
 	},
 }
