@@ -1,11 +1,13 @@
 package access
 
 import (
+	"strings"
 	"time"
 
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/record"
+	"example.com/partnertree/shared/word"
 )
 
 // Principals is the kind of the records of principals. A principal is listed at each node where it has a grant.
@@ -68,6 +70,30 @@ func (p *Principal) Lists() []record.Entry {
 	}
 	return entries
 }
+
+// Address is the field of the term by which a person is found whose whole address is given.
+const Address word.Field = "a"
+
+// Terms implements record.Termed: people who have a role are found by the words of their names and by their whole address. Nobody finds an
+// address by its beginning.
+func (p *Principal) Terms() []word.Term {
+	if p.Person == nil || len(p.Grants) == 0 || !p.Revoked.IsZero() {
+		return nil
+	}
+	terms := word.Terms(nil, p.Words())
+	if p.Person.Email != "" {
+		terms = append(terms, AddressTerm(p.Person.Email))
+	}
+	return terms
+}
+
+// AddressTerm returns the term by which whoever has the address is found.
+func AddressTerm(email string) word.Term {
+	return word.Term{Field: Address, Word: word.Digest(strings.ToLower(strings.TrimSpace(email)))}
+}
+
+// Words returns the words of the principal's name.
+func (p *Principal) Words() []word.Word { return word.In(string(p.Name)) }
 
 // Code implements record.Record. The times of cuts are kept as numbers, so that there is room for one cut beside each grant within one
 // read unit.

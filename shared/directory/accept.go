@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"example.com/partnertree/shared/access"
@@ -220,6 +221,21 @@ func invited(who *credential.SignedIn, i *Invitation) error {
 	return nil
 }
 
+// maxRenamed is how many lists and terms have the name of somebody at most who is renamed together with an acceptance. With the logs above the
+// deepest node, more would not fit a transaction.
+const maxRenamed = access.MaxGrants + 1
+
+// termsChanged is how many terms there are by which only one of the two is found.
+func termsChanged(was, now *access.Principal) (n int) {
+	before, after := was.Terms(), now.Terms()
+	for _, t := range slices.Concat(before, after) {
+		if slices.Contains(before, t) != slices.Contains(after, t) {
+			n++
+		}
+	}
+	return n
+}
+
 // grant is the person as they are with the role that they were invited to, by the name that Microsoft has now, and the step that makes them so:
 // none when they have that name, and that role or a higher one.
 func (v *View) grant(who *credential.SignedIn, i *Invitation, now time.Time) (*access.Principal, []Step, error) {
@@ -235,6 +251,9 @@ func (v *View) grant(who *credential.SignedIn, i *Invitation, now time.Time) (*a
 			"Ask the person who invited you for a new invitation.")
 	}
 	p, other := named(was, who)
+	if len(was.Grants)+termsChanged(was, &p) > maxRenamed { // they are renamed when they next sign in
+		p, other = *was, false
+	}
 	if was.Grants[i.Node] >= i.Role && !other {
 		return was, nil, nil
 	}

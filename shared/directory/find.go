@@ -3,6 +3,7 @@ package directory
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,17 +23,28 @@ type finding struct {
 	list    string     // the name of the list, for its cursors
 	under   ident.Node // only what is at this node or below it; "": all that the caller reaches
 	lookups []Lookup
-	is      func(n *hierarchy.Node, t word.Term) bool
-	caller  *access.Principal // as it was read last
+	node    func(n *hierarchy.Node, t word.Term) bool   // whether a node is what is looked for
+	person  func(p *access.Principal, t word.Term) bool // whether a person is
+	caller  *access.Principal                           // as it was read last
 }
 
-// hit is a node that is found.
+// hit is a node that is found, or a person and nodes where they have a role.
 type hit struct {
+	sight
+	person *access.Principal
+	roles  []sight
+}
+
+// sight is a node as the caller sees it.
+type sight struct {
 	node  *hierarchy.Node
 	place hierarchy.Place
 	first int // the position on the path where the caller's sight begins
 	under int // the position of finding.under, -1 without one
 }
+
+// peopleAtOnce is how many people are looked at together: the nodes of all their roles are read.
+const peopleAtOnce = 20
 
 // page reads a page. It can have less than there is room for, or nothing, and not be the last one.
 func (f *finding) page(ctx context.Context, p Paging) (List[hit], error) {
@@ -66,7 +78,11 @@ func (f *finding) page(ctx context.Context, p Paging) (List[hit], error) {
 	for round, size := 1, min(p.Limit, readAtOnce); ; round, size = round+1, readAtOnce {
 		var all []proposed
 		for nth < len(f.lookups) && len(all) < size {
-			page, err := f.d.store.Find(ctx, f.lookups[nth], after, size-len(all))
+			most, people := size-len(all), f.lookups[nth].Kind == ident.Person
+			if people {
+				most = min(most, peopleAtOnce)
+			}
+			page, err := f.d.store.Find(ctx, f.lookups[nth], after, most)
 			if err != nil {
 				return none, err
 			}
@@ -75,6 +91,9 @@ func (f *finding) page(ctx context.Context, p Paging) (List[hit], error) {
 			}
 			if after = page.Next; after == "" {
 				nth++
+			}
+			if people {
+				break
 			}
 		}
 		ids := make([]Found, len(all))
@@ -106,11 +125,15 @@ func (f *finding) page(ctx context.Context, p Paging) (List[hit], error) {
 
 // decide reads what is proposed, and returns what of it is found: nil for the rest.
 func (f *finding) decide(ctx context.Context, proposed []Found) ([]*hit, error) {
-	ids := []ident.Node{cmp.Or(f.under, Nowhere)}
+	w := Want{Nodes: []ident.Node{cmp.Or(f.under, Nowhere)}}
 	for _, p := range proposed {
-		ids = append(ids, ident.Node(p.ID))
+		if id := ident.Principal(p.ID); id.IsPerson() {
+			w.Records = append(w.Records, access.Principals.Ref(id))
+		} else {
+			w.Nodes = append(w.Nodes, ident.Node(p.ID))
+		}
 	}
-	v, err := f.d.Read(ctx, f.c, Want{Nodes: ids})
+	v, err := f.d.Read(ctx, f.c, w)
 	if err != nil {
 		return nil, err
 	}
@@ -120,18 +143,67 @@ func (f *finding) decide(ctx context.Context, proposed []Found) ([]*hit, error) 
 		}
 	}
 	hits := make([]*hit, len(proposed))
+	var people []*access.Principal
 	for i, p := range proposed {
-		n := v.Nodes[ident.Node(p.ID)]
-		if n == nil || !f.is(n, p.Term) {
+		if who := access.Principals.In(v.Records, ident.Principal(p.ID)); who != nil && f.person(who, p.Term) {
+			hits[i], people = &hit{person: who}, append(people, who)
+		} else if n := v.Nodes[ident.Node(p.ID)]; n != nil && f.node(n, p.Term) {
+			if s, ok := f.sees(v, n); ok {
+				hits[i] = &hit{sight: s}
+			}
+		}
+	}
+	if len(people) == 0 {
+		return hits, nil
+	}
+	seen, err := f.whereTheyAre(ctx, people)
+	if err != nil {
+		return nil, err
+	}
+	for i, h := range hits {
+		if h == nil || h.person == nil {
 			continue
 		}
-		dec := access.Decide(v.Caller, &v.Tree, n, access.Read)
-		under := dec.Place.Path.Index(f.under)
-		if dec.Allowed() && (f.under == "" || under >= 0) && !trashedBelow(dec.Place, under+1) {
-			hits[i] = &hit{n, dec.Place, dec.First, under}
+		for node := range h.person.Grants {
+			if s, ok := seen[node]; ok {
+				h.roles = append(h.roles, s)
+			}
+		}
+		if len(h.roles) == 0 {
+			hits[i] = nil
 		}
 	}
 	return hits, nil
+}
+
+// sees decides about a node that was read with the caller.
+func (f *finding) sees(v *View, n *hierarchy.Node) (sight, bool) {
+	dec := access.Decide(v.Caller, &v.Tree, n, access.Read)
+	under := dec.Place.Path.Index(f.under)
+	return sight{n, dec.Place, dec.First, under}, dec.Allowed() && (f.under == "" || under >= 0) && !trashedBelow(dec.Place, under+1)
+}
+
+// whereTheyAre returns those of the nodes where people have roles that the caller sees.
+func (f *finding) whereTheyAre(ctx context.Context, people []*access.Principal) (map[ident.Node]sight, error) {
+	granted := map[ident.Node]bool{}
+	for _, p := range people {
+		for node := range p.Grants {
+			granted[node] = true
+		}
+	}
+	seen := map[ident.Node]sight{}
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(granted)), readAtOnce) {
+		v, err := f.d.Read(ctx, f.c, Want{Nodes: some})
+		if err != nil {
+			return nil, err
+		}
+		for id, n := range v.Nodes {
+			if s, ok := f.sees(v, n); ok {
+				seen[id] = s
+			}
+		}
+	}
+	return seen, nil
 }
 
 // trashedBelow reports whether something on a path, from a position on, is in the trash.
@@ -174,6 +246,6 @@ func (d *Directory) with(ctx context.Context, c Caller, what string, partner ide
 	}
 	longest := slices.MaxFunc(asked.Whole(), func(a, b word.Term) int { return cmp.Compare(len(a.Word), len(b.Word)) })
 	f := finding{d: d, c: c, list: ListName(name...), under: partner, lookups: []Lookup{{Kind: ident.Customer, Term: longest}},
-		is: func(n *hierarchy.Node, _ word.Term) bool { return n.Details.Have(asked) && wanted(n) }}
+		node: func(n *hierarchy.Node, _ word.Term) bool { return n.Details.Have(asked) && wanted(n) }}
 	return f.page(ctx, p)
 }

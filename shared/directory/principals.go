@@ -108,7 +108,7 @@ type Me struct {
 	Grants []MyGrant
 }
 
-// MyGrant is one of the caller's own grants.
+// MyGrant is one of the caller's own grants, or one of somebody else's as the caller sees it.
 type MyGrant struct {
 	Node PathStep
 	Role access.Role
@@ -164,8 +164,12 @@ func (d *Directory) Me(ctx context.Context, c Caller) (Me, error) {
 	if len(me.Grants) > 0 {
 		me.Name = v.Caller.Name
 	}
-	slices.SortFunc(me.Grants, func(a, b MyGrant) int {
+	sortGrants(me.Grants)
+	return me, nil
+}
+
+func sortGrants(grants []MyGrant) {
+	slices.SortFunc(grants, func(a, b MyGrant) int {
 		return cmp.Or(cmp.Compare(a.Node.Name.SortKey(), b.Node.Name.SortKey()), cmp.Compare(a.Node.ID, b.Node.ID))
 	})
-	return me, nil
 }

@@ -7,8 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/clocktest"
+	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
@@ -143,7 +146,7 @@ func TestSearchGoesThroughAllGrantsAndStaysBelowThem(t *testing.T) {
 	// Who has only signed in causes one batch of reads, and finds nothing.
 	before := len(s.Calls())
 	stranger := directory.Caller{Principal: ident.PersonOf("tenant", "object"), Session: clocktest.Start()}
-	if found := s.search(stranger, "zebra", "", "", 5); len(found) > 0 || len(s.Calls())-before > 3 {
+	if found := s.search(stranger, "zebra", "", "", 5); len(found) > 0 || len(s.Calls())-before > 4 {
 		t.Errorf("a stranger found %v by %v", found, s.Calls()[before:])
 	}
 }
@@ -220,4 +223,214 @@ func TestASearchCursorBelongsToOneSearch(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+}
+
+// people are who is found, as "name: role at node, role at node; name: …", sorted.
+func (s *shop) people(as directory.Caller, text string, under ident.Node, limit int) string {
+	s.t.Helper()
+	var all []string
+	for _, r := range s.search(as, text, directory.PersonResult, under, limit) {
+		var roles []string
+		for _, g := range r.Roles {
+			roles = append(roles, fmt.Sprint(g.Role, " at ", g.Path))
+		}
+		all = append(all, fmt.Sprint(r.Name, ": ", strings.Join(roles, ", ")))
+	}
+	slices.Sort(all)
+	return strings.Join(all, "; ")
+}
+
+func TestPeopleAreFoundWhereTheyHaveRoles(t *testing.T) {
+	s := newShop(t)
+	named := func(name string, tenant string) credential.SignedIn {
+		who := guest(strings.ReplaceAll(strings.ToLower(name), " ", "."), s.now)
+		who.Name, who.Tenant = name, tenant
+		return who
+	}
+	member(s.Fake, named("Alice Łe Page", oneTenant), map[ident.Node]access.Role{s.b: access.Admin, s.c: access.Viewer, s.e: access.Owner})
+	member(s.Fake, named("Alina Out", oneTenant), map[ident.Node]access.Role{s.e: access.Owner, s.root: access.Viewer})
+	member(s.Fake, named("Bob Alison", anotherTenant), map[ident.Node]access.Role{s.x: access.Operator})
+	viewer, inC := s.client(s.a, access.Viewer), s.client(s.c, access.Viewer)
+	step := func(ids ...ident.Node) (path []directory.PathStep) {
+		names := map[ident.Node]hierarchy.Name{s.root: "Root", s.a: "a", s.b: "b", s.c: "c", s.e: "e", s.x: "x"}
+		for _, id := range ids {
+			path = append(path, directory.PathStep{ID: id, Name: names[id]})
+		}
+		return path
+	}
+	inB, inCToo := fmt.Sprint("admin at ", step(s.a, s.b)), fmt.Sprint("viewer at ", step(s.a, s.b, s.c))
+	bob := fmt.Sprint("Bob Alison: operator at ", step(s.a, s.b, s.x))
+	for text, want := range map[string]string{
+		"ali":                          "Alice Łe Page: " + inB + ", " + inCToo + "; " + bob,
+		"alice le":                     "Alice Łe Page: " + inB + ", " + inCToo,
+		"alice out":                    "",
+		"ALICE.ŁE.page@example.com":    "Alice Łe Page: " + inB + ", " + inCToo,
+		"alice.łe.page@example.com li": "",
+		"alice.łe.page@example.com le": "Alice Łe Page: " + inB + ", " + inCToo,
+		"alice.łe.page@example.co":     "",
+		"example":                      "",
+		"alina":                        "",
+		"alina.out@example.com":        "",
+		"bob.alison@example.com":       bob,
+		"alice.łe.page@example.com bob.alison@example.com": "",
+	} {
+		for _, limit := range []int{1, 50} {
+			if got := s.people(viewer, text, "", limit); got != want {
+				t.Errorf("%q finds %q; want %q", text, got, want)
+			}
+		}
+	}
+	if got, want := s.people(viewer, "ali", s.c, 5), "Alice Łe Page: "+inCToo; got != want {
+		t.Errorf("under c: %q; want %q", got, want)
+	}
+	if got, want := s.people(viewer, "ali", s.x, 5), bob; got != want {
+		t.Errorf("under x: %q; want %q", got, want)
+	}
+	if got, want := s.people(inC, "ali", "", 5), fmt.Sprint("Alice Łe Page: viewer at ", step(s.c)); got != want {
+		t.Errorf("in c: %q; want %q", got, want)
+	}
+	if r := s.search(viewer, "alison", "", "", 5); len(r) != 1 || r[0].Tenant != anotherTenant || r[0].Kind != directory.PersonResult {
+		t.Errorf("among everything: %+v", r)
+	}
+
+	// A role that is gone is not found, nor somebody without any.
+	if err := s.d.SetRole(t.Context(), s.founder, s.b, named("Alice Łe Page", oneTenant).Principal(), access.None); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.people(viewer, "alice", "", 5), "Alice Łe Page: "+inCToo; got != want {
+		t.Errorf("after a role was taken away: %q; want %q", got, want)
+	}
+	s.trash(s.c)
+	if got := s.people(viewer, "alice", "", 5); got != "" {
+		t.Errorf("in the trash: %q", got)
+	}
+	if err := s.d.SetRole(t.Context(), s.founder, s.x, named("Bob Alison", anotherTenant).Principal(), access.None); err != nil {
+		t.Fatal(err)
+	}
+	left, err := s.Find(t.Context(), directory.Lookup{Kind: ident.Person, Term: word.Term{Word: word.Fold("alis")}, Begins: true}, "", 5)
+	if err != nil || len(left.Items) > 0 {
+		t.Errorf("without a role they leave %+v, %v", left, err)
+	}
+	if got, want := s.people(s.founder, "alice", "", 5), fmt.Sprint("Alice Łe Page: owner at ", step(s.root, s.e)); got != want {
+		t.Errorf("what is left: %q; want %q", got, want)
+	}
+}
+
+func TestPeopleAreFoundByTheNameThatTheyHaveNow(t *testing.T) {
+	s := newShop(t)
+	who := guest("ann", s.now)
+	member(s.Fake, who, map[ident.Node]access.Role{s.b: access.Viewer})
+	who.Name, who.Email = "Anna Quarry", "anna@example.com"
+	if err := s.d.Greet(t.Context(), who, "req"); err != nil {
+		t.Fatal(err)
+	}
+	for text, many := range map[string]int{"ann": 1, "anna": 1, "quarry": 1, "anna@example.com": 1, "ann@example.com": 0} {
+		if got := s.search(s.founder, text, directory.PersonResult, "", 5); len(got) != many {
+			t.Errorf("%q finds %+v; want %d", text, got, many)
+		}
+	}
+}
+
+// The dearest renaming, of somebody with all the roles and words that there can be, fits a transaction, and so does the dearest acceptance.
+func TestWhoeverHasAllTheRolesIsRenamed(t *testing.T) {
+	s := newParty(t)
+	grants, deepest := map[ident.Node]access.Role{}, s.c
+	for len(grants) < access.MaxGrants-1 {
+		grants[s.partner(s.e, hierarchy.Name(fmt.Sprint("p", len(grants))))] = access.Viewer
+	}
+	for range hierarchy.MaxDepth - 4 {
+		deepest = s.partner(deepest, "deep")
+	}
+	name := func(letter string) string {
+		words := ""
+		for i := range 20 {
+			words += letter + string(rune('a'+i)) + " "
+		}
+		return words
+	}
+	who := guest("ann", s.now)
+	who.Name = name("x")
+	member(s.Fake, who, grants)
+	who.Name = name("y")
+	i := s.invite(s.admin, deepest, who.Email, access.Viewer)
+	if _, err := s.d.AcceptInvitation(t.Context(), who, s.token(i), "req"); err != nil {
+		t.Fatalf("accepting: %v", err)
+	}
+	who.Email = "other@example.com"
+	if err := s.d.Greet(t.Context(), who, "req"); err != nil {
+		t.Fatalf("renaming: %v", err)
+	}
+	if found := s.search(s.founder, "yb", directory.PersonResult, "", 5); len(found) != 1 || len(found[0].Roles) != access.MaxGrants {
+		t.Errorf("found %+v", found)
+	}
+	if found := s.search(s.founder, "xb", directory.PersonResult, "", 5); len(found) != 0 {
+		t.Errorf("by the name that they had: %+v", found)
+	}
+}
+
+// People are found as a plain model says, while the tree changes around them.
+func TestPeopleAreFoundAsAModelSays(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		s := newShop(t)
+		nodes := []ident.Node{s.root, s.a, s.b, s.c, s.e, s.x}
+		names := []string{"Ann Quarry", "Anna", "日本 Ann", "Quentin"}
+		type somebody struct {
+			name   string
+			grants map[ident.Node]access.Role
+		}
+		var all []somebody
+		for i := range rapid.IntRange(0, 8).Draw(r, "people") {
+			p := somebody{rapid.SampledFrom(names).Draw(r, "name"), map[ident.Node]access.Role{}}
+			for _, at := range rapid.SliceOfNDistinct(rapid.SampledFrom(nodes), 1, 4, rapid.ID).Draw(r, "roles at") {
+				p.grants[at] = access.Role(rapid.IntRange(int(access.Viewer), int(access.Owner)).Draw(r, "role"))
+			}
+			who := guest(fmt.Sprint("p", i), s.now)
+			who.Name = p.name
+			member(s.Fake, who, p.grants)
+			all = append(all, p)
+		}
+		as := s.client(rapid.SampledFrom(nodes).Draw(r, "the caller at"), access.Viewer)
+		for range rapid.IntRange(0, 3).Draw(r, "changes") {
+			id, to := rapid.SampledFrom(nodes[1:]).Draw(r, "node"), rapid.SampledFrom(nodes[:5]).Draw(r, "to")
+			switch rapid.IntRange(0, 2).Draw(r, "what") {
+			case 0:
+				s.d.Move(t.Context(), s.founder, id, to) // what may not be is not
+			case 1:
+				s.d.Suspend(t.Context(), s.founder, id, "x")
+			case 2:
+				s.d.Trash(t.Context(), s.founder, id)
+			}
+		}
+		got, err := s.Read(t.Context(), directory.Want{Nodes: nodes, Records: access.Principals.Refs(as.Principal)})
+		if err != nil {
+			r.Fatal(err)
+		}
+		caller, text := access.Principals.In(got.Records, as.Principal), rapid.SampledFrom([]string{"ann", "qu", "anna", "日本", "ann qu"}).Draw(r, "text")
+		finds := map[string][]string{"ann": names[:3], "qu": {names[0], names[3]}, "anna": {names[1]}, "日本": {names[2]}, "ann qu": {names[0]}}[text]
+		want := map[string]int{}
+		for _, p := range all {
+			var roles []string
+			for at, role := range p.grants {
+				dec := access.Decide(caller, &got.Tree, got.Nodes[at], access.Read)
+				if slices.Contains(finds, p.name) && dec.Allowed() && !dec.Place.Marked(hierarchy.Trashed) {
+					roles = append(roles, fmt.Sprint(at, role))
+				}
+			}
+			if slices.Sort(roles); len(roles) > 0 {
+				want[fmt.Sprint(p.name, roles)]++
+			}
+		}
+		found := map[string]int{}
+		for _, hit := range s.search(as, text, directory.PersonResult, "", rapid.IntRange(1, 3).Draw(r, "limit")) {
+			var roles []string
+			for _, g := range hit.Roles {
+				roles = append(roles, fmt.Sprint(g.Node.ID, g.Role))
+			}
+			slices.Sort(roles)
+			found[fmt.Sprint(hit.Name, roles)]++
+		}
+		if fmt.Sprint(found) != fmt.Sprint(want) {
+			r.Fatalf("%q finds %v; want %v", text, found, want)
+		}
+	})
 }

@@ -168,18 +168,18 @@ type EditNode struct {
 	Else     func(now *hierarchy.Node) error
 }
 
-// Put writes a record and its entries in lists, and takes it out of the lists of Was that are not its any more. It fails with Else unless
+// Put writes a record, its entries in lists and its terms, and takes away those of Was that are not its any more. It fails with Else unless
 // the record that is there has the version of Was; without Was, unless there is none.
 type Put struct {
 	Was, Now record.Record
-	// At, when it is given, makes a record that has expired by then (record.Coder.Expires) count as none.
+	// At, when it is given, makes a record that has expired by then (record.Coder.Expires) count as none. Its lists and its terms stay.
 	At time.Time
-	// Any replaces whatever there is: another step of the transaction says that it may. There is no Was and no Else then.
+	// Any replaces whatever there is: another step of the transaction says that it may. There is no Was and no Else then, and lists and terms stay.
 	Any  bool
 	Else error
 }
 
-// Remove deletes a record and its entries in lists. It fails with Else unless the record that is there has the version of Was.
+// Remove deletes a record, its entries in lists and its terms. It fails with Else unless the record that is there has the version of Was.
 type Remove struct {
 	Was record.Record
 	// Any deletes whatever there is, or is not: another step of the transaction says that it may. There is no Else then.

@@ -43,6 +43,13 @@ func TestABoundedCallerIsLikeAnOwnerOfTheBound(t *testing.T) {
 	s := newBoundary(t, ownsAll)
 	ctx := t.Context()
 	owner := s.client(s.a, access.Owner)
+	for _, at := range []ident.Node{s.b, s.e} {
+		s.customer(at, "Ann's zebra", oneTenant, "", "")
+	}
+	text, err := directory.ParseSearchText("ann")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, do := range map[string]func(c directory.Caller, id ident.Node) (any, error){
 		"get":    func(c directory.Caller, id ident.Node) (any, error) { return s.d.Get(ctx, c, id) },
 		"path":   func(c directory.Caller, id ident.Node) (any, error) { return s.d.Path(ctx, c, id) },
@@ -72,6 +79,25 @@ func TestABoundedCallerIsLikeAnOwnerOfTheBound(t *testing.T) {
 		},
 		"children": func(c directory.Caller, id ident.Node) (any, error) {
 			return s.d.Children(ctx, c, id, hierarchy.Partner, directory.Paging{Limit: 9})
+		},
+		"children with": func(c directory.Caller, id ident.Node) (any, error) {
+			return s.d.CustomersWith(ctx, c, id, having(oneTenant, "", ""), directory.Paging{Limit: 9})
+		},
+		"descendants with": func(c directory.Caller, id ident.Node) (any, error) {
+			return s.d.DescendantsWith(ctx, c, id, having(oneTenant, "", ""), directory.Paging{Limit: 9})
+		},
+		"search": func(c directory.Caller, id ident.Node) (any, error) {
+			return s.d.Search(ctx, c, directory.Search{Text: text, Under: id}, directory.Paging{Limit: 9})
+		},
+		"search everywhere": func(c directory.Caller, _ ident.Node) (any, error) {
+			return s.d.Search(ctx, c, directory.Search{Text: text}, directory.Paging{Limit: 9})
+		},
+		"another of a tenant": func(c directory.Caller, id ident.Node) (any, error) {
+			if id != s.x {
+				return nil, nil
+			}
+			n, err := s.d.EditCustomer(ctx, c, id, directory.CustomerPatch{Details: map[string]string{"tenantId": oneTenant}})
+			return n.SameTenant, err
 		},
 		"why": func(c directory.Caller, id ident.Node) (any, error) {
 			return s.d.Why(ctx, c, s.founder.Principal, id, access.ManageSubtree)

@@ -38,7 +38,7 @@ const (
 	key        = "key_"
 	event      = "evt_"
 	job        = "job_"
-	person     = "usr_"
+	Person     = "usr_"
 	invitation = "inv_"
 	request    = "mrq_"
 )
@@ -90,22 +90,22 @@ func ParseMoveRequest(s string) (MoveRequest, error) {
 // the first 80 bits of their SHA-256, so nobody has to look the id up; to be taken for somebody else takes as many tries as to guess an id.
 func PersonOf(tenant, object string) Principal {
 	sum := sha256.Sum256([]byte(tenant + "/" + object))
-	return Principal(person + encoding.EncodeToString(sum[:BitsLen]))
+	return Principal(Person + encoding.EncodeToString(sum[:BitsLen]))
 }
 
 // IsPerson reports whether the principal is a person, not an API client.
-func (p Principal) IsPerson() bool { return len(p) == Len && p[:4] == person }
+func (p Principal) IsPerson() bool { return len(p) == Len && p[:4] == Person }
 
 // ParsePrincipal reads the id of an API client or of a person.
 func ParsePrincipal(s string) (Principal, error) {
-	if wellFormed(s, client) || wellFormed(s, person) {
+	if wellFormed(s, client) || wellFormed(s, Person) {
 		return Principal(s), nil
 	}
 	return "", fmt.Errorf("must be the id of an API client (cli_ and 16 characters) or of a person (usr_ and 16 characters)")
 }
 
 // ParsePerson reads the id of a person.
-func ParsePerson(s string) (Principal, error) { return Parse[Principal](s, person, "a person") }
+func ParsePerson(s string) (Principal, error) { return Parse[Principal](s, Person, "a person") }
 
 // ParseInvitation reads the id of an invitation.
 func ParseInvitation(s string) (Invitation, error) {

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"example.com/partnertree/shared/ident"
+	"example.com/partnertree/shared/word"
 )
 
 // Record is one thing that is kept, with everything about it.
@@ -22,6 +23,20 @@ type Record interface {
 	Lists() []Entry
 	// Code carries every field but the id to what is kept, or back. A record that can be replaced has a version (Coder.Version).
 	Code(c *Coder)
+}
+
+// Termed is a record that is found by terms. The first four characters of its id say what it is.
+type Termed interface {
+	Record
+	Terms() []word.Term
+}
+
+// TermsOf returns by what a record is found, if it is found by anything. The record can be nil.
+func TermsOf(r Record) []word.Term {
+	if t, ok := r.(Termed); ok {
+		return t.Terms()
+	}
+	return nil
 }
 
 // Ref addresses a record: its kind and its id.

@@ -95,7 +95,8 @@ func (t *Table) putRecord(s directory.Put) ([]part, error) {
 		first = t.add(it, s.Else)
 	}
 	lists, err := t.listed(s.Was, s.Now)
-	return append([]part{first}, lists...), err
+	terms := t.termed(s.Now.Ref().ID(), record.TermsOf(s.Was), record.TermsOf(s.Now))
+	return slices.Concat([]part{first}, lists, terms), err
 }
 
 func (t *Table) removeRecord(s directory.Remove) ([]part, error) {
@@ -110,7 +111,7 @@ func (t *Table) removeRecord(s directory.Remove) ([]part, error) {
 		first = part{t.removeIf(k, condition, e), is(s.Else)}
 	}
 	lists, err := t.listed(s.Was, nil)
-	return append([]part{first}, lists...), err
+	return slices.Concat([]part{first}, lists, t.termed(s.Was.Ref().ID(), record.TermsOf(s.Was), nil)), err
 }
 
 // version is the condition that the record that is there has the version of this one.

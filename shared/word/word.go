@@ -3,6 +3,7 @@
 package word
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"slices"
 	"strings"
@@ -39,6 +40,12 @@ const maxWord = 800
 func Fold(text string) Word {
 	key := hex.EncodeToString(Key(norm.NFKC.String(text)))
 	return Word(key[:min(len(key), maxWord)])
+}
+
+// Digest returns a Word for a whole text that is not to be read from an index: who has the text finds it, and nobody finds its beginning.
+func Digest(text string) Word {
+	sum := sha256.Sum256([]byte(text))
+	return Word(hex.EncodeToString(sum[:20]))
 }
 
 // Begins reports whether all begins with the word.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"example.com/partnertree/functions/internal/apitest"
+	"example.com/partnertree/shared/access"
 )
 
 const aTenant = "72f988bf-86f1-41af-91ab-2d7cd011db47"
@@ -131,13 +132,24 @@ func TestSearchShowsWhereThingsAre(t *testing.T) {
 		"":                               `{"pointer":"q","detail":"is required"}`,
 		"q=":                             `{"pointer":"q","detail":"is required"}`,
 		"q=b":                            `{"pointer":"q","detail":"must have a word of at least two letters or digits, or an ideograph; type more of the name"}`,
-		"q=braye&kind=brand":             `{"pointer":"kind","detail":"must be one of: partner, customer"}`,
+		"q=braye&kind=brand":             `{"pointer":"kind","detail":"must be one of: partner, customer, person"}`,
 		"q=braye&under=brd_x":            `{"pointer":"under","detail":"must be the id of a partner`,
 		"q=braye&under=":                 `{"pointer":"under","detail":"must not be empty; leave this parameter out"}`,
 		"q=braye&limit=51":               `{"pointer":"limit","detail":"must be a whole number from 1 to 50"}`,
 		"q=" + strings.Repeat("ab", 101): `{"pointer":"q","detail":"must have at most 200 characters; it has 202"}`,
 	} {
 		f.Gets("/v1/search?%s", query).Is(400, "invalid").Says(says)
+	}
+	person := w.PersonWith(vale, access.Operator)
+	found = viewer.Gets("/v1/search?q=alice&kind=person").Is(200)
+	want = `{"id":"` + string(person.ID) + `","kind":"person","name":"Alice Le Page","tenantId":"` + person.Person.Tenant +
+		`","roles":[{"node":{"id":"` + string(vale) + `","kind":"partner","name":"Vale Telecom Services"},"role":"operator","path":[{"id":"` + string(vazon) +
+		`","kind":"partner","name":"Vazon Bay IT"},{"id":"` + string(vale) + `","kind":"partner","name":"Vale Telecom Services"}]}]}`
+	if found.Body != `{"items":[`+want+`]}` {
+		t.Errorf("found %s\nwant %s", found.Body, want)
+	}
+	if got := f.Client(beside, "owner").Gets("/v1/search?q=alice").Is(200); got.Body != `{"items":[]}` {
+		t.Errorf("somebody out of sight: %s", got.Body)
 	}
 	viewer.Gets("/v1/search?q=braye&under=%s", beside).Is(404, "not-found")
 	f.Gets("/v1/search?q=braye&cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAA").Is(400, "invalid-cursor")

@@ -25,7 +25,7 @@ type Principal struct {
 	Name hierarchy.Name  `json:"name,omitzero"`
 }
 
-// MyGrant is a grant of the caller's.
+// MyGrant is a grant of the caller's, or one of somebody else's as the caller sees it.
 type MyGrant struct {
 	Node Step   `json:"node"`
 	Role string `json:"role"`
@@ -34,9 +34,11 @@ type MyGrant struct {
 
 // OfMe returns the shape of the caller.
 func OfMe(m directory.Me) Me {
-	return Me{Principal{m.ID, principalKind(m.ID), m.Name}, each(m.Grants, func(g directory.MyGrant) MyGrant {
-		return MyGrant{OfStep(g.Node), g.Role.String(), each(g.Path, OfStep)}
-	})}
+	return Me{Principal{m.ID, principalKind(m.ID), m.Name}, each(m.Grants, ofMyGrant)}
+}
+
+func ofMyGrant(g directory.MyGrant) MyGrant {
+	return MyGrant{OfStep(g.Node), g.Role.String(), each(g.Path, OfStep)}
 }
 
 // Source is a grant at a node or above the node. It has no node when that is out of the caller's sight.

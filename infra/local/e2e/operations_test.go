@@ -29,6 +29,9 @@ func TestOperationsHaveTheRightsThatTheyNeed(t *testing.T) {
 	}
 
 	f.do(t, 200, "PATCH", pathOf(customer), map[string]any{"reference": "R-1"})
+	if found := f.do(t, 200, "GET", "/v1/search?q=R-1", nil); !strings.Contains(string(found.body), customer) {
+		t.Errorf("found: %s", found.body)
+	}
 	f.do(t, 200, "POST", pathOf(left)+"/move/preview", map[string]any{"parentId": right})
 	f.do(t, 200, "POST", pathOf(customer)+"/move/preview", map[string]any{"parentId": right})
 	changes("POST", pathOf(customer)+"/move", map[string]any{"parentId": right})
@@ -76,8 +79,16 @@ func TestOperationsHaveTheRightsThatTheyNeed(t *testing.T) {
 		return f.do(t, 200, "GET", "/v1/invitations/"+invitation, nil).get(t, "mail") == "bounced", nil
 	})
 	f.invite(t, right, "viewer", pat)
+	pat.Name = "Patricia"
+	double(t, "/tenants/"+company+"/people", pat)
+	b = browser(t)
 	b.opens(mailed(t, pat, 2))
+	b.presses("Sign in with Microsoft")
+	b.presses(pat.Name)
 	b.has(b.presses("Accept the invitation"), "Rights right")
+	if found := f.do(t, 200, "GET", "/v1/search?kind=person&q="+pat.Name, nil); !strings.Contains(string(found.body), "Rights right") {
+		t.Errorf("found: %s", found.body)
+	}
 	token := accessToken(t, platformApp(t).ClientID, pat)
 	person := token.do(t, 200, "GET", "/v1/me", nil).get(t, "principal", "id")
 	if users := f.do(t, 200, "GET", pathOf(customer)+"/users", nil); !strings.Contains(string(users.body), person) {

@@ -156,11 +156,12 @@ func (m *machine) name() hierarchy.Name {
 	return hierarchy.Name(rapid.SampledFrom(machineNames).Draw(m.r, "name"))
 }
 
-// lookups find what has any of these names, or as a customer has one as its reference.
+// lookups find what has any of these names, or as a customer has one as its reference, and gadgets by their texts.
 func (m *machine) lookups() (all []directory.Lookup) {
 	for _, kind := range []string{ident.Partner, ident.Customer} {
 		all = append(all, text(kind, "zü"), text(kind, "zuri"), text(kind, "日"), text(kind, "本"))
 	}
+	all = append(all, text("gad_", "ab"), text("gad_", "ac"), text("gad_", "expired"))
 	for _, name := range machineNames {
 		all = append(all, exactly("reference", name))
 	}
@@ -182,7 +183,7 @@ func (m *machine) gadget() *gadget {
 
 // anything gives a gadget other fields and other lists.
 func (m *machine) anything(g *gadget) {
-	g.Text = rapid.SampledFrom([]string{"", "a", "b"}).Draw(m.r, "text")
+	g.Text = rapid.SampledFrom([]string{"", "a", "ab ac", "ab"}).Draw(m.r, "text")
 	g.Number = rapid.IntRange(-1, 1).Draw(m.r, "number")
 	g.Part = rapid.SampledFrom([]*part{nil, {"p"}}).Draw(m.r, "part")
 	g.Texts = rapid.SampledFrom([][]string{nil, {"a", "b"}}).Draw(m.r, "texts")
@@ -269,7 +270,7 @@ func (m *machine) step() directory.Step {
 		g := m.gadget()
 		return directory.Put{Now: g.next(func(now *gadget) { now.Text = "expired" }), At: at, Else: errElse}
 	case "put any":
-		g := m.newGadget() // that is in no list: what a list had of one that is replaced unseen would stay there
+		g := m.newGadget() // that is in no list and has no terms: those of one that is replaced unseen would stay
 		if rapid.Bool().Draw(m.r, "removed") {
 			return directory.Remove{Was: g, Any: true}
 		}

@@ -86,6 +86,7 @@ func Promises() []Promise {
 		{"what has a term is found", findsTerms},
 		{"a node is found by what it is now, wherever it is", keepsTerms},
 		{"all terms of a node change in one transaction", manyTerms},
+		{"a record is found by what it is now", recordTerms},
 		{"an event is in the log of each witness", logsEvents},
 		{"a log is read by time in both orders", logOrder},
 		{"a brand belongs to its owner, who has a bounded number", ownsBrands},

@@ -466,13 +466,13 @@ func malformed(s directory.Step) error {
 func touches(s directory.Step) []string {
 	switch s := s.(type) {
 	case directory.AddNode:
-		return append(append(entry(&s.Node), string(s.Node.ID)), termsChanged(s.Node.ID, nil, s.Node.Terms())...)
+		return append(append(entry(&s.Node), string(s.Node.ID)), termsChanged(string(s.Node.ID), nil, s.Node.Terms())...)
 	case directory.CheckParent:
 		return []string{string(s.Parent.ID)}
 	case directory.EditNode:
 		now := *s.Now
 		now.Parent = s.Was.Parent
-		return append(entries(s.Was, &now), termsChanged(now.ID, s.Was.Terms(), now.Terms())...)
+		return append(entries(s.Was, &now), termsChanged(string(now.ID), s.Was.Terms(), now.Terms())...)
 	case directory.PlaceNode:
 		now := *s.Now
 		now.Name = s.Was.Name
@@ -484,13 +484,13 @@ func touches(s directory.Step) []string {
 		}
 		return all
 	case directory.RemoveNode:
-		return append(append(entry(s.Was), string(s.Was.ID)), termsChanged(s.Was.ID, s.Was.Terms(), nil)...)
+		return append(append(entry(s.Was), string(s.Was.ID)), termsChanged(string(s.Was.ID), s.Was.Terms(), nil)...)
 	case directory.RemovePurgeEntry:
 		return []string{"due " + dueAt(s.Entry)}
 	case directory.Put:
-		return append(relisted(s.Was, s.Now), s.Now.Ref().String())
+		return append(append(relisted(s.Was, s.Now), s.Now.Ref().String()), termsChanged(s.Now.Ref().ID(), record.TermsOf(s.Was), record.TermsOf(s.Now))...)
 	case directory.Remove:
-		return append(relisted(s.Was, nil), s.Was.Ref().String())
+		return append(append(relisted(s.Was, nil), s.Was.Ref().String()), termsChanged(s.Was.Ref().ID(), record.TermsOf(s.Was), nil)...)
 	case directory.Count:
 		return []string{fmt.Sprint("count ", countedBy(&s))}
 	case directory.OwnBrand:
@@ -554,11 +554,11 @@ func entry(n *hierarchy.Node) []string {
 	return []string{string(n.Parent) + " " + string(n.Name.SortKey()) + " " + string(n.ID)}
 }
 
-// termsChanged are the terms of a node that are written when it is found by others.
-func termsChanged(id ident.Node, was, now []word.Term) (all []string) {
+// termsChanged are the terms that are written when something is found by others than before.
+func termsChanged(id string, was, now []word.Term) (all []string) {
 	for _, t := range slices.Concat(was, now) {
 		if slices.Contains(was, t) != slices.Contains(now, t) {
-			all = append(all, termed{string(id), t}.String())
+			all = append(all, termed{id, t}.String())
 		}
 	}
 	return all
@@ -825,7 +825,7 @@ func (f *Fake) apply(s directory.Step) {
 	case directory.AddNode:
 		put(&f.nodes, s.Node.ID, copyNode(s.Node))
 		f.listNode(&s.Node)
-		f.find(s.Node.ID, nil, s.Node.Terms())
+		f.find(string(s.Node.ID), nil, s.Node.Terms())
 	case directory.CheckParent:
 		f.change(s.Parent.ID, func(n *hierarchy.Node) {
 			for _, b := range s.Draw {
@@ -851,7 +851,7 @@ func (f *Fake) apply(s directory.Step) {
 				}
 			}
 			f.listNode(n)
-			f.find(n.ID, s.Was.Terms(), now.Terms())
+			f.find(string(n.ID), s.Was.Terms(), now.Terms())
 		})
 	case directory.OwnBrand:
 		f.change(s.Owner.ID, func(n *hierarchy.Node) {
@@ -862,10 +862,12 @@ func (f *Fake) apply(s directory.Step) {
 		fields, lists, _ := encoded(s.Was, s.Now)
 		put(&f.records, s.Now.Ref(), fields)
 		f.list(lists[0], lists[1])
+		f.find(s.Now.Ref().ID(), record.TermsOf(s.Was), record.TermsOf(s.Now))
 	case directory.Remove:
 		_, lists, _ := encoded(s.Was, nil)
 		delete(f.records, s.Was.Ref())
 		f.list(lists[0], nil)
+		f.find(s.Was.Ref().ID(), record.TermsOf(s.Was), nil)
 	case directory.Count:
 		put(&f.counts, countedBy(&s), f.counts[countedBy(&s)]+1+s.More)
 	case directory.AddEvent:
@@ -897,7 +899,7 @@ func (f *Fake) apply(s directory.Step) {
 	case directory.RemoveNode:
 		f.change(s.Was.ID, f.unlistNode)
 		delete(f.nodes, s.Was.ID)
-		f.find(s.Was.ID, s.Was.Terms(), nil)
+		f.find(string(s.Was.ID), s.Was.Terms(), nil)
 	case directory.RemovePurgeEntry:
 		delete(f.due, directory.PurgeEntry{Node: s.Entry.Node, Since: micro(s.Entry.Since)})
 	case directory.RaiseHeight:
@@ -958,13 +960,13 @@ func (f *Fake) listNode(n *hierarchy.Node) {
 	}
 }
 
-// find makes a node found by other terms.
-func (f *Fake) find(id ident.Node, was, now []word.Term) {
+// find makes something found by other terms.
+func (f *Fake) find(id string, was, now []word.Term) {
 	for _, t := range was {
-		delete(f.terms, termed{string(id), t})
+		delete(f.terms, termed{id, t})
 	}
 	for _, t := range now {
-		put(&f.terms, termed{string(id), t}, true)
+		put(&f.terms, termed{id, t}, true)
 	}
 }
 

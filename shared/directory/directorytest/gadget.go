@@ -5,6 +5,7 @@ import (
 
 	"example.com/partnertree/shared/ident"
 	"example.com/partnertree/shared/record"
+	"example.com/partnertree/shared/word"
 )
 
 // gadget is a record that only tests have, with fields of every type, and in lists of every sort.
@@ -63,6 +64,9 @@ func (g *gadget) Lists() (entries []record.Entry) {
 	return entries
 }
 
+// Terms implements record.Termed.
+func (g *gadget) Terms() []word.Term { return word.Terms(nil, word.In(g.Text)) }
+
 // Code implements record.Record.
 func (g *gadget) Code(c *record.Coder) {
 	code := func(c *record.Coder, p *part) { record.Needed(c, "name", &p.Name) }
@@ -104,7 +108,7 @@ func (k *keepsake) Code(c *record.Coder) { c.Version(&k.Version) }
 
 // newGadget is one that is listed nowhere.
 func (s *story) newGadget() *gadget {
-	g := &gadget{ID: ident.Bare(s.id("gad_")), Must: "be", Map: map[ident.Node]string{"type": "a name that stores use elsewhere"}, Created: then, Expires: then.Truncate(time.Second), Version: 1}
+	g := &gadget{ID: s.id("gad_"), Must: "be", Map: map[ident.Node]string{"type": "a name that stores use elsewhere"}, Created: then, Expires: then.Truncate(time.Second), Version: 1}
 	s.refs = append(s.refs, g.Ref())
 	return g
 }

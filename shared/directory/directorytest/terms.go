@@ -156,6 +156,35 @@ func keepsTerms(t testing.TB, store directory.Store) {
 	}
 }
 
+func recordTerms(t testing.TB, store directory.Store) {
+	s := begin(t, store, 0)
+	texted := func(text string) func(*gadget) { return func(g *gadget) { g.Text = text } }
+	first := s.newGadget().next(texted("Bordeaux Bakery"))
+	second := first.next(texted("Bakery Quarry"))
+	expect := func(what string, word string, want ...string) {
+		t.Helper()
+		var got []string
+		for _, f := range s.found(text("gad_", word), 10) {
+			got = append(got, f[:ident.Len])
+		}
+		same(t, what+": "+word, got, want)
+	}
+	s.commits(directory.Put{Now: first, Else: errElse})
+	expect("made", "bordeaux", first.ID)
+	expect("made", "bakery", first.ID)
+	s.refuses(errElse, directory.Put{Now: second, Else: errElse})
+	expect("refused", "quarry")
+	s.commits(directory.Put{Was: first, Now: second, Else: errElse})
+	expect("written over", "bordeaux")
+	expect("written over", "bakery", first.ID)
+	expect("written over", "quarry", first.ID)
+	s.refuses(errElse, directory.Remove{Was: first, Else: errElse})
+	expect("refused", "bakery", first.ID)
+	s.commits(directory.Remove{Was: second, Else: errElse})
+	expect("removed", "bakery")
+	expect("removed", "quarry")
+}
+
 // manyTerms does at once all that is written when the deepest customer there can be gets other values everywhere.
 func manyTerms(t testing.TB, store directory.Store) {
 	s := begin(t, store, 1)
