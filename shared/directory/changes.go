@@ -68,7 +68,7 @@ func (m *moving) room() int { return hierarchy.MaxDepth - m.to.Path.Depth() - 1 
 // intoItself reports whether the new parent is the node itself or lies below it.
 func (m *moving) intoItself() bool { return m.to.Path.Index(m.node.ID) >= 0 }
 
-// blocks is all that keeps the node from being moved. A move is refused with the first.
+// blocks is all that keeps the node from being moved there, whatever else is going on.
 func (m *moving) blocks() []*fault.Error {
 	var all []*fault.Error
 	add := func(err error) {
@@ -118,8 +118,8 @@ func (d *Directory) move(ctx context.Context, c Caller, v *View, m moving, reque
 	return try, nil
 }
 
-// moved is the node's own part in a move, or everything that the move is refused for. The parents' part refuses nothing. When a bound
-// that may be too high is among what refuses it, the error is ErrChanged if the bound was.
+// moved is the node's own part in a move, or everything that the move is refused for: the parents' part refuses nothing. The error is
+// ErrChanged when the move seemed too deep by a bound that was too high.
 func (d *Directory) moved(ctx context.Context, c Caller, v *View, m moving, request ident.MoveRequest) (Plan[Changed], []*fault.Error, error) {
 	blocks := m.blocks()
 	if slices.ContainsFunc(blocks, func(b *fault.Error) bool { return fault.DepthLimit.Is(b) }) {
@@ -127,6 +127,10 @@ func (d *Directory) moved(ctx context.Context, c Caller, v *View, m moving, requ
 			return Plan[Changed]{}, nil, cmp.Or(err, ErrChanged)
 		}
 	}
+	if err := Match(c.IfMatch, m.node.Version); err != nil {
+		blocks = append(blocks, fault.From(err))
+	}
+	c.IfMatch = nil
 	try, err := d.placed(c, v, m, request)
 	if refusal := new(fault.Error); errors.As(err, &refusal) {
 		blocks, err = append(blocks, refusal), nil

@@ -155,7 +155,9 @@ func TestAPreviewNamesAllThatBlocks(t *testing.T) {
 		t.Errorf("nothing to do: %v, %v", slugs(got.Blocks), err)
 	}
 	p := s.partner(s.root, "p")
-	if got, err = s.d.PreviewMove(ctx, s.founder, p, s.a); err != nil || !slices.Equal(slugs(got.Blocks), []string{"too-many-changes"}) {
+	s.founder.IfMatch = []int64{77}
+	got, err = s.d.PreviewMove(ctx, s.founder, p, s.a)
+	if blocks = []string{"precondition-failed", "too-many-changes"}; err != nil || !slices.Equal(slugs(got.Blocks), blocks) {
 		t.Errorf("no room: %v, %v", slugs(got.Blocks), err)
 	}
 }
@@ -266,7 +268,7 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 			return got
 		}
 		for range rapid.IntRange(1, 6).Draw(t, "moves") {
-			switch at := rapid.SampledFrom(all[1:]).Draw(t, "at"); rapid.IntRange(0, 7).Draw(t, "mark") {
+			switch at := rapid.SampledFrom(all[1:]).Draw(t, "at"); rapid.IntRange(0, 9).Draw(t, "mark") {
 			case 0:
 				_, err = d.Trash(ctx, owner, at)
 			case 1:
@@ -279,19 +281,55 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
+			case 4:
+				for range 2 {
+					if len(all) > 60 { // a batch reads no more than 100 items
+						break
+					}
+					top := rapid.SampledFrom(partners[:min(len(partners), 4)]).Draw(t, "top of a chain")
+					for range rapid.IntRange(8, 24).Draw(t, "links") {
+						n, err := d.CreatePartner(ctx, owner, directory.NewPartner{Parent: top, Name: "l", Portal: usable[top][0], Available: usable[top]})
+						if err != nil {
+							break
+						}
+						usable[n.ID], top = usable[top], n.ID
+						partners, all = append(partners, n.ID), append(all, n.ID)
+					}
+				}
+			case 5:
+				if rapid.IntRange(0, 3).Draw(t, "full") > 0 {
+					break
+				}
+				tree := read().Tree
+				none := hierarchy.Change{Node: root.ID, Kind: hierarchy.Unmarked, Mark: hierarchy.Mark{Node: root.ID, Kind: hierarchy.Suspended}}
+				for none.Seq = tree.Seq + 1; none.Seq <= tree.Seq+int64(hierarchy.MaxChanges-len(tree.Changes)); none.Seq++ {
+					if err := store.Commit(ctx, directory.AddChange{Change: none, Else: errEnded}); err != nil {
+						t.Fatal(err)
+					}
+				}
 			}
-			if err != nil && !fault.Trashed.Is(err) {
+			if err != nil && !fault.Trashed.Is(err) && !fault.TooManyChanges.Is(err) {
 				t.Fatal(err)
 			}
 			c := owner
 			if rapid.Bool().Draw(t, "somebody else") {
 				c = rapid.SampledFrom(callers).Draw(t, "caller")
 			}
+			if rapid.IntRange(0, 5).Draw(t, "If-Match") == 0 {
+				c.IfMatch = []int64{1}
+			}
 			id, to := rapid.SampledFrom(all).Draw(t, "node"), rapid.SampledFrom(partners).Draw(t, "to")
+			if rapid.IntRange(0, 3).Draw(t, "from the top to the bottom") == 0 {
+				id, to = rapid.SampledFrom(all[1:min(len(all), 6)]).Draw(t, "node above"), partners[len(partners)-1]
+			}
 			before, commits := read(), len(store.Calls())
 			preview, previewErr := d.PreviewMove(ctx, c, id, to)
-			if slices.Contains(store.Calls()[commits:], "Commit") {
+			if tall := before.Tree.Place(before.Nodes[to]).Path.Depth()+1+before.Nodes[id].Levels() > hierarchy.MaxDepth; !tall &&
+				slices.Contains(store.Calls()[commits:], "Commit") {
 				t.Fatal("a preview wrote")
+			}
+			if told, all := slugs(preview.Blocks), blocking(&before, c, id, to); previewErr == nil && !slices.Equal(told, all) {
+				t.Fatalf("blocked by %v; want %v", told, all)
 			}
 			_, moveErr := d.Move(ctx, c, id, to)
 			after := read()
@@ -320,8 +358,8 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 					t.Fatalf("%+v; it was at %+v, and is at %+v", preview, places[0], places[1])
 				}
 			}
-			if preview.Levels != before.Nodes[id].Height {
-				t.Fatalf("%d levels, of %d", preview.Levels, before.Nodes[id].Height)
+			if preview.Levels != after.Nodes[id].Levels() {
+				t.Fatalf("%d levels, of %d", preview.Levels, after.Nodes[id].Levels())
 			}
 			want := map[ident.Principal][2]access.Role{}
 			for _, client := range clients {
@@ -363,11 +401,41 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 		}
 	})
 	t.Logf("%d moves happened, refused were %v", happened, refused)
-	for _, slug := range []string{"trashed", "brand-not-available", "move-into-itself", "not-found", "forbidden", "needs-grant-above"} {
+	for _, slug := range []string{"trashed", "brand-not-available", "move-into-itself", "depth-limit", "precondition-failed", "too-many-changes",
+		"not-found", "forbidden", "needs-grant-above"} {
 		if refused[slug] == 0 {
 			t.Errorf("none was refused with %s", slug)
 		}
 	}
+}
+
+// blocking are all the reasons why a node cannot be moved, from what is stored of all nodes.
+func blocking(got *directory.Got, c directory.Caller, id, to ident.Node) (all []string) {
+	node, dest := got.Nodes[id], got.Nodes[to]
+	if node.Parent == to {
+		return nil
+	}
+	from, at, levels := got.Tree.Place(node), got.Tree.Place(dest), 0
+	for _, n := range got.Nodes {
+		if path := got.Tree.Place(n).Path; path.Index(id) >= 0 {
+			levels = max(levels, path.Depth()-from.Path.Depth())
+		}
+	}
+	add := func(slug string, blocks bool) {
+		if blocks {
+			all = append(all, slug)
+		}
+	}
+	add("move-into-itself", at.Path.Index(id) >= 0)
+	add("trashed", from.Marked(hierarchy.Trashed))
+	add("trashed", at.Marked(hierarchy.Trashed) && at.Top(hierarchy.Trashed) != from.Top(hierarchy.Trashed))
+	add("depth-limit", at.Path.Depth()+1+levels > hierarchy.MaxDepth)
+	for _, b := range node.Draws() {
+		add("brand-not-available", !dest.Brands.Usable(b))
+	}
+	add("precondition-failed", c.IfMatch != nil && !slices.Contains(c.IfMatch, node.Version))
+	add("too-many-changes", len(got.Tree.Changes) >= hierarchy.MaxChanges)
+	return all
 }
 
 // The preview names the invitations that end with the right of who made them, and accepting them is refused after the move.

@@ -231,7 +231,7 @@ func (r *MoveRequest) askedBy(c Caller) bool {
 }
 
 // seen is the request as a caller sees it. What was said to the other side, and where that is, a closed one tells only to it and to
-// whoever asked: the node may have come to others since.
+// whoever asked: the node may have come to others since. What was said and taken back is only for whoever said it.
 func (r *MoveRequest) seen(c Caller, now time.Time, node, to bool) AskedMove {
 	a := AskedMove{*r, node, to}
 	a.State = r.at(now)
@@ -240,6 +240,9 @@ func (r *MoveRequest) seen(c Caller, now time.Time, node, to bool) AskedMove {
 	}
 	if a.State != RequestOpen && !to && !r.askedBy(c) {
 		a.To, a.Message = "", ""
+	}
+	if a.State == RequestWithdrawn && !r.askedBy(c) {
+		a.Message = ""
 	}
 	return a
 }

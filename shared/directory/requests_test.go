@@ -514,6 +514,16 @@ func TestAMoveRequestIsDeclinedOrWithdrawn(t *testing.T) {
 			t.Errorf("%s: the node lists %+v", c.state, all)
 		}
 		s.left.IfMatch, s.right.IfMatch = nil, nil
+		// What was taken back is known by its id still, so that those who were asked learn it, but says nothing to them any more.
+		for _, by := range []struct {
+			caller  directory.Caller
+			message string
+		}{{s.left, "please"}, {s.right, map[directory.RequestState]string{directory.RequestDeclined: "please"}[c.state]}} {
+			got, err := s.d.MoveRequest(t.Context(), by.caller, id)
+			if err != nil || got.State != c.state || got.To != s.e || got.Message != by.message {
+				t.Errorf("%s: %+v, %v; want the message %q", c.state, got, err, by.message)
+			}
+		}
 		_, err = s.d.AcceptMove(t.Context(), s.right, id)
 		s.refused("accepted after that", fault.RequestClosed, err)
 		if c.state == directory.RequestDeclined {

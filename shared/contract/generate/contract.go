@@ -21,6 +21,7 @@ type contract struct {
 	Components struct {
 		Parameters map[string]*parameter
 		Headers    map[string]*header
+		Links      map[string]*link
 		Schemas    ordered[*schema]
 	}
 	Problems ordered[*problemType] `yaml:"x-problem-types"`
@@ -40,6 +41,7 @@ type operation struct {
 	Role        string   `yaml:"x-role"`
 	Target      string   `yaml:"x-target"`
 	Problems    []string `yaml:"x-problems"`
+	Links       []string `yaml:"x-links"`
 	MaxBody     int      `yaml:"x-max-body"`
 	TooLarge    string   `yaml:"x-too-large"`
 	Parameters  []*parameter
@@ -65,6 +67,12 @@ type parameter struct {
 type header struct {
 	Ref         string `yaml:"$ref"`
 	Description string
+}
+
+// link says which operation can follow an answer, and where its parameters are.
+type link struct {
+	OperationID string            `yaml:"operationId"`
+	Parameters  map[string]string `yaml:"parameters"`
 }
 
 type response struct {
@@ -216,6 +224,11 @@ func (c *contract) resolve(op *operation) error {
 			return fmt.Errorf("x-problem-types has no %s", slug)
 		}
 	}
+	for _, name := range op.Links {
+		if c.Components.Links[name] == nil {
+			return fmt.Errorf("components/links has no %s", name)
+		}
+	}
 	return nil
 }
 
@@ -245,6 +258,9 @@ func (c *contract) publish(root *yaml.Node) error {
 			continue
 		}
 		for i := 1; i < len(responses.Content); i += 2 {
+			if err := addLinks(responses.Content[i], c.links(op, responses.Content[i-1].Value)); err != nil {
+				return err
+			}
 			if err := addHeaders(responses.Content[i]); err != nil {
 				return err
 			}
@@ -294,6 +310,46 @@ func (c *contract) problemResponse(op *operation, status int) map[string]any {
 		r["headers"] = map[string]any{"Retry-After": headerRef("Retry-After")}
 	}
 	return r
+}
+
+// links are what can follow an answer of an operation: a reference to what x-links names, to the job of what is accepted, and the next page of a
+// list, which is asked for with all that the one before was asked for with.
+func (c *contract) links(op *operation, status string) map[string]any {
+	all := map[string]any{}
+	ref := func(name string) { all[name] = map[string]any{"$ref": "#/components/links/" + name} }
+	switch status {
+	case "202":
+		ref("getJob")
+	case "200", "201":
+	default:
+		return nil
+	}
+	for _, name := range op.Links {
+		ref(name)
+	}
+	next := map[string]any{}
+	for _, p := range op.Parameters {
+		if p.In == "path" || p.In == "query" {
+			next[p.Name] = "$request." + p.In + "." + p.Name
+		}
+	}
+	if next["cursor"] != nil {
+		next["cursor"] = "$response.body#/next"
+		all["next"] = map[string]any{"operationId": op.ID, "parameters": next}
+	}
+	return all
+}
+
+func addLinks(response *yaml.Node, links map[string]any) error {
+	if len(links) == 0 {
+		return nil
+	}
+	var n yaml.Node
+	if err := n.Encode(links); err != nil {
+		return err
+	}
+	response.Content = append(response.Content, scalar("links"), &n)
+	return nil
 }
 
 // byGateway are the statuses with which API Gateway may answer by itself, in a form of its own.

@@ -92,6 +92,8 @@ func TestBrokenReferencesAreNamed(t *testing.T) {
 		{"conflict, depth-limit", "conflict, height-limit", "createPartner: x-problem-types has no height-limit"},
 		{"{type: string, enum: [newest, oldest], default: newest}", "{allOf: [{$ref: '#/components/schemas/Name'}]}",
 			"listPartnerEvents: a schema without a type"},
+		{"x-links: [getPartner", "x-links: [getPrtner", "createPartner: components/links has no getPrtner"},
+		{"{operationId: resumePartner,", "{operationId: continuePartner,", "leads to continuePartner, which is no operation"},
 		{"version: 1.0.0\n", "version: 2026-01-01\n", "put it in quotes"},
 	} {
 		bad := strings.Replace(string(source(t)), c.old, c.new, 1)
@@ -123,6 +125,7 @@ func TestReferenceTellsAll(t *testing.T) {
 		{"the type and limits of what is described anew", row("inviteToPartner", "name"), "1 to 120 characters"},
 		{"a body without fields", operation("resendInvitation"), "An empty object: {}"},
 		{"a heading below that of the operation", operation("editBrand"), "<h4>The logo</h4>"},
+		{"what can follow", operation("getBrand"), "Next: Edit a brand"},
 		{"how a logo is sent", operation("editBrand"), "base64 -w0 logo.png"},
 	} {
 		if !strings.Contains(c.in, c.want) {

@@ -54,6 +54,7 @@ type operationView struct {
 	Answers    []answer
 	Samples    []sample
 	Failures   []*problemView
+	Next       []*operation
 }
 
 type bodyView struct {
@@ -234,6 +235,14 @@ func (v *view) operation(op *operation) (*operationView, error) {
 			p.Operations = append(p.Operations, op)
 			o.Failures = append(o.Failures, p)
 		}
+	}
+	for _, name := range op.Links {
+		id := c.Components.Links[name].OperationID
+		i := slices.IndexFunc(c.operations, func(to *operation) bool { return to.ID == id })
+		if i < 0 {
+			return nil, fmt.Errorf("the link %s leads to %s, which is no operation", name, id)
+		}
+		o.Next = append(o.Next, c.operations[i])
 	}
 	var err error
 	o.Samples, err = c.samples(op)
