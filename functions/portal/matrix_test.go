@@ -177,3 +177,58 @@ func TestWhoSeesWhichPage(t *testing.T) {
 		t.Errorf("%s: %v, or it has other rows", file, err)
 	}
 }
+
+// notInThePortal are the operations of the API that the portal does not have, with the reason.
+var notInThePortal = map[string]string{
+	"getHome": "is a page itself", "getDocs": "is a page itself", "getOpenApi": "is for programs", "getOpenApi30": "is for programs", "getProblem": "is a page itself",
+	"listDescendants": "the tree, the trash and the search show the same nodes in an order for people",
+}
+
+// shown are the pages that show what an operation reads.
+var shown = map[string]string{
+	"getMe": "GET /me", "signOutEverywhere": "POST /signout/everywhere",
+	"getPartner": "GET /nodes/{node}", "getCustomer": "GET /nodes/{node}", "getPartnerPath": "GET /nodes/{node}", "getCustomerPath": "GET /nodes/{node}",
+	"listPartners": "GET /nodes/{node}/partners", "listCustomers": "GET /nodes/{node}/customers", "getPartnerTree": "GET /nodes/{node}/tree",
+	"search": "GET /search", "getJob": "GET /jobs/{job}", "listTrash": "GET /nodes/{node}/trash",
+	"listPartnerEvents": "GET /nodes/{node}/activity", "listCustomerEvents": "GET /nodes/{node}/activity",
+	"listPartnerUsers": "GET /nodes/{node}/users", "listCustomerUsers": "GET /nodes/{node}/users", "explainAccess": "GET /nodes/{node}/access",
+	"listPartnerInvitations": "GET /nodes/{node}/invitations", "listCustomerInvitations": "GET /nodes/{node}/invitations",
+	"getInvitation":    "GET /nodes/{node}/invitations/{invitation}",
+	"listMoveRequests": "GET /nodes/{node}/move-requests", "listCustomerMoveRequests": "GET /nodes/{node}/move-requests", "getMoveRequest": "GET /move-requests/{request}",
+	"listBrands": "GET /nodes/{node}/brands", "getBrand": "GET /brands/{id}", "listApiClients": "GET /nodes/{node}/clients", "getApiClient": "GET /clients/{client}",
+}
+
+// What one does by the API one does in the portal, too.
+func TestThePortalDoesWhatTheAPIDoes(t *testing.T) {
+	found := map[string]bool{}
+	for path, f := range forms {
+		if len(f.operations) == 0 {
+			t.Errorf("%s carries out no operation", path)
+		}
+		for _, id := range f.operations {
+			found[id] = true
+		}
+	}
+	for id, route := range shown {
+		if found[id] = true; pages()[route] == nil {
+			t.Errorf("%s: there is no page %s", id, route)
+		}
+	}
+	known := map[string]bool{}
+	for _, op := range contract.Operations {
+		known[op.ID] = true
+		if reason := notInThePortal[op.ID]; found[op.ID] == (reason != "") {
+			t.Errorf("%s: in the portal: %v; the reason why not: %q", op.ID, found[op.ID], reason)
+		}
+	}
+	for id := range found {
+		if !known[id] {
+			t.Errorf("the contract has no operation %s", id)
+		}
+	}
+	for id := range notInThePortal {
+		if !known[id] {
+			t.Errorf("the contract has no operation %s", id)
+		}
+	}
+}

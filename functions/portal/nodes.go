@@ -193,7 +193,8 @@ func (v *visit) children(ctx context.Context, at *place, kind hierarchy.Kind) (c
 	if list.Next != "" {
 		table.Next = at.path(section, "cursor", list.Next)
 	}
-	return content{Title: title, Wide: true, Body: all(view.Buttons(buttons...), table.Show())}, nil
+	return content{Title: title, Wide: true, Body: all(view.Buttons(buttons...),
+		view.FindBelow(string(at.id()), string(kind), "Find a "+string(kind)+" below"), table.Show())}, nil
 }
 
 func yesNo(b bool) string {

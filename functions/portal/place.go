@@ -31,22 +31,27 @@ func (p *place) path(rest string, query ...string) string {
 	return nodePath(p.id(), append([]string{rest}, query...)...)
 }
 
-// nodePath is the address of a node's page, or of a further page of it.
+// nodePath is the address of a node's page, or of a further page of it, with a query as pairs of names and values.
 func nodePath(id ident.Node, rest ...string) string {
 	to := "/nodes/" + string(id)
 	if len(rest) > 0 && rest[0] != "" {
 		to += "/" + rest[0]
 	}
+	return addressOf(to, rest[min(1, len(rest)):]...)
+}
+
+// addressOf is a path with a query as pairs of names and values; those without a value are left out.
+func addressOf(path string, query ...string) string {
 	q := url.Values{}
-	for i := 1; i+1 < len(rest); i += 2 {
-		if rest[i+1] != "" {
-			q.Set(rest[i], rest[i+1])
+	for i := 0; i+1 < len(query); i += 2 {
+		if query[i+1] != "" {
+			q.Set(query[i], query[i+1])
 		}
 	}
 	if len(q) > 0 {
-		to += "?" + q.Encode()
+		path += "?" + q.Encode()
 	}
-	return to
+	return path
 }
 
 // place reads the node that the address names.

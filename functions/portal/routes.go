@@ -19,9 +19,10 @@ var pages = sync.OnceValue(func() map[string]handler {
 		"GET /invitation":          (*visit).invitation,
 		"POST /invitation":         (*visit).accept,
 
-		"GET /home": signedIn((*visit).home),
-		"GET /me":   (*visit).me,
-		"POST /me":  (*visit).setSettings,
+		"GET /home":   signedIn((*visit).home),
+		"GET /me":     (*visit).me,
+		"GET /search": signedIn((*visit).search),
+		"POST /me":    (*visit).setSettings,
 
 		"GET /nodes/{node}":           section("", (*visit).overview),
 		"GET /nodes/{node}/partners":  section("partners", (*visit).partners, hierarchy.Partner),

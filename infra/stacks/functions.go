@@ -45,13 +45,8 @@ var functions = map[string]function{
 		table: operations,
 	},
 	"portal": {
-<<<<<<< HEAD
 		does: "Pages: all that the API does, sign-in, the documentation and the contract", seconds: apiTimeoutSeconds, index: true,
 		table: operations,
-=======
-		does: "Pages: sign-in, invitations, the documentation and the contract", seconds: apiTimeoutSeconds,
-		table: []string{"BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"},
->>>>>>> b8619031ac7a108281fed68cf8bf4c4b6e1d3031
 	},
 	"authorizer": {
 		does: "API Gateway authorizer: says who is calling, never what they may do", seconds: apiTimeoutSeconds,

@@ -23,6 +23,7 @@ var Pages = []Page{
 	{"GET", "/home"}, // leads to where one was last, or begins
 	{"GET", "/me"},
 	{"POST", "/me"},
+	{"GET", "/search"},
 	{"GET", "/invitations/{token}"},
 	{"GET", "/invitation"},
 	{"POST", "/invitation"},
