@@ -12,14 +12,14 @@ import (
 	"example.com/partnertree/shared/contract/docs"
 )
 
-// document is something that is served as it is. Its tag and its small form are made when it is first asked for, so
+// document is something that is served as it is. Its tag, and the form that it is not kept in, are made when they are first asked for, so
 // that starting costs nothing.
 type document struct {
-	media   string
-	content []byte
+	media string
 	// tag is weak: the document is the same, compressed or not.
-	tag   func() string
-	small func() []byte
+	tag     func() string
+	content func() []byte
+	small   func() []byte
 }
 
 const (
@@ -30,12 +30,9 @@ const (
 func newDocument(media string, content []byte) *document {
 	return &document{
 		media:   media,
-		content: content,
-		tag: sync.OnceValue(func() string {
-			sum := sha256.Sum256(content)
-			return `W/"` + hex.EncodeToString(sum[:12]) + `"`
-		}),
-		small: sync.OnceValue(func() []byte { return gzipped(content) }),
+		content: func() []byte { return content },
+		tag:     tagOf(content),
+		small:   sync.OnceValue(func() []byte { return gzipped(content) }),
 	}
 }
 
@@ -47,12 +44,25 @@ func gzipped(content []byte) []byte {
 	return b.Bytes()
 }
 
+// newCompressed is of a document that is kept compressed.
+func newCompressed(media string, content docs.Compressed) *document {
+	return &document{media: media, content: sync.OnceValue(content.Plain), tag: tagOf(content), small: func() []byte { return content }}
+}
+
+// tagOf makes a tag of how a document is kept.
+func tagOf(kept []byte) func() string {
+	return sync.OnceValue(func() string {
+		sum := sha256.Sum256(kept)
+		return `W/"` + hex.EncodeToString(sum[:12]) + `"`
+	})
+}
+
 // documents are those that have an address of their own, by route key.
 var documents = map[string]*document{
 	homeRoute:               newDocument(htmlFormat, docs.Home),
-	"GET /docs":             newDocument(htmlFormat, docs.Reference),
-	"GET /openapi.json":     newDocument(jsonFormat, docs.OpenAPI),
-	"GET /openapi-3.0.json": newDocument(jsonFormat, docs.OpenAPI30),
+	"GET /docs":             newCompressed(htmlFormat, docs.Reference),
+	"GET /openapi.json":     newCompressed(jsonFormat, docs.OpenAPI),
+	"GET /openapi-3.0.json": newCompressed(jsonFormat, docs.OpenAPI30),
 }
 
 // homeRoute is the address of a host alone. The documents' home is that of the platform: a brand's is its portal.

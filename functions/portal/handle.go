@@ -88,7 +88,7 @@ func serve(e events.APIGatewayV2HTTPRequest, d *document) events.APIGatewayV2HTT
 		r.Headers["Content-Encoding"] = "gzip"
 		r.Body, r.IsBase64Encoded = base64.StdEncoding.EncodeToString(d.small()), true
 	default:
-		r.Body = string(d.content)
+		r.Body = string(d.content())
 	}
 	return r
 }

@@ -63,9 +63,10 @@ func get(t *testing.T, operation string, headers ...string) events.APIGatewayV2H
 }
 
 var served = map[string][]byte{
-	"GET /":             docs.Home,
-	"GET /docs":         docs.Reference,
-	"GET /openapi.json": docs.OpenAPI,
+	"GET /":                 docs.Home,
+	"GET /docs":             docs.Reference.Plain(),
+	"GET /openapi.json":     docs.OpenAPI.Plain(),
+	"GET /openapi-3.0.json": docs.OpenAPI30.Plain(),
 }
 
 func TestServesWhatTheContractGivesIt(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 
 // A tool that follows the links has to get somewhere, in both forms of the contract.
 func TestEveryLinkCanBeFollowed(t *testing.T) {
-	for form, published := range map[string][]byte{"3.1": docs.OpenAPI, "3.0": docs.OpenAPI30} {
+	for form, published := range map[string][]byte{"3.1": docs.OpenAPI.Plain(), "3.0": docs.OpenAPI30.Plain()} {
 		for _, complaint := range strayed(published) {
 			t.Errorf("OpenAPI %s: %s", form, complaint)
 		}
@@ -24,6 +24,7 @@ func TestEveryLinkCanBeFollowed(t *testing.T) {
 
 // Each rule about links is broken once.
 func TestALinkThatLeadsNowhereIsNoticed(t *testing.T) {
+	good := docs.OpenAPI.Plain()
 	for _, c := range []struct{ old, new, complaint string }{
 		{`"operationId": "resendInvitation",
     "parameters"`, `"operationId": "sendInvitation",
@@ -36,8 +37,8 @@ func TestALinkThatLeadsNowhereIsNoticed(t *testing.T) {
 		{`"$ref": "#/components/links/getBrand"`, `"$ref": "#/components/links/editBrand"`, "createBrand: 201 has no link to getBrand"},
 		{`"cursor": "$response.body#/next"`, `"cursor": "$response.body#/items"`, "listPartners: 200 has no link to the next page"},
 	} {
-		bad := bytes.Replace(docs.OpenAPI, []byte(c.old), []byte(c.new), 1)
-		if bytes.Equal(bad, docs.OpenAPI) {
+		bad := bytes.Replace(good, []byte(c.old), []byte(c.new), 1)
+		if bytes.Equal(bad, good) {
 			t.Errorf("there is no %q to break", c.old)
 		}
 		if complaints := strayed(bad); !slices.ContainsFunc(complaints, func(s string) bool { return strings.Contains(s, c.complaint) }) {

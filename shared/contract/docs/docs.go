@@ -1,30 +1,49 @@
 // Package docs holds the documents that are generated from the contract: its JSON form and the pages that explain it.
-// They are embedded, so whoever imports this package carries them; routes alone are in package contract. Nothing is
-// parsed or made when a program starts.
+// They are embedded, the large ones compressed, so whoever imports this package carries them; routes alone are in package contract. Nothing
+// is parsed or made when a program starts.
 package docs
 
 import (
+	"bytes"
+	"compress/gzip"
 	_ "embed"
 	"html"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
 )
 
+// Compressed is a document as gzip has it, which is how nearly every client takes it.
+type Compressed []byte
+
+// Plain uncompresses the document.
+func (c Compressed) Plain() []byte {
+	r, err := gzip.NewReader(bytes.NewReader(c))
+	if err != nil {
+		panic(err) // it was made with this package, and is tested
+	}
+	plain, err := io.ReadAll(r)
+	if err != nil {
+		panic(err)
+	}
+	return plain
+}
+
 // OpenAPI is the contract as an OpenAPI 3.1 document in JSON, with the answers that x-problems stands for spelled out.
 //
-//go:embed openapi.json
-var OpenAPI []byte
+//go:embed openapi.json.gz
+var OpenAPI Compressed
 
 // OpenAPI30 is the same contract in OpenAPI 3.0.
 //
-//go:embed openapi-3.0.json
-var OpenAPI30 []byte
+//go:embed openapi-3.0.json.gz
+var OpenAPI30 Compressed
 
 // Reference is the API reference, an HTML page that needs nothing but itself.
 //
-//go:embed reference.html
-var Reference []byte
+//go:embed reference.html.gz
+var Reference Compressed
 
 // Home is the page at the API's own address.
 //

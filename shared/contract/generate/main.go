@@ -6,9 +6,11 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -71,13 +73,54 @@ func generate(source []byte) (map[string][]byte, error) {
 	if err := pages(c, files); err != nil {
 		return nil, err
 	}
+	for _, name := range []string{"docs/openapi.json", "docs/openapi-3.0.json", "docs/reference.html"} {
+		if files[name+compressed], err = compress(files[name]); err != nil {
+			return nil, err
+		}
+	}
 	return files, nil
+}
+
+// compressed ends the names of files that gzip made, from the file of the same name without it.
+const compressed = ".gz"
+
+func compress(plain []byte) ([]byte, error) {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	_, err = w.Write(plain)
+	err = errors.Join(err, w.Close())
+	return b.Bytes(), err
+}
+
+// fresh reports whether a file is what it should be. Of what is compressed that is what it becomes: Go does not promise to compress in the same
+// way in its next version.
+func fresh(name string, have, want []byte) bool {
+	if filepath.Ext(name) == compressed {
+		have, want = plain(have), plain(want)
+	}
+	return have != nil && bytes.Equal(have, want)
+}
+
+// plain returns what was compressed, nil when it cannot be read.
+func plain(file []byte) []byte {
+	r, err := gzip.NewReader(bytes.NewReader(file))
+	if err != nil {
+		return nil
+	}
+	content, err := io.ReadAll(r)
+	if err != nil {
+		return nil
+	}
+	return content
 }
 
 func compare(dir string, files map[string][]byte) error {
 	var stale []string
 	for name, want := range files {
-		if have, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !bytes.Equal(have, want) {
+		if have, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !fresh(name, have, want) {
 			stale = append(stale, name)
 		}
 	}
@@ -91,6 +134,9 @@ func compare(dir string, files map[string][]byte) error {
 func write(dir string, files map[string][]byte) error {
 	for name, content := range files {
 		path := filepath.Join(dir, name)
+		if have, err := os.ReadFile(path); err == nil && fresh(name, have, content) {
+			continue
+		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}

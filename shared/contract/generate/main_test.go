@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"html"
 	"os"
 	"path/filepath"
@@ -47,7 +48,14 @@ func TestSameContractGivesSameBytes(t *testing.T) {
 
 // Whoever opens a generated file is told so at its head, where the format has comments.
 func TestGeneratedFilesSayThatTheyAre(t *testing.T) {
-	for name, content := range generated(t, source(t)) {
+	files := generated(t, source(t))
+	for name, content := range files {
+		if of, is := strings.CutSuffix(name, compressed); is {
+			if !bytes.Equal(plain(content), files[of]) || len(content) > len(files[of])/10 {
+				t.Errorf("%s is not %s made small: %d bytes of %d", name, of, len(content), len(files[of]))
+			}
+			continue
+		}
 		head, _, _ := strings.Cut(strings.TrimPrefix(string(content), "<!DOCTYPE html>\n"), "\n")
 		if !strings.Contains(head, generatedBy) && !strings.HasSuffix(name, ".json") {
 			t.Errorf("%s begins with %s", name, head)
@@ -68,6 +76,11 @@ func TestStaleFilesAreNamed(t *testing.T) {
 		"routes.gen.go":     os.Remove,
 		"docs/openapi.json": func(path string) error { return os.WriteFile(path, []byte("{}"), 0o644) },
 		"docs/problem.html": func(path string) error { return os.WriteFile(path, nil, 0o644) },
+		"docs/reference.html.gz": func(path string) error {
+			other, err := compress([]byte("another page"))
+			return errors.Join(err, os.WriteFile(path, other, 0o644))
+		},
+		"docs/openapi.json.gz": func(path string) error { return os.WriteFile(path, []byte("not compressed"), 0o644) },
 	} {
 		if err := change(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
