@@ -14,5 +14,6 @@ import (
 
 func main() {
 	t, log := wiring.Table()
-	lambda.Start(api.New(operations.All(directory.New(t, time.Now)), t, time.Now, log).Handle)
+	dir := directory.New(t, time.Now)
+	lambda.Start(api.New(operations.All(dir), t, dir.NoteUse, time.Now, log).Handle)
 }

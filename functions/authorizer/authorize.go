@@ -172,11 +172,11 @@ func (a *authorizer) client(ctx context.Context, host string, key credential.API
 	switch {
 	case client == nil:
 		client, because = decoy(key), unknownClient
-	case !client.Holds(key.ID):
+	case !client.Holds(key.ID, a.now()):
 		client, because = decoy(key), unknownSecret
 	}
 	who.outcome = because
-	if key.Verify(client) {
+	if key.Verify(client, a.now()) {
 		who.outcome = recognized
 	}
 	return who, nil

@@ -145,10 +145,10 @@ func TestTheDecoyIsComparedAndNeverFits(t *testing.T) {
 	_, s := credential.NewSecret(ident.NewClient(), clocktest.Now())
 	k, _ := credential.ParseAPIKey(s)
 	d := decoy(k)
-	if d.ID != k.Client || !d.Holds(k.ID) {
+	if d.ID != k.Client || !d.Holds(k.ID, clocktest.Now()) {
 		t.Errorf("decoy %+v would not be compared", d)
 	}
-	if k.Verify(d) {
+	if k.Verify(d, clocktest.Now()) {
 		t.Error("a key fits the decoy")
 	}
 }

@@ -72,7 +72,7 @@ func TestTheKeyIsThatOfAnOwnerOfTheRoot(t *testing.T) {
 	if client == nil || root == nil {
 		t.Fatalf("stored: client %v, root %v", client, root)
 	}
-	if key, ok := credential.ParseAPIKey(answer.Key); !ok || !key.Verify(client) {
+	if key, ok := credential.ParseAPIKey(answer.Key); !ok || !key.Verify(client, clocktest.Now()) {
 		t.Error("the key is not the client's")
 	}
 	if d := access.Decide(client, &got.Tree, root, access.ManageClients); !d.Allowed() || d.Role != access.Owner {
@@ -126,10 +126,10 @@ func TestALostKeyIsRecovered(t *testing.T) {
 			t.Fatal(err)
 		}
 		client := access.Principals.In(got.Records, answer.ClientID)
-		if d := access.Decide(client, &got.Tree, got.Nodes[answer.PartnerID], access.ManageClients); !key.Verify(client) || !d.Allowed() || got.Tree.Root != answer.PartnerID {
+		if d := access.Decide(client, &got.Tree, got.Nodes[answer.PartnerID], access.ManageClients); !key.Verify(client, clocktest.Now()) || !d.Allowed() || got.Tree.Root != answer.PartnerID {
 			t.Error("the recovered key opens nothing")
 		}
-		if len(client.Secrets) != 2 || len(keys) == 3 && keys[0].Verify(client) {
+		if len(client.Secrets) != 2 || len(keys) == 3 && keys[0].Verify(client, clocktest.Now()) {
 			t.Errorf("%d secrets; the oldest one should be gone", len(client.Secrets))
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/url"
+	"time"
 
 	"example.com/partnertree/functions/internal/input"
 	"example.com/partnertree/functions/internal/shape"
@@ -43,17 +44,29 @@ var newClient = form{
 	ask: func(_ *visit, _ context.Context, at *place) (asked, error) {
 		return asked{title: "Add an API client at " + string(at.Node.Name), Form: view.Form{Submit: "Add the client", Cancel: at.path("clients"), Fields: []view.Field{
 			nameField("", "Of the system that calls the API."),
-			{Name: "role", Label: "Role", Type: view.Radios, Options: roleOptions(at), Value: []string{access.Viewer.String()}, Hint: "At " + string(at.Node.Name) + " and below it."}}}}, nil
+			{Name: "role", Label: "Role", Type: view.Radios, Options: roleOptions(at), Value: []string{access.Viewer.String()}, Hint: "At " + string(at.Node.Name) + " and below it."},
+			keyEnd}}}, nil
 	},
 	do: func(v *visit, ctx context.Context, c directory.Caller, at ident.Node, typed url.Values) (done, error) {
 		typed.Set("nodeId", string(at))
+		v.untilDay(typed)
 		in, err := read(typed, shape.NewClient)
 		if err != nil {
 			return done{}, err
 		}
-		made, err := v.dir.CreateClient(ctx, c, in.Node, in.Name, in.Role)
+		made, err := v.dir.CreateClient(ctx, c, in)
 		return done{show: v.keyOnce(&made)}, err
 	},
+}
+
+// keyEnd asks for the day on which a key ends.
+var keyEnd = view.Field{Name: "expiresAt", Label: "The key ends on", Type: view.Time, Optional: true, Hint: "From the beginning of that day it is refused. Empty: it does not end."}
+
+// untilDay makes the day on which a key ends a time, as the API takes it: the beginning of the day where the visitor is.
+func (v *visit) untilDay(typed url.Values) {
+	if day, err := time.ParseInLocation(time.DateOnly, typed.Get(keyEnd.Name), v.settings().zone()); err == nil {
+		typed.Set(keyEnd.Name, day.UTC().Format(time.RFC3339))
+	}
 }
 
 // keyOnce is the page that shows the key of a client, which nobody can read again.
@@ -100,7 +113,7 @@ func (v *visit) clientPage(ctx context.Context) (response, error) {
 	to := "/clients/" + string(c.ID)
 	shown := view.OneClient{Edit: to + "/edit", NewKey: to + "/secrets/new", NewRole: to + "/roles/new", Revoke: to + "/revoke"}
 	for _, s := range c.Secrets {
-		shown.Keys = append(shown.Keys, v.key(to, &s, len(c.Secrets) > 1))
+		shown.Keys = append(shown.Keys, v.key(to, &s, len(c.Secrets) > 1, c.LastUsed[s.ID]))
 	}
 	for _, g := range c.Grants {
 		shown.Roles = append(shown.Roles, view.ClientRole{Link: nodeLink(directory.PathStep{ID: g.Node, Name: names.Nodes[g.Node]}), Role: g.Role.String(),
@@ -112,8 +125,17 @@ func (v *visit) clientPage(ctx context.Context) (response, error) {
 }
 
 // key is a key of a client as its page shows it; removable when another one is left.
-func (v *visit) key(to string, s *access.Secret, removable bool) view.Key {
-	k := view.Key{Hint: s.Hint, Created: v.clock().At(s.Created)}
+func (v *visit) key(to string, s *access.Secret, removable bool, used time.Time) view.Key {
+	k := view.Key{Hint: s.Hint, Created: v.clock().At(s.Created), Used: view.Text("never"), Ends: view.Text("never"), State: view.State{Text: "Works", Class: "good"}}
+	if !used.IsZero() {
+		k.Used = v.clock().At(used)
+	}
+	if !s.Expires.IsZero() {
+		k.Ends = v.clock().At(s.Expires)
+	}
+	if !s.Live(v.now()) {
+		k.State = view.State{Text: "Ended", Class: "off"}
+	}
 	if removable {
 		k.Remove = to + "/secrets/" + string(s.ID)
 	}
@@ -133,13 +155,15 @@ var (
 	})
 
 	newKey = clientForm([]string{"addApiClientSecret"}, func(_ *visit, c *directory.Client) asked {
-		return asked{title: "Another key for " + string(c.Name), Form: view.Form{Submit: "Make the key",
+		return asked{title: "Another key for " + string(c.Name), Form: view.Form{Submit: "Make the key", Fields: []view.Field{keyEnd},
 			Intro: view.Paragraphs("Both keys work until you remove one of them. Put the new key everywhere first, and then remove the old one.")}}
 	}, func(v *visit, ctx context.Context, c directory.Caller, of *directory.Client, typed url.Values) (done, error) {
-		if _, err := read(typed, input.Nothing); err != nil {
+		v.untilDay(typed)
+		end, err := read(typed, shape.SecretEnd)
+		if err != nil {
 			return done{}, err
 		}
-		made, err := v.dir.AddSecret(ctx, c, of.ID)
+		made, err := v.dir.AddSecret(ctx, c, of.ID, end)
 		return done{show: v.keyOnce(&made)}, err
 	})
 

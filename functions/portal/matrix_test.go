@@ -58,7 +58,7 @@ func newSmall(t *testing.T) *small {
 	s.at["beside"] = partner(s.at["above"], "Beside")
 	b, err := s.dir.CreateBrand(t.Context(), s.owner, directory.NewBrand{Partner: s.at["here"], Name: "Brand", Domain: "brand.example", Regions: []string{"eu-west-1"}})
 	s.must(err)
-	client, err := s.dir.CreateClient(t.Context(), s.owner, s.at["here"], "Client", access.Viewer)
+	client, err := s.dir.CreateClient(t.Context(), s.owner, directory.NewClient{Node: s.at["here"], Name: "Client", Role: access.Viewer})
 	s.must(err)
 	invitation, err := s.dir.Invite(t.Context(), s.owner, directory.NewInvitation{Node: s.at["here"], Email: "x@contoso.example", Name: "X", Role: access.Viewer, Days: 7})
 	s.must(err)

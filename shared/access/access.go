@@ -83,7 +83,11 @@ type Secret struct {
 	Hash    []byte // SHA-256 of the secret, which has 256 random bits
 	Hint    string // its last four characters, for people to tell secrets apart
 	Created time.Time
+	Expires time.Time // from then on the secret is refused; zero: never
 }
+
+// Live reports whether the secret counts at a time.
+func (s *Secret) Live(at time.Time) bool { return s.Expires.IsZero() || at.Before(s.Expires) }
 
 // Person is the Microsoft account of a principal: an object in a tenant of Entra ID, both GUIDs in lower case. The address is for people
 // to read and never decides anything.
@@ -116,14 +120,14 @@ type Principal struct {
 	Within ident.Node
 }
 
-// Holds reports whether the principal has this secret and is not revoked.
-func (p *Principal) Holds(id ident.Key) bool {
+// Holds reports whether the principal has this secret, which has not expired at a time, and is not revoked.
+func (p *Principal) Holds(id ident.Key, at time.Time) bool {
 	if !p.Revoked.IsZero() {
 		return false
 	}
 	for i := range p.Secrets {
 		if p.Secrets[i].ID == id {
-			return true
+			return p.Secrets[i].Live(at)
 		}
 	}
 	return false

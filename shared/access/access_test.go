@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/fault"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
@@ -381,11 +382,11 @@ func TestWhatEachActionNeeds(t *testing.T) {
 
 func TestARevokedPrincipalHoldsNothing(t *testing.T) {
 	p := &access.Principal{Secrets: []access.Secret{{ID: "key_1"}, {ID: "key_2"}}}
-	if !p.Holds("key_1") || !p.Holds("key_2") || p.Holds("key_3") {
+	if !p.Holds("key_1", clocktest.Now()) || !p.Holds("key_2", clocktest.Now()) || p.Holds("key_3", clocktest.Now()) {
 		t.Error("a principal holds its own secrets and no others")
 	}
 	p.Revoked = time.Unix(1, 0)
-	if p.Holds("key_1") {
+	if p.Holds("key_1", clocktest.Now()) {
 		t.Error("a revoked principal holds a secret")
 	}
 }

@@ -118,6 +118,7 @@ func (p *Principal) Code(c *record.Coder) {
 		c.Bytes("hash", &s.Hash)
 		record.Text(c, "hint", &s.Hint)
 		c.Time("created", &s.Created)
+		c.Time("ends", &s.Expires)
 	})
 	if !c.Reading() && p.ID.IsPerson() && p.Person == nil { // the person has only signed out: after their last session there is nothing to keep
 		last := p.Created

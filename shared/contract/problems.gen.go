@@ -329,9 +329,9 @@ var Problems = map[string][]string{
 		"own-access", "precondition-failed", "too-many-requests", "busy", "internal",
 	},
 	"addApiClientSecret": {
-		"invalid", "idempotency-key-invalid", "idempotency-key-reused", "unauthenticated", "forbidden", "role-too-high",
-		"not-found", "conflict", "two-secrets", "precondition-failed", "too-many-requests", "busy",
-		"internal",
+		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "idempotency-key-invalid",
+		"idempotency-key-reused", "unauthenticated", "forbidden", "role-too-high", "not-found", "conflict",
+		"two-secrets", "precondition-failed", "too-many-requests", "busy", "internal",
 	},
 	"removeApiClientSecret": {
 		"invalid", "unauthenticated", "forbidden", "role-too-high", "not-found", "conflict",

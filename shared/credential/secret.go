@@ -49,10 +49,10 @@ func ParseAPIKey(s string) (APIKey, bool) {
 	return APIKey{client, id, rest[2*bare+2:]}, err1 == nil && err2 == nil
 }
 
-// Verify reports whether the key is one of the principal's live secrets. Comparing takes the same time for every wrong
+// Verify reports whether the key is one of the principal's secrets that are live at a time. Comparing takes the same time for every wrong
 // secret.
-func (k APIKey) Verify(p *access.Principal) bool {
-	if p.ID != k.Client || !p.Holds(k.ID) {
+func (k APIKey) Verify(p *access.Principal, at time.Time) bool {
+	if p.ID != k.Client || !p.Holds(k.ID, at) {
 		return false
 	}
 	for i := range p.Secrets {

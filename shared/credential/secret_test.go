@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/partnertree/shared/access"
+	"example.com/partnertree/shared/clocktest"
 	"example.com/partnertree/shared/ident"
 )
 
@@ -53,7 +54,7 @@ func TestOnlyAHashIsKept(t *testing.T) {
 
 func TestTheRightKeyAndNoOtherIsVerified(t *testing.T) {
 	p, key := client(t)
-	if !parsed(t, key).Verify(p) {
+	if !parsed(t, key).Verify(p, clocktest.Now()) {
 		t.Error("the right key is refused")
 	}
 	head, secret := key[:len(key)-43], key[len(key)-43:]
@@ -68,7 +69,7 @@ func TestTheRightKeyAndNoOtherIsVerified(t *testing.T) {
 		"another client's secret":     func() string { _, k := NewSecret(ident.NewClient(), now); return k }(),
 		"this client, newly invented": func() string { _, k := NewSecret(p.ID, now); return k }(),
 	} {
-		if parsed(t, wrong).Verify(p) {
+		if parsed(t, wrong).Verify(p, clocktest.Now()) {
 			t.Errorf("%s is taken", name)
 		}
 	}
@@ -78,7 +79,7 @@ func TestTheRightKeyAndNoOtherIsVerified(t *testing.T) {
 func TestASecretDoesNotFitAnotherClient(t *testing.T) {
 	p, key := client(t)
 	other := &access.Principal{ID: ident.NewClient(), Secrets: p.Secrets}
-	if parsed(t, key).Verify(other) {
+	if parsed(t, key).Verify(other, clocktest.Now()) {
 		t.Error("the key of one client opens another")
 	}
 }
@@ -87,11 +88,11 @@ func TestRotation(t *testing.T) {
 	p, old := client(t)
 	secret, fresh := NewSecret(p.ID, now)
 	p.Secrets = append(p.Secrets, secret)
-	if !parsed(t, old).Verify(p) || !parsed(t, fresh).Verify(p) {
+	if !parsed(t, old).Verify(p, clocktest.Now()) || !parsed(t, fresh).Verify(p, clocktest.Now()) {
 		t.Error("while rotating, both secrets are valid")
 	}
 	p.Secrets = p.Secrets[1:]
-	if parsed(t, old).Verify(p) || !parsed(t, fresh).Verify(p) {
+	if parsed(t, old).Verify(p, clocktest.Now()) || !parsed(t, fresh).Verify(p, clocktest.Now()) {
 		t.Error("after rotating, the new one alone is valid")
 	}
 }
@@ -99,7 +100,7 @@ func TestRotation(t *testing.T) {
 func TestNothingOfARevokedClientIsValid(t *testing.T) {
 	p, key := client(t)
 	p.Revoked = now
-	if parsed(t, key).Verify(p) {
+	if parsed(t, key).Verify(p, clocktest.Now()) {
 		t.Error("a revoked client's key is taken")
 	}
 }

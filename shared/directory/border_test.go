@@ -35,7 +35,7 @@ func TestAnEventIsToldWhereItsNodeIsWhenItIsCommitted(t *testing.T) {
 			return err
 		},
 		"client": func(s *shop, _ ident.Node, _ directory.Caller) error {
-			_, err := s.d.CreateClient(s.t.Context(), s.founder, s.c, "D", access.Viewer)
+			_, err := s.d.CreateClient(s.t.Context(), s.founder, directory.NewClient{Node: s.c, Name: "D", Role: access.Viewer})
 			return err
 		},
 		"grant": func(s *shop, y ident.Node, home directory.Caller) error {

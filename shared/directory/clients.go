@@ -23,6 +23,8 @@ type Client struct {
 	Secrets []access.Secret
 	Version int64
 	Created time.Time
+	// LastUsed is when each secret was last used, to about an hour (NoteUse). Only Directory.Client tells it.
+	LastUsed map[ident.Key]time.Time `json:",omitempty"`
 }
 
 // ClientWithKey is the answer to making a client or a secret. Key is shown once: it is not kept, so a request that is
@@ -33,8 +35,31 @@ type ClientWithKey struct {
 	Key      string `json:"-"`
 }
 
+// NewClient is what an API client is made from. All of it is checked for form already.
+type NewClient struct {
+	Node    ident.Node
+	Name    hierarchy.Name
+	Role    access.Role
+	Expires time.Time // when its first secret ends; zero: never
+}
+
+// MaxSecretFor is the longest time that the end of a secret can be away. Whoever wants longer wants none.
+const MaxSecretFor = 5 * 366 * 24 * time.Hour
+
+// ending refuses an end of a secret that is over, or too far away.
+func (d *Directory) ending(at time.Time) error {
+	now := d.now()
+	if at.IsZero() || at.After(now) && !at.After(now.Add(MaxSecretFor)) {
+		return nil
+	}
+	e := fault.Invalid.New("The end of the secret must be in the future, and at most five years away. Leave the end out for a secret without one.")
+	e.Fields = []fault.Field{{Pointer: "/expiresAt", Detail: "must be in the future, and at most five years away"}}
+	return e
+}
+
 // CreateClient makes an API client with a role at a node, and its first secret.
-func (d *Directory) CreateClient(ctx context.Context, c Caller, node ident.Node, name hierarchy.Name, role access.Role) (ClientWithKey, error) {
+func (d *Directory) CreateClient(ctx context.Context, c Caller, in NewClient) (ClientWithKey, error) {
+	node, role := in.Node, in.Role
 	return Do(ctx, d, c, node, access.ManageClients, Want{}, func(v *View, n *hierarchy.Node, dec access.Decision) (Plan[ClientWithKey], error) {
 		if err := Untrashed(dec.Place); err != nil {
 			return Plan[ClientWithKey]{}, err
@@ -42,10 +67,14 @@ func (d *Directory) CreateClient(ctx context.Context, c Caller, node ident.Node,
 		if err := mayGrant(dec, role); err != nil {
 			return Plan[ClientWithKey]{}, err
 		}
-		p, key := newClient(name, node, role, d.now())
+		if err := d.ending(in.Expires); err != nil {
+			return Plan[ClientWithKey]{}, err
+		}
+		p, key := newClient(in.Name, node, role, d.now())
+		p.Secrets[0].Expires = in.Expires
 		answer := ClientWithKey{clientSeen(v, &p), p.Secrets[0].ID, key}
 		return Plan[ClientWithKey]{answer, []Step{Put{Now: &p, Else: ErrExists}, stillOwner(v, dec),
-			d.Event(c, node, dec.Place.Path, event.ClientCreatedData{Client: told(&p), Role: role, SecretID: p.Secrets[0].ID}),
+			d.Event(c, node, dec.Place.Path, event.ClientCreatedData{Client: told(&p), Role: role, Secret: toldSecret(&p.Secrets[0])}),
 		}}, nil
 	})
 }
@@ -54,7 +83,7 @@ func (d *Directory) CreateClient(ctx context.Context, c Caller, node ident.Node,
 func clientSeen(v *View, p *access.Principal) Client {
 	client := Client{ID: p.ID, Name: p.Name, Home: p.Home, Version: p.Version, Created: p.Created, Grants: []access.Grant{}}
 	for _, s := range p.Secrets {
-		client.Secrets = append(client.Secrets, access.Secret{ID: s.ID, Hint: s.Hint, Created: s.Created})
+		client.Secrets = append(client.Secrets, access.Secret{ID: s.ID, Hint: s.Hint, Created: s.Created, Expires: s.Expires})
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.Grants)) {
 		if _, dec, _ := v.Decide(id, access.Read); dec.Visible() {
@@ -131,7 +160,9 @@ func (d *Directory) Client(ctx context.Context, c Caller, id ident.Principal) (C
 		if err != nil {
 			return Client{}, err
 		}
-		return clientSeen(v, p), nil
+		client := clientSeen(v, p)
+		client.LastUsed, err = d.lastUsed(ctx, client.Secrets)
+		return client, err
 	})
 }
 
@@ -173,16 +204,17 @@ func changeOf(v *View, was, now *access.Principal, dec access.Decision, happened
 // RemoveSecret ends one of two secrets at once.
 func (d *Directory) RemoveSecret(ctx context.Context, c Caller, id ident.Principal, secret ident.Key) error {
 	_, err := d.editClient(ctx, c, id, "", func(v *View, now *access.Principal, dec access.Decision) (*AddEvent, error) {
-		if !now.Holds(secret) {
+		i := slices.IndexFunc(now.Secrets, func(s access.Secret) bool { return s.ID == secret })
+		if i < 0 {
 			return nil, access.Hidden()
 		}
 		if err := coversAll(v, now, access.Owner); err != nil {
 			return nil, err
 		}
-		if len(now.Secrets) == 1 {
-			return nil, fault.LastSecret.New("This is the client's only secret. Add another secret first, or revoke the client: DELETE /v1/api-clients/%s.", id)
+		if live := liveSecrets(now, d.now()); len(live) == 1 && live[0].ID == secret {
+			return nil, fault.LastSecret.New("This is the client's only live secret. Add another secret first, or revoke the client: DELETE /v1/api-clients/%s.", id)
 		}
-		now.Secrets = slices.DeleteFunc(slices.Clone(now.Secrets), func(s access.Secret) bool { return s.ID == secret })
+		now.Secrets = slices.Delete(slices.Clone(now.Secrets), i, i+1)
 		ev := d.Event(c, now.Home, dec.Place.Path, event.ClientSecretRemovedData{Client: told(now), SecretID: secret})
 		return &ev, nil
 	})
@@ -307,9 +339,28 @@ func (d *Directory) RemoveGrant(ctx context.Context, c Caller, id ident.Principa
 	return err
 }
 
-// AddSecret makes a second secret, so that the first can be replaced everywhere before it is removed. The caller must have
-// every role that the client has: they get its key.
-func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Principal) (ClientWithKey, error) {
+// liveSecrets are the secrets of a client that count at a time.
+func liveSecrets(p *access.Principal, now time.Time) (live []access.Secret) {
+	for _, s := range p.Secrets {
+		if s.Live(now) {
+			live = append(live, s)
+		}
+	}
+	return live
+}
+
+// toldSecret returns a secret as events tell it.
+func toldSecret(s *access.Secret) event.Secret {
+	e := event.Secret{SecretID: s.ID}
+	if !s.Expires.IsZero() {
+		e.Expires = s.Expires.UTC().Format(time.RFC3339)
+	}
+	return e
+}
+
+// AddSecret makes a second secret, so that the first can be replaced everywhere before it is removed; expires is when it ends, zero for never. It
+// takes the place of secrets that have expired. The caller must have every role that the client has: they get its key.
+func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Principal, expires time.Time) (ClientWithKey, error) {
 	return Retry(func() (ClientWithKey, error) {
 		_, p, _, err := d.managed(ctx, c, id, "", access.ManageClients)
 		if err != nil {
@@ -327,14 +378,19 @@ func (d *Directory) AddSecret(ctx context.Context, c Caller, id ident.Principal)
 				if err := Match(c.IfMatch, was.Version); err != nil {
 					return Plan[ClientWithKey]{}, err
 				}
-				if len(was.Secrets) >= 2 {
+				if err := d.ending(expires); err != nil {
+					return Plan[ClientWithKey]{}, err
+				}
+				live := liveSecrets(was, d.now())
+				if len(live) >= 2 {
 					return Plan[ClientWithKey]{}, fault.TwoSecrets.New("Two secrets are already valid. Remove the old one first: DELETE /v1/api-clients/%s/secrets/{secretId}.", id)
 				}
 				now := *was
 				secret, key := credential.NewSecret(id, d.now())
-				now.Secrets = append(slices.Clip(was.Secrets), secret)
+				secret.Expires = expires
+				now.Secrets = append(live, secret)
 				now.Version++
-				happened := d.Event(c, now.Home, dec.Place.Path, event.ClientSecretAddedData{Client: told(&now), SecretID: secret.ID})
+				happened := d.Event(c, now.Home, dec.Place.Path, event.ClientSecretAddedData{Client: told(&now), Secret: toldSecret(&secret)})
 				return Plan[ClientWithKey]{ClientWithKey{clientSeen(v, &now), secret.ID, key}, changeOf(v, was, &now, dec, happened)}, nil
 			})
 	})

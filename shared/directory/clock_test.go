@@ -55,7 +55,7 @@ func TestARequestIsRememberedForADay(t *testing.T) {
 	c := s.founder
 	c.Repeat = &directory.Repeat{Key: "once", Fingerprint: []byte("it")}
 	create := func() ident.Principal {
-		made, err := s.d.CreateClient(t.Context(), c, s.a, "C", access.Viewer)
+		made, err := s.d.CreateClient(t.Context(), c, directory.NewClient{Node: s.a, Name: "C", Role: access.Viewer})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +92,7 @@ func TestNoIdempotencyKeyIsKept(t *testing.T) {
 	for _, within := range []ident.Node{"", s.a} {
 		c := member(s.Fake, guest(fmt.Sprint("ann", within), fixed), map[ident.Node]access.Role{s.a: access.Owner})
 		c.Within, c.Repeat = within, &directory.Repeat{Key: key, Fingerprint: []byte("it")}
-		if _, err := s.d.CreateClient(t.Context(), c, s.a, "C", access.Viewer); err != nil {
+		if _, err := s.d.CreateClient(t.Context(), c, directory.NewClient{Node: s.a, Name: "C", Role: access.Viewer}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -66,8 +66,8 @@ func (d *Directory) Read(ctx context.Context, c Caller, w Want) (*View, error) {
 		}
 		return &View{got, bound(p, c.Within)}, nil
 	}
-	if p == nil || !p.Holds(c.Key) {
-		return nil, fault.Unauthenticated.New("The API key is unknown or was revoked. Send a live key as `Authorization: Bearer pmk_…`.")
+	if p == nil || !p.Holds(c.Key, d.now()) {
+		return nil, fault.Unauthenticated.New("The API key is unknown, has expired or was revoked. Send a live key as `Authorization: Bearer pmk_…`.")
 	}
 	return &View{got, p}, nil
 }

@@ -1458,11 +1458,11 @@ func TestRecoveringTheRoot(t *testing.T) {
 		t.Helper()
 		k, ok := credential.ParseAPIKey(key)
 		stored := s.stored(p.ID)
-		if !ok || stored == nil || !k.Verify(stored) || stored.Grants[s.root] != access.Owner {
+		if !ok || stored == nil || !k.Verify(stored, clocktest.Now()) || stored.Grants[s.root] != access.Owner {
 			t.Fatalf("%+v", stored)
 		}
 		s.now = s.now.Add(time.Second) // or it would be as old
-		if _, err := s.d.CreateClient(ctx, directory.Caller{Principal: p.ID, Key: k.ID}, s.root, "C", access.Owner); err != nil {
+		if _, err := s.d.CreateClient(ctx, directory.Caller{Principal: p.ID, Key: k.ID}, directory.NewClient{Node: s.root, Name: "C", Role: access.Owner}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -1481,7 +1481,7 @@ func TestRecoveringTheRoot(t *testing.T) {
 	// People have taken it over.
 	s = newParty(t)
 	ann := member(s, guest("ann", s.now), map[ident.Node]access.Role{s.root: access.Owner})
-	if _, err := s.d.CreateClient(ctx, s.founder, s.root, "Admin", access.Admin); err != nil {
+	if _, err := s.d.CreateClient(ctx, s.founder, directory.NewClient{Node: s.root, Name: "Admin", Role: access.Admin}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.d.RevokeClient(ctx, ann, s.founder.Principal); err != nil {
@@ -1495,7 +1495,7 @@ func TestRecoveringTheRoot(t *testing.T) {
 	happened := s.Events()[events:]
 	if len(happened) != 1 || happened[0].Type != event.ClientCreated || happened[0].Node != s.root || happened[0].Actor != "" ||
 		happened[0].Data != event.Payload(event.ClientCreatedData{Client: event.Client{ClientID: p.ID, Name: p.Name}, Role: access.Owner,
-			SecretID: p.Secrets[0].ID, Recovered: true}) {
+			Secret: event.Secret{SecretID: p.Secrets[0].ID}, Recovered: true}) {
 		t.Errorf("%+v", happened)
 	}
 	works(s, p, key)
@@ -1761,7 +1761,7 @@ func TestInvitationsInEveryOrder(t *testing.T) {
 			w := &world{stage: s, began: clocktest.Now()}
 			w.a, w.e = s.mustPartner(t, s.root, "a"), s.mustPartner(t, s.root, "e")
 			w.b = s.mustPartner(t, w.a, "b")
-			made, err := s.d.CreateClient(t.Context(), s.founder, s.root, "C", access.Viewer)
+			made, err := s.d.CreateClient(t.Context(), s.founder, directory.NewClient{Node: s.root, Name: "C", Role: access.Viewer})
 			if err != nil {
 				t.Fatal(err)
 			}

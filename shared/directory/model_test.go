@@ -126,7 +126,7 @@ func TestDirectoryAgreesWithAModel(t *testing.T) {
 			},
 			"create client": func(t *rapid.T) {
 				c, id, r := caller(t), drawNode(t, m, false), role.Draw(t, "role")
-				got, err := d.CreateClient(ctx, c, id, "C", r)
+				got, err := d.CreateClient(ctx, c, directory.NewClient{Node: id, Name: "C", Role: r})
 				if want(t, "create client", m.role(c.Principal, id), access.Owner, err) {
 					m.clients, m.grants[got.ID] = append(m.clients, got.ID), map[ident.Node]access.Role{id: r}
 					m.callers[got.ID] = directory.Caller{Principal: got.ID, Key: got.SecretID}

@@ -104,7 +104,7 @@ func (c *chronicle) happens() {
 			c.nodes = append(c.nodes, n.ID)
 		}
 	case "client":
-		if made, err := c.d.CreateClient(ctx, c.founder, c.node(), "API", c.role()); err == nil {
+		if made, err := c.d.CreateClient(ctx, c.founder, directory.NewClient{Node: c.node(), Name: "API", Role: c.role()}); err == nil {
 			c.who = append(c.who, made.ID)
 			c.callers = append(c.callers, directory.Caller{Principal: made.ID, Key: made.SecretID})
 		}
@@ -779,7 +779,7 @@ func TestWhatWasTakenAwayStaysSoWhateverTheClocksSay(t *testing.T) {
 		s := newShop(t)
 		ctx := t.Context()
 		ann := member(s.Fake, guest("ann", s.now), map[ident.Node]access.Role{s.a: access.Viewer}).Principal
-		api, err := s.d.CreateClient(ctx, s.founder, s.root, "API", access.Viewer)
+		api, err := s.d.CreateClient(ctx, s.founder, directory.NewClient{Node: s.root, Name: "API", Role: access.Viewer})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -816,7 +816,7 @@ func TestManyWhoWereRevokedTakeMorePages(t *testing.T) {
 	s := newShop(t)
 	made := func() ident.Principal {
 		t.Helper()
-		p, err := s.d.CreateClient(t.Context(), s.founder, s.c, "API", access.Viewer)
+		p, err := s.d.CreateClient(t.Context(), s.founder, directory.NewClient{Node: s.c, Name: "API", Role: access.Viewer})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"slices"
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/credential"
@@ -43,7 +42,7 @@ func (d *Directory) Recover(ctx context.Context) (access.Principal, string, erro
 		if oldest == nobody {
 			p, made := newClient(recoveredName, root.ID, access.Owner, d.now())
 			key = made
-			return p, d.Commit(ctx, &got.Tree, Put{Now: &p, Else: ErrExists}, happened(event.ClientCreatedData{Client: told(&p), Role: access.Owner, SecretID: p.Secrets[0].ID, Recovered: true}))
+			return p, d.Commit(ctx, &got.Tree, Put{Now: &p, Else: ErrExists}, happened(event.ClientCreatedData{Client: told(&p), Role: access.Owner, Secret: toldSecret(&p.Secrets[0]), Recovered: true}))
 		}
 		was := access.Principals.In(got.Records, oldest)
 		if was == nil || was.Grants[root.ID] != access.Owner {
@@ -51,10 +50,11 @@ func (d *Directory) Recover(ctx context.Context) (access.Principal, string, erro
 		}
 		now := *was
 		secret, made := credential.NewSecret(was.ID, d.now())
-		now.Secrets = append(slices.Clone(was.Secrets[max(0, len(was.Secrets)-1):]), secret)
+		live := liveSecrets(was, d.now())
+		now.Secrets = append(live[max(0, len(live)-1):], secret)
 		now.Version++
 		key = made
-		return now, d.Commit(ctx, &got.Tree, Put{Was: was, Now: &now, Else: ErrChanged}, happened(event.ClientSecretAddedData{Client: told(&now), SecretID: secret.ID, Recovered: true}))
+		return now, d.Commit(ctx, &got.Tree, Put{Was: was, Now: &now, Else: ErrChanged}, happened(event.ClientSecretAddedData{Client: told(&now), Secret: toldSecret(&secret), Recovered: true}))
 	})
 	return owner, key, err
 }

@@ -35,7 +35,7 @@ func TestAPreviewNamesWhoGainsAndWhoLoses(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := func(name hierarchy.Name, grants map[ident.Node]access.Role) directory.Caller {
-		made, err := s.d.CreateClient(ctx, s.founder, s.root, name, access.Viewer)
+		made, err := s.d.CreateClient(ctx, s.founder, directory.NewClient{Node: s.root, Name: name, Role: access.Viewer})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,7 +249,7 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 		clients, callers := []ident.Principal{founder.ID}, []directory.Caller{owner}
 		for range rapid.IntRange(1, 5).Draw(t, "clients") {
 			name := rapid.SampledFrom([]hierarchy.Name{"b", "A", "ä"}).Draw(t, "name")
-			c, err := d.CreateClient(ctx, owner, rapid.SampledFrom(all).Draw(t, "at"), name, roles.Draw(t, "role"))
+			c, err := d.CreateClient(ctx, owner, directory.NewClient{Node: rapid.SampledFrom(all).Draw(t, "at"), Name: name, Role: roles.Draw(t, "role")})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -920,7 +920,7 @@ func TestMoveRequestsInEveryOrder(t *testing.T) {
 			w.a, w.e = s.mustPartner(t, s.root, "a"), s.mustPartner(t, s.root, "e")
 			w.b = s.mustPartner(t, w.a, "b")
 			for at, c := range map[ident.Node]*directory.Caller{w.a: &w.left, w.e: &w.right} {
-				made, err := s.d.CreateClient(t.Context(), s.founder, at, "C", access.Admin)
+				made, err := s.d.CreateClient(t.Context(), s.founder, directory.NewClient{Node: at, Name: "C", Role: access.Admin})
 				if err != nil {
 					t.Fatal(err)
 				}

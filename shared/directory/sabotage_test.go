@@ -298,7 +298,7 @@ func settler(s *stage, id ident.Job) does {
 
 // client makes an API client with a role.
 func client(s *stage, at ident.Node, role access.Role) (directory.Caller, error) {
-	c, err := s.d.CreateClient(context.Background(), s.founder, at, "C", role)
+	c, err := s.d.CreateClient(context.Background(), s.founder, directory.NewClient{Node: at, Name: "C", Role: role})
 	return directory.Caller{Principal: c.ID, Key: c.SecretID}, err
 }
 

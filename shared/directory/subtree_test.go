@@ -80,7 +80,7 @@ func newBranch(t *testing.T) *branch {
 		w.all = append(w.all, s.mustPartner(t, w.c, "many"))
 	}
 	client := func(home ident.Node) directory.Caller {
-		c, err := s.d.CreateClient(t.Context(), s.founder, home, "C", access.Admin)
+		c, err := s.d.CreateClient(t.Context(), s.founder, directory.NewClient{Node: home, Name: "C", Role: access.Admin})
 		if err != nil {
 			t.Fatal(err)
 		}

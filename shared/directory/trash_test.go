@@ -63,7 +63,7 @@ func (s *shop) partner(parent ident.Node, name hierarchy.Name) ident.Node {
 
 func (s *shop) client(node ident.Node, role access.Role) directory.Caller {
 	s.t.Helper()
-	c, err := s.d.CreateClient(s.t.Context(), s.founder, node, "C", role)
+	c, err := s.d.CreateClient(s.t.Context(), s.founder, directory.NewClient{Node: node, Name: "C", Role: role})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -186,8 +186,11 @@ func TestWhatIsInTheTrashIsOutOfTheWayAndComesBackWhole(t *testing.T) {
 		"suspend":   func() error { _, err := s.d.Suspend(ctx, s.founder, s.c, "x"); return err },
 		"trash":     func() error { _, err := s.d.Trash(ctx, s.founder, s.c); return err },
 		"provision": func() error { _, err := s.d.SetCanProvision(ctx, s.founder, s.c, false); return err },
-		"client":    func() error { _, err := s.d.CreateClient(ctx, s.founder, s.c, "C", access.Viewer); return err },
-		"grant":     func() error { _, err := s.d.GrantRole(ctx, s.founder, above.Principal, s.c, access.Viewer); return err },
+		"client": func() error {
+			_, err := s.d.CreateClient(ctx, s.founder, directory.NewClient{Node: s.c, Name: "C", Role: access.Viewer})
+			return err
+		},
+		"grant": func() error { _, err := s.d.GrantRole(ctx, s.founder, above.Principal, s.c, access.Viewer); return err },
 		"customer": func() error {
 			_, err := s.d.CreateCustomer(ctx, s.founder, directory.NewCustomer{Partner: s.c, Name: "y", Details: hierarchy.Details{Brand: s.brand}})
 			return err

@@ -198,7 +198,7 @@ func TestAnAnswerIsRememberedForItsBound(t *testing.T) {
 		t.Helper()
 		c := s.free
 		c.Within, c.Repeat = within, &directory.Repeat{Key: "once", Fingerprint: []byte{1}}
-		made, err := s.d.CreateClient(t.Context(), c, s.b, "C", access.Viewer)
+		made, err := s.d.CreateClient(t.Context(), c, directory.NewClient{Node: s.b, Name: "C", Role: access.Viewer})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -430,7 +430,7 @@ func TestAnOwnerWithinABoundManagesOnlyThere(t *testing.T) {
 	if _, err := s.d.GrantRole(ctx, s.founder, c.Principal, s.e, access.Viewer); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.d.AddSecret(ctx, s.within, c.Principal)
+	_, err := s.d.AddSecret(ctx, s.within, c.Principal, time.Time{})
 	s.refused("the key of a client that has a role outside", fault.RoleTooHigh, err)
 	_, err = s.d.GrantRole(ctx, s.within, c.Principal, s.root, access.Viewer)
 	s.refused("a role outside", fault.NotFound, err)

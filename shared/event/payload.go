@@ -395,12 +395,18 @@ type Client struct {
 	Name     hierarchy.Name  `json:"name"`
 }
 
+// Secret is a secret of an API client that was made.
+type Secret struct {
+	SecretID ident.Key `json:"secretId"`
+	Expires  string    `json:"expiresAt,omitzero"` // when it ends (RFC 3339), "" for never
+}
+
 // ClientCreatedData is the data of ClientCreated.
 type ClientCreatedData struct {
 	Client
-	Role      access.Role `json:"role"`
-	SecretID  ident.Key   `json:"secretId"`
-	Recovered bool        `json:"recovered,omitzero"` // somebody with AWS rights made it, since no owner was left
+	Role access.Role `json:"role"`
+	Secret
+	Recovered bool `json:"recovered,omitzero"` // somebody with AWS rights made it, since no owner was left
 }
 
 // ClientRevokedData is the data of ClientRevoked.
@@ -412,8 +418,8 @@ type ClientRevokedData struct {
 // ClientSecretAddedData is the data of ClientSecretAdded.
 type ClientSecretAddedData struct {
 	Client
-	SecretID  ident.Key `json:"secretId"`
-	Recovered bool      `json:"recovered,omitzero"` // as ClientCreatedData.Recovered
+	Secret
+	Recovered bool `json:"recovered,omitzero"` // as ClientCreatedData.Recovered
 }
 
 // ClientSecretRemovedData is the data of ClientSecretRemoved.

@@ -141,7 +141,7 @@ func memoOf(t *testing.T, client ident.Principal, key string) record.Ref {
 	var steps []directory.Step
 	store.Before = func(call directorytest.Call) error { steps = append(steps, call.Steps...); return nil }
 	c := directory.Caller{Principal: client, Key: secret, Repeat: &directory.Repeat{Key: key}}
-	if _, err := d.CreateClient(t.Context(), c, root.ID, "C", access.Viewer); err != nil {
+	if _, err := d.CreateClient(t.Context(), c, directory.NewClient{Node: root.ID, Name: "C", Role: access.Viewer}); err != nil {
 		t.Fatal(err)
 	}
 	return putIn(t, steps, "memo")

@@ -67,6 +67,7 @@ type Reply struct {
 type API struct {
 	operations map[string]served // by route key
 	limit      *limit.Limiter
+	used       *uses
 	now        func() time.Time
 	log        *slog.Logger
 }
@@ -79,8 +80,8 @@ type served struct {
 
 // New serves the operations, by their ids in the contract. It panics when they are not exactly those that the contract
 // gives to the function: that is a mistake in the program, and any test that starts it shows it.
-func New(operations map[string]Operation, count limit.Counter, now func() time.Time, log *slog.Logger) *API {
-	a := &API{map[string]served{}, limit.New(count), now, log}
+func New(operations map[string]Operation, count limit.Counter, used func(context.Context, ident.Key) error, now func() time.Time, log *slog.Logger) *API {
+	a := &API{map[string]served{}, limit.New(count), &uses{note: used, noted: map[ident.Key]time.Time{}}, now, log}
 	left := maps.Clone(operations)
 	for _, op := range contract.Operations {
 		if op.Function != Function {
@@ -183,6 +184,7 @@ func (a *API) serve(ctx context.Context, r *Request, headers map[string]string) 
 	if err := counted.Err(); err != nil {
 		return Reply{}, err
 	}
+	defer a.used.by(ctx, r.Caller.Key, a.now())()
 	if err := r.readHeaders(); err != nil {
 		return Reply{}, err
 	}
@@ -338,6 +340,14 @@ func Body[T any](r *Request, read func(*input.Object) T) (T, error) {
 	}
 	in := read(o)
 	return in, o.Err()
+}
+
+// BodyOrNone reads the body as Body does. A missing body counts as an empty object.
+func BodyOrNone[T any](r *Request, read func(*input.Object) T) (T, error) {
+	if len(bytes.TrimSpace(r.body)) == 0 {
+		r.body = []byte("{}")
+	}
+	return Body(r, read)
 }
 
 // Query reads the query.

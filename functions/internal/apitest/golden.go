@@ -53,7 +53,8 @@ func Golden(t *testing.T) {
 		if err := json.Unmarshal(payload, &event); err != nil {
 			t.Fatal(err)
 		}
-		handler := api.New(operations.All(directory.New(store, now)), store, now, slog.New(slog.NewJSONHandler(io.Discard, nil)))
+		dir := directory.New(store, now)
+		handler := api.New(operations.All(dir), store, dir.NoteUse, now, slog.New(slog.NewJSONHandler(io.Discard, nil)))
 		response, err := handler.Handle(t.Context(), event)
 		if err != nil {
 			t.Fatal(err)

@@ -75,7 +75,7 @@ func New(t testing.TB, store Store) *World {
 	w := &World{T: t, Store: store, Log: new(bytes.Buffer)}
 	w.clock.Store(clocktest.Start().UnixMicro())
 	w.Dir = directory.New(store, w.Now)
-	w.api = api.New(operations.All(w.Dir), store, w.Now, slog.New(slog.NewJSONHandler(&synced{w: w.Log}, nil)))
+	w.api = api.New(operations.All(w.Dir), store, nothingNoted, w.Now, slog.New(slog.NewJSONHandler(&synced{w: w.Log}, nil)))
 	root, owner, key, err := w.Dir.CreateRoot(t.Context(), "Cloudvendor", "Founder")
 	if err != nil {
 		t.Fatal(err)
@@ -416,3 +416,6 @@ func NodePath(node ident.Node) string {
 	}
 	return "/v1/partners/" + string(node)
 }
+
+// nothingNoted is in the place of Directory.NoteUse: what a request asks of the store is then the same for every key, whenever it comes.
+func nothingNoted(context.Context, ident.Key) error { return nil }

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"errors"
 	"example.com/partnertree/shared/directory"
 	"example.com/partnertree/shared/fault"
 )
@@ -112,6 +113,18 @@ func OneOf[T ~string](q *Query, name string, values ...T) T {
 		q.Add(name, "must be one of: %s", strings.Trim(strings.ReplaceAll(fmt.Sprint(values), " ", ", "), "[]"))
 	}
 	return v
+}
+
+// Moment reads a time of a body or a form, to the second. "" is no time.
+func Moment(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := moment(text)
+	if err != nil || t.Year() < 1 || t.Year() > 9999 {
+		return time.Time{}, errors.New("must be " + aTime)
+	}
+	return t.Truncate(time.Second), nil
 }
 
 // moment reads a time exactly as RFC 3339 has it, which time.Parse does not: that takes +24:00 and fractions after a comma, too. T and Z may be

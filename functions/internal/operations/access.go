@@ -50,10 +50,6 @@ func (d dir) removeUser(ctx context.Context, c directory.Caller, at userAtNode) 
 	return d.setRole(ctx, c, at, access.None)
 }
 
-func (d dir) createClient(ctx context.Context, c directory.Caller, in shape.ClientToMake) (directory.ClientWithKey, error) {
-	return d.CreateClient(ctx, c, in.Node, in.Name, in.Role)
-}
-
 func (d dir) clients(ctx context.Context, c directory.Caller, in shape.ClientsPage) (directory.List[access.Grant], error) {
 	return d.Clients(ctx, c, in.Node, in.Paging)
 }

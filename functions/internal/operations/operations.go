@@ -23,6 +23,11 @@ func body[In any](read func(*input.Object) In) reader[In] {
 	return func(r *api.Request) (In, error) { return api.Body(r, read) }
 }
 
+// bodyOrNone reads the body as body does. A missing body counts as an empty object.
+func bodyOrNone[In any](read func(*input.Object) In) reader[In] {
+	return func(r *api.Request) (In, error) { return api.BodyOrNone(r, read) }
+}
+
 // query reads the query, and not the body.
 func query[In any](read func(*input.Query) In) reader[In] {
 	return func(r *api.Request) (In, error) { return api.Query(r, read) }

@@ -146,9 +146,11 @@ type ClientGrant struct {
 
 // ClientSecret is a secret of an API client, without what is secret.
 type ClientSecret struct {
-	ID      ident.Key `json:"id"`
-	Hint    string    `json:"hint"`
-	Created string    `json:"createdAt"`
+	ID       ident.Key `json:"id"`
+	Hint     string    `json:"hint"`
+	Created  string    `json:"createdAt"`
+	Expires  string    `json:"expiresAt,omitzero"`
+	LastUsed string    `json:"lastUsedAt,omitzero"`
 }
 
 // Self implements Thing.
@@ -164,7 +166,9 @@ func OfClient(c directory.Client) Client {
 	}
 	return Client{c.ID, c.Name, c.Home, role,
 		each(c.Grants, func(g access.Grant) ClientGrant { return ClientGrant{g.Node, g.Role.String()} }),
-		each(c.Secrets, func(s access.Secret) ClientSecret { return ClientSecret{s.ID, s.Hint, stamp(s.Created)} }),
+		each(c.Secrets, func(s access.Secret) ClientSecret {
+			return ClientSecret{s.ID, s.Hint, stamp(s.Created), stampOrNone(s.Expires), stampOrNone(c.LastUsed[s.ID])}
+		}),
 		c.Version, stamp(c.Created)}
 }
 
@@ -215,20 +219,19 @@ func parseRole(s string) (access.Role, error) {
 	return role, nil
 }
 
-// ClientToMake is an API client to make, with its first role.
-type ClientToMake struct {
-	Node ident.Node
-	Name hierarchy.Name
-	Role access.Role
+// NewClient reads an API client to make, with its first role.
+func NewClient(o *input.Object) directory.NewClient {
+	return directory.NewClient{
+		Node:    input.Required(o, "nodeId", ident.ParseNode),
+		Name:    input.Required(o, "name", hierarchy.ParseName),
+		Role:    Role(o),
+		Expires: SecretEnd(o),
+	}
 }
 
-// NewClient reads an API client to make.
-func NewClient(o *input.Object) ClientToMake {
-	return ClientToMake{
-		Node: input.Required(o, "nodeId", ident.ParseNode),
-		Name: input.Required(o, "name", hierarchy.ParseName),
-		Role: Role(o),
-	}
+// SecretEnd reads when a secret to make ends, zero for never.
+func SecretEnd(o *input.Object) time.Time {
+	return input.OptionalOr(o, "expiresAt", time.Time{}, input.Moment)
 }
 
 // EditClient reads an edit of an API client: its name, nil when the name stays.

@@ -84,7 +84,7 @@ var problems = []problem{
 			"restorePartner", "createCustomer", "editCustomer", "moveCustomer", "previewCustomerMove", "suspendCustomer",
 			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMoveRequest", "declineMoveRequest",
 			"withdrawMoveRequest", "inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole",
-			"createBrand", "editBrand", "createApiClient", "renameApiClient", "grantApiClient",
+			"createBrand", "editBrand", "createApiClient", "renameApiClient", "addApiClientSecret", "grantApiClient",
 		},
 	},
 	{
@@ -114,7 +114,7 @@ var problems = []problem{
 			"restorePartner", "createCustomer", "editCustomer", "moveCustomer", "previewCustomerMove", "suspendCustomer",
 			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMoveRequest", "declineMoveRequest",
 			"withdrawMoveRequest", "inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole",
-			"createBrand", "editBrand", "createApiClient", "renameApiClient", "grantApiClient",
+			"createBrand", "editBrand", "createApiClient", "renameApiClient", "addApiClientSecret", "grantApiClient",
 		},
 	},
 	{
@@ -369,7 +369,7 @@ var problems = []problem{
 			"restorePartner", "createCustomer", "editCustomer", "moveCustomer", "previewCustomerMove", "suspendCustomer",
 			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMoveRequest", "declineMoveRequest",
 			"withdrawMoveRequest", "inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole",
-			"createBrand", "editBrand", "createApiClient", "renameApiClient", "grantApiClient",
+			"createBrand", "editBrand", "createApiClient", "renameApiClient", "addApiClientSecret", "grantApiClient",
 		},
 	},
 	{
@@ -381,7 +381,7 @@ var problems = []problem{
 			"restorePartner", "createCustomer", "editCustomer", "moveCustomer", "previewCustomerMove", "suspendCustomer",
 			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMoveRequest", "declineMoveRequest",
 			"withdrawMoveRequest", "inviteToPartner", "inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole",
-			"createBrand", "editBrand", "createApiClient", "renameApiClient", "grantApiClient",
+			"createBrand", "editBrand", "createApiClient", "renameApiClient", "addApiClientSecret", "grantApiClient",
 		},
 	},
 	{

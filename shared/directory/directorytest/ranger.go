@@ -363,7 +363,7 @@ func (r *ranger) actions() map[string]func(*rapid.T) {
 			}
 			var made directory.ClientWithKey
 			r.try("create client", r.still(id), false, func() (err error) {
-				made, err = r.d.CreateClient(r.ctx, r.owner, id, "C", role)
+				made, err = r.d.CreateClient(r.ctx, r.owner, directory.NewClient{Node: id, Name: "C", Role: role})
 				return err
 			}, func(e event.Event) {
 				if made.ID == "" {

@@ -227,7 +227,7 @@ func only[T any](call func() (T, error)) func() error {
 // client makes an API client at the place's partner.
 func (b *bench) client(p place) directory.ClientWithKey {
 	b.t.Helper()
-	c, err := b.dir.CreateClient(b.ctx, b.caller, p.partner, b.name(), access.Viewer)
+	c, err := b.dir.CreateClient(b.ctx, b.caller, directory.NewClient{Node: p.partner, Name: b.name(), Role: access.Viewer})
 	b.must(err)
 	return c
 }
@@ -514,7 +514,7 @@ var operations = []operation{
 	}},
 	{"createApiClient", func(b *bench, p place) func() error {
 		return only(func() (directory.ClientWithKey, error) {
-			return b.dir.CreateClient(b.ctx, b.repeatable(), p.partner, b.name(), access.Viewer)
+			return b.dir.CreateClient(b.ctx, b.repeatable(), directory.NewClient{Node: p.partner, Name: b.name(), Role: access.Viewer})
 		})
 	}},
 	{"listApiClients", func(b *bench, p place) func() error {
@@ -536,11 +536,13 @@ var operations = []operation{
 	}},
 	{"addApiClientSecret", func(b *bench, p place) func() error {
 		c := b.client(p)
-		return only(func() (directory.ClientWithKey, error) { return b.dir.AddSecret(b.ctx, b.repeatable(), c.ID) })
+		return only(func() (directory.ClientWithKey, error) {
+			return b.dir.AddSecret(b.ctx, b.repeatable(), c.ID, time.Time{})
+		})
 	}},
 	{"removeApiClientSecret", func(b *bench, p place) func() error {
 		c := b.client(p)
-		_, err := b.dir.AddSecret(b.ctx, b.caller, c.ID)
+		_, err := b.dir.AddSecret(b.ctx, b.caller, c.ID, time.Time{})
 		b.must(err)
 		return func() error { return b.dir.RemoveSecret(b.ctx, b.caller, c.ID, c.SecretID) }
 	}},
@@ -778,7 +780,7 @@ func TestTheDearestGetIsThreeReadUnits(t *testing.T) {
 	for len(grants) < access.MaxGrants {
 		grants = append(grants, b.partner(b.root).ID)
 	}
-	c, err := b.dir.CreateClient(b.ctx, b.caller, grants[0], "Everywhere", access.Operator)
+	c, err := b.dir.CreateClient(b.ctx, b.caller, directory.NewClient{Node: grants[0], Name: "Everywhere", Role: access.Operator})
 	b.must(err)
 	for _, at := range grants[1:] {
 		_, err := b.dir.GrantRole(b.ctx, b.caller, c.ID, at, access.Operator)

@@ -60,7 +60,7 @@ func (b *bench) finds(places []place, row func(...string), out *strings.Builder)
 	}
 	out.WriteString("\nA page of 20 of what is found among 20,000 by a word that all have, from the root and by who reaches none of it\n")
 	within := b.partner(b.root)
-	c, err := b.dir.CreateClient(b.ctx, b.caller, within.ID, b.name(), access.Viewer)
+	c, err := b.dir.CreateClient(b.ctx, b.caller, directory.NewClient{Node: within.ID, Name: b.name(), Role: access.Viewer})
 	b.must(err)
 	spent, err := b.meter.during(b.searches("", "Vazon", 20))
 	b.must(err)
