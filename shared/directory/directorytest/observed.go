@@ -169,8 +169,9 @@ func (o *observed) learn(steps []directory.Step) {
 		case directory.PlaceNode:
 			o.propose(s.Now.Place.Path, !s.Now.Trashed.IsZero())
 		case directory.Rewrite:
-			was := slices.ContainsFunc(o.index, func(p proposal) bool { return !p.gone && p.trash && p.id() == s.Node })
-			o.propose(s.Place.Path, was)
+			o.moveEntry(s.Node, s.Place.Path)
+		case directory.MeasureHeight:
+			o.moveEntry(s.Was.ID, s.Place.Path)
 		case directory.Put:
 			j, is := s.Now.(*job.Job)
 			if !is || j.Step() != directory.GraceStep {
@@ -198,6 +199,11 @@ func (o *observed) propose(path hierarchy.Path, trash bool) {
 	o.withdraw(path.At(path.Depth() - 1))
 	o.index = append(o.index, proposal{path: path, trash: trash})
 	slices.SortFunc(o.index, func(a, b proposal) int { return strings.Compare(string(a.path), string(b.path)) })
+}
+
+// moveEntry proposes a node at another path, in the trash if it was there.
+func (o *observed) moveEntry(id ident.Node, path hierarchy.Path) {
+	o.propose(path, slices.ContainsFunc(o.index, func(p proposal) bool { return !p.gone && p.trash && p.id() == id }))
 }
 
 // withdraw leaves the present entry of a node behind, as one that is gone.
