@@ -264,6 +264,8 @@ func (v *visit) sentence(e *event.Event, names *directory.Names) []view.Link {
 		at("made the brand "+string(d.Name), "at")
 	case event.BrandEditedData:
 		at("edited a brand", "of")
+	case event.BrandDeletedData:
+		at("deleted the brand "+string(d.Name), "of")
 	case event.ClientCreatedData:
 		at("made the API client "+string(d.Name)+" with the role "+d.Role.String(), "at")
 	case event.ClientRevokedData:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"example.com/partnertree/functions/internal/input"
 	"example.com/partnertree/functions/internal/shape"
 	"example.com/partnertree/functions/portal/view"
 	"example.com/partnertree/shared/access"
@@ -101,7 +102,11 @@ func (v *visit) brandPage(ctx context.Context) (response, error) {
 	if err := at.May(access.ManageBrands); err != nil {
 		edit = at.offer(access.ManageBrands, "Edit", "")
 	}
-	return v.pageAt(200, at, "brands", content{Title: string(b.Name), Body: all(view.Facts(facts...), v.brandPreview(&b.Brand), view.Buttons(edit))}), nil
+	remove := view.Button{Text: "Delete", To: "/brands/" + string(b.ID) + "/delete", Danger: true}
+	if edit.To == "" {
+		remove = at.offer(access.ManageBrands, "Delete", "")
+	}
+	return v.pageAt(200, at, "brands", content{Title: string(b.Name), Body: all(view.Facts(facts...), v.brandPreview(&b.Brand), view.Buttons(edit, remove))}), nil
 }
 
 // brandPreview shows how pages and mails look under a brand.
@@ -164,6 +169,9 @@ var editBrand = form{
 			Fields: []view.Field{nameField(b.Name, ""),
 				{Name: "color", Label: "Color", Optional: true, Value: []string{b.Color}, Hint: "Of the bar and the main buttons: # and six hexadecimal digits, like #1f5fbf. Empty: the platform’s."},
 				{Name: "logo", Label: "Logo", Type: view.File, Optional: true, Hint: "A square PNG of at most 100 KB."}}}}
+		if b.State == brand.Draft && b.App == nil {
+			a.Fields = append(a.Fields, view.Field{Name: "domain", Label: "Domain", Value: []string{b.Domain}, Hint: domainHint + " It can change until the brand has its own app."}, regionField(b.Regions))
+		}
 		if b.Logo != "" {
 			a.Fields = append(a.Fields, view.Field{Name: removeLogo, Label: "Remove the present logo", Type: view.Check})
 		}
@@ -213,6 +221,30 @@ var editBrand = form{
 		}
 		_, err = v.dir.EditBrand(ctx, c, b.ID, edit)
 		return done{"/brands/" + string(b.ID), "The changes are saved.", nil}, err
+	},
+}
+
+// deleteBrand deletes a brand that nothing uses.
+var deleteBrand = form{
+	operations: []string{"deleteBrand"}, section: "brands", needs: access.ManageBrands, at: brandsOwner,
+	ask: func(v *visit, ctx context.Context, at *place) (asked, error) {
+		b, err := v.theBrand(ctx)
+		if err != nil {
+			return asked{}, err
+		}
+		return asked{title: "Delete the brand " + string(b.Name), what: "This brand", Form: view.Form{Submit: "Delete " + string(b.Name), Danger: true, Version: b.Version,
+			Cancel: "/brands/" + string(b.ID), Intro: view.Paragraphs("It is "+uses(at, b.ID)+" "+string(at.Node.Name)+". A brand that is used cannot be deleted.",
+				"Its logo is deleted with it, and its domain is free for another brand. This cannot be undone.")}}, nil
+	},
+	do: func(v *visit, ctx context.Context, c directory.Caller, at ident.Node, typed url.Values) (done, error) {
+		b, err := v.theBrand(ctx)
+		if err != nil {
+			return done{}, err
+		}
+		if _, err := read(typed, input.Nothing); err != nil {
+			return done{}, err
+		}
+		return done{nodePath(at, "brands"), "The brand was deleted.", nil}, v.dir.DeleteBrand(ctx, c, b.ID)
 	},
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/hierarchy"
 )
 
 // upload sends a form with a file, as a browser does.
@@ -80,6 +81,9 @@ func TestBrands(t *testing.T) {
 	to, form = b.form(b.get(home+brandAt+"/edit"), "Save")
 	b.has(b.upload(to, form, "logo", nil), 200, "/logo?v=") // what was not chosen stays
 	to, form = b.form(b.get(home+brandAt+"/edit"), "Save")
+	form.Set("domain", "lower.example")
+	b.has(b.upload(to, form, "logo", nil), 200, "admin.lower.example")
+	to, form = b.form(b.get(home+brandAt+"/edit"), "Save")
 	form["removeLogo"] = []string{"false", "true"}
 	form.Set("portalApp/clientId", ours)
 	p = b.has(b.upload(to, form, "logo", nil), 422, "App: tenant id: is required")
@@ -102,6 +106,23 @@ func TestBrands(t *testing.T) {
 	bob := w.browser()
 	bob.signIn("Bob")
 	bob.has(bob.get(home+brandAt), 404)
+
+	if p := b.has(b.get(home+brandAt+"/edit"), 200); strings.Contains(p.body, "Regions") {
+		t.Error("the domain of a brand with an app can change")
+	}
+	made, err := w.dir.Brands(t.Context(), w.owner, low.ID)
+	w.must(err)
+	_, err = w.dir.CreateCustomer(t.Context(), w.owner, directory.NewCustomer{Partner: low.ID, Name: "User", Details: hierarchy.Details{Brand: made[0].ID}})
+	w.must(err)
+	p = b.has(b.get(home+brandAt+"/delete"), 200, "It is used once below Low")
+	b.has(b.press(p, "Delete Low"), 409, "is used directly below the partner", "Used by the customer User")
+	other, err := w.dir.CreateBrand(t.Context(), w.owner, directory.NewBrand{Partner: low.ID, Name: "Unused", Domain: "unused.example", Regions: []string{"eu-west-1"}})
+	w.must(err)
+	p = b.has(b.get(home+"/brands/"+string(other.ID)+"/delete"), 200, "It is not used below Low")
+	if p = b.has(b.press(p, "Delete Unused"), 200, "The brand was deleted"); strings.Contains(p.body, "unused.example") {
+		t.Error("it is listed still")
+	}
+	b.has(b.get(home+"/brands/"+string(other.ID)), 404)
 }
 
 // An API client is made, and its key is shown once and nowhere else.

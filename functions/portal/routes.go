@@ -76,6 +76,7 @@ var forms = map[string]form{
 
 	"/nodes/{node}/brands/new":           newBrand,
 	"/brands/{id}/edit":                  editBrand,
+	"/brands/{id}/delete":                deleteBrand,
 	"/nodes/{node}/clients/new":          newClient,
 	"/clients/{client}/edit":             renameClient,
 	"/clients/{client}/secrets/new":      newKey,

@@ -66,6 +66,8 @@ var Pages = []Page{
 	{"GET", "/brands/{id}"},
 	{"GET", "/brands/{id}/edit"},
 	{"POST", "/brands/{id}/edit"},
+	{"GET", "/brands/{id}/delete"},
+	{"POST", "/brands/{id}/delete"},
 	{"GET", "/nodes/{node}/clients"},
 	{"GET", "/nodes/{node}/clients/new"},
 	{"POST", "/nodes/{node}/clients/new"},

@@ -300,8 +300,12 @@ var Problems = map[string][]string{
 	},
 	"editBrand": {
 		"malformed-json", "invalid", "unknown-field", "unsupported-media-type", "too-large", "unauthenticated",
-		"forbidden", "not-found", "conflict", "suspended", "trashed", "precondition-failed",
-		"too-many-requests", "busy", "internal",
+		"forbidden", "not-found", "conflict", "domain-taken", "immutable", "suspended",
+		"trashed", "precondition-failed", "too-many-requests", "busy", "internal",
+	},
+	"deleteBrand": {
+		"invalid", "unauthenticated", "forbidden", "not-found", "conflict", "brand-in-use",
+		"suspended", "trashed", "precondition-failed", "too-many-requests", "busy", "internal",
 	},
 	"listBrands": {
 		"invalid", "unauthenticated", "not-found", "too-many-requests", "busy", "internal",

@@ -116,6 +116,8 @@ var Operations = []Operation{
 		Function: "api", Role: "viewer", Target: "brand", Public: false},
 	{ID: "editBrand", Method: "PATCH", Path: "/v1/brands/{id}",
 		Function: "api", Role: "owner", Target: "brand", Public: false, MaxBody: 163840, TooLarge: "A logo has at most 100 KB (102,400 bytes)."},
+	{ID: "deleteBrand", Method: "DELETE", Path: "/v1/brands/{id}",
+		Function: "api", Role: "owner", Target: "brand", Public: false},
 	{ID: "listBrands", Method: "GET", Path: "/v1/partners/{id}/brands",
 		Function: "api", Role: "viewer", Target: "path.id", Public: false},
 	{ID: "createApiClient", Method: "POST", Path: "/v1/api-clients",

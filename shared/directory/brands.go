@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"slices"
 
 	"example.com/partnertree/shared/access"
@@ -44,7 +45,7 @@ func (d *Directory) CreateBrand(ctx context.Context, c Caller, in NewBrand) (Bra
 		b.Created = d.now()
 		return Plan[Brand]{Brand{b, true}, []Step{
 			Put{Now: &b, Else: ErrExists},
-			Put{Now: b.DomainRecord(), Else: fault.DomainTaken.New("The domain %s belongs to another brand. Choose another domain.", b.Domain)},
+			claim(&b),
 			OwnBrand{Brand: b.ID, Owner: owner, Else: func(now *hierarchy.Node) error {
 				if now == nil {
 					return access.Hidden()
@@ -84,10 +85,12 @@ func (d *Directory) reachBrand(ctx context.Context, c Caller, id ident.Brand, a 
 
 // BrandEdit is what an edit of a brand changes: what is nil stays. All of it is checked for form already.
 type BrandEdit struct {
-	Name  *hierarchy.Name
-	Color *string     // "": the platform's
-	App   **brand.App // nil in it: none
-	Logo  *[]byte     // a PNG; empty: none
+	Name    *hierarchy.Name
+	Domain  *string     // only of a draft without an app
+	Regions *[]string   // the same; none twice
+	Color   *string     // "": the platform's
+	App     **brand.App // nil in it: none
+	Logo    *[]byte     // a PNG; empty: none
 }
 
 // EditBrand edits a brand. Like any edit, one that changes nothing writes nothing. An app takes an owner of the root, too: links in
@@ -104,6 +107,10 @@ func (d *Directory) EditBrand(ctx context.Context, c Caller, id ident.Brand, edi
 		if data == (event.BrandEditedData{BrandID: id}) {
 			return Brand{*was, true}, nil
 		}
+		if (data.Domain != nil || data.Regions != nil) && (was.State != brand.Draft || was.App != nil) {
+			return Brand{}, fault.Immutable.New("The domain and the regions of a brand can change only while it is a draft without an app of its own. " +
+				"Take the app away first, or create another brand.")
+		}
 		if err := Live(dec.Place); err != nil {
 			return Brand{}, err
 		}
@@ -111,27 +118,83 @@ func (d *Directory) EditBrand(ctx context.Context, c Caller, id ident.Brand, edi
 			return Brand{}, err
 		}
 		holds := stillOwner(v, dec)
-		if now.App != nil && (was.App == nil || *was.App != *now.App) {
-			v, _, dec, err := d.Reach(ctx, c, v.Tree.Root, access.ManageBrands)
-			switch {
-			case fault.NotFound.Is(err), fault.Forbidden.Is(err):
-				return Brand{}, fault.Forbidden.New("Once a brand has an app of its own, links in invitations lead to admin.%s, and invitations can make "+
-					"guests in the app's Microsoft tenant. An owner of the platform must check that both belong to this partner. Ask an owner of the platform to set the app.", was.Domain)
-			case err != nil:
+		if was.Vouched() && data.Name != nil && now.App != nil {
+			if holds, err = d.vouching(ctx, c, v, "The vendor vouches for the name of a brand that has an app of its own: mails show it. Ask an owner of the platform to change it."); err != nil {
 				return Brand{}, err
 			}
-			holds = stillOwner(v, dec)
+		}
+		if now.App != nil && (was.App == nil || *was.App != *now.App) {
+			if holds, err = d.vouching(ctx, c, v, "Once a brand has an app of its own, links in invitations lead to admin."+now.Domain+", and invitations can make "+
+				"guests in the app's Microsoft tenant. An owner of the platform must check that both belong to this partner. Ask an owner of the platform to set the app."); err != nil {
+				return Brand{}, err
+			}
 		}
 		now.Version = was.Version + 1
 		steps := []Step{Put{Was: was, Now: &now, Else: ErrChanged}, holds, d.Event(c, was.Owner, dec.Place.Path, data)}
 		if was.Logo != now.Logo {
 			steps = append(steps, writeLogo(&brand.Logo{Brand: id, PNG: *edit.Logo}))
 		}
+		if was.Domain != now.Domain {
+			steps = append(steps, dropDomain(was), claim(&now))
+		}
 		if err := d.Commit(ctx, &v.Tree, steps...); err != nil {
 			return Brand{}, err
 		}
 		return Brand{now, true}, nil
 	})
+}
+
+// vouching decides whether the caller is an owner of the root, who alone vouches for a brand, and returns what holds that they still are; why says
+// what is refused to others.
+func (d *Directory) vouching(ctx context.Context, c Caller, v *View, why string) (CheckGrant, error) {
+	v, _, dec, err := d.Reach(ctx, c, v.Tree.Root, access.ManageBrands)
+	switch {
+	case fault.NotFound.Is(err), fault.Forbidden.Is(err):
+		return CheckGrant{}, fault.Forbidden.New("%s", why)
+	case err != nil:
+		return CheckGrant{}, err
+	}
+	return stillOwner(v, dec), nil
+}
+
+// claim is the step by which a brand gets its domain.
+func claim(b *brand.Brand) Step {
+	return Put{Now: b.DomainRecord(), Else: fault.DomainTaken.New("The domain %s belongs to another brand. Choose another domain.", b.Domain)}
+}
+
+// dropDomain is the step by which a brand gives its domain back. The brand is written, or removed, with it on its version.
+func dropDomain(b *brand.Brand) Step { return Remove{Was: b.DomainRecord(), Any: true} }
+
+// DeleteBrand deletes a brand that nothing uses. Its domain is free then.
+func (d *Directory) DeleteBrand(ctx context.Context, c Caller, id ident.Brand) error {
+	_, err := Retry(func() (none struct{}, err error) {
+		v, was, dec, err := d.reachBrand(ctx, c, id, access.ManageBrands)
+		if err != nil {
+			return none, err
+		}
+		if err := Live(dec.Place); err != nil {
+			return none, err
+		}
+		if err := Match(c.IfMatch, was.Version); err != nil {
+			return none, err
+		}
+		err = d.Commit(ctx, &v.Tree, Remove{Was: was, Else: ErrChanged}, dropDomain(was), writeLogo(&brand.Logo{Brand: id}),
+			DisownBrand{Brand: id, Owner: was.Owner, Else: func(now *hierarchy.Node) error {
+				switch {
+				case now == nil || !slices.Contains(now.Brands.Owned, id):
+					return ErrChanged
+				case now.Brands.Portal == id:
+					return fault.BrandInUse.New("The brand %s is the portal brand of its own partner. Choose another portal brand for the partner first.", id)
+				}
+				return &inUse{id}
+			}}, stillOwner(v, dec), d.Event(c, was.Owner, dec.Place.Path, event.BrandDeletedData{BrandID: id, Name: was.Name, Domain: was.Domain}))
+		var used *inUse
+		if errors.As(err, &used) {
+			err = d.nameUsers(ctx, was.Owner, id)
+		}
+		return none, err
+	})
+	return err
 }
 
 // writeLogo is the step that replaces a logo, or removes it when it is empty. The brand, which is written with it, holds it.
@@ -147,6 +210,12 @@ func (e *BrandEdit) of(was *brand.Brand) brand.Brand {
 	now := *was
 	if e.Name != nil {
 		now.Name = *e.Name
+	}
+	if e.Domain != nil {
+		now.Domain = *e.Domain
+	}
+	if e.Regions != nil {
+		now.Regions = slices.Sorted(slices.Values(*e.Regions))
 	}
 	if e.Color != nil {
 		now.Color = *e.Color
@@ -166,7 +235,10 @@ func (e *BrandEdit) of(was *brand.Brand) brand.Brand {
 
 func brandChanges(was, now *brand.Brand) event.BrandEditedData {
 	data := event.BrandEditedData{BrandID: was.ID, Name: event.Note(was.Name, now.Name), Color: event.Note(was.Color, now.Color),
-		LogoURL: event.Note(was.LogoURL(), now.LogoURL())}
+		Domain: event.Note(was.Domain, now.Domain), LogoURL: event.Note(was.LogoURL(), now.LogoURL())}
+	if !slices.Equal(was.Regions, now.Regions) {
+		data.Regions = &event.Edit[[]string]{From: was.Regions, To: now.Regions}
+	}
 	if before, after := appData(was.App), appData(now.App); (before == nil) != (after == nil) || before != nil && *before != *after {
 		data.PortalApp = &event.Edit[*event.PortalApp]{From: before, To: after}
 	}

@@ -662,6 +662,9 @@ var unmet = map[string]struct{ before, step func(s *stage) directory.Step }{
 		owner.AsOf--
 		return directory.OwnBrand{Brand: "brd_0000000000000001", Owner: owner, Else: always}
 	}},
+	"DisownBrand.Owned": {step: func(s *stage) directory.Step {
+		return directory.DisownBrand{Brand: "brd_0000000000000001", Owner: nodeNo(4), Else: always}
+	}},
 	"AddEvent.New":         {before: anEvent, step: anEvent},
 	"Remove.Version brand": {before: aBrand(1), step: func(s *stage) directory.Step { return directory.Remove{Was: theBrand(2), Else: errEnded} }},
 	"Put.New move-request": {before: aRequest(1), step: aRequest(1)},

@@ -206,6 +206,14 @@ type OwnBrand struct {
 	Else  func(now *hierarchy.Node) error
 }
 
+// DisownBrand takes a brand from the partner that owns it, which can no longer use it. Else says what it means that the partner does not own it, that
+// something right below the partner uses it, or that it is the partner's portal brand, from what the partner is now (nil: gone).
+type DisownBrand struct {
+	Brand ident.Brand
+	Owner ident.Node
+	Else  func(now *hierarchy.Node) error
+}
+
 // CheckGrant fails with Else unless the client still has at least this role granted at the node, and is not revoked.
 type CheckGrant struct {
 	Principal ident.Principal
@@ -306,6 +314,7 @@ func (Put) step()              {}
 func (Remove) step()           {}
 func (Count) step()            {}
 func (OwnBrand) step()         {}
+func (DisownBrand) step()      {}
 func (AddNode) step()          {}
 func (CheckParent) step()      {}
 func (EditNode) step()         {}

@@ -203,7 +203,7 @@ func (d *Directory) dropBrands(ctx context.Context, n *hierarchy.Node) error {
 	var steps []Step
 	for _, b := range n.Brands.Owned {
 		if owned := brand.Brands.In(got.Records, b); owned != nil { // then its domain is its own still, and its logo
-			steps = append(steps, Remove{Was: owned, Else: ErrChanged}, Remove{Was: owned.DomainRecord(), Any: true}, Remove{Was: &brand.Logo{Brand: b}, Any: true})
+			steps = append(steps, Remove{Was: owned, Else: ErrChanged}, dropDomain(owned), writeLogo(&brand.Logo{Brand: b}))
 		}
 	}
 	for some := range slices.Chunk(steps, brandsAtOnce) {

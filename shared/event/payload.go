@@ -47,6 +47,7 @@ const (
 	SignedOutEverywhere Type = "user.signed-out-everywhere"
 	BrandCreated        Type = "brand.created"
 	BrandEdited         Type = "brand.edited"
+	BrandDeleted        Type = "brand.deleted"
 	ClientCreated       Type = "api-client.created"
 	ClientRevoked       Type = "api-client.revoked"
 	ClientSecretAdded   Type = "api-client.secret-added"
@@ -61,7 +62,7 @@ var Types = []Type{PlatformFounded, PartnerCreated, PartnerEdited, CustomerCreat
 	PartnerSuspended, CustomerSuspended, PartnerResumed, CustomerResumed, ProvisioningChanged, PartnerTrashed, CustomerTrashed,
 	PartnerRestored, CustomerRestored, PartnerPurged, CustomerPurged, MoveAsked, MoveOffered, MoveAccepted, MoveDeclined, MoveWithdrawn,
 	InvitationMade, InvitationResent, InvitationRevoked, InvitationAccepted, UserChanged, UserRemoved, UserRenamed, SignedOutEverywhere,
-	BrandCreated, BrandEdited, ClientCreated, ClientRevoked, ClientSecretAdded, ClientSecretRemoved, ClientGranted, ClientGrantRemoved,
+	BrandCreated, BrandEdited, BrandDeleted, ClientCreated, ClientRevoked, ClientSecretAdded, ClientSecretRemoved, ClientGranted, ClientGrantRemoved,
 	ClientRenamed}
 
 // Payload is the data of an event: a struct whose fields have the names of the API. The contract has a schema for each type with the same
@@ -106,6 +107,7 @@ var payloads = map[Type]Payload{
 	SignedOutEverywhere: SignedOutEverywhereData{},
 	BrandCreated:        BrandCreatedData{},
 	BrandEdited:         BrandEditedData{},
+	BrandDeleted:        BrandDeletedData{},
 	ClientCreated:       ClientCreatedData{},
 	ClientRevoked:       ClientRevokedData{},
 	ClientSecretAdded:   ClientSecretAddedData{},
@@ -375,9 +377,18 @@ type BrandCreatedData struct {
 type BrandEditedData struct {
 	BrandID   ident.Brand           `json:"brandId"`
 	Name      *Edit[hierarchy.Name] `json:"name,omitempty"`
+	Domain    *Edit[string]         `json:"domain,omitempty"`
+	Regions   *Edit[[]string]       `json:"regions,omitempty"`
 	Color     *Edit[string]         `json:"color,omitempty"`
 	LogoURL   *Edit[string]         `json:"logoUrl,omitempty"`
 	PortalApp *Edit[*PortalApp]     `json:"portalApp,omitempty"` // null: there is none
+}
+
+// BrandDeletedData is the data of BrandDeleted.
+type BrandDeletedData struct {
+	BrandID ident.Brand    `json:"brandId"`
+	Name    hierarchy.Name `json:"name"`
+	Domain  string         `json:"domain"`
 }
 
 // PortalApp is the app registration that a brand's portal signs in by.
@@ -477,6 +488,7 @@ func (UserRenamedData) TypeAt(ident.Node) Type         { return UserRenamed }
 func (SignedOutEverywhereData) TypeAt(ident.Node) Type { return SignedOutEverywhere }
 func (BrandCreatedData) TypeAt(ident.Node) Type        { return BrandCreated }
 func (BrandEditedData) TypeAt(ident.Node) Type         { return BrandEdited }
+func (BrandDeletedData) TypeAt(ident.Node) Type        { return BrandDeleted }
 func (ClientCreatedData) TypeAt(ident.Node) Type       { return ClientCreated }
 func (ClientRevokedData) TypeAt(ident.Node) Type       { return ClientRevoked }
 func (ClientSecretAddedData) TypeAt(ident.Node) Type   { return ClientSecretAdded }

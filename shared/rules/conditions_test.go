@@ -19,8 +19,7 @@ import (
 var unchecked = []struct{ place, reason string }{
 	{"shared/directory writeLogo: Put l", "a logo has no version of its own: the brand, which is written with it on its version, has its hash"},
 	{"shared/directory writeLogo: Remove l", "as when it is written; and there may be none"},
-	{"shared/directory Directory.dropBrands: Remove owned.DomainRecord()", "nobody else can have the domain while the brand is there, which is removed with it on its version"},
-	{"shared/directory Directory.dropBrands: Remove &brand.Logo{…}", "only writing the brand writes its logo, and the brand is removed with it on its version; and there may be none"},
+	{"shared/directory dropDomain: Remove b.DomainRecord()", "nobody else can have the domain while the brand has it, which is written or removed with it on its version"},
 	{"shared/directory Directory.settleAndSave: Put &savedWalk{…}", "whoever writes where a walk goes on has walked everything before it: any of them will do"},
 	{"shared/directory Directory.NoteUse: Put &use{…}", "of several notes of a use any may be the last one: to about an hour they say the same"},
 	{"shared/directory/directorytest/...", "it asks stores whether they do without a condition what they are to do"},

@@ -141,6 +141,8 @@ func (t *Table) parts(s directory.Step, nth int) ([]part, error) {
 		return t.count(s), nil
 	case directory.OwnBrand:
 		return t.ownBrand(s), nil
+	case directory.DisownBrand:
+		return t.disownBrand(s), nil
 	case directory.CheckGrant:
 		return t.checkGrant(s), nil
 	case directory.AddEvent:
@@ -310,6 +312,15 @@ func (t *Table) ownBrand(s directory.OwnBrand) []part {
 	update := "ADD " + owned + " " + e.value(bareSet([]ident.Brand{s.Brand})) +
 		" SET " + e.name("uses") + "." + e.name(id) + " = " + e.value(number(0))
 	return []part{{t.update(nodeKey(s.Owner.ID), update, condition, e), elseNode(s.Owner.ID, s.Else)}}
+}
+
+func (t *Table) disownBrand(s directory.DisownBrand) []part {
+	var e expression
+	owned, uses, id := e.name("owned"), e.name("uses"), ident.Bare(s.Brand)
+	condition := "contains(" + owned + ", " + e.value(text(id)) + ") AND " + uses + "." + e.name(id) + " = " + e.value(number(0)) +
+		" AND " + e.name("portal") + " <> " + e.value(text(string(s.Brand)))
+	update := "DELETE " + owned + " " + e.value(bareSet([]ident.Brand{s.Brand})) + " REMOVE " + uses + "." + e.name(id)
+	return []part{{t.update(nodeKey(s.Owner), update, condition, e), elseNode(s.Owner, s.Else)}}
 }
 
 func (t *Table) checkGrant(s directory.CheckGrant) []part {

@@ -233,7 +233,7 @@ func TestWhatABrandCannotBe(t *testing.T) {
 			t.Errorf("%.80v: %s; want it to point to %s and to say %q", c.body, answer.Body, c.pointer, c.detail)
 		}
 	}
-	for field, body := range map[string]any{"/domain": map[string]any{"domain": "b.example"}, "/portalApp/secret": with("secret", "x")} {
+	for field, body := range map[string]any{"/state": map[string]any{"state": "ready"}, "/portalApp/secret": with("secret", "x")} {
 		if answer := f.Do("PATCH", path, body).Is(400, "unknown-field"); !strings.Contains(answer.Body, field) {
 			t.Errorf("%s: %s", field, answer.Body)
 		}

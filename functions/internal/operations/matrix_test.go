@@ -174,9 +174,10 @@ var calls = map[string]call{
 	"createBrand": send("POST", "/v1/brands", func(s *scene) any {
 		return map[string]any{"partnerId": s.self, "name": "New", "domain": "new.example", "regions": []string{"eu-west-1"}}
 	}),
-	"getBrand":   get("/v1/brands/BRAND"),
-	"editBrand":  send("PATCH", "/v1/brands/BRAND", func(*scene) any { return map[string]any{"color": "#1f5fbf"} }),
-	"listBrands": get("/v1/partners/SELF/brands"),
+	"getBrand":    get("/v1/brands/BRAND"),
+	"editBrand":   send("PATCH", "/v1/brands/BRAND", func(*scene) any { return map[string]any{"color": "#1f5fbf"} }),
+	"deleteBrand": send("DELETE", "/v1/brands/BRAND", nothing),
+	"listBrands":  get("/v1/partners/SELF/brands"),
 	"createApiClient": send("POST", "/v1/api-clients", func(s *scene) any {
 		return map[string]any{"nodeId": s.self, "name": "New", "role": "viewer"}
 	}),

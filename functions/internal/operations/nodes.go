@@ -64,6 +64,10 @@ func (d dir) askMove(ctx context.Context, c directory.Caller, id ident.Node, in 
 	return d.AskMove(ctx, c, id, in.To, in.Message)
 }
 
+func (d dir) deleteBrand(ctx context.Context, c directory.Caller, id ident.Brand) (struct{}, error) {
+	return struct{}{}, d.DeleteBrand(ctx, c, id)
+}
+
 func (d dir) brands(ctx context.Context, c directory.Caller, id ident.Node) (shape.List[shape.ListedBrand], error) {
 	brands, err := d.Brands(ctx, c, id)
 	return shape.OfBrands(brands, id), err

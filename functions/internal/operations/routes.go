@@ -72,6 +72,7 @@ func All(tree *directory.Directory) map[string]api.Operation {
 		"createBrand": with(body(shape.NewBrand), d.CreateBrand, made(shape.OfBrand)),
 		"getBrand":    on(theBrand, d.GetBrand, thing(shape.OfBrand)),
 		"editBrand":   onWith(theBrand, body(shape.EditBrand), d.EditBrand, thing(shape.OfBrand)),
+		"deleteBrand": on(theBrand, d.deleteBrand, done),
 		"listBrands":  on(thePartner, d.brands, ok(same[shape.List[shape.ListedBrand]])),
 
 		"createApiClient":       with(body(shape.NewClient), d.CreateClient, made(shape.OfClientWithKey)),

@@ -75,10 +75,12 @@ func NewBrand(o *input.Object) directory.NewBrand {
 // EditBrand reads an edit of a brand.
 func EditBrand(o *input.Object) directory.BrandEdit {
 	return directory.BrandEdit{
-		Name:  input.Optional(o, "name", hierarchy.ParseName),
-		Color: input.Clearable(o, "color", parseColor),
-		App:   input.Clearable(o, "portalApp", app),
-		Logo:  input.Clearable(o, "logo", parseLogo),
+		Name:    input.Optional(o, "name", hierarchy.ParseName),
+		Domain:  input.Optional(o, "domain", parseDomain),
+		Regions: input.Optional(o, "regions", input.Each(o, "regions", 1, brand.MaxRegions, parseRegion)),
+		Color:   input.Clearable(o, "color", parseColor),
+		App:     input.Clearable(o, "portalApp", app),
+		Logo:    input.Clearable(o, "logo", parseLogo),
 	}
 }
 

@@ -60,6 +60,7 @@ var operations = []operation{
 	{id: "createBrand", route: "POST /v1/brands", summary: "Create a brand"},
 	{id: "getBrand", route: "GET /v1/brands/{id}", summary: "Get a brand"},
 	{id: "editBrand", route: "PATCH /v1/brands/{id}", summary: "Edit a brand"},
+	{id: "deleteBrand", route: "DELETE /v1/brands/{id}", summary: "Delete a brand"},
 	{id: "listBrands", route: "GET /v1/partners/{id}/brands", summary: "List brands of a partner"},
 	{id: "createApiClient", route: "POST /v1/api-clients", summary: "Create an API client"},
 	{id: "listApiClients", route: "GET /v1/api-clients", summary: "List API clients at a node"},
@@ -101,8 +102,9 @@ var problems = []problem{
 			"withdrawMoveRequest", "listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation",
 			"revokeInvitation", "resendInvitation", "listPartnerEvents", "listCustomerEvents", "listPartnerUsers", "listCustomerUsers",
 			"setPartnerUserRole", "removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "explainAccess", "createBrand",
-			"getBrand", "editBrand", "listBrands", "createApiClient", "listApiClients", "getApiClient",
-			"renameApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
+			"getBrand", "editBrand", "deleteBrand", "listBrands", "createApiClient", "listApiClients",
+			"getApiClient", "renameApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient",
+			"revokeApiClientGrant",
 		},
 	},
 	{
@@ -152,8 +154,9 @@ var problems = []problem{
 			"withdrawMoveRequest", "listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation",
 			"revokeInvitation", "resendInvitation", "listPartnerEvents", "listCustomerEvents", "listPartnerUsers", "listCustomerUsers",
 			"setPartnerUserRole", "removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "explainAccess", "createBrand",
-			"getBrand", "editBrand", "listBrands", "createApiClient", "listApiClients", "getApiClient",
-			"renameApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
+			"getBrand", "editBrand", "deleteBrand", "listBrands", "createApiClient", "listApiClients",
+			"getApiClient", "renameApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient",
+			"revokeApiClientGrant",
 		},
 	},
 	{
@@ -167,8 +170,8 @@ var problems = []problem{
 			"requestPartnerMove", "listCustomerMoveRequests", "requestCustomerMove", "acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest",
 			"listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation", "revokeInvitation",
 			"resendInvitation", "setPartnerUserRole", "removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "createBrand",
-			"editBrand", "createApiClient", "renameApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret",
-			"grantApiClient", "revokeApiClientGrant",
+			"editBrand", "deleteBrand", "createApiClient", "renameApiClient", "revokeApiClient", "addApiClientSecret",
+			"removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
 		},
 	},
 	{
@@ -211,8 +214,8 @@ var problems = []problem{
 			"inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation", "revokeInvitation", "resendInvitation",
 			"listPartnerEvents", "listCustomerEvents", "listPartnerUsers", "listCustomerUsers", "setPartnerUserRole", "removePartnerUser",
 			"setCustomerUserRole", "removeCustomerUser", "explainAccess", "createBrand", "getBrand", "editBrand",
-			"listBrands", "createApiClient", "listApiClients", "getApiClient", "renameApiClient", "revokeApiClient",
-			"addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant", "getProblem",
+			"deleteBrand", "listBrands", "createApiClient", "listApiClients", "getApiClient", "renameApiClient",
+			"revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant", "getProblem",
 		},
 	},
 	{
@@ -237,8 +240,8 @@ var problems = []problem{
 			"moveCustomer", "previewCustomerMove", "suspendCustomer", "resumeCustomer", "restoreCustomer", "requestPartnerMove",
 			"requestCustomerMove", "acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest", "inviteToPartner", "inviteToCustomer",
 			"revokeInvitation", "resendInvitation", "setPartnerUserRole", "removePartnerUser", "setCustomerUserRole", "removeCustomerUser",
-			"createBrand", "editBrand", "createApiClient", "getApiClient", "renameApiClient", "revokeApiClient",
-			"addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
+			"createBrand", "editBrand", "deleteBrand", "createApiClient", "getApiClient", "renameApiClient",
+			"revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
 		},
 	},
 	{
@@ -246,7 +249,7 @@ var problems = []problem{
 		meaning: "<p>A brand cannot be taken from a partner while a customer or a partner directly below still uses it. <code>usedBy</code> names up to ten of these.\nA customer keeps its brand for good.</p>\n",
 		action:  "<p>Take the brand away from the partners that <code>usedBy</code> names first. While a customer uses the brand, leave the brand available.</p>\n",
 		operations: []string{
-			"editPartner",
+			"editPartner", "deleteBrand",
 		},
 	},
 	{
@@ -254,7 +257,7 @@ var problems = []problem{
 		meaning: "<p>A domain can belong to only one brand. The answer does not tell which brand has the domain.</p>\n",
 		action:  "<p>Choose another domain. If this domain is yours, contact the vendor.</p>\n",
 		operations: []string{
-			"createBrand",
+			"createBrand", "editBrand",
 		},
 	},
 	{
@@ -288,7 +291,7 @@ var problems = []problem{
 		action:  "<p>Have an administrator above the suspended node resume that node with <code>POST /v1/partners/{id}/resume</code>.</p>\n",
 		operations: []string{
 			"createPartner", "editPartner", "createCustomer", "editCustomer", "inviteToPartner", "inviteToCustomer",
-			"resendInvitation", "createBrand", "editBrand",
+			"resendInvitation", "createBrand", "editBrand", "deleteBrand",
 		},
 	},
 	{
@@ -300,7 +303,7 @@ var problems = []problem{
 			"restorePartner", "createCustomer", "editCustomer", "trashCustomer", "moveCustomer", "suspendCustomer",
 			"resumeCustomer", "restoreCustomer", "requestPartnerMove", "requestCustomerMove", "acceptMoveRequest", "inviteToPartner",
 			"inviteToCustomer", "resendInvitation", "setPartnerUserRole", "setCustomerUserRole", "createBrand", "editBrand",
-			"createApiClient", "grantApiClient",
+			"deleteBrand", "createApiClient", "grantApiClient",
 		},
 	},
 	{
@@ -357,7 +360,8 @@ var problems = []problem{
 			"editPartner", "trashPartner", "movePartner", "suspendPartner", "resumePartner", "restorePartner",
 			"editCustomer", "trashCustomer", "moveCustomer", "suspendCustomer", "resumeCustomer", "restoreCustomer",
 			"acceptMoveRequest", "declineMoveRequest", "withdrawMoveRequest", "revokeInvitation", "resendInvitation", "editBrand",
-			"renameApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
+			"deleteBrand", "renameApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient",
+			"revokeApiClientGrant",
 		},
 	},
 	{
@@ -389,7 +393,7 @@ var problems = []problem{
 		meaning: "<p>The field is set when the thing is created, and never changes. The brand of a customer is such a field.</p>\n",
 		action:  "<p>Leave the field out.</p>\n",
 		operations: []string{
-			"editCustomer", "setPartnerUserRole", "removePartnerUser", "setCustomerUserRole", "removeCustomerUser",
+			"editCustomer", "setPartnerUserRole", "removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "editBrand",
 		},
 	},
 	{
@@ -466,8 +470,9 @@ var problems = []problem{
 			"withdrawMoveRequest", "listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation",
 			"revokeInvitation", "resendInvitation", "listPartnerEvents", "listCustomerEvents", "listPartnerUsers", "listCustomerUsers",
 			"setPartnerUserRole", "removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "explainAccess", "createBrand",
-			"getBrand", "editBrand", "listBrands", "createApiClient", "listApiClients", "getApiClient",
-			"renameApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
+			"getBrand", "editBrand", "deleteBrand", "listBrands", "createApiClient", "listApiClients",
+			"getApiClient", "renameApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient",
+			"revokeApiClientGrant",
 		},
 	},
 	{
@@ -500,8 +505,9 @@ var problems = []problem{
 			"withdrawMoveRequest", "listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation",
 			"revokeInvitation", "resendInvitation", "listPartnerEvents", "listCustomerEvents", "listPartnerUsers", "listCustomerUsers",
 			"setPartnerUserRole", "removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "explainAccess", "createBrand",
-			"getBrand", "editBrand", "listBrands", "createApiClient", "listApiClients", "getApiClient",
-			"renameApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
+			"getBrand", "editBrand", "deleteBrand", "listBrands", "createApiClient", "listApiClients",
+			"getApiClient", "renameApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient",
+			"revokeApiClientGrant",
 		},
 	},
 	{
@@ -518,8 +524,9 @@ var problems = []problem{
 			"withdrawMoveRequest", "listPartnerInvitations", "inviteToPartner", "listCustomerInvitations", "inviteToCustomer", "getInvitation",
 			"revokeInvitation", "resendInvitation", "listPartnerEvents", "listCustomerEvents", "listPartnerUsers", "listCustomerUsers",
 			"setPartnerUserRole", "removePartnerUser", "setCustomerUserRole", "removeCustomerUser", "explainAccess", "createBrand",
-			"getBrand", "editBrand", "listBrands", "createApiClient", "listApiClients", "getApiClient",
-			"renameApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient", "revokeApiClientGrant",
+			"getBrand", "editBrand", "deleteBrand", "listBrands", "createApiClient", "listApiClients",
+			"getApiClient", "renameApiClient", "revokeApiClient", "addApiClientSecret", "removeApiClientSecret", "grantApiClient",
+			"revokeApiClientGrant",
 		},
 	},
 	{

@@ -90,6 +90,7 @@ func Promises() []Promise {
 		{"an event is in the log of each witness", logsEvents},
 		{"a log is read by time in both orders", logOrder},
 		{"a brand belongs to its owner, who has a bounded number", ownsBrands},
+		{"a brand is taken from its partner when nothing uses it", disownsBrands},
 		{"every field of a record is kept", keepsFields},
 		{"a record is written under the version that was read", putsRecords},
 		{"a record that has expired counts as none", putsOverExpired},
@@ -537,6 +538,45 @@ func ownsBrands(t testing.TB, store directory.Store) {
 		t.Errorf("it owns %v", full.Brands.Owned)
 	}
 	s.refuses(errElse, own(s.newBrand(), p, sees(t, full)))
+}
+
+func disownsBrands(t testing.TB, store directory.Store) {
+	s := begin(t, store, 0)
+	p := s.add(s.root, s.partnerBelow(s.root, "Partner"))
+	disown := func(id ident.Brand, owner ident.Node, otherwise func(*hierarchy.Node) error) directory.DisownBrand {
+		return directory.DisownBrand{Brand: id, Owner: owner, Else: otherwise}
+	}
+	first, second := s.newBrand(), s.newBrand()
+	for _, id := range []ident.Brand{first, second} {
+		s.commits(directory.OwnBrand{Brand: id, Owner: p, Else: always(errElse)})
+	}
+	owner := s.node(p.ID)
+	s.refuses(errElse, disown(s.newBrand(), p.ID, sees(t, owner)))
+	s.refuses(errElse, disown(first, s.root.ID, sees(t, s.node(s.root.ID))))
+	s.refuses(errElse, disown(first, ident.NewPartner(), sees(t, nil)))
+	s.commits(directory.CheckParent{Parent: owner, Draw: []ident.Brand{first}, Else: always(errElse)})
+	s.refuses(errElse, disown(first, p.ID, sees(t, s.node(p.ID))))
+	s.commits(directory.CheckParent{Parent: owner, Drop: []ident.Brand{first}, Else: always(errElse)})
+	owner = s.node(p.ID)
+	portal := *owner
+	portal.Brands.Portal, portal.Version = second, owner.Version+1
+	s.commits(directory.EditNode{Was: owner, Now: &portal, Else: always(errElse)})
+	s.refuses(errElse, disown(second, p.ID, sees(t, s.node(p.ID))))
+	s.commits(disown(first, p.ID, always(errElse)))
+	got := s.node(p.ID)
+	same(t, "owned", got.Brands.Owned, []ident.Brand{second})
+	same(t, "uses", got.Brands.Uses, map[ident.Brand]int64{second: 0})
+	if got.Version != portal.Version {
+		t.Errorf("taking a brand away changed the partner to %+v", got)
+	}
+	none := *got
+	none.Brands.Portal, none.Version = "", got.Version+1
+	s.commits(directory.EditNode{Was: got, Now: &none, Else: always(errElse)})
+	s.commits(disown(second, p.ID, always(errElse)))
+	if got := s.node(p.ID); got.Brands.Owned != nil || len(got.Brands.Uses) > 0 {
+		t.Errorf("it owns %+v", got.Brands)
+	}
+	s.refuses(errElse, disown(second, p.ID, sees(t, s.node(p.ID))))
 }
 
 func listsGrants(t testing.TB, store directory.Store) {

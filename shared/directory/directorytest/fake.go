@@ -495,6 +495,8 @@ func touches(s directory.Step) []string {
 		return []string{fmt.Sprint("count ", countedBy(&s))}
 	case directory.OwnBrand:
 		return []string{string(s.Owner.ID)}
+	case directory.DisownBrand:
+		return []string{string(s.Owner)}
 	case directory.RaiseHeight:
 		return []string{string(s.Node)}
 	case directory.MeasureHeight:
@@ -652,7 +654,7 @@ func Conditions() []string {
 	n, p := &hierarchy.Node{}, &access.Principal{}
 	var names []string
 	for _, s := range []directory.Step{
-		directory.AddNode{}, directory.CheckParent{Parent: n}, directory.EditNode{Was: n, Now: n}, directory.OwnBrand{Owner: n},
+		directory.AddNode{}, directory.CheckParent{Parent: n}, directory.EditNode{Was: n, Now: n}, directory.OwnBrand{Owner: n}, directory.DisownBrand{},
 		directory.Put{Now: p}, directory.Put{Now: p, At: time.Unix(0, 0)}, directory.Put{Was: p, Now: p}, directory.Remove{Was: p},
 		directory.Count{}, directory.CheckGrant{}, directory.AddEvent{}, directory.AddTree{}, directory.PlaceNode{Was: n, Now: n},
 		directory.RemoveNode{Was: n}, directory.RaiseHeight{}, directory.MeasureHeight{Was: n}, directory.LowerHeight{},
@@ -721,6 +723,14 @@ func (f *Fake) conditions(s directory.Step) []condition {
 		return []condition{
 			{"OwnBrand.AsOf", now != nil && now.AsOf == s.Owner.AsOf, otherwise},
 			{"OwnBrand.Room", now == nil || len(now.Brands.Owned) < hierarchy.MaxBrands, otherwise},
+		}
+	case directory.DisownBrand:
+		now := f.node(s.Owner)
+		otherwise := func() error { return s.Else(now) }
+		return []condition{
+			{"DisownBrand.Owned", now != nil && slices.Contains(now.Brands.Owned, s.Brand), otherwise},
+			{"DisownBrand.Unused", now == nil || now.Brands.Uses[s.Brand] == 0, otherwise},
+			{"DisownBrand.NoPortal", now == nil || now.Brands.Portal != s.Brand, otherwise},
 		}
 	case directory.Put:
 		kept, exists := f.records[s.Now.Ref()]
@@ -857,6 +867,15 @@ func (f *Fake) apply(s directory.Step) {
 		f.change(s.Owner.ID, func(n *hierarchy.Node) {
 			n.Brands.Owned = slices.Sorted(slices.Values(append(slices.Clone(n.Brands.Owned), s.Brand)))
 			put(&n.Brands.Uses, s.Brand, 0)
+		})
+	case directory.DisownBrand:
+		f.change(s.Owner, func(n *hierarchy.Node) {
+			n.Brands.Owned = slices.DeleteFunc(slices.Clone(n.Brands.Owned), func(b ident.Brand) bool { return b == s.Brand })
+			if len(n.Brands.Owned) == 0 {
+				n.Brands.Owned = nil
+			}
+			n.Brands.Uses = maps.Clone(n.Brands.Uses)
+			delete(n.Brands.Uses, s.Brand)
 		})
 	case directory.Put:
 		fields, lists, _ := encoded(s.Was, s.Now)

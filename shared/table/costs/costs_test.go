@@ -512,6 +512,10 @@ var operations = []operation{
 		id, name := b.ownBrand(p.partner).ID, b.name()
 		return edits(b, id, directory.BrandEdit{Name: &name})
 	}},
+	{"deleteBrand", func(b *bench, p place) func() error {
+		id := b.ownBrand(p.partner).ID
+		return func() error { return b.dir.DeleteBrand(b.ctx, b.caller, id) }
+	}},
 	{"createApiClient", func(b *bench, p place) func() error {
 		return only(func() (directory.ClientWithKey, error) {
 			return b.dir.CreateClient(b.ctx, b.repeatable(), directory.NewClient{Node: p.partner, Name: b.name(), Role: access.Viewer})
