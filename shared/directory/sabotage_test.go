@@ -296,6 +296,11 @@ func settler(s *stage, id ident.Job) does {
 	}
 }
 
+// deleter deletes a brand.
+func deleter(s *stage, id ident.Brand) does {
+	return func(ctx context.Context) error { return s.d.DeleteBrand(ctx, s.founder, id) }
+}
+
 // client makes an API client with a role.
 func client(s *stage, at ident.Node, role access.Role) (directory.Caller, error) {
 	c, err := s.d.CreateClient(context.Background(), s.founder, directory.NewClient{Node: at, Name: "C", Role: role})
@@ -386,6 +391,26 @@ var duels = map[string]duel{
 			none := []ident.Brand{}
 			return []does{creator(s, 3), func(ctx context.Context) error {
 				_, err := s.d.EditPartner(ctx, s.founder, nodeNo(3), directory.PartnerPatch{Available: &none})
+				return err
+			}}
+		},
+	},
+	"a brand is deleted, and comes into use": {
+		tree: chain,
+		begin: func(s *stage) []does {
+			id := ownBrand(s, 2)
+			return []does{deleter(s, id), func(ctx context.Context) error {
+				_, err := s.d.CreateCustomer(ctx, s.founder, directory.NewCustomer{Partner: nodeNo(2), Name: "new", Details: hierarchy.Details{Brand: id}})
+				return err
+			}}
+		},
+	},
+	"a brand is deleted, and becomes the portal brand": {
+		tree: chain,
+		begin: func(s *stage) []does {
+			id := ownBrand(s, 2)
+			return []does{deleter(s, id), func(ctx context.Context) error {
+				_, err := s.d.EditPartner(ctx, s.founder, nodeNo(2), directory.PartnerPatch{Portal: &id})
 				return err
 			}}
 		},
@@ -631,6 +656,9 @@ var shownBy = map[string]string{
 	"EditNode.Unused":        "a brand is taken away, and comes into use",
 	"Put.New domain":         "two brands with one domain",
 	"OwnBrand.Room":          "the last brand that there is room for",
+	"DisownBrand.Unused":     "a brand is deleted, and comes into use",
+	"EditNode.Portal":        "a brand is deleted, and becomes the portal brand",
+	"DisownBrand.NoPortal":   "a brand is deleted, and becomes the portal brand",
 	"Put.Version brand":      "two edits of a brand",
 	"Put.Version principal":  "two grants",
 	"CheckGrant.Role":        "two owners take each other's role",

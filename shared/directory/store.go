@@ -161,7 +161,7 @@ type CheckParent struct {
 
 // EditNode writes what a client can edit: name, brands (Uses: entries are added with 0, and removed only when they are
 // 0; other counts are left alone), details, version, time of update; the entry in the parent's list, and the terms. It leaves the
-// place alone. It fails unless the node has Was.Version and Was.Parent, and the removed brands are unused. Else says
+// place alone. It fails unless the node has Was.Version and Was.Parent, the removed brands are unused, and a brand of its own that becomes its portal brand is its own still. Else says
 // what the failure means, from what the node is now (nil: gone).
 type EditNode struct {
 	Was, Now *hierarchy.Node

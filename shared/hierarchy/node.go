@@ -94,6 +94,11 @@ func (b *Brands) Drawn() []ident.Brand {
 	return drawn
 }
 
+// BecomesPortal reports whether a brand that the partner owns is its portal brand now, and was not.
+func (b *Brands) BecomesPortal(was *Brands) bool {
+	return b.Portal != was.Portal && slices.Contains(b.Owned, b.Portal)
+}
+
 // List returns all usable brands, sorted.
 func (b *Brands) List() []ident.Brand { return slices.Sorted(maps.Keys(b.Uses)) }
 

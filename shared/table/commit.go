@@ -286,6 +286,9 @@ func (t *Table) editNode(s directory.EditNode) []part {
 		removes = append(removes, count)
 		conditions = append(conditions, count+" = "+e.value(number(0)))
 	}
+	if now.Brands.BecomesPortal(&was.Brands) {
+		conditions = append(conditions, "contains("+e.name("owned")+", "+e.value(text(ident.Bare(now.Brands.Portal)))+")")
+	}
 	update := "SET " + strings.Join(sets, ", ")
 	if len(removes) > 0 {
 		update += " REMOVE " + strings.Join(removes, ", ")

@@ -123,7 +123,7 @@ var kept = [][2]string{{schema.EventPrefix, schema.EventPrefix + last}, {pastPre
 
 // termKey divides terms by the kind of what has them, and by how they begin: all that begin with one head are one range.
 func termKey(id string, t word.Term) key {
-	pk, begin := termRange(id[:kindLen], t.Word)
+	pk, begin := termRange(id[:min(len(id), kindLen)], t.Word)
 	return key{pk, begin + termEnd + string(t.Field) + "#" + id}
 }
 

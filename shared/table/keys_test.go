@@ -77,6 +77,7 @@ func TestKeysAreThoseOfTheListing(t *testing.T) {
 		{"invitation", recordKey(directory.Invitations.Ref("inv_4z8s1b6w3m9q7k2d"))},
 		{"walk", recordKey(record.Empty("walk", "job_9m4x7c2v8k1q5r3w").Ref())},
 		{"job", recordKey(job.Jobs.Ref("job_9m4x7c2v8k1q5r3w"))},
+		{"use of a key", recordKey(record.Empty("use", "key_2p6s0v4y8b3e7h1k").Ref())},
 		{"keyring", recordKey(credential.Keyrings.Ref(credential.TheKeyring))},
 		{"tree state", treeKey(treeCopies - 1)},
 		{"rate", rateKey("key_2p6s0v4y8b3e7h1k", when)},

@@ -541,8 +541,9 @@ func ownsBrands(t testing.TB, store directory.Store) {
 }
 
 func disownsBrands(t testing.TB, store directory.Store) {
-	s := begin(t, store, 0)
-	p := s.add(s.root, s.partnerBelow(s.root, "Partner"))
+	s := begin(t, store, 1)
+	given := s.root.Brands.Owned[0]
+	p := s.add(s.root, s.partnerBelow(s.root, "Partner", given))
 	disown := func(id ident.Brand, owner ident.Node, otherwise func(*hierarchy.Node) error) directory.DisownBrand {
 		return directory.DisownBrand{Brand: id, Owner: owner, Else: otherwise}
 	}
@@ -562,10 +563,11 @@ func disownsBrands(t testing.TB, store directory.Store) {
 	portal.Brands.Portal, portal.Version = second, owner.Version+1
 	s.commits(directory.EditNode{Was: owner, Now: &portal, Else: always(errElse)})
 	s.refuses(errElse, disown(second, p.ID, sees(t, s.node(p.ID))))
+	s.refuses(errElse, disown(given, p.ID, sees(t, s.node(p.ID)))) // which is another's
 	s.commits(disown(first, p.ID, always(errElse)))
 	got := s.node(p.ID)
 	same(t, "owned", got.Brands.Owned, []ident.Brand{second})
-	same(t, "uses", got.Brands.Uses, map[ident.Brand]int64{second: 0})
+	same(t, "uses", got.Brands.Uses, map[ident.Brand]int64{given: 0, second: 0})
 	if got.Version != portal.Version {
 		t.Errorf("taking a brand away changed the partner to %+v", got)
 	}
@@ -573,7 +575,12 @@ func disownsBrands(t testing.TB, store directory.Store) {
 	none.Brands.Portal, none.Version = "", got.Version+1
 	s.commits(directory.EditNode{Was: got, Now: &none, Else: always(errElse)})
 	s.commits(disown(second, p.ID, always(errElse)))
-	if got := s.node(p.ID); got.Brands.Owned != nil || len(got.Brands.Uses) > 0 {
+	gone := *s.node(p.ID) // as it was read before
+	gone.Brands.Owned, gone.Brands.Uses = []ident.Brand{second}, map[ident.Brand]int64{given: 0, second: 0}
+	chosen := gone
+	chosen.Brands.Portal, chosen.Version = second, gone.Version+1
+	s.refuses(errElse, directory.EditNode{Was: &gone, Now: &chosen, Else: sees(t, s.node(p.ID))})
+	if got := s.node(p.ID); got.Brands.Owned != nil || len(got.Brands.Uses) != 1 {
 		t.Errorf("it owns %+v", got.Brands)
 	}
 	s.refuses(errElse, disown(second, p.ID, sees(t, s.node(p.ID))))

@@ -716,6 +716,7 @@ func (f *Fake) conditions(s directory.Step) []condition {
 			{"EditNode.Version", now != nil && now.Version == s.Was.Version, otherwise},
 			{"EditNode.Parent", now != nil && now.Parent == s.Was.Parent, otherwise},
 			{"EditNode.Unused", unused || len(gone) == 0, otherwise},
+			{"EditNode.Portal", now == nil || !s.Now.Brands.BecomesPortal(&s.Was.Brands) || slices.Contains(now.Brands.Owned, s.Now.Brands.Portal), otherwise},
 		}
 	case directory.OwnBrand:
 		now := f.node(s.Owner.ID)
