@@ -140,7 +140,7 @@ func drawAudience(t *rapid.T, d *directory.Directory) *audience {
 				m.parent[id] = to
 			}
 		case "suspend":
-			if done, err = d.Suspend(ctx, by, id, "unpaid"); err == nil {
+			if done, err = d.Suspend(ctx, by, id, "unpaid"); err == nil && done.Job != "" { // it may be so already, and in the trash since
 				m.off[id] = hierarchy.Suspended
 			}
 		case "trash":
