@@ -116,7 +116,7 @@ func drawAudience(t *rapid.T, d *directory.Directory) *audience {
 	}
 	for range rapid.IntRange(1, 5).Draw(t, "clients") {
 		at, r := node(), role.Draw(t, "role")
-		c, err := d.CreateClient(ctx, by, at, "C", r)
+		c, err := d.CreateClient(ctx, by, directory.NewClient{Node: at, Name: "C", Role: r})
 		must(err)
 		m.grants[c.ID], m.callers[c.ID] = map[ident.Node]access.Role{at: r}, directory.Caller{Principal: c.ID, Key: c.SecretID}
 		for range rapid.IntRange(0, 3).Draw(t, "more grants") {
