@@ -330,7 +330,9 @@ var (
 )
 
 var (
-	aField    = regexp.MustCompile(`(?s)<(input|textarea|select)([^>]*)>(?:([^<]*)</textarea>|(.*?)</select>)?`)
+	anInput   = regexp.MustCompile(`<input([^>]*)>`)
+	anArea    = regexp.MustCompile(`<textarea([^>]*)>([^<]*)</textarea>`)
+	aSelect   = regexp.MustCompile(`(?s)<select([^>]*)>(.*?)</select>`)
 	anOption  = regexp.MustCompile(`<option value="([^"]*)"([^>]*)>`)
 	attribute = regexp.MustCompile(`([a-z]+)(?:="([^"]*)")?`)
 )
@@ -338,26 +340,30 @@ var (
 // sent is what a browser sends of a form in which nothing was changed.
 func sent(form string) url.Values {
 	values := url.Values{}
-	for _, f := range aField.FindAllStringSubmatch(form, -1) {
-		has := map[string]string{}
-		for _, a := range attribute.FindAllStringSubmatch(f[2], -1) {
-			has[a[1]] = html.UnescapeString(a[2])
+	has := func(attributes string) map[string]string {
+		all := map[string]string{}
+		for _, a := range attribute.FindAllStringSubmatch(attributes, -1) {
+			all[a[1]] = html.UnescapeString(a[2])
 		}
-		name, value := has["name"], has["value"]
-		_, checked := has["checked"]
-		switch {
-		case (has["type"] == "radio" || has["type"] == "checkbox") && !checked:
-			continue
-		case f[1] == "textarea":
-			value = html.UnescapeString(f[3])
-		case f[1] == "select":
-			for i, o := range anOption.FindAllStringSubmatch(f[4], -1) {
-				if i == 0 || strings.Contains(o[2], "selected") {
-					value = html.UnescapeString(o[1])
-				}
+		return all
+	}
+	for _, f := range anInput.FindAllStringSubmatch(form, -1) {
+		input := has(f[1])
+		if _, checked := input["checked"]; checked || input["type"] != "radio" && input["type"] != "checkbox" {
+			values.Add(input["name"], input["value"])
+		}
+	}
+	for _, f := range anArea.FindAllStringSubmatch(form, -1) {
+		values.Add(has(f[1])["name"], html.UnescapeString(f[2]))
+	}
+	for _, f := range aSelect.FindAllStringSubmatch(form, -1) {
+		value := ""
+		for i, o := range anOption.FindAllStringSubmatch(f[2], -1) {
+			if i == 0 || strings.Contains(o[2], "selected") {
+				value = html.UnescapeString(o[1])
 			}
 		}
-		values.Add(name, value)
+		values.Add(has(f[1])["name"], value)
 	}
 	return values
 }

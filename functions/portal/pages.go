@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"net/http"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -40,6 +41,9 @@ func (v *visit) page(status int, p view.Page) response {
 	}
 	if v.who != nil && p.Person == nil {
 		p.Person = &view.Person{Name: v.who.Name, Email: v.who.Email, Token: v.ring.FormToken(v.who)}
+	}
+	if v.event.RequestContext.HTTP.Method == http.MethodGet {
+		p.Notice = v.notice()
 	}
 	r := answer(*v.event, status, htmlFormat)
 	r.Headers["Content-Security-Policy"] = pagePolicy(&p.Look)

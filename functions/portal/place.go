@@ -108,7 +108,7 @@ func section(name string, show func(*visit, context.Context, *place) (content, e
 
 // pageAt makes a page with the frame of a place.
 func (v *visit) pageAt(status int, at *place, section string, c content) response {
-	return v.page(status, view.Page{Title: c.Title, Content: c.Body, Wide: c.Wide, Failed: c.Wrong, Place: at.frame(section), Notice: v.notice()})
+	return v.page(status, view.Page{Title: c.Title, Content: c.Body, Wide: c.Wide, Failed: c.Wrong, Place: at.frame(section)})
 }
 
 // handler answers a page.

@@ -211,7 +211,8 @@ var oneInvitation = form{
 				parts = append(parts, view.Remark(advice))
 			}
 		}
-		f := view.Form{Intro: all(parts...), Version: i.Version, Cancel: at.path("invitations"), Submit: "Do it"}
+		// Without a version: what becomes of the mail meanwhile is no reason not to withdraw the invitation.
+		f := view.Form{Intro: all(parts...), Cancel: at.path("invitations"), Submit: "Do it"}
 		if i.State == directory.InvitationPending || i.State == directory.InvitationExpired {
 			f.Fields = []view.Field{{Name: "act", Label: "What to do", Type: view.Radios, Value: []string{"resend"}, Options: []view.Option{
 				{Value: "resend", Text: "Send it again", Hint: "With a new link. The link in the earlier mail stops working."},

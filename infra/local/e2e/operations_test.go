@@ -28,8 +28,8 @@ func TestOperationsHaveTheRightsThatTheyNeed(t *testing.T) {
 		f.waits(t, f.do(t, 202, method, path, body).get(t, "jobId"), time.Minute)
 	}
 
-	f.do(t, 200, "PATCH", pathOf(customer), map[string]any{"reference": "R-1"})
-	if found := f.do(t, 200, "GET", "/v1/search?q=R-1", nil); !strings.Contains(string(found.body), customer) {
+	f.do(t, 200, "PATCH", pathOf(customer), map[string]any{"reference": "REF-71"})
+	if found := f.do(t, 200, "GET", "/v1/search?q=ref-71", nil); !strings.Contains(string(found.body), customer) {
 		t.Errorf("found: %s", found.body)
 	}
 	f.do(t, 200, "POST", pathOf(left)+"/move/preview", map[string]any{"parentId": right})
