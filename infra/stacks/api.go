@@ -101,7 +101,9 @@ func (s *Service) addAPI() {
 		}
 	}
 	for _, page := range contract.Pages {
-		throttles[page.RouteKey()] = s.config.Pages
+		if !page.Session {
+			throttles[page.RouteKey()] = s.config.Pages
+		}
 		for _, r := range *s.API.AddRoutes(&awsapigatewayv2.AddRoutesOptions{
 			Path: jsii.String(page.Path), Methods: &[]awsapigatewayv2.HttpMethod{awsapigatewayv2.HttpMethod(page.Method)},
 			Integration: to("portal"), Authorizer: public,

@@ -23,7 +23,7 @@ type Config struct {
 	LogDays int
 	// Whole bounds what the API takes before API Gateway answers 429 by itself. Limits of a single caller are the functions' concern.
 	Whole Throttle
-	// Pages bounds each of the routes that anybody can ask who has no account, but for two that have bounds of their own: SignIn the one
+	// Pages bounds each of the routes that anybody can ask who has no account (pages of a session are not among them), but for two that have bounds of their own: SignIn the one
 	// that sign-ins come back to, since each costs calls of Microsoft that take seconds, and Logos that of logos, since mails show them. All of
 	// these routes together stay below half of Whole: whatever the public does, the other half is there for those who have an account.
 	Pages, SignIn, Logos Throttle
@@ -123,7 +123,7 @@ const (
 var stages = []Config{
 	{
 		Name: Local, Region: "us-east-1", Account: "000000000000", Arch: runtime.GOARCH, LogDays: 1,
-		Whole: Throttle{1000, 1000}, Pages: Throttle{25, 50}, SignIn: Throttle{20, 40}, Logos: Throttle{100, 200},
+		Whole: Throttle{1000, 1000}, Pages: Throttle{23, 46}, SignIn: Throttle{20, 40}, Logos: Throttle{100, 200},
 		Entra:    Entra{ClientID: "00000000-0000-4000-8000-00000000a991", Tenants: "any", Secret: "local"},
 		Graph:    Graph{ClientID: "00000000-0000-4000-8000-00000000a992", Secret: "local"},
 		MailFrom: "Partner management <no-reply@partnertree.example>",
@@ -135,13 +135,13 @@ var stages = []Config{
 	},
 	{
 		Name: "dev", Region: "eu-west-1", Arch: "arm64", LogDays: 14, Retain: true,
-		Whole: Throttle{200, 400}, Pages: Throttle{5, 10}, SignIn: Throttle{5, 10}, Logos: Throttle{20, 40},
+		Whole: Throttle{200, 400}, Pages: Throttle{4, 8}, SignIn: Throttle{5, 10}, Logos: Throttle{20, 40},
 		Entra: Entra{Tenants: "any", Federated: true}, Graph: Graph{Federated: true},
 		MailFrom: "Partner management (dev) <no-reply@dev.partnertree.example>",
 	},
 	{
 		Name: "prod", Region: "eu-west-1", Arch: "arm64", LogDays: 365, Retain: true,
-		Whole: Throttle{2000, 4000}, Pages: Throttle{52, 104}, SignIn: Throttle{20, 40}, Logos: Throttle{200, 400},
+		Whole: Throttle{2000, 4000}, Pages: Throttle{48, 96}, SignIn: Throttle{20, 40}, Logos: Throttle{200, 400},
 		Entra: Entra{Tenants: "any", Federated: true}, Graph: Graph{Federated: true},
 		MailFrom: "Partner management <no-reply@partnertree.example>",
 	},

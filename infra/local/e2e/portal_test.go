@@ -191,7 +191,9 @@ func TestThePortalAsAnAdministratorUsesIt(t *testing.T) {
 			t.Errorf("%s does not say %q: %s", path, says, page)
 		}
 	}
-	p.has(p.presses("Search"), "Search")
+	p.opens(deployed.URL + "/search")
+	p.types("q", "bak")
+	p.has(p.presses("Search"), "Bakery <b>")
 	p.opens(deployed.URL + first + "/go")
 	p.has(p.presses("Pin this place"), "Unpin this place")
 
@@ -321,7 +323,7 @@ func TestThePortalAsAnAdministratorUsesIt(t *testing.T) {
 	p.presses("Revoke")
 	p.examine("revoke-client")
 	p.has(p.presses("Revoke Invoices"), "The API client was revoked")
-	p.has(p.at("/home"), "Invoices", "API clients") // where one was last
+	p.has(p.at("/home"), "First level", "Below this partner") // where one was last
 	valid(t)
 }
 
