@@ -51,6 +51,7 @@ func TestOperationsHaveTheRightsThatTheyNeed(t *testing.T) {
 	f.do(t, 200, "GET", pathOf(left)+"/brands", nil)
 	f.do(t, 200, "PATCH", "/v1/brands/"+brand, map[string]any{"logo": logo(t)})
 	f.do(t, 200, "PATCH", "/v1/brands/"+brand, map[string]any{"logo": nil})
+	f.do(t, 204, "DELETE", "/v1/brands/"+f.brand(t, "gone.example"), nil)
 
 	_, client := f.client(t, left, "viewer")
 	clientPath := "/v1/api-clients/" + client
@@ -79,10 +80,11 @@ func TestOperationsHaveTheRightsThatTheyNeed(t *testing.T) {
 		return f.do(t, 200, "GET", "/v1/invitations/"+invitation, nil).get(t, "mail") == "bounced", nil
 	})
 	f.invite(t, right, "viewer", pat)
+	link = mailed(t, pat, 2) // which greets Pat
 	pat.Name = "Patricia"
 	double(t, "/tenants/"+company+"/people", pat)
 	b = browser(t)
-	b.opens(mailed(t, pat, 2))
+	b.opens(link)
 	b.presses("Sign in with Microsoft")
 	b.presses(pat.Name)
 	b.has(b.presses("Accept the invitation"), "Rights right")
