@@ -139,6 +139,11 @@ func TestAPIClients(t *testing.T) {
 	b.has(b.post(to, form), 422, "Name: is required")
 	form.Set("name", "Billing <b>")
 	p = b.has(b.post(to, form), 200, "Copy the key now", "curl "+home+"/v1/me", "Billing <b>")
+	red := w.browser()
+	red.signInAt(redSite, "Ann <Admin>")
+	to2, form2 := red.form(red.get(redSite+nodePath(w.brands[redSite].Owner, "clients/new")), "Add the client")
+	form2.Set("name", "At a brand’s host")
+	red.has(red.post(to2, form2), 200, "Copy the key now", "curl https://portal.example/v1/me") // at the brand's own host no key is taken
 	key := regexp.MustCompile(`pmk_[\w-]+`).FindString(p.body)
 	if key == "" || strings.Contains(w.log.String(), key[4:]) || strings.Contains(p.url.String(), key) {
 		t.Fatalf("the key is %q", key)

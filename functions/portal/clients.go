@@ -72,8 +72,12 @@ func (v *visit) untilDay(typed url.Values) {
 // keyOnce is the page that shows the key of a client, which nobody can read again.
 func (v *visit) keyOnce(made *directory.ClientWithKey) *content {
 	shown := view.KeyOnce{Name: string(made.Name), Key: made.Key, To: "/clients/" + string(made.ID)}
-	if made.Key != "" {
-		shown.Curl = "curl " + v.origin + "/v1/me -H 'Authorization: Bearer " + made.Key + "'"
+	at := v.origin
+	if v.site.Brand != nil { // where API keys are refused
+		at = v.config.Origin()
+	}
+	if made.Key != "" && at != "" {
+		shown.Curl = "curl " + at + "/v1/me -H 'Authorization: Bearer " + made.Key + "'"
 	}
 	return &content{Title: "The key of " + string(made.Name), Body: shown.Show()}
 }

@@ -54,6 +54,18 @@ func (c *Config) Host(domainName string, headers map[string]string) (host, origi
 	return host, at.String()
 }
 
+// Origin returns where the API and the portal of the platform are, whatever host a visitor came to: the first of the configured names, "" when there
+// is none.
+func (c *Config) Origin() string {
+	switch {
+	case c.local != nil:
+		return c.local.String()
+	case len(c.hosts) > 0:
+		return "https://" + c.hosts[0]
+	}
+	return ""
+}
+
 // own reports whether a host name is one of the platform's: a name of its own, or the one that AWS gave to the API.
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-publish.html
 func (c *Config) own(host string) bool {
