@@ -33,9 +33,9 @@ func TestABranchIsMoved(t *testing.T) {
 	b := w.browser()
 	b.signIn("Ann <Admin>")
 	at := home + nodePath(node)
-	p := b.has(b.get(at+"/move"), 200, "Choose the partner that it is to be moved to", "Cloudvendor", "Ask that partner")
-	p = b.has(b.get(at+"/move?in="+string(w.root)), 200, "Old <parent>", "is the present parent", "New <parent>")
-	p = b.has(b.get(at+"/move?to="+string(to)), 200, "Move Branch to New <parent>", "Cleo", "Loses", "no access", "can no longer be provisioned",
+	b.has(b.get(at+"/move"), 200, "Choose the partner that it is to be moved to", "Cloudvendor", "Ask that partner")
+	b.has(b.get(at+"/move?in="+string(w.root)), 200, "Old <parent>", "is the present parent", "New <parent>")
+	p := b.has(b.get(at+"/move?to="+string(to)), 200, "Move Branch to New <parent>", "Cleo", "Loses", "no access", "can no longer be provisioned",
 		"Move 1 partner and 1 partner and 0 customers below it")
 	p = b.has(b.press(p, "Move 1 partner"), 200, "It was moved", "In progress", "The change is in effect already", "Writing it into everything below", "Look again")
 	if !strings.Contains(p.body, "data-poll") {

@@ -134,11 +134,10 @@ func (v *visit) setSettings(context.Context) (response, error) {
 // home leads to where the visitor was last, if they may see it still, or to where they begin.
 func (v *visit) home(ctx context.Context) (response, error) {
 	v.outcome = "to a place"
-	for _, id := range v.settings().Recent {
-		if _, err := v.dir.Standing(ctx, v.caller(), id); err == nil {
-			return v.redirect(nodePath(id)), nil
+	if recent := v.settings().Recent; len(recent) > 0 { // the last one alone: further guesses cost more than a choice
+		if _, err := v.dir.Standing(ctx, v.caller(), recent[0]); err == nil {
+			return v.redirect(nodePath(recent[0])), nil
 		}
-		break // only the last one: further guesses cost more than a choice
 	}
 	me, err := v.dir.Me(ctx, v.caller())
 	if err != nil {
