@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -145,7 +146,11 @@ func (f form) post() handler {
 		}
 		a.fill(typed)
 		a.Wrong = wrong(&a.Form, e)
-		return f.show(v, formStatus(e), at, a), nil
+		status := formStatus(e)
+		if status >= http.StatusInternalServerError { // it may have been carried out: sent again, it is the same request
+			a.Key = typed.Get(keyField)
+		}
+		return f.show(v, status, at, a), nil
 	}
 }
 
@@ -193,7 +198,7 @@ func (v *visit) sign(f *view.Form) {
 	if f.To == "" {
 		f.To = v.address()
 	}
-	f.Token, f.Key = v.ring.FormToken(v.who), rand.Text()
+	f.Token, f.Key = v.ring.FormToken(v.who), cmp.Or(f.Key, rand.Text())
 	f.Fields = append(slices.Clip(f.Fields), view.Field{Name: markField, Type: view.Hidden, Value: []string{v.ring.MarkOf(v.who.Principal())}})
 }
 
@@ -221,8 +226,11 @@ func (f form) conflict(v *visit, ctx context.Context, at *place, now asked, type
 	return v.pageAt(http.StatusPreconditionFailed, at, f.section, content{Title: now.title, Body: c.Show(v.clock())})
 }
 
-// fill puts what was typed into the fields.
+// fill puts what was typed into the fields. The form stays one for the version that it started from.
 func (a *asked) fill(typed url.Values) {
+	if version, err := strconv.ParseInt(typed.Get(versionField), 10, 64); err == nil && a.Version > 0 {
+		a.Version = version
+	}
 	for i := range a.Fields {
 		if values, sent := typed[a.Fields[i].Name]; sent && a.Fields[i].Type != view.File {
 			if a.Fields[i].Type == view.Check {
@@ -278,7 +286,7 @@ func wrong(f *view.Form, e *fault.Error) (all []view.Wrong) {
 	if len(all) == 0 {
 		text := plain(e.Detail)
 		if contract.Status(e.Type.Slug) >= http.StatusInternalServerError {
-			text = "Too busy just now. Nothing was changed, and what you typed is still here. Wait a moment, then send it again."
+			text = "Too busy just now. What you typed is still here. Wait a moment, then send it again: it is carried out only once."
 		}
 		all = append(all, view.Wrong{Text: text})
 		for _, by := range e.UsedBy {
@@ -317,7 +325,11 @@ type draft struct {
 func (v *visit) endedWith(typed url.Values) response {
 	r := v.ended()
 	if mark := typed.Get(markField); mark != "" {
-		sealed := credential.SealFlow(v.ring, draftPurpose, draft{v.event.RawPath, mark, fields(typed)}, v.now())
+		kept := fields(typed)
+		if typed.Has(versionField) {
+			kept.Set(versionField, typed.Get(versionField))
+		}
+		sealed := credential.SealFlow(v.ring, draftPurpose, draft{v.event.RawPath, mark, kept}, v.now())
 		if len(sealed) <= maxCookie {
 			v.setCookie(draftCookie, sealed)
 		}

@@ -9,6 +9,7 @@ import (
 	"example.com/partnertree/shared/access"
 	"example.com/partnertree/shared/credential"
 	"example.com/partnertree/shared/directory"
+	"example.com/partnertree/shared/directory/directorytest"
 	"example.com/partnertree/shared/hierarchy"
 	"example.com/partnertree/shared/ident"
 )
@@ -65,6 +66,15 @@ func TestPartnersAndCustomers(t *testing.T) {
 	p = b.has(b.post(to, form), 412, "This customer was changed after you opened this form", "The API client Founder", "THEIRS", "MINE", "Keep what is there now")
 	b.has(b.press(p, "Apply mine to the new version"), 200, "The changes are saved", "MINE")
 
+	// What is shown again, because something is wrong with it, is for the version that it started from still.
+	to, form = b.form(b.get(home+customer+"/edit"), "Save")
+	_, err = w.dir.EditCustomer(t.Context(), w.owner, id, directory.CustomerPatch{Details: map[string]string{"reference": "THEIRS AGAIN"}})
+	w.must(err)
+	form.Set("domain", "no domain")
+	to, form = b.form(b.has(b.post(to, form), 422, "Domain: must be"), "Save")
+	form.Set("domain", "bakery.example")
+	b.has(b.post(to, form), 412, "THEIRS AGAIN", "Keep what is there now")
+
 	// A session that ends during work: what was typed comes back, to the same person alone.
 	p = b.get(home + customer + "/edit")
 	to, form = b.form(p, "Save")
@@ -82,6 +92,32 @@ func TestPartnersAndCustomers(t *testing.T) {
 	ended = b.has(b.post(to, form), 401, "Your session has ended")
 	if p := b.press(b.click(ended, "Sign in"), "Bob"); strings.Contains(p.body, "OF ANN") {
 		t.Error("somebody else gets what was typed")
+	}
+}
+
+// What was carried out although nobody heard of it is not carried out twice when the form is sent again.
+func TestAFormSentAgainAfterTrouble(t *testing.T) {
+	w := newWorld(t)
+	w.grantAnn(w.root, access.Admin)
+	b := w.browser()
+	b.signIn("Ann <Admin>")
+	_, err := w.dir.CreateBrand(t.Context(), w.owner, directory.NewBrand{Partner: w.root, Name: "B", Domain: "root.example", Regions: []string{"eu-west-1"}})
+	w.must(err)
+	to, form := b.form(b.get(home+nodePath(w.root, "partners/new")), "Add the partner")
+	form.Set("name", "Once")
+	w.store.After = func(c directorytest.Call) error {
+		if c.Name == "Commit" {
+			return directorytest.Busy()
+		}
+		return nil
+	}
+	p := b.has(b.post(to, form), 503, "Too busy just now", "Once")
+	w.store.After = nil
+	b.has(b.press(p, "Add the partner"), 200, "The partner was added", "Once")
+	list, err := w.dir.Children(t.Context(), w.owner, w.root, hierarchy.Partner, directory.Paging{Limit: 100})
+	w.must(err)
+	if len(list.Items) != 4 {
+		t.Errorf("there are %d partners, want the 3 of before and one", len(list.Items))
 	}
 }
 
