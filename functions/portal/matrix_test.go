@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -33,6 +34,7 @@ var positions = []string{"above", "here", "below", "beside"}
 type small struct {
 	t      *testing.T
 	portal *portal
+	store  *directorytest.Fake
 	dir    *directory.Directory
 	owner  directory.Caller
 	at     map[string]ident.Node // by position
@@ -42,7 +44,7 @@ type small struct {
 func newSmall(t *testing.T) *small {
 	t.Helper()
 	store := new(directorytest.Fake)
-	s := &small{t: t, dir: directory.New(store, clocktest.Now), at: map[string]ident.Node{}}
+	s := &small{t: t, store: store, dir: directory.New(store, clocktest.Now), at: map[string]ident.Node{}}
 	root, owner, key, err := s.dir.CreateRoot(t.Context(), "Cloudvendor", "Founder")
 	s.must(err)
 	parsed, _ := credential.ParseAPIKey(key)
@@ -160,7 +162,38 @@ func TestWhoSeesWhichPage(t *testing.T) {
 		}
 	}
 	got := "route                                          role   viewer operator admin owner\n" + strings.Join(rows, "\n") + "\n"
-	const file = "testdata/matrix.golden"
+	lines(t, "testdata/matrix.golden", got)
+}
+
+// What each page asks of the store is a golden file, for an owner above: a list of what is read, of which some goes side by side. Prices in units
+// are those of the operations (shared/table/costs).
+func TestWhatPagesRead(t *testing.T) {
+	var rows []string
+	for _, p := range contract.Pages {
+		if p.Method != http.MethodGet || !p.Session {
+			continue
+		}
+		s := newSmall(t)
+		who := s.hire("above", access.Owner)
+		s.ask(p.RouteKey(), &who)          // after which keys and sites are known
+		before := len(s.store.Calls()) + 1 // the keyring, by which ask makes the cookie
+		r := s.ask(p.RouteKey(), &who)
+		calls := map[string]int{}
+		for _, name := range s.store.Calls()[before:] {
+			calls[name]++
+		}
+		var read []string
+		for _, name := range slices.Sorted(maps.Keys(calls)) {
+			read = append(read, fmt.Sprintf("%d %s", calls[name], name))
+		}
+		rows = append(rows, fmt.Sprintf("%-46s %d  %s", p.RouteKey(), r.StatusCode, strings.Join(read, ", ")))
+	}
+	lines(t, "testdata/reads.golden", "page                                           status  reads\n"+strings.Join(rows, "\n")+"\n")
+}
+
+// lines compares lines with a file.
+func lines(t *testing.T, file, got string) {
+	t.Helper()
 	if flag.Lookup("update").Value.String() == "true" {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)

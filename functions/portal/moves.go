@@ -42,16 +42,10 @@ var move = form{
 		if a.Intro, err = v.preview(ctx, at, there, &p); err != nil || len(p.Blocks) > 0 || at.Node.Parent == to {
 			return a, err
 		}
-		a.Submit, a.Cancel, a.Version = "Move the customer", at.path("move"), at.Node.Version
+		a.Cancel, a.Version = at.path("move"), at.Node.Version
 		a.Fields = []view.Field{{Name: "parentId", Type: view.Hidden, Value: []string{string(to)}}}
-		if at.partner() {
-			e, err := v.dir.Extent(ctx, v.caller(), at.id())
-			if err != nil {
-				return a, err
-			}
-			a.Submit = "Move 1 partner and " + lower(extentWords(e)) + " below it"
-		}
-		return a, nil
+		_, a.Submit, err = v.touched(ctx, at, "", "Move")
+		return a, err
 	},
 	do: func(v *visit, ctx context.Context, c directory.Caller, at ident.Node, typed url.Values) (done, error) {
 		to, err := read(typed, shape.Move)

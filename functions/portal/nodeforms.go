@@ -177,7 +177,7 @@ var editNode = form{
 var provision = form{
 	operations: []string{"editPartner"}, section: "settings", kinds: []hierarchy.Kind{hierarchy.Partner}, needs: access.ManageSubtree,
 	ask: func(v *visit, ctx context.Context, at *place) (asked, error) {
-		touched, err := v.touched(ctx, at, "It counts for")
+		touched, _, err := v.touched(ctx, at, "It counts for", "")
 		if err != nil {
 			return asked{}, err
 		}
@@ -203,13 +203,14 @@ func trueFalse(b bool) string {
 	return "false"
 }
 
-// touched says in numbers what a change of a whole subtree touches.
-func (v *visit) touched(ctx context.Context, at *place, lead string) (templ.Component, error) {
+// touched says in numbers what a change of a whole subtree touches: in a sentence, and in the words of the button that does it.
+func (v *visit) touched(ctx context.Context, at *place, lead, verb string) (said templ.Component, submit string, err error) {
 	if !at.partner() {
-		return view.Paragraphs(lead + " the customer " + string(at.Node.Name) + "."), nil
+		return view.Paragraphs(lead + " the customer " + string(at.Node.Name) + "."), verb, nil
 	}
 	e, err := v.dir.Extent(ctx, v.caller(), at.id())
-	return view.Paragraphs(lead + " " + string(at.Node.Name) + " and everything below it: " + extentWords(e) + "."), err
+	return view.Paragraphs(lead + " " + string(at.Node.Name) + " and everything below it: " + extentWords(e) + "."),
+		verb + " 1 partner and " + lower(extentWords(e)) + " below it", err
 }
 
 // suspend, resume, remove and restore change a whole subtree.
@@ -270,17 +271,9 @@ type subtreeChange struct {
 func change(name string, operations []string, s subtreeChange) form {
 	return form{operations: operations, section: "settings", needs: access.ManageSubtree,
 		ask: func(v *visit, ctx context.Context, at *place) (asked, error) {
-			touched, err := v.touched(ctx, at, s.lead)
+			touched, submit, err := v.touched(ctx, at, s.lead, s.verb)
 			if err != nil {
 				return asked{}, err
-			}
-			submit := s.verb
-			if at.partner() {
-				e, err := v.dir.Extent(ctx, v.caller(), at.id())
-				if err != nil {
-					return asked{}, err
-				}
-				submit = s.verb + " 1 partner and " + lower(extentWords(e)) + " below it"
 			}
 			return asked{title: s.title + " " + string(at.Node.Name), what: "This " + string(at.Node.Kind()), Form: view.Form{Submit: submit, Danger: s.danger,
 				Cancel: at.path("settings"), Version: at.Node.Version, Intro: all(touched, view.Paragraphs(s.says...)), Fields: slices.Clone(s.fields)}}, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -153,12 +154,15 @@ func (v *visit) customers(ctx context.Context, at *place) (content, error) {
 }
 
 func (v *visit) children(ctx context.Context, at *place, kind hierarchy.Kind) (content, error) {
+	var brands map[ident.Brand]string
+	named := make(chan error)
+	go func() { // side by side with the list
+		var err error
+		brands, err = v.brandNames(ctx, at)
+		named <- err
+	}()
 	list, err := v.dir.Children(ctx, v.caller(), at.id(), kind, directory.Paging{Limit: perPage, Cursor: v.query("cursor")})
-	if err != nil {
-		return content{}, err
-	}
-	brands, err := v.brandNames(ctx, at)
-	if err != nil {
+	if err := cmp.Or(<-named, err); err != nil {
 		return content{}, err
 	}
 	title, section, a := "Partners", "partners", access.CreatePartner
