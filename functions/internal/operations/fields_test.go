@@ -90,6 +90,14 @@ func TestCustomersHaveTheirDetailsInTheContract(t *testing.T) {
 			}
 		}
 	}
+	for _, list := range []string{"customers", "descendants"} {
+		parameters := doc.Paths.Value("/v1/partners/{id}/" + list).Get.Parameters
+		for _, f := range hierarchy.DetailFields {
+			if has := parameters.GetByInAndName("query", f.Name) != nil; has != (f.Term != "") {
+				t.Errorf("the list of %s in shared/contract/openapi.yaml has a parameter %s: %v; customers are found by it: %v", list, f.Name, has, f.Term != "")
+			}
+		}
+	}
 }
 
 // sends sends a property, with all others that are needed, and looks where it is told.
