@@ -24,7 +24,7 @@ public class Main {
         List<String> found = new ArrayList<>();
         String cursor = null;
         do {
-            CustomerList page = customers.listCustomers(PARTNER, 1, cursor);
+            CustomerList page = customers.listCustomers(PARTNER, null, null, null, 1, cursor);
             page.getItems().forEach(c -> found.add(c.getId()));
             cursor = page.getNext();
         } while (cursor != null);
