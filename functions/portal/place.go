@@ -163,7 +163,7 @@ var sections = []struct {
 
 // frame is what the frame of a page shows of a place.
 func (p *place) frame(current string) *view.Place {
-	out := &view.Place{ID: string(p.id()), Kind: string(p.Node.Kind()), Pick: p.path("go")}
+	out := &view.Place{Pick: p.path("go")}
 	for _, step := range p.Path {
 		out.Path = append(out.Path, nodeLink(step))
 	}

@@ -65,8 +65,5 @@ addEventListener('keydown', e => {
   if (e.key === '/' && !typing && !e.ctrlKey && !e.metaKey && !e.altKey) { const s = find('[data-key="/"]'); if (s) { e.preventDefault(); s.focus(); } }
 });
 for (const menu of document.querySelectorAll('details.menu')) menu.addEventListener('toggle', () => menu.open && open(menu));
-for (const t of document.querySelectorAll('time[data-local]')) {
-  t.textContent = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: 'short' }).format(new Date(t.dateTime)) + ' your time';
-}
 find('#wrong')?.focus();
 poll();

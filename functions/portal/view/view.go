@@ -86,8 +86,6 @@ type Person struct {
 
 // Place is where in the tree a page is.
 type Place struct {
-	ID   string
-	Kind string // of the node
 	Path []Link // the Partner Path: the last step is the node itself
 	Menu []MenuItem
 	Pick string // the address of the page that picks another place
